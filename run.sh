@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# foldwise: a text competition, from the CSVs to submission.csv, in one command.
+#
+#   ./run.sh                 all stages on the embedded competition movie-reviews
+#   ./run.sh all -c SLUG     all stages on input/SLUG
+#   ./run.sh test            lint, types and tests
+#   ./run.sh --help          the other commands
+#
+# The first call installs what is needed into .venv, once. An interpreter that already has everything (a Kaggle
+# kernel, a GPU image) is used as it is, and nothing is installed.
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+venv="$root/.venv"
+export PYTHONPATH="$root/src${PYTHONPATH:+:$PYTHONPATH}"
+
+fail() { printf 'error: %s\n' "$1" >&2; exit 1; }
+
+# The first Python of at least 3.11 that really runs.
+find_python() {
+  local name
+  for name in python3 python3.13 python3.12 python3.11 python; do
+    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$name"
+      return
+    fi
+  done
+  fail "no Python of version 3.11 or later on the PATH; install one (python.org, apt, brew, conda) and run again"
+}
+
+# Run a long command with its output in a log; on a terminal show the log's last line while it runs.
+quietly() {
+  local log=$1 pid line
+  shift
+  "$@" >"$log" 2>&1 &
+  pid=$!
+  while [ -t 2 ] && kill -0 "$pid" 2>/dev/null; do
+    line="$(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | cut -c 1-70)"
+    printf '\r\033[K  %3d s  %s' "$SECONDS" "$line" >&2
+    sleep 1
+  done
+  if [ -t 2 ]; then printf '\r\033[K' >&2; fi
+  wait "$pid"
+}
+
+# One clear line for the ways an installation fails.
+explain_pip() {
+  local log=$1
+  if grep -qi 'no space left' "$log"; then
+    fail "the disk is full; make room (about 3 GB without CUDA, 8 GB with it) and run again; the log is $log"
+  elif grep -qiE 'connection|resolve|network|timed out|retries|unreachable|proxy' "$log"; then
+    fail "the package index cannot be reached; check the network and run again; the log is $log"
+  fi
+  fail "installing failed: $(grep -iE '^error' "$log" | tail -n 1); the log is $log"
+}
+
+# Install a requirements file into .venv unless its stamp says that this very content is there already.
+install() {
+  local file=$1 stamp log
+  stamp="$venv/.$(basename "$file" .txt).stamp"
+  log="${TMPDIR:-/tmp}/foldwise-install-$$.log"
+  if cmp -s "$file" "$stamp"; then return; fi
+  printf 'installing %s (once) …\n' "$(basename "$file")" >&2
+  quietly "$log" "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off -r "$file" || explain_pip "$log"
+  cp "$file" "$stamp" || fail "cannot write to $venv; is the disk full?"
+  rm -f "$log"
+}
+
+make_venv() {
+  local found=$1 log="${TMPDIR:-/tmp}/foldwise-venv-$$.log"
+  shift
+  if [ -x "$venv/bin/python" ] && "$venv/bin/python" -c '' 2>/dev/null; then return; fi
+  rm -rf "$venv"
+  quietly "$log" "$found" -m venv "$@" "$venv" || {
+    rm -rf "$venv"
+    if grep -qi 'no space left' "$log"; then fail "the disk is full; make room (about 3 GB) and run again"; fi
+    fail "$found cannot make a virtual environment: $(tail -n 1 "$log") (on Debian and Ubuntu: apt install python3-venv)"
+  }
+  rm -f "$log"
+}
+
+# Sets $python to an interpreter with the run dependencies; $1 = test adds those of the tests.
+set_up() {
+  local found
+  if cmp -s "$root/requirements.txt" "$venv/.requirements.stamp"; then
+    python="$venv/bin/python"
+  else
+    found="$(find_python)"
+    if "$found" "$root/src/foldwise/requirements.py" >/dev/null 2>&1; then
+      python="$found"
+      # Tests need more than such an image has: a .venv on top of it, which sees its packages.
+      if [ "$1" = test ]; then make_venv "$found" --system-site-packages; fi
+    else
+      make_venv "$found"
+      install "$root/requirements.txt"
+      python="$venv/bin/python"
+    fi
+  fi
+  if [ "$1" = test ]; then
+    install "$root/requirements-test.txt"
+    python="$venv/bin/python"
+  fi
+}
+
+if [ "${1:-}" = test ]; then
+  shift
+  set_up test
+  cd "$root"
+  "$python" -m ruff check .
+  "$python" -m ruff format --check .
+  "$python" -m mypy
+  exec "$python" -m pytest "$@"
+fi
+
+set_up run
+exec "$python" -m foldwise "$@"

@@ -1,0 +1,211 @@
+"""The command line. Exit codes: 0 done, 1 a fault of the run, 2 a fault of the input or of the command line.
+
+Stages are imported when their command runs, so that `--help` and a typo answer at once, without loading torch.
+"""
+
+import inspect
+import shlex
+import sys
+import traceback as tracebacks
+import typing
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from foldwise.config import Kind, Metric, Task, load_config
+from foldwise.errors import InputError, RunError
+from foldwise.paths import resolve
+from foldwise.stages.run import Run
+
+DEFAULT = "movie-reviews"
+DEBUG_SETTINGS = ["training.epochs=1", "training.evaluations=1"]
+
+app = typer.Typer(
+    name="./run.sh",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A text competition, from the CSVs to submission.csv. Without a command: all stages on movie-reviews.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def choice(name: str, values: Any) -> Any:
+    """The values of a `Literal` as an option's choices."""
+    return Enum(name, {value: value for value in typing.get_args(values)}, type=str)
+
+
+Device = choice("Device", typing.Literal["auto", "cpu", "cuda"])
+Traceback = Annotated[bool, typer.Option("--traceback", help="Show where in the code a fault arose.")]
+
+
+def make_run(
+    competition: Annotated[
+        str, typer.Option("--competition", "-c", metavar="SLUG", help="Folder below input/.")
+    ] = DEFAULT,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe field: training.epochs=3.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the training; the folds have their own.")] = None,
+    device: Annotated[Device, typer.Option(help="auto takes a GPU if it works.")] = Device.auto,  # type: ignore[valid-type]
+    input_: Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")] = None,
+    folds: Annotated[Path | None, typer.Option("--folds", metavar="DIR", help="Instead of folds/.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Instead of output/.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="200 rows, 1 epoch, into output/SLUG-debug/.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Redo what is up to date.")] = False,
+) -> Run:
+    """The options that every stage shares."""
+    paths = resolve(competition, input_, folds, output, debug)
+    if not paths.input.is_dir():
+        there = sorted(path.parent.name for path in paths.input.parent.glob("*/competition.toml"))
+        raise InputError(
+            f"{paths.input}: no such folder; put the competition's CSVs there (there now: {', '.join(there) or 'none'})"
+        )
+    settings = (DEBUG_SETTINGS if debug else []) + (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
+    command = shlex.join(["./run.sh", *sys.argv[1:]])
+    return Run(load_config(paths.config, settings), paths, force, debug, device.value, command)  # type: ignore[attr-defined]
+
+
+def guarded(function: Callable[[], object], show_traceback: bool) -> None:
+    """Run a command; a fault becomes one message and an exit code."""
+    try:
+        function()
+    except (InputError, RunError, KeyboardInterrupt, OSError, MemoryError, Exception) as fault:
+        if isinstance(fault, typer.Exit):
+            raise
+        if show_traceback:
+            tracebacks.print_exc()
+        print(f"error: {explain(fault)}", file=sys.stderr)
+        raise typer.Exit(2 if isinstance(fault, InputError) else 1) from fault
+
+
+def explain(fault: BaseException) -> str:
+    """What went wrong, and how to go on."""
+    again = "what was finished is kept; run the same command again to go on"
+    if isinstance(fault, InputError | RunError):
+        return str(fault)
+    if isinstance(fault, KeyboardInterrupt):
+        return f"stopped; {again}"
+    if isinstance(fault, MemoryError):
+        return f"out of memory; {again}, with fewer folds at a time or a smaller recipe.tokens.max_size"
+    if isinstance(fault, OSError):
+        return f"{fault}; {again}"
+    return f"{type(fault).__name__}: {fault}; this is a fault of foldwise: --traceback shows where"
+
+
+def stage(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register `function(run, …)` as a command that takes the common options beside its own."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        common = inspect.signature(make_run).parameters
+        own = list(inspect.signature(function).parameters.values())[1:]
+
+        def command(traceback: Traceback = False, **options: Any) -> None:
+            shared = {key: options.pop(key) for key in common}
+            guarded(lambda: function(make_run(**shared), **options), traceback)
+
+        last = inspect.signature(command).parameters["traceback"]
+        parameters = [*own, *common.values(), last]
+        keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+        command.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        command.__doc__ = function.__doc__
+        app.command(name)(command)
+        return function
+
+    return register
+
+
+FoldOption = Annotated[
+    list[int] | None, typer.Option("--fold", metavar="K", help="Train just this fold, anew; repeatable.")
+]
+MemberOption = Annotated[
+    list[str] | None, typer.Option("--member", metavar="NAME", help="Train just this member; repeatable.")
+]
+
+
+@stage("all")
+def run_all(run: Run) -> None:
+    """All stages; only what is missing or out of date runs, and each says why."""
+    from foldwise.stages.ensemble import ensemble
+    from foldwise.stages.folds import folds
+    from foldwise.stages.summary import show_summary
+    from foldwise.stages.tokens import tokens
+    from foldwise.stages.train import train
+
+    assigned = folds(run)
+    tokens(run)
+    train(run, assigned)
+    show_summary(run, ensemble(run, assigned))
+
+
+@stage("folds")
+def run_folds(run: Run) -> None:
+    """Assign each training row to a fold, once, in folds/SLUG.csv; --force makes new ones."""
+    from foldwise.stages.folds import folds
+
+    folds(run, remake=run.force)
+
+
+@stage("tokens")
+def run_tokens(run: Run) -> None:
+    """Texts to tokens, vocabulary and vectors."""
+    from foldwise.stages.tokens import tokens
+
+    tokens(run)
+
+
+@stage("train")
+def run_train(run: Run, fold: FoldOption = None, member: MemberOption = None) -> None:
+    """Train the folds that are missing or out of date, or those named."""
+    from foldwise.stages.folds import folds
+    from foldwise.stages.train import train
+
+    train(run, folds(run), fold, member)
+
+
+@stage("ensemble")
+def run_ensemble(run: Run) -> None:
+    """Combine the folds into submission.csv, oof.csv and summary.json."""
+    from foldwise.stages.ensemble import ensemble
+    from foldwise.stages.folds import folds
+    from foldwise.stages.summary import show_summary
+
+    show_summary(run, ensemble(run, folds(run)))
+
+
+@app.command("init")
+def run_init(
+    slug: Annotated[str, typer.Argument(help="Folder below input/ with train, test and sample_submission.")],
+    id_: Annotated[str | None, typer.Option("--id", metavar="COLUMN")] = None,
+    text: Annotated[list[str] | None, typer.Option("--text", metavar="COLUMN", help="Repeatable.")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", metavar="COLUMN", help="Repeatable.")] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="COLUMN", help="Rows of one group share a fold.")
+    ] = None,
+    task: Annotated[choice("Task", Task) | None, typer.Option()] = None,  # type: ignore[valid-type]
+    kind: Annotated[choice("Kind", Kind) | None, typer.Option()] = None,  # type: ignore[valid-type]
+    metric: Annotated[choice("Metric", Metric) | None, typer.Option()] = None,  # type: ignore[valid-type]
+    input_: Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite competition.toml.")] = False,
+    traceback: Traceback = False,
+) -> None:
+    """Infer competition.toml from the CSVs, and say from what."""
+    from foldwise.stages.init import Choices, init
+
+    chosen = [option.value if option else None for option in (task, kind, metric)]
+    choices = Choices(id_, text or [], target or [], group, *chosen)
+    guarded(lambda: init(resolve(slug, input_, None, None), choices, force), traceback)
+
+
+def main() -> None:
+    """Entry point of `python -m foldwise`."""
+    arguments = sys.argv[1:]
+    # Options without a command are meant for `all`.
+    app(
+        arguments
+        if arguments and (not arguments[0].startswith("-") or arguments[0] in ("-h", "--help"))
+        else ["all", *arguments]
+    )

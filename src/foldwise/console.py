@@ -1,0 +1,72 @@
+"""What a person sees: plain lines, and on a terminal bars beside them."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tqdm import tqdm
+
+
+def say(stage: str, message: str) -> None:
+    """One line of a stage on standard output, above any running bar."""
+    tqdm.write(f"{stage:<9} {message}", file=sys.stdout)
+    sys.stdout.flush()
+
+
+def warn(message: str) -> None:
+    """One line of warning on standard error."""
+    tqdm.write(f"warning: {message}", file=sys.stderr)
+
+
+def duration(seconds: float) -> str:
+    """`12.3 s` or `4 min 05 s`."""
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+
+
+@contextmanager
+def bar(stage: str, total: int, unit: str) -> Iterator["tqdm[Any]"]:
+    """A progress bar on a terminal, nothing elsewhere."""
+    with tqdm(total=total, desc=stage, unit=f" {unit}", unit_scale=True, leave=False, disable=None) as shown:
+        yield shown
+
+
+class FoldProgress:
+    """Shows folds that train side by side: a bar for each on a terminal, a line per evaluation elsewhere."""
+
+    def __init__(self) -> None:
+        self.bars: dict[int, tqdm[Any]] = {}
+
+    def update(self, slot: int, name: str, event: dict[str, Any]) -> None:
+        """Take in an event of the fold `name` that runs in worker `slot`."""
+        if event["event"] == "start":
+            self.bars[slot] = tqdm(
+                total=event["steps"], desc=name, position=slot, unit=" batches", leave=False, disable=None
+            )
+        elif event["event"] == "steps":
+            self.bars[slot].update(event["steps"])
+        elif event["event"] == "evaluation":
+            shown = self.bars[slot]
+            values = {
+                "epoch": f"{event['epoch']:.2f}",
+                "loss": f"{event['loss']:.4f}",
+                "score": f"{event['score']:.4f}",
+            }
+            values["rate"] = f"{event['learning_rate']:.1e}"
+            shown.set_postfix(values, refresh=False)
+            if shown.disable:
+                text = ", ".join(f"{key} {value}" for key, value in values.items())
+                say("train", f"{name}: {text}{', best' if event['best'] else ''}")
+        elif event["event"] == "done":
+            self.bars.pop(slot).close()
+            say(
+                "train",
+                f"{name}: {event['score']:.4f} at epoch {event['best_epoch']:.2f} of {event['epochs']:.2f}, "
+                f"{event['padding']:.1%} padding, {event['rows_per_second']:,.0f} rows/s, {duration(event['seconds'])}",
+            )
+
+    def close(self) -> None:
+        """Clear the bars of folds that did not end."""
+        for shown in self.bars.values():
+            shown.close()
+        self.bars.clear()

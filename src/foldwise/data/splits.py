@@ -1,0 +1,153 @@
+"""Folds: made once, by id, and kept in a file that training only filters.
+
+Rows that must not part (the same text, the same group) form a unit. Units with the same make-up are dealt to the
+folds in equal numbers; what is left over goes, largest first, to the fold that it brings closest to its share. For
+rows that stand alone this is stratification exact to one row per class and fold; with labels of several columns it
+is stratification by label set, then by label (compare Sechidis et al. 2011, "On the stratification of multi-label
+data"); with groups it is what scikit-learn's StratifiedGroupKFold does.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from foldwise.config import Task
+from foldwise.data.table import check_columns, check_unique, read_table
+from foldwise.data.targets import Targets, parse_number
+from foldwise.errors import Faults, InputError, shorten
+
+QUANTILES = 10  # strata of a regression target
+
+
+def normalise(text: str) -> str:
+    """What makes two texts the same text: compatibility forms, case and white space do not count."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def strata(targets: Targets) -> np.ndarray:
+    """(N, L) uint8 indicators that should be spread evenly: classes, labels, or quantiles of a regression target."""
+    task: Task = targets.task
+    if task == "multiclass":
+        return np.eye(targets.outputs, dtype=np.uint8)[targets.y]
+    if task == "regression":
+        spread = targets.y.std(axis=0)
+        centred = (targets.y - targets.y.mean(axis=0)) / np.where(spread > 0, spread, 1)
+        ranks = np.argsort(np.argsort(centred.mean(axis=1), kind="stable"), kind="stable")
+        bins = min(QUANTILES, len(ranks))
+        return np.eye(bins, dtype=np.uint8)[ranks * bins // len(ranks)]
+    return targets.y.astype(np.uint8)
+
+
+def units_of(texts: Sequence[str], groups: Sequence[str] | None) -> np.ndarray:
+    """(N,) int64 unit numbers: rows with one text or one group, directly or through others, share a number."""
+    n = len(texts)
+    unit, _ = pd.factorize(np.array([normalise(text) for text in texts], dtype=object))
+    if groups is None:
+        return unit
+    group, names = pd.factorize(np.array(groups, dtype=object))
+    # Rows are edges between a text and a group; connected texts and groups are one unit.
+    texts_n = int(unit.max()) + 1
+    size = texts_n + len(names)
+    edges = coo_array((np.ones(n, dtype=np.int8), (unit, texts_n + group)), shape=(size, size))
+    _, component = connected_components(edges, directed=False)
+    return component[unit].astype(np.int64)
+
+
+def make_folds(labels: np.ndarray, units: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """Assign each row to a fold.
+
+    Args:
+        labels: (N, L) 0/1 indicators to spread evenly.
+        units: (N,) int64; rows of one unit get one fold.
+        n_folds: K.
+        seed: of the shuffle; the same seed gives the same folds.
+
+    Returns:
+        (N,) int64 fold numbers, 0 … K-1.
+
+    Raises:
+        InputError: fewer units than folds.
+    """
+    _, units = np.unique(units, return_inverse=True)
+    n_units = int(units.max()) + 1
+    if n_units < n_folds:
+        raise InputError(
+            f"{n_folds} folds need at least {n_folds} texts or groups that differ, and there are {n_units}; "
+            "lower recipe.folds.n"
+        )
+    rng = np.random.default_rng(seed)
+    # (U, 1 + L): how many rows a unit has, and how many of each label.
+    content = np.zeros((n_units, 1 + labels.shape[1]), dtype=np.int64)
+    np.add.at(content, units, np.column_stack([np.ones(len(labels), dtype=np.int64), labels]))
+    fold_of_unit = np.full(n_units, -1, dtype=np.int64)
+
+    # Interchangeable units: equal shares by dealing, the remainder (fewer than K of each kind) kept back.
+    kinds, kind = np.unique(content, axis=0, return_inverse=True)
+    order = rng.permutation(n_units)
+    order = order[np.argsort(kind.reshape(-1)[order], kind="stable")]
+    counts = np.bincount(kind.reshape(-1), minlength=len(kinds))
+    place = np.arange(n_units) - np.repeat(np.cumsum(counts) - counts, counts)  # of a unit among its kind
+    dealt = place < np.repeat(counts - counts % n_folds, counts)
+    fold_of_unit[order[dealt]] = place[dealt] % n_folds
+
+    # The rest one by one, largest first and rarest label first among equals.
+    totals = content.sum(axis=0)
+    share = np.maximum(totals / n_folds, 1e-9)
+    filled = np.zeros((n_folds, content.shape[1]))
+    np.add.at(filled, fold_of_unit[order[dealt]], content[order[dealt]])
+    rest = order[~dealt]
+    rarity = (content[rest] / np.maximum(totals, 1)).max(axis=1)
+    for unit in rest[np.lexsort((-rarity, -content[rest, 0]))]:
+        missing_before = ((filled - share) / share) ** 2
+        missing_after = ((filled + content[unit] - share) / share) ** 2
+        cost = (missing_after - missing_before).sum(axis=1)
+        best = np.flatnonzero(cost <= cost.min() + 1e-12)
+        chosen = best[np.argmin(filled[best, 0])]
+        fold_of_unit[unit] = chosen
+        filled[chosen] += content[unit]
+    return fold_of_unit[units]
+
+
+def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, slug: str) -> np.ndarray:
+    """Read a fold file and put it in the order of train.csv.
+
+    Returns:
+        (N,) int64 fold numbers, 0 … K-1.
+
+    Raises:
+        InputError: its ids are not those of train.csv, or its folds not 0 … K-1, with the numbers.
+    """
+    remake = f"run `./run.sh folds -c {slug} --force` to make new folds, or bring back the train.csv it was made for"
+    table = read_table(path)
+    check_columns(table, ["id", "fold"])
+    check_unique(table, "id")
+    faults = Faults(path)
+    fold_of: dict[str, int] = {}
+    for row_id, value, line in zip(table.frame["id"], table.frame["fold"], table.lines.tolist(), strict=True):
+        number = parse_number(value)
+        if number is None or number not in range(n_folds):
+            faults.add(
+                f"{shorten(value)} is not a fold from 0 to {n_folds - 1} (recipe.folds.n = {n_folds}); {remake}",
+                line,
+                "fold",
+            )
+        else:
+            fold_of[row_id] = int(number)
+    faults.raise_if_any()
+    ids = set(train_ids)
+    missing, added = len(ids - fold_of.keys()), len(fold_of.keys() - ids)
+    if missing or added:
+        raise InputError(
+            f"{path}: does not match train.csv: {missing} of its {len(ids)} ids are missing here, "
+            f"{added} of {len(fold_of)} here are not in it; {remake}"
+        )
+    folds = np.array([fold_of[row_id] for row_id in train_ids], dtype=np.int64)
+    empty = sorted(set(range(n_folds)) - set(folds.tolist()))
+    if empty:
+        raise InputError(f"{path}: no rows in fold {', '.join(map(str, empty))} of {n_folds}; {remake}")
+    return folds

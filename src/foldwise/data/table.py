@@ -1,0 +1,219 @@
+"""Read a competition's CSV exactly, or say what is wrong with it.
+
+pandas' C engine reads the values, every one as a string: no `NA` becomes missing, no id `007` becomes 7. What it
+would repair in silence (fields too many or too few, an unclosed quote) is found by a second pass of Python's own
+csv reader, which also knows the line on which each row starts, so that every message can name it.
+"""
+
+import csv
+import gzip
+import io
+import re
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from foldwise.errors import Faults, InputError, shorten
+
+END = "\0end of file\0"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of strings.
+
+    Attributes:
+        path: the file it came from.
+        frame: the values, all `str`, N rows in file order.
+        lines: (N,) int64, the line on which each row starts, counted from 1 as an editor does.
+    """
+
+    path: Path
+    frame: pd.DataFrame
+    lines: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def column(self, name: str) -> list[str]:
+        """The N values of one column."""
+        return list(self.frame[name])
+
+
+def read_table(path: Path) -> Table:
+    """Read `.csv`, `.tsv`, `.csv.gz` or `.csv.zip` with a header line.
+
+    A lone carriage return inside a text is kept as part of the text (pandas' own `to_csv` writes such files), unless
+    the whole file uses it to end lines.
+
+    Raises:
+        InputError: not readable, not UTF-8, empty, a header with repeated names, or rows that do not fit the header.
+    """
+    text = decode(path, read_bytes(path))
+    # Both readers would end the row at a lone CR. A private-use character takes its place while they read.
+    stand_in = ""
+    if "\r" in text and "\n" in text and re.search(r"\r(?!\n)", text):
+        stand_in = next(char for char in map(chr, range(0xE000, 0xF8FF)) if char not in text)
+        text = re.sub(r"\r(?!\n)", stand_in, text)
+    header, lines = check_shape(path, text, separator(path))
+    frame = pd.read_csv(
+        io.StringIO(text),
+        sep=separator(path),
+        names=header,
+        header=0,
+        index_col=False,
+        dtype=str,
+        keep_default_na=False,
+        na_filter=False,
+        engine="c",
+    )
+    if len(frame) != len(lines):
+        raise InputError(
+            f"{path}: {len(lines)} or {len(frame)} rows, depending on how its quotes are read; quote every text"
+        )
+    if stand_in:
+        frame = frame.apply(lambda column: column.str.replace(stand_in, "\r", regex=False))
+    return Table(path, frame, lines)
+
+
+def separator(path: Path) -> str:
+    """Tab for `.tsv`, comma otherwise."""
+    return "\t" if path.suffix == ".tsv" else ","
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's content, unpacked where it is packed."""
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            return gzip.decompress(content)
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                names = [name for name in archive.namelist() if not name.startswith("__MACOSX")]
+                if len(names) != 1:
+                    raise InputError(f"{path}: holds {len(names)} files; a .csv.zip must hold one")
+                return archive.read(names[0])
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: cannot be read: {error}; download it again") from error
+    return content
+
+
+def decode(path: Path, content: bytes) -> str:
+    """UTF-8 with or without a byte order mark. Every line with other bytes is reported."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        faults = Faults(path)
+        for number, line in enumerate(content.split(b"\n"), start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                message = f"byte {line[error.start]:#04x} at position {error.start + 1} is not UTF-8"
+                faults.add(f"{message}; save the file as UTF-8", line=number)
+        faults.raise_if_any()
+        raise
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty; download it again")
+    return text
+
+
+def check_shape(path: Path, text: str, delimiter: str) -> tuple[list[str], np.ndarray]:
+    """The header, and the line each row starts on; a fault for every row that has not the header's width.
+
+    Raises:
+        InputError: listing all such rows.
+    """
+    csv.field_size_limit(sys.maxsize)
+    # newline="" leaves line ends alone. The last record must come out as it went in, or a quote is still open.
+    reader = csv.reader(with_end(io.StringIO(text, newline="")), delimiter=delimiter)
+    faults = Faults(path)
+    header: list[str] = []
+    starts: list[int] = []
+    before, closed = 0, False
+    for record in reader:
+        start, before = before + 1, reader.line_num
+        if record == [END]:
+            closed = True
+        elif not record:
+            continue
+        elif END in record[-1]:
+            faults.add('a quote " opened in this row is never closed; close it or double it', line=start)
+            closed = True
+        elif not header:
+            header = record
+            check_header(faults, header, start)
+        else:
+            starts.append(start)
+            if len(record) != len(header):
+                faults.add(
+                    f"{len(record)} fields where the header has {len(header)} (row begins {shorten(record[0], 30)}); "
+                    f"quote texts that contain {delimiter!r} or a quote",
+                    line=start,
+                )
+    assert closed, "the end marker is always read back"
+    if not starts and not faults.found:
+        faults.add("a header and no rows; download it again")
+    faults.raise_if_any()
+    return header, np.array(starts, dtype=np.int64)
+
+
+def with_end(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, then one that no file has."""
+    last = ""
+    for last in lines:
+        yield last
+    yield END if last.endswith(("\n", "\r")) else f"\n{END}"
+
+
+def check_header(faults: Faults, header: list[str], line: int) -> None:
+    """A header names each column once."""
+    for name in dict.fromkeys(header):
+        if header.count(name) > 1:
+            faults.add(f"the header names {header.count(name)} columns {name!r}; rename all but one", line=line)
+
+
+def check_columns(table: Table, required: list[str], ignored: Iterable[str] = ()) -> None:
+    """A fault for each required column that is missing and each other one that nobody asked for.
+
+    Raises:
+        InputError: naming them, with the nearest names that are there.
+    """
+    present = list(table.frame.columns)
+    faults = Faults(table.path)
+    for name in required:
+        if name not in present:
+            faults.add(f"no column {name!r}; there are {', '.join(map(repr, present))}", line=1)
+    for name in present:
+        if name not in required and name not in ignored:
+            faults.add(
+                f"column {name!r} is not expected here; remove it, or list it as [columns] ignore in competition.toml",
+                line=1,
+            )
+    faults.raise_if_any()
+
+
+def check_unique(table: Table, column: str) -> None:
+    """A fault for every value of `column` that was there before, and for every empty one.
+
+    Raises:
+        InputError: listing them.
+    """
+    faults = Faults(table.path)
+    values = table.frame[column]
+    if values.is_unique and not (values == "").any():
+        return
+    first: dict[str, int] = {}
+    for value, line in zip(values, table.lines.tolist(), strict=True):
+        if value == "":
+            faults.add("empty id; every row needs its own", line=line, column=column)
+        elif value in first:
+            faults.add(f"id {shorten(value)} is already on line {first[value]}; keep one of the two", line, column)
+        else:
+            first[value] = line
+    faults.raise_if_any()

@@ -1,0 +1,56 @@
+"""The two ways a run can end early. Neither shows a traceback unless `--traceback` asks for it.
+
+`InputError` (exit 2): a file or the command line is wrong; the message names file, row or key, value and the mend.
+`RunError` (exit 1): the run itself failed; the message says what happened and how to go on.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SHOWN = 10  # faults listed before the rest is only counted
+
+
+class InputError(Exception):
+    """Something the user gave is wrong: exit code 2."""
+
+
+class RunError(Exception):
+    """The run failed on good input: exit code 1."""
+
+
+@dataclass
+class Faults:
+    """Collects every fault of one file, so that a user mends a file once and not once per fault.
+
+    >>> faults = Faults("train.csv")
+    >>> faults.add("'maybe' is not 0 or 1", line=7, column="target")
+    >>> faults.raise_if_any()
+    Traceback (most recent call last):
+    foldwise.errors.InputError: train.csv: 1 fault
+      line 7, column target: 'maybe' is not 0 or 1
+    """
+
+    path: Path | str
+    found: list[tuple[int, str]] = field(default_factory=list)  # (line, message), line 0 for the whole file
+
+    def add(self, message: str, line: int = 0, column: str = "") -> None:
+        """Note a fault. `line` counts from 1 as an editor does; the header is line 1."""
+        place = ", ".join(([f"line {line}"] if line else []) + ([f"column {column}"] if column else []))
+        self.found.append((line, f"{place}: {message}" if place else message))
+
+    def raise_if_any(self) -> None:
+        """Raise one `InputError` with the first ten faults in file order and a count of the rest."""
+        if not self.found:
+            return
+        self.found.sort(key=lambda fault: fault[0])
+        lines = [f"{self.path}: {len(self.found)} fault{'s' if len(self.found) > 1 else ''}"]
+        lines += [f"  {message}" for _, message in self.found[:SHOWN]]
+        if len(self.found) > SHOWN:
+            lines.append(f"  … and {len(self.found) - SHOWN} more")
+        raise InputError("\n".join(lines))
+
+
+def shorten(value: object, width: int = 60) -> str:
+    """`repr` of a user's value, cut so that a message stays one line."""
+    text = repr(value)
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,79 @@
+"""Writing that survives a kill, and hashes that tell whether a result is still up to date.
+
+A file or folder appears under its name only when it is complete: it is written beside its place first and moved
+over in one step. A kill at any moment leaves the old content or the new one, and at worst a hidden leftover that
+the next run removes.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path to write to; it becomes `path` when the block ends without an exception."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp{os.getpid()}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder to fill; it takes the place of `path`, old content and all, when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{path.name}.tmp*"):  # of a killed run
+        shutil.rmtree(leftover)
+    temporary = path.with_name(f".{path.name}.tmp{os.getpid()}")
+    temporary.mkdir()
+    replaced = temporary.with_name(f"{temporary.name}.old")
+    try:
+        yield temporary
+        if path.exists():
+            # A folder cannot be replaced in one step: a kill between these two lines leaves it missing, never mixed.
+            path.rename(replaced)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 with the line ends it has, atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write readable JSON, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file, or None where there is no readable one: then the stage that made it runs again."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def hash_of(*parts: Any) -> str:
+    """Short sha256 of paths' contents and of JSON-like values, in order; equal means nothing changed."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Path):
+            with part.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        else:
+            digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]

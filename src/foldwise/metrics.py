@@ -1,0 +1,158 @@
+"""Competition metrics by name, computed on all rows at once, with scikit-learn wherever it has them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.stats import spearmanr
+from sklearn import metrics as sk
+
+from foldwise.config import Metric as MetricName
+from foldwise.config import Task
+from foldwise.errors import InputError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score.
+
+    Attributes:
+        function: (targets, predictions) → float; both (N, C), or both (N,) for hard labels of one column.
+        greater_is_better: the direction of improvement.
+        takes: hard labels, probabilities, or the values of a regression.
+        tasks: tasks it is defined for.
+    """
+
+    function: Callable[[np.ndarray, np.ndarray], float]
+    greater_is_better: bool
+    takes: Literal["label", "probability", "value"]
+    tasks: tuple[Task, ...]
+
+
+CLASSIFICATION: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
+REGRESSION: tuple[Task, ...] = ("regression",)
+CANDIDATES = 200  # thresholds tried
+
+
+def accuracy(y: np.ndarray, labels: np.ndarray) -> float:
+    """Share of labels that are right; for several columns the mean over columns (1 - Hamming loss)."""
+    return float(np.mean(y == labels))
+
+
+def f1(y: np.ndarray, labels: np.ndarray) -> float:
+    """F1 of class 1; over several 0/1 columns from their summed counts (micro F1); of classes micro as well."""
+    several = y.ndim == 2 or y.max() > 1 or labels.max() > 1
+    return float(sk.f1_score(y, labels, average="micro" if several else "binary", zero_division=0))
+
+
+def macro_f1(y: np.ndarray, labels: np.ndarray) -> float:
+    """Mean of the F1 of each class or column."""
+    return float(sk.f1_score(y, labels, average="macro", zero_division=0))
+
+
+def mcc(y: np.ndarray, labels: np.ndarray) -> float:
+    """Matthews correlation coefficient; mean over several columns."""
+    return over_columns(sk.matthews_corrcoef, y, labels)
+
+
+def log_loss(y: np.ndarray, probabilities: np.ndarray) -> float:
+    """Negative log likelihood in nats; mean over the columns of a binary or multilabel target."""
+    clipped = np.clip(probabilities.astype(np.float64), 1e-15, 1 - 1e-15)
+    if y.ndim == 1:
+        chosen = np.take_along_axis(clipped / clipped.sum(axis=1, keepdims=True), y[:, None], axis=1)
+        return float(-np.log(chosen).mean())
+    return float(-np.where(y > 0.5, np.log(clipped), np.log1p(-clipped)).mean())
+
+
+def roc_auc(y: np.ndarray, probabilities: np.ndarray) -> float:
+    """Area under the ROC curve; mean over columns, for classes each against the rest.
+
+    NaN where a column has one value.
+    """
+    if y.ndim == 1:
+        y = np.eye(probabilities.shape[1])[y]
+    return over_columns(lambda a, b: sk.roc_auc_score(a, b) if len(set(a.tolist())) > 1 else np.nan, y, probabilities)
+
+
+def rmse(y: np.ndarray, values: np.ndarray) -> float:
+    """Root mean squared error, in the target's units; mean over columns (MCRMSE)."""
+    return over_columns(sk.root_mean_squared_error, y, values)
+
+
+def spearman(y: np.ndarray, values: np.ndarray) -> float:
+    """Rank correlation; mean over columns. NaN where a column is constant."""
+    constant = np.ptp(y, axis=0).min() == 0 or np.ptp(values, axis=0).min() == 0
+    return np.nan if constant else over_columns(lambda a, b: spearmanr(a, b).statistic, y, values)
+
+
+def over_columns(function: Callable[..., float], y: np.ndarray, predictions: np.ndarray) -> float:
+    """Mean of a score over columns, or the score itself of one."""
+    if y.ndim == 1:
+        return float(function(y, predictions))
+    return float(np.mean([function(y[:, column], predictions[:, column]) for column in range(y.shape[1])]))
+
+
+METRICS: dict[MetricName, Metric] = {
+    "accuracy": Metric(accuracy, True, "label", CLASSIFICATION),
+    "f1": Metric(f1, True, "label", CLASSIFICATION),
+    "macro_f1": Metric(macro_f1, True, "label", CLASSIFICATION),
+    "mcc": Metric(mcc, True, "label", CLASSIFICATION),
+    "log_loss": Metric(log_loss, False, "probability", CLASSIFICATION),
+    "roc_auc": Metric(roc_auc, True, "probability", CLASSIFICATION),
+    "rmse": Metric(rmse, False, "value", REGRESSION),
+    "mae": Metric(lambda y, v: over_columns(sk.mean_absolute_error, y, v), False, "value", REGRESSION),
+    "r2": Metric(lambda y, v: over_columns(sk.r2_score, y, v), True, "value", REGRESSION),
+    "spearman": Metric(spearman, True, "value", REGRESSION),
+}
+
+
+def metric_for(name: MetricName, task: Task) -> Metric:
+    """The metric, if it is defined for the task.
+
+    Raises:
+        InputError: it is not; names those that are.
+    """
+    metric = METRICS[name]
+    if task not in metric.tasks:
+        fitting = ", ".join(known for known, other in METRICS.items() if task in other.tasks)
+        raise InputError(f"competition.metric = {name!r} is not for a {task} task; choose one of {fitting}")
+    return metric
+
+
+def to_labels(predictions: np.ndarray, task: Task, threshold: float) -> np.ndarray:
+    """Hard labels: (N,) most probable class of a multiclass task, else (N, C) 0/1 by `threshold`."""
+    if task == "multiclass":
+        return predictions.argmax(axis=1)
+    return (predictions >= threshold).astype(np.float32)
+
+
+def score(metric: Metric, task: Task, y: np.ndarray, predictions: np.ndarray, threshold: float = 0.5) -> float:
+    """Score of probabilities or values; hard-label metrics see labels cut at `threshold`. NaN if predictions are."""
+    if not np.isfinite(predictions).all():
+        return float("nan")
+    if metric.takes != "label":
+        return metric.function(y, predictions)
+    labels = to_labels(predictions, task, threshold)
+    if task == "binary":
+        y, labels = y[:, 0], labels[:, 0]
+    return metric.function(y, labels)
+
+
+def best_threshold(metric: Metric, task: Task, y: np.ndarray, predictions: np.ndarray) -> float:
+    """The cut of the probabilities that scores best; 0.5 where there is nothing to cut.
+
+    Candidates lie halfway between neighbouring distinct predictions, thinned to at most `CANDIDATES` quantiles of
+    them. Of cuts that score alike the middle one is taken: the ends of a plateau are where chance decides.
+    """
+    if metric.takes != "label" or task == "multiclass":
+        return 0.5
+    levels = np.unique(predictions.astype(np.float64))
+    cuts = (levels[1:] + levels[:-1]) / 2
+    if not len(cuts):
+        return 0.5
+    if len(cuts) > CANDIDATES:
+        cuts = cuts[np.linspace(0, len(cuts) - 1, CANDIDATES).round().astype(int)]
+    scores = np.array([score(metric, task, y, predictions, cut) for cut in cuts])
+    best = np.flatnonzero(scores >= scores.max() - 1e-12)
+    return float(cuts[best[len(best) // 2]])

@@ -1,0 +1,42 @@
+"""From one vector per token to one per row. Padding never takes part; a row without tokens gives zeros."""
+
+import torch
+from torch import Tensor, nn
+
+
+def masked_max(states: Tensor, mask: Tensor) -> Tensor:
+    """Largest value of each feature over a row's tokens.
+
+    Args:
+        states: (B, T, H).
+        mask: (B, T) bool, true where there is a token.
+
+    Returns:
+        (B, H).
+    """
+    pooled = states.masked_fill(~mask[:, :, None], torch.finfo(states.dtype).min).amax(dim=1)
+    return pooled.masked_fill(~mask.any(dim=1)[:, None], 0)
+
+
+def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
+    """Mean of each feature over a row's tokens; shapes as `masked_max`."""
+    total = states.masked_fill(~mask[:, :, None], 0).sum(dim=1)
+    return total / mask.sum(dim=1).clamp(min=1)[:, None]
+
+
+class AttentionPooling(nn.Module):
+    """Mean weighted by a learnt score of each token (Yang et al. 2016, "Hierarchical attention networks").
+
+    score = v · tanh(W h + b), weights = softmax of the scores over the row's tokens.
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(hidden, hidden)
+        self.score = nn.Linear(hidden, 1, bias=False)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Shapes as `masked_max`."""
+        scores = self.score(torch.tanh(self.project(states))).squeeze(2)  # (B, T)
+        weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=1).masked_fill(~mask, 0)
+        return torch.einsum("bt,bth->bh", weights, states)

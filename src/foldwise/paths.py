@@ -1,0 +1,97 @@
+"""Where everything lies. The only module that knows a checkout at home from a Kaggle kernel."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from foldwise.errors import InputError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+KAGGLE_INPUT = Path("/kaggle/input")
+KAGGLE_WORKING = Path("/kaggle/working")
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".csv.zip")
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files of one competition.
+
+    Attributes:
+        slug: name of the competition, as in its Kaggle address.
+        input: folder with the competition's CSVs and competition.toml.
+        folds: the fold file.
+        output: folder that the stages write to.
+        embeddings: folders searched for word vectors, in order.
+    """
+
+    slug: str
+    input: Path
+    folds: Path
+    output: Path
+    embeddings: tuple[Path, ...]
+
+    @property
+    def config(self) -> Path:
+        """competition.toml."""
+        return self.input / "competition.toml"
+
+    @property
+    def tokens(self) -> Path:
+        """Folder of the token stage."""
+        return self.output / "tokens"
+
+    @property
+    def submission(self) -> Path:
+        """The file that is handed in."""
+        return self.output / "submission.csv"
+
+    def fold(self, member: str, fold: int) -> Path:
+        """Folder of one trained fold."""
+        return self.output / member / f"fold{fold}"
+
+    def table(self, name: str) -> Path:
+        """The file of table `name` (train, test, …), whichever of the readable forms it has.
+
+        Raises:
+            InputError: none, or more than one.
+        """
+        found = self.tables(name)
+        if len(found) > 1:
+            raise InputError(f"{self.input}: {' and '.join(p.name for p in found)} are both there; keep one")
+        if not found:
+            forms = ", ".join(name + suffix for suffix in SUFFIXES)
+            raise InputError(f"{self.input}: no table {name!r}; put one of {forms} there")
+        return found[0]
+
+    def tables(self, name: str) -> list[Path]:
+        """Every readable form of table `name` that exists."""
+        return [path for suffix in SUFFIXES if (path := self.input / f"{name}{suffix}").is_file()]
+
+    def vectors(self, name: str) -> Path:
+        """The safetensors file of the word vectors called `name`; their words are beside it as .txt.
+
+        Raises:
+            InputError: no such vectors.
+        """
+        for folder in self.embeddings:
+            if (path := folder / f"{name}.safetensors").is_file():
+                return path
+        known = sorted({path.stem for folder in self.embeddings for path in folder.glob("*.safetensors")})
+        raise InputError(
+            f"recipe.tokens.vectors = {name!r}: no {name}.safetensors in "
+            f'{" or ".join(map(str, self.embeddings))}; there: {", ".join(known) or "nothing"}; or set it to "none"'
+        )
+
+
+def resolve(slug: str, input_: Path | None, folds: Path | None, output: Path | None, debug: bool = False) -> Paths:
+    """Paths for `slug`. Folders the user did not name are the repository's, or Kaggle's mounts inside a kernel.
+
+    Args:
+        debug: keep folds and output apart, so that a 200-row pass never overwrites a real run.
+    """
+    output_root = output or (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else REPOSITORY / "output")
+    output_folder = output_root / (f"{slug}-debug" if debug else slug)
+    folds_file = output_folder / "folds.csv" if debug else (folds or REPOSITORY / "folds") / f"{slug}.csv"
+    roots = [input_] if input_ else [REPOSITORY / "input", KAGGLE_INPUT / "competitions", KAGGLE_INPUT]
+    found = next((root / slug for root in roots if (root / slug).is_dir()), roots[0] / slug)
+    embeddings = tuple(root / "embeddings" for root in dict.fromkeys([roots[0], REPOSITORY / "input"]))
+    return Paths(slug, found, folds_file, output_folder, embeddings)

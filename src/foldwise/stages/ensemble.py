@@ -1,0 +1,218 @@
+"""Stage ensemble: folds and members to `submission.csv`, `oof.csv` and `summary.json`.
+
+./run.sh ensemble -c SLUG
+"""
+
+import csv
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from foldwise.console import say
+from foldwise.data.competition import read_solution
+from foldwise.data.targets import Targets
+from foldwise.ensembling import assemble_oof, average, cross_fitted_scores
+from foldwise.errors import InputError
+from foldwise.files import atomic_file, hash_of, read_json, write_json
+from foldwise.metrics import Metric, best_threshold, metric_for, score
+from foldwise.paths import REPOSITORY
+from foldwise.stages.run import Run, changes
+from foldwise.stages.tokens import check_tokens
+from foldwise.stages.train import inputs_of as fold_inputs_of
+from foldwise.stages.train import members_of, read_predictions
+from foldwise.submission import Format, build_submission, check_submission, write_submission
+
+RANKABLE = ("label", "roc_auc", "spearman")  # what a rank mean can be scored by; it gives no probabilities
+
+
+def ensemble(run: Run, assigned: np.ndarray) -> dict[str, Any]:
+    """Combine all folds of all members and write the submission, unless it was made from the same folds.
+
+    Args:
+        assigned: (N,) fold of each training row.
+
+    Returns:
+        The content of summary.json.
+
+    Raises:
+        InputError: a fold is missing or does not match, named.
+        RunError: the submission does not pass its check.
+    """
+    records = check_folds(run)
+    inputs = {
+        "folds": {
+            member: hash_of(*(run.paths.fold(member, fold) / "fold.json" for fold in range(len(group))))
+            for member, group in records.items()
+        },
+        "sample": hash_of(run.paths.table("sample_submission")),
+        "solution": [hash_of(path) for path in run.paths.tables("solution")],
+        "settings": [run.config.recipe.ensemble.model_dump(), run.config.submission.model_dump()],
+    }
+    summary = read_json(run.paths.output / "summary.json")
+    made = [run.paths.submission, run.paths.output / "oof.csv"]
+    if summary and not run.force and all(path.is_file() for path in made):
+        differences = changes(summary["inputs"], inputs) or changes(
+            summary["outputs"], [hash_of(path) for path in made], "files"
+        )
+        if not differences:
+            say("ensemble", f"kept {run.paths.submission.name}: made from these folds")
+            return dict(summary)
+    start = time.perf_counter()
+    summary = combine(run, assigned, records)
+    run.record_seconds("ensemble", time.perf_counter() - start)
+    seconds = read_json(run.paths.output / "seconds.json")
+    summary["seconds"] = {**seconds, "total": round(sum(seconds.values()), 2)}
+    summary |= {"inputs": inputs, "outputs": [hash_of(path) for path in made]}
+    write_json(run.paths.output / "summary.json", summary)
+    say(
+        "ensemble",
+        f"made {run.paths.submission.name}: {summary['rows']['test']:,} rows, checked against the sample and read back",
+    )
+    return summary
+
+
+def check_folds(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """The fold records of every member, all there and all trained on today's folds, tokens and recipe.
+
+    Raises:
+        InputError: naming each fold that is missing or does not match.
+    """
+    tokens_hash = check_tokens(run)
+    faults: list[str] = []
+    records: dict[str, list[dict[str, Any]]] = {}
+    for member in members_of(run):
+        inputs = fold_inputs_of(run, member, tokens_hash)
+        records[member] = []
+        for fold in range(run.config.recipe.folds.n):
+            record = read_json(run.paths.fold(member, fold) / "fold.json")
+            differences = ["missing"] if record is None else changes(record["inputs"], inputs)
+            if differences:
+                faults.append(f"  {member}/fold{fold}: {'; '.join(differences)}")
+            records[member].append(record)
+    if faults:
+        raise InputError(
+            "\n".join([f"{run.paths.output}: folds that cannot be combined", *faults])
+            + f"\n  run `./run.sh train -c {run.paths.slug}` with the same --set options to train them"
+        )
+    return records
+
+
+def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Read all predictions, write oof.csv and submission.csv, and describe the result."""
+    config, competition = run.config, run.competition
+    targets, settings = competition.targets, config.recipe.ensemble
+    metric = metric_for(config.competition.metric, config.competition.task)
+    check_method(run, metric)
+    oofs, tests = {}, {}
+    for member in records:
+        parts, predictions = {}, []
+        for fold in range(config.recipe.folds.n):
+            folder = run.paths.fold(member, fold)
+            valid_ids = [competition.train_ids[row] for row in np.flatnonzero(assigned == fold)]
+            parts[fold] = read_predictions(folder / "oof.csv", valid_ids, targets.outputs)
+            predictions.append(read_predictions(folder / "test.csv", competition.test_ids, targets.outputs))
+        oofs[member] = assemble_oof(parts, assigned, settings.method)
+        tests[member] = average(predictions, settings.method)
+    # Members were averaged inside (or ranked over) their folds; between members the mean of these is taken.
+    oof, test = np.mean(list(oofs.values()), axis=0), np.mean(list(tests.values()), axis=0)
+    threshold = best_threshold(metric, targets.task, targets.y, oof)
+    pooled, fold_scores = cross_fitted_scores(metric, targets.task, targets.y, oof, assigned)
+    write_oof(run, assigned, targets, oof)
+
+    form = Format(
+        sample=competition.sample,
+        id_column=config.columns.id,
+        columns=competition.sample_columns,
+        kind=config.submission.kind,
+        task=targets.task,
+        names=targets.names,
+    )
+    row_of = {row_id: row for row, row_id in enumerate(competition.test_ids)}
+    ordered = test[[row_of[row_id] for row_id in form.sample[form.id_column]]]
+    frame = build_submission(form, ordered, threshold)
+    check_submission(form, frame)
+    write_submission(run.paths.submission, frame)
+
+    first = next(iter(records.values()))
+    summary: dict[str, Any] = {
+        "competition": run.paths.slug,
+        "task": targets.task,
+        "metric": config.competition.metric,
+        "greater_is_better": metric.greater_is_better,
+        "cv": {"pooled": pooled, "mean": float(np.mean(fold_scores)), "std": float(np.std(fold_scores))},
+        "folds": [
+            {"fold": fold, "score": fold_score, **{key: record[key] for key in ("best_epoch", "epochs", "seconds")}}
+            for fold, (fold_score, record) in enumerate(zip(fold_scores, first, strict=True))
+        ],
+        "members": [
+            {"name": name, "cv": cross_fitted_scores(metric, targets.task, targets.y, part, assigned)[0]}
+            for name, part in oofs.items()
+        ],
+        "ensemble": {
+            "method": settings.method,
+            "weights": {name: 1 / len(oofs) for name in oofs},
+            "threshold": threshold if metric.takes == "label" and targets.task != "multiclass" else None,
+            "cv": pooled,
+        },
+        "rows": {"train": len(competition.train_ids), "test": len(competition.test_ids)},
+        "device": first[0]["runtime"]["device"],
+        "torch": first[0]["torch"],
+        "command": run.command,
+        "git_commit": git_commit(),
+        "seed": config.recipe.seed,
+    }  # fmt: skip
+    solution = read_solution(config, run.paths, form.sample, targets.names)
+    if solution is not None:
+        summary["leaderboard"] = score(metric, targets.task, solution.y, ordered, threshold)
+    return summary
+
+
+def check_method(run: Run, metric: Metric) -> None:
+    """Ranks are no probabilities and no values.
+
+    Raises:
+        InputError: the metric or the submission needs such.
+    """
+    name, kind = run.config.competition.metric, run.config.submission.kind
+    if run.config.recipe.ensemble.method == "rank_mean":
+        multiclass_probability = kind == "probability" and run.config.competition.task == "multiclass"
+        if not {metric.takes, name} & set(RANKABLE) or kind == "value" or multiclass_probability:
+            raise InputError(
+                "recipe.ensemble.method = 'rank_mean': "
+                f"ranks cannot be scored by {name} and submitted as {kind}; use 'mean'"
+            )
+
+
+def write_oof(run: Run, assigned: np.ndarray, targets: Targets, oof: np.ndarray) -> None:
+    """oof.csv: id, fold, targets and predictions, one row per training row, in the order of train.csv."""
+    columns = run.config.columns.target
+    truth: Sequence[Sequence[Any]]
+    if targets.task == "multiclass":
+        truth = [[targets.names[number]] for number in targets.y.tolist()]
+    elif targets.task == "regression":
+        truth = targets.y.tolist()
+    else:
+        truth = targets.y.astype(int).tolist()
+    names = ["prediction"] if targets.outputs == 1 else [f"prediction_{name}" for name in targets.names]
+    path = run.paths.output / "oof.csv"
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["id", "fold", *columns, *names])
+        for row_id, fold, true, predicted in zip(
+            run.competition.train_ids, assigned.tolist(), truth, oof.tolist(), strict=True
+        ):
+            writer.writerow([row_id, fold, *true, *predicted])
+
+
+def git_commit() -> str | None:
+    """The commit this code was run from, None outside a checkout."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

@@ -1,0 +1,51 @@
+"""Stage folds: `folds/<slug>.csv`, made once.
+
+./run.sh folds -c SLUG            make it, or check the one that is there
+./run.sh folds -c SLUG --force    make it anew
+"""
+
+import csv
+import time
+
+import numpy as np
+
+from foldwise.console import say
+from foldwise.data.splits import make_folds, read_folds, strata, units_of
+from foldwise.files import atomic_file
+from foldwise.stages.run import Run
+
+
+def folds(run: Run, remake: bool = False) -> np.ndarray:
+    """Make the fold file if there is none; give the folds in the order of train.csv.
+
+    Args:
+        remake: replace a file that is there. `--force` of the whole pipeline does not: a fold file is made once.
+
+    Returns:
+        (N,) int64 fold numbers.
+
+    Raises:
+        InputError: the file that is there does not match train.csv.
+    """
+    path, settings, competition = run.paths.folds, run.config.recipe.folds, run.competition
+    if path.is_file() and not remake:
+        assigned = read_folds(path, competition.train_ids, settings.n, run.paths.slug)
+        say("folds", f"kept {path.name}: {len(assigned):,} rows in {settings.n} folds, matches train.csv")
+        return assigned
+    start = time.perf_counter()
+    units = units_of(competition.train_texts, competition.groups)
+    assigned = make_folds(strata(competition.targets), units, settings.n, settings.seed)
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["id", "fold"])
+        writer.writerows(zip(competition.train_ids, assigned.tolist(), strict=True))
+    run.record_seconds("folds", time.perf_counter() - start)
+    sizes = np.bincount(assigned)
+    shared = len(units) - len(np.unique(units))
+    together = f"; {shared:,} rows stay with another of the same text or group" if shared else ""
+    say(
+        "folds",
+        f"made {path.name}: {len(assigned):,} rows in {settings.n} folds "
+        f"of {sizes.min():,} to {sizes.max():,}{together}",
+    )
+    return assigned

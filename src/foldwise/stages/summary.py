@@ -1,0 +1,38 @@
+"""The table at the end of a run: what came out, and where it is."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from foldwise.console import duration
+from foldwise.stages.run import Run
+
+
+def show_summary(run: Run, summary: dict[str, Any]) -> None:
+    """Print fold scores, cv ± sd, ensemble and leaderboard, seconds per stage and the path of the submission."""
+    table = Table(title=f"{summary['competition']}: {summary['metric']}", title_justify="left", title_style="bold")
+    for name in ("", "score", "best epoch", "seconds"):
+        table.add_column(name, justify="left" if not name else "right")
+    for fold in summary["folds"]:
+        cells = [f"fold {fold['fold']}", f"{fold['score']:.4f}"]
+        table.add_row(*cells, f"{fold['best_epoch']:.2f} of {fold['epochs']:.2f}", f"{fold['seconds']:.1f}")
+    table.add_section()
+    cv = summary["cv"]
+    table.add_row("cv, mean ± sd", f"{cv['mean']:.4f} ± {cv['std']:.4f}")
+    for member in summary["members"] if len(summary["members"]) > 1 else []:
+        table.add_row(f"member {member['name']}", f"{member['cv']:.4f}")
+    method = summary["ensemble"]["method"].replace("_", " ")
+    table.add_row(f"ensemble ({method}), out of fold", f"{cv['pooled']:.4f}", style="bold")
+    if "leaderboard" in summary:
+        table.add_row("leaderboard (solution.csv)", f"{summary['leaderboard']:.4f}", style="bold")
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    seconds = summary["seconds"]
+    stages = ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items() if stage != "total")
+    console.print(Text(f"time: {stages}; together {duration(seconds['total'])}"))
+    threshold = summary["ensemble"]["threshold"]
+    if threshold is not None:
+        console.print(f"threshold: {threshold:.4f}; each fold's score is at the other folds' best one")
+    console.print(Text(f"submission: {run.paths.submission}", style="bold"))

@@ -1,0 +1,239 @@
+"""Stage train: one folder per member and fold, each complete in itself.
+
+    ./run.sh train -c SLUG                    folds that are missing or out of date
+    ./run.sh train -c SLUG --fold 3           fold 3 anew; the other folders keep every byte
+    ./run.sh train -c SLUG --member wide      one member's folds
+
+`output/<slug>/<member>/fold<k>/` holds fold.json (the recipe it was trained with, hashes of what it was trained on,
+its score), history.jsonl, weights.safetensors, oof.csv and test.csv (predictions by id).
+"""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+
+from foldwise.config import Metric as MetricName
+from foldwise.config import Recipe
+from foldwise.console import FoldProgress, duration, say, warn
+from foldwise.data.targets import Targets
+from foldwise.data.token_store import TokenStore
+from foldwise.errors import InputError
+from foldwise.files import atomic_folder, hash_of, read_json, write_json, write_text
+from foldwise.metrics import metric_for
+from foldwise.stages.run import Run, changes
+from foldwise.stages.tokens import check_tokens
+from foldwise.training.fold import FoldData, FoldResult, train_fold
+from foldwise.training.precision import Runtime, choose_device, choose_precision
+from foldwise.training.workers import Report, run_jobs
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fold to train, with all that a worker process needs to know."""
+
+    folder: Path
+    tokens: Path
+    member: str
+    fold: int
+    recipe: Recipe
+    metric: MetricName
+    targets: Targets
+    folds: np.ndarray
+    train_ids: list[str]
+    test_ids: list[str]
+    inputs: dict[str, Any]
+    runtime: Runtime
+
+    def __str__(self) -> str:
+        return f"{self.member} fold {self.fold}"
+
+
+def inputs_of(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
+    """What a trained fold depends on besides its number: when any of it changes, it is out of date."""
+    recipe = run.config.recipe.of_member(member)
+    return {
+        "folds": hash_of(run.paths.folds),
+        "tokens": tokens_hash,
+        "targets": hash_of(run.paths.table("train")),
+        "target": run.config.columns.target,
+        "task": run.config.competition.task,
+        "metric": run.config.competition.metric,
+        "recipe": recipe.model_dump(include={"seed", "batches", "model", "training"}),
+    }
+
+
+def members_of(run: Run) -> list[str]:
+    """The members that the ensemble is made of."""
+    return run.config.recipe.ensemble.members or list(run.config.recipe.members)
+
+
+def train(run: Run, assigned: np.ndarray, chosen: list[int] | None = None, members: list[str] | None = None) -> None:
+    """Train the folds that are missing or out of date, or just the chosen ones.
+
+    Args:
+        assigned: (N,) fold of each training row.
+        chosen: folds to train whatever their state; None for all that need it.
+        members: members to train; None for those of the ensemble.
+
+    Raises:
+        InputError: no such fold or member, or the tokens are missing or out of date.
+        RunError: a fold failed; those that finished are kept.
+    """
+    n_folds = run.config.recipe.folds.n
+    for fold in chosen or []:
+        if fold not in range(n_folds):
+            raise InputError(f"--fold {fold}: there are folds 0 to {n_folds - 1}")
+    for member in members or []:
+        if member not in run.config.recipe.members:
+            raise InputError(
+                f"--member {member}: no such member; recipe.members has {', '.join(run.config.recipe.members)}"
+            )
+    metric_for(run.config.competition.metric, run.config.competition.task)
+    tokens_hash = check_tokens(run)
+    wanted: list[tuple[str, int, dict[str, Any]]] = []
+    for member in members or members_of(run):
+        inputs = inputs_of(run, member, tokens_hash)
+        reasons: dict[str, list[int]] = {}
+        for fold in chosen if chosen is not None else range(n_folds):
+            reason = why_train(run, run.paths.fold(member, fold), inputs, chosen is not None)
+            reasons.setdefault(reason, []).append(fold)
+            if reason:
+                wanted.append((member, fold, inputs))
+        for reason, group in reasons.items():
+            names = f"{member} fold{'s' if len(group) > 1 else ''} {', '.join(map(str, group))}"
+            say("train", f"{names}: {reason}" if reason else f"kept {names}: recipe, folds and tokens are the same")
+    if wanted:
+        run_folds(run, wanted, assigned)
+
+
+def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> str:
+    """The reason to train a fold, "" if it is up to date."""
+    record = read_json(folder / "fold.json")
+    if record is None:
+        return "not trained yet"
+    if chosen:
+        return "asked for with --fold"
+    return "; ".join(changes(record["inputs"], inputs)) or ("--force" if run.force else "")
+
+
+def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned: np.ndarray) -> None:
+    """Train the wanted folds, side by side where that is faster."""
+    start = time.perf_counter()
+    device, warning = choose_device(run.device)
+    if warning:
+        warn(warning)
+    competition = run.competition
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # From the machine and the fold file, never from how many folds were asked for: the last bits of a result depend
+    # on the number of threads, and fold 3 alone must give the bytes it gives among the others.
+    threads = max(1, cores // run.config.recipe.folds.n)
+    workers = 1 if device.type == "cuda" else max(1, cores // threads)
+    jobs = []
+    for member, fold, inputs in wanted:
+        recipe = run.config.recipe.of_member(member)
+        runtime = Runtime(device, choose_precision(recipe.training.precision, device), threads)
+        job = Job(
+            folder=run.paths.fold(member, fold),
+            tokens=run.paths.tokens,
+            member=member,
+            fold=fold,
+            recipe=recipe,
+            metric=run.config.competition.metric,
+            targets=competition.targets,
+            folds=assigned,
+            train_ids=competition.train_ids,
+            test_ids=competition.test_ids,
+            inputs=inputs,
+            runtime=runtime,
+        )
+        jobs.append(job)
+    precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
+    say(
+        "train",
+        f"on {device.type} in {precisions}, folds side by side: {min(workers, len(jobs))}, threads each: {threads}",
+    )
+    progress = FoldProgress()
+    try:
+        run_jobs(jobs, work, workers, lambda slot, job, event: progress.update(slot, str(job), event))
+    finally:
+        progress.close()
+    seconds = time.perf_counter() - start
+    run.record_seconds("train", seconds)
+    say("train", f"{len(jobs)} fold{'s' if len(jobs) > 1 else ''} in {duration(seconds)}")
+
+
+def work(job: Job, report: Report) -> None:
+    """Train one fold and write its folder; runs in a worker process."""
+    start = time.perf_counter()
+    data = FoldData(TokenStore.open(job.tokens), np.load(job.tokens / "vectors.npy"), job.targets, job.folds)
+    metric = metric_for(job.metric, job.targets.task)
+    result = train_fold(data, job.recipe, job.member, job.fold, metric, job.runtime, report)
+    seconds = time.perf_counter() - start
+    best = [record for record in result.history if record["best"]][-1]
+    last = result.history[-1]
+    trained_rows = last["epoch"] * int((job.folds != job.fold).sum())
+    outcome = {
+        "score": best["score"],
+        "best_epoch": best["epoch"],
+        "epochs": last["epoch"],
+        "seconds": round(seconds, 2),
+        "rows_per_second": round(trained_rows / last["train_seconds"]),
+        "padding": float(np.mean([record["padding"] for record in result.history])),
+    }
+    write_fold(job, result, outcome)
+    report({"event": "done", **outcome})
+
+
+def write_fold(job: Job, result: FoldResult, outcome: dict[str, Any]) -> None:
+    """The fold's folder, all of it or nothing."""
+    record = {
+        "member": job.member,
+        "fold": job.fold,
+        "inputs": job.inputs,
+        "outputs": job.targets.names,
+        "rows": {"train": len(job.folds) - len(result.rows), "validation": len(result.rows), "test": len(result.test)},
+        "runtime": {
+            "device": job.runtime.device.type,
+            "precision": job.runtime.precision,
+            "threads": job.runtime.threads,
+        },
+        "torch": torch.__version__,
+        **outcome,
+    }
+    with atomic_folder(job.folder) as temporary:
+        write_json(temporary / "fold.json", record)
+        write_text(temporary / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in result.history))
+        save_file(result.weights, temporary / "weights.safetensors")
+        valid_ids = [job.train_ids[row] for row in result.rows]
+        write_predictions(temporary / "oof.csv", valid_ids, result.oof, job.targets.names)
+        write_predictions(temporary / "test.csv", job.test_ids, result.test, job.targets.names)
+
+
+def write_predictions(path: Path, ids: list[str], predictions: np.ndarray, names: list[str]) -> None:
+    """Predictions travel with the ids of their rows. Floats are written so that reading gives the same bits back."""
+    frame = pd.DataFrame(predictions, columns=names)
+    frame.insert(0, "id", ids, allow_duplicates=True)
+    frame.to_csv(path, index=False, lineterminator="\n")
+
+
+def read_predictions(path: Path, ids: list[str], outputs: int) -> np.ndarray:
+    """(n, C) float64 predictions of a fold's file.
+
+    Raises:
+        InputError: its rows are not `ids`, in their order.
+    """
+    frame = pd.read_csv(
+        path, dtype={0: str}, header=0, names=["id", *map(str, range(outputs))], keep_default_na=False,
+        na_filter=False, float_precision="round_trip",
+    )  # fmt: skip
+    if list(frame["id"]) != ids:
+        raise InputError(f"{path}: its rows are not those of the tables any more; train this fold again")
+    return frame.drop(columns="id").to_numpy(dtype=np.float64)

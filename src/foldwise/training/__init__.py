@@ -1,0 +1,1 @@
+"""Training one fold: the loop, when to stop it, and what it runs on. Nothing here touches the disk."""
