@@ -79,7 +79,7 @@ class Tokens(Section):
 class Batches(Section):
     """Shuffle, cut into groups of `group` batches, sort by length inside a group, cut, shuffle the batches."""
 
-    size: Count = 64
+    size: Count = 32
     group: Count = 20
 
 
@@ -87,7 +87,7 @@ class Model(Section):
     """The network. `name` is a key of `foldwise.models.BUILDERS`."""
 
     name: str = "bilstm"
-    hidden: Count = 64
+    hidden: Count = 128
     layers: Count = 1
     pooling: Annotated[list[Literal["max", "mean", "attention"]], Field(min_length=1)] = ["max", "mean"]
     spatial_dropout: Fraction = 0.3
@@ -100,7 +100,7 @@ class Training(Section):
 
     epochs: Count = 6
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
-    embedding_learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    embedding_learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup: Fraction = 0.1  # share of all steps with a rising learning rate; then a cosine down to zero
     clip: Annotated[float, Field(gt=0)] = 1.0  # largest norm of the gradient

@@ -52,17 +52,18 @@ class Coverage:
 def spellings(word: str) -> Iterator[list[str]]:
     """Other spellings of `word`, nearest first; a list of several stands for the mean of their vectors.
 
-    >>> list(spellings("So-loved"))[:3]
-    [['so-loved'], ['SO-LOVED'], ['Soloved']]
+    >>> list(spellings("co-writers"))[:4]
+    [['CO-WRITERS'], ['Co-writers'], ['cowriters'], ['co', 'writers']]
     """
     lower = word.lower()
     if lower in CONTRACTIONS:
         yield [CONTRACTIONS[lower]]
     plain = "".join(char for char in unicodedata.normalize("NFD", lower) if not unicodedata.combining(char))
     yield from ([other] for other in (lower, word.upper(), word.capitalize(), plain) if other != word)
-    if "-" in word:
-        yield [word.replace("-", "")]
-        yield [part for part in lower.split("-") if part]
+    parts = [part for part in lower.split("-") if part]
+    if "-" in word and parts:
+        yield ["".join(parts)]
+        yield parts
     for length in (2, 1):  # soooo → soo → so
         squeezed = re.sub(r"(.)\1{2,}", r"\1" * length, lower)
         if squeezed != lower:

@@ -71,7 +71,10 @@ class BiLSTM(nn.Module):
 
     def __init__(self, vectors: Tensor, outputs: int, settings: Model) -> None:
         super().__init__()
-        self.embedding = nn.Embedding.from_pretrained(vectors, freeze=not settings.train_embedding, padding_idx=PAD)
+        trained = settings.train_embedding
+        # Trained vectors are the model's own: the caller's array must not change under it.
+        table = vectors.clone() if trained else vectors
+        self.embedding = nn.Embedding.from_pretrained(table, freeze=not trained, padding_idx=PAD)
         # Drops whole features of a row's vectors, the same at every token (Tompson et al. 2015, "SpatialDropout").
         self.spatial_dropout = nn.Dropout1d(settings.spatial_dropout)
         sizes = [vectors.shape[1]] + [2 * settings.hidden] * (settings.layers - 1)

@@ -52,7 +52,8 @@ def choose_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.devi
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the answer must not depend on how busy the other cores are
     try:
-        return "bf16" if seconds_of_lstm("fp32") > FASTER * seconds_of_lstm("bf16") else "fp32"
+        with torch.random.fork_rng(devices=[]):
+            return "bf16" if seconds_of_lstm("fp32") > FASTER * seconds_of_lstm("bf16") else "fp32"
     finally:
         torch.set_num_threads(threads)
 

@@ -1,0 +1,48 @@
+"""What tests share: the 20-row competitions and the real command line."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+COMPETITIONS = REPOSITORY / "tests" / "data" / "competitions"
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def command(root: Path, *arguments: str) -> list[str]:
+    """`./run.sh …` with every folder below `root`, in this interpreter."""
+    folders = [part for name in ("input", "folds", "output") for part in (f"--{name}", str(root / name))]
+    where = folders[:2] if arguments[0] == "init" else folders
+    return [sys.executable, "-m", "foldwise", *arguments, *where]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), "COLUMNS": "120"}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A copy of the 20-row competitions, with nothing made yet."""
+    shutil.copytree(COMPETITIONS, tmp_path / "input")
+    return tmp_path
+
+
+@pytest.fixture
+def cli(workspace: Path) -> Cli:
+    """Run the real command line in the workspace; `code` is the exit code that is expected."""
+
+    def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command(workspace, *arguments), env=environment(), capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run

@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedKFold
+
+from foldwise.data.splits import make_folds, normalise, read_folds, strata, units_of
+from foldwise.data.targets import Targets
+from foldwise.errors import InputError
+
+
+def counts(folds: np.ndarray, labels: np.ndarray, n_folds: int) -> np.ndarray:
+    return np.array(
+        [[labels[folds == fold, column].sum() for column in range(labels.shape[1])] for fold in range(n_folds)]
+    )
+
+
+@given(
+    classes=st.lists(st.integers(0, 3), min_size=10, max_size=200), n_folds=st.integers(2, 5), seed=st.integers(0, 99)
+)
+def test_as_even_as_scikit_learn(classes, n_folds, seed):
+    y = np.unique(np.array(classes), return_inverse=True)[1]
+    labels = np.eye(y.max() + 1, dtype=np.uint8)[y]
+    folds = make_folds(labels, np.arange(len(y)), n_folds, seed)
+    ours = counts(folds, labels, n_folds)
+    assert (np.ptp(ours, axis=0) <= 1).all()  # every class within one row of even
+    assert np.ptp(np.bincount(folds, minlength=n_folds)) <= labels.shape[1]
+    if np.bincount(y).min() >= n_folds:
+        theirs = np.empty_like(y)
+        for fold, (_, rows) in enumerate(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(y, y)):
+            theirs[rows] = fold
+        assert np.ptp(ours, axis=0).max() <= max(np.ptp(counts(theirs, labels, n_folds), axis=0).max(), 1)
+
+
+@given(
+    units=st.lists(st.integers(0, 30), min_size=40, max_size=120),
+    labels=st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=120, max_size=120),
+)
+def test_a_unit_never_parts_and_folds_stay_even(units, labels):
+    assume(len(set(units)) >= 3)
+    units, indicators = np.array(units), np.array(labels[: len(units)], dtype=np.uint8)
+    folds = make_folds(indicators, units, 3, seed=0)
+    assert all(len(set(folds[units == unit])) == 1 for unit in set(units.tolist()))
+    largest = np.bincount(units).max()
+    assert np.ptp(np.bincount(folds, minlength=3)) <= 2 * largest + 3
+
+
+def test_multilabel_spreads_rare_labels():
+    rng = np.random.default_rng(0)
+    labels = (rng.random((1000, 6)) < [0.5, 0.3, 0.1, 0.05, 0.02, 0.01]).astype(np.uint8)
+    spread = counts(make_folds(labels, np.arange(1000), 5, seed=1), labels, 5)
+    assert (np.ptp(spread, axis=0) <= 4).all()
+    assert spread[:, 5].min() >= 1
+
+
+def test_regression_by_quantile():
+    y = np.random.default_rng(0).exponential(size=(1000, 1))
+    folds = make_folds(strata(Targets("regression", y, ["y"])), np.arange(1000), 5, seed=0)
+    tail = y[:, 0] >= np.quantile(y, 0.9)
+    assert np.bincount(folds[tail]).tolist() == [20] * 5
+    assert np.bincount(folds).tolist() == [200] * 5
+
+
+def test_seed_decides():
+    labels = np.eye(2, dtype=np.uint8)[np.arange(100) % 2]
+    first, again, other = (make_folds(labels, np.arange(100), 5, seed) for seed in (1, 1, 2))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_same_text_whatever_case_space_and_form():
+    assert normalise("  Ｇood\u00a0 Film\n") == normalise("good film")
+    assert normalise("good film!") != normalise("good film")
+    units = units_of(["A b", "a  B", "c", "d"], None)
+    assert units[0] == units[1]
+    assert len(set(units.tolist())) == 3
+
+
+def test_texts_and_groups_join_through_each_other():
+    # rows 0 and 1 share a text, 1 and 2 a group, 3 shares nothing
+    units = units_of(["x", "X", "y", "z"], ["g1", "g2", "g2", "g3"])
+    assert units[0] == units[1] == units[2] != units[3]
+
+
+def test_fewer_texts_than_folds():
+    with pytest.raises(InputError, match="there are 2"):
+        make_folds(np.ones((4, 1), dtype=np.uint8), np.array([0, 0, 1, 1]), 3, seed=0)
+
+
+def test_a_fold_file_that_does_not_match_is_refused_with_numbers(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("id,fold\na,0\nb,1\nc,0\n")
+    assert read_folds(path, ["b", "a", "c"], 2, "x").tolist() == [1, 0, 0]
+    with pytest.raises(
+        InputError, match=r"1 of its 3 ids are missing here, 1 of 3 here are not in it.*folds -c x --force"
+    ):
+        read_folds(path, ["a", "b", "new"], 2, "x")
+    with pytest.raises(InputError, match=r"no rows in fold 2 of 3"):
+        read_folds(path, ["a", "b", "c"], 3, "x")
+    path.write_text("id,fold\na,0\nb,7\nc,x\n")
+    with pytest.raises(InputError, match="2 faults") as caught:
+        read_folds(path, ["a", "b", "c"], 2, "x")
+    assert "line 3, column fold: '7' is not a fold from 0 to 1" in str(caught.value)

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from foldwise.config import Tokens
+from foldwise.data import tokenizer as module
+from foldwise.data.tokenizer import PAD, UNK, build_tokenizer, tokenize
+
+
+def pieces(text: str, **settings: str) -> list[str]:
+    tokenizer = build_tokenizer(Tokens(**settings), {})
+    return [piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text))]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Don't you?", ["do", "n't", "you", "?"]),
+        ("can’t WON'T", ["ca", "n't", "wo", "n't"]),
+        ("it's we're I'm they'd you've she'll", "it 's we 're i 'm they 'd you 've she 'll".split()),
+        ("the 90's rock'n'roll", ["the", "90", "'s", "rock", "'", "n", "'", "roll"]),
+        ("over-the-top, 3.5 of 1,000...", ["over-the-top", ",", "3.5", "of", "1,000", "..."]),
+        ("''quoted'' “too”", ['"', "quoted", '"', '"', "too", '"']),
+        ("ﬁne Ｆilm café", ["fine", "film", "café"]),
+        ("2nd a_b :-) 😀", ["2nd", "a_b", ":", "-", ")", "😀"]),
+        ("", []),
+        (" \t\n", []),
+    ],
+)
+def test_split_as_glove(text, expected):
+    assert pieces(text) == expected
+
+
+def test_case_policy():
+    assert pieces("Good FILM", case="keep") == ["Good", "FILM"]
+
+
+TEXTS = ["the film the film the", "a film", "", "unseen words film"]
+
+
+def words_of(store, words, row):
+    return [words[token] for token in store.row(row)]
+
+
+def test_tokens_read_back_and_counts_hold():
+    store, words, counts = tokenize(TEXTS, 2, Tokens(), lambda _: None)
+    assert words[:4] == ["<pad>", "<unk>", "film", "the"]
+    assert [words_of(store, words, row) for row in range(4)] == [text.split() for text in TEXTS]
+    assert dict(zip(words, counts.tolist(), strict=True))["film"] == 4
+    assert counts[PAD] == counts[UNK] == 0
+    assert store.tokens.dtype == np.int32
+    assert store.offsets.tolist() == [0, 5, 7, 7, 10]
+
+
+def test_train_only_vocabulary_does_not_know_test_words():
+    store, words, counts = tokenize(TEXTS, 2, Tokens(vocabulary="train"), lambda _: None)
+    assert set(words) == {"<pad>", "<unk>", "the", "film", "a"}
+    assert words_of(store, words, 3) == ["<unk>", "<unk>", "film"]
+    assert counts.sum() == 7  # tokens of the training rows
+
+
+def test_cuts_by_count_and_size_keep_the_most_frequent():
+    _, words, counts = tokenize(TEXTS, 2, Tokens(min_count=2), lambda _: None)
+    assert words == ["<pad>", "<unk>", "film", "the"]
+    assert counts.tolist() == [0, 3, 4, 3]
+    _, words, _ = tokenize(TEXTS, 2, Tokens(max_size=1), lambda _: None)
+    assert words == ["<pad>", "<unk>", "film"]
+
+
+def test_long_texts_lose_their_tail():
+    store, words, _ = tokenize(TEXTS, 2, Tokens(max_length=2), lambda _: None)
+    assert words_of(store, words, 0) == ["the", "film"]
+    assert store.lengths.tolist() == [2, 2, 0, 2]
+
+
+def test_chunks_do_not_matter_and_progress_counts_all(monkeypatch):
+    whole = tokenize(TEXTS, 2, Tokens(), lambda _: None)
+    monkeypatch.setattr(module, "CHUNK", 1)
+    seen = []
+    parts = tokenize(TEXTS, 2, Tokens(), seen.append)
+    assert whole[1] == parts[1]
+    assert whole[0].tokens.tolist() == parts[0].tokens.tolist()
+    assert sum(seen) == 2 * len(TEXTS)

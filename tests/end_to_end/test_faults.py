@@ -1,0 +1,101 @@
+"""Bad input through the real command line: exit 2, one message with file, row or key, value and the mend."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("train.csv", "id,text,target", "id,txt,target", ["train.csv", "line 1", "no column 'text'", "column 'txt' is not expected"]),
+        ("train.csv", "movie-5914,", "tweet-199,", ["train.csv", "line 3, column id", "'tweet-199' is already on line 2"]),
+        ("train.csv", "control.\",0", "control.\",no", ["train.csv", "line 2, column target", "'no' is not 0 or 1"]),
+        ("train.csv", "control.\",0", "control.\",", ["train.csv", "line 2, column target", "missing target"]),
+        ("train.csv", "control.\",0", "control.\",0,9", ["train.csv", "line 2", "4 fields where the header has 3"]),
+        ("test.csv", "id,text", "id,text,id", ["test.csv", "2 columns 'id'"]),
+        ("sample_submission.csv", "id,prediction", "id,a,b", ["sample_submission.csv", "fields where the header has 3"]),
+        ("competition.toml", "task = ", "tusk = ", ["competition.toml", "did you mean task?"]),
+        ("competition.toml", 'metric = "f1"', 'metric = "rmse"', ["'rmse' is not for a binary task"]),
+        ("competition.toml", "epochs = 2", "epochs = -2", ["recipe.training.epochs = -2"]),
+        ("competition.toml", '"none"', '"glove"', ["recipe.tokens.vectors = 'glove'", "glove-6b-100d-50k"]),
+    ],
+)  # fmt: skip
+def test_a_fault_in_a_file(cli, workspace, file, old, new, expected):
+    edit(workspace / "input" / "twin-binary" / file, old, new)
+    done = cli("all", "-c", "twin-binary", code=2)
+    assert done.stderr.startswith("error: ")
+    for phrase in expected:
+        assert phrase in done.stderr
+
+
+def test_ids_of_test_and_sample_differ(cli, workspace):
+    path = workspace / "input" / "twin-binary" / "sample_submission.csv"
+    first = path.read_text().splitlines()[1].split(",")[0]
+    edit(path, first, "other-1")
+    message = cli("all", "-c", "twin-binary", code=2).stderr
+    assert f"test.csv: 1 fault\n  line 9, column id: id '{first}' is not in sample_submission.csv" in message
+
+
+def test_a_fold_file_of_another_train_csv(cli, workspace):
+    cli("folds", "-c", "twin-binary")
+    edit(workspace / "input" / "twin-binary" / "train.csv", "movie-5914", "movie-new")
+    message = cli("all", "-c", "twin-binary", code=2).stderr
+    assert "1 of its 20 ids are missing here, 1 of 20 here are not in it" in message
+    shown = cli("folds", "-c", "twin-binary", "--force").stdout
+    assert "made twin-binary.csv" in shown
+
+
+def test_the_ensemble_names_folds_that_are_missing_or_do_not_match(cli, workspace):
+    cli("all", "-c", "twin-binary")
+    cli("train", "-c", "twin-binary", "--fold", "0", "--set", "training.epochs=1")
+    shutil.rmtree(workspace / "output" / "twin-binary" / "bilstm" / "fold1")
+    message = cli("ensemble", "-c", "twin-binary", code=2).stderr
+    assert "bilstm/fold0: recipe.training.epochs 1 → 2" in message
+    assert "bilstm/fold1: missing" in message
+    edit(workspace / "folds" / "twin-binary.csv", ",0\n", ",1\n")
+    assert "bilstm/fold0: folds changed" in cli("ensemble", "-c", "twin-binary", code=2).stderr
+
+
+def test_stages_in_the_wrong_order(cli):
+    assert "no tokens yet; run `./run.sh tokens -c twin-binary`" in cli("train", "-c", "twin-binary", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["all", "-c", "nothing"], ["no such folder", "twin-binary"]),
+        (["train", "-c", "twin-binary", "--fold", "7"], ["--fold 7: there are folds 0 to 1"]),
+        (["train", "-c", "twin-binary", "--member", "x"], ["--member x", "bilstm"]),
+        (["all", "-c", "twin-binary", "--set", "epochs=3"], ["recipe.epochs", "unknown key"]),
+        (["all", "-c", "twin-regression", "--set", "ensemble.method=rank_mean"], ["rank_mean", "rmse"]),
+        (["all", "-c", "twin-binary", "--device", "tpu"], ["tpu"]),
+        (["al", "-c", "twin-binary"], ["No such command 'al'"]),
+    ],
+)
+def test_a_fault_on_the_command_line(cli, arguments, expected):
+    message = cli(*arguments, code=2).stderr
+    for phrase in expected:
+        assert phrase in message
+
+
+def test_empty_texts_are_legal_and_counted(cli, workspace):
+    path = workspace / "input" / "twin-binary" / "test.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[1] = lines[1].split(",")[0] + ","
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert "test.csv: 1 empty texts" in cli("all", "-c", "twin-binary").stderr
+
+
+def test_traceback_on_request(workspace, cli):
+    (workspace / "input" / "twin-binary" / "test.csv").write_text("")
+    assert "the file is empty" in cli("tokens", "-c", "twin-binary", code=2).stderr
+    with pytest.raises(AssertionError, match="Traceback"):
+        cli("tokens", "-c", "twin-binary", "--traceback", code=2)

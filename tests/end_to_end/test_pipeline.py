@@ -1,0 +1,166 @@
+"""The real command line on the 20-row competitions: every task, every promise of the output folder."""
+
+import csv
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import command, environment
+
+from foldwise.data.table import read_table
+
+SUMMARY = {
+    "competition", "task", "metric", "greater_is_better", "cv", "folds", "members", "ensemble", "rows", "seconds",
+    "device", "torch", "command", "git_commit", "seed",
+}  # fmt: skip
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression"])
+def test_from_csv_to_submission(cli, workspace, task):
+    slug = f"twin-{task}"
+    shown = cli("all", "-c", slug).stdout
+    output, source = workspace / "output" / slug, workspace / "input" / slug
+
+    submission, sample = rows_of(output / "submission.csv"), rows_of(source / "sample_submission.csv")
+    assert submission[0] == sample[0]
+    assert [row[0] for row in submission] == [row[0] for row in sample]
+    values = np.array([row[1:] for row in submission[1:]], dtype=float)
+    assert np.isfinite(values).all()
+    if task == "binary":
+        assert {value for row in submission[1:] for value in row[1:]} <= {"0", "1"}
+    elif task != "regression":
+        assert ((values >= 0) & (values <= 1)).all()
+    if task == "multiclass":
+        assert values.sum(axis=1) == pytest.approx(1, abs=1e-6)
+
+    summary = json.loads((output / "summary.json").read_text())
+    assert summary.keys() >= SUMMARY
+    assert "leaderboard" not in summary
+    assert summary["rows"] == {"train": 20, "test": 8}
+    assert [fold["fold"] for fold in summary["folds"]] == [0, 1]
+    assert summary["folds"][0].keys() >= {"fold", "score", "best_epoch", "epochs", "seconds"}
+    assert summary["members"] == [{"name": "bilstm", "cv": summary["cv"]["pooled"]}]
+    assert summary["ensemble"]["weights"] == {"bilstm": 1.0}
+
+    oof = rows_of(output / "oof.csv")
+    train = read_table(next(source.glob("train.*")))
+    assert [row[0] for row in oof[1:]] == train.column("id")
+    targets = [name for name in train.frame.columns if name not in ("id", "text")]
+    assert oof[0][: 2 + len(targets)] == ["id", "fold", *targets]
+    assert all(name.startswith("prediction") for name in oof[0][2 + len(targets) :])
+    assert [row[2 : 2 + len(targets)] for row in oof[1:]] == train.frame[targets].to_numpy().tolist()
+    for phrase in ("fold 1", "cv, mean ± sd", "ensemble (mean)", "time: folds", str(output / "submission.csv")):
+        assert phrase in shown
+
+
+def test_a_second_run_keeps_everything_and_says_why(cli, workspace):
+    cli("all", "-c", "twin-binary")
+    before = hashes(workspace)
+    shown = cli("all", "-c", "twin-binary").stdout
+    assert hashes(workspace) == before
+    for phrase in ("kept twin-binary.csv", "kept 4", "kept bilstm folds 0, 1", "kept submission.csv"):
+        assert phrase in shown
+    assert "made" not in shown.split("ensemble (mean)")[0].replace("made from these folds", "")
+
+
+def test_only_what_changed_runs_again(cli, workspace):
+    cli("all", "-c", "twin-binary")
+    tokens = hashes(workspace / "output" / "twin-binary" / "tokens")
+    shown = cli("all", "-c", "twin-binary", "--set", "training.epochs=1").stdout
+    assert "bilstm folds 0, 1: recipe.training.epochs 2 → 1" in shown
+    assert hashes(workspace / "output" / "twin-binary" / "tokens") == tokens
+    shown = cli("all", "-c", "twin-binary", "--set", "training.epochs=1", "--set", "tokens.min_count=2").stdout
+    assert "tokens.min_count 1 → 2" in shown
+    assert "tokens changed" in shown
+    (workspace / "output" / "twin-binary" / "submission.csv").unlink()
+    shown = cli("all", "-c", "twin-binary", "--set", "training.epochs=1", "--set", "tokens.min_count=2").stdout
+    assert "kept bilstm folds 0, 1" in shown
+    assert "made submission.csv" in shown
+
+
+def test_one_fold_again_leaves_the_others_and_the_submission_byte_for_byte(cli, workspace):
+    cli("all", "-c", "twin-binary")
+    member = workspace / "output" / "twin-binary" / "bilstm"
+    submission = (workspace / "output" / "twin-binary" / "submission.csv").read_bytes()
+    before = hashes(member)
+    inode = (member / "fold1" / "fold.json").stat().st_ino
+    cli("train", "-c", "twin-binary", "--fold", "1")
+    after = hashes(member)
+    assert (member / "fold1" / "fold.json").stat().st_ino != inode
+    same = [name for name in before if name.startswith("fold0/")]
+    same += [f"fold1/{name}" for name in ("weights.safetensors", "oof.csv", "test.csv")]
+    assert {name: before[name] for name in same} == {name: after[name] for name in same}
+    assert before.keys() == after.keys()
+    cli("ensemble", "-c", "twin-binary")
+    assert (workspace / "output" / "twin-binary" / "submission.csv").read_bytes() == submission
+
+
+def test_same_seed_same_bytes_another_seed_other_bytes(cli, workspace):
+    files = {}
+    for name, options in (("a", []), ("b", []), ("c", ["--seed", "1"])):
+        cli("all", "-c", "twin-regression", *options)
+        files[name] = (workspace / "output" / "twin-regression" / "submission.csv").read_bytes()
+        shutil.rmtree(workspace / "output")
+    assert files["a"] == files["b"] != files["c"]
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(cli, workspace):
+    options = ["-c", "twin-binary", "--set", "folds.n=4", "--set", "training.epochs=8"]
+    output = workspace / "output" / "twin-binary"
+    cli("all", *options)
+    expected = (output / "submission.csv").read_bytes()
+    shutil.rmtree(workspace / "output")
+    process = subprocess.Popen(
+        command(workspace, "all", *options),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "best" in line and "fold" in line:  # in the midst of the first folds
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert not (output / "submission.csv").exists()
+    shown = cli("all", *options).stdout
+    assert "kept 4" in shown  # the folds file or tokens
+    assert (output / "submission.csv").read_bytes() == expected
+    assert not list(output.rglob("*.tmp*"))
+
+
+def test_members_are_averaged(cli, workspace):
+    path = workspace / "input" / "twin-binary" / "competition.toml"
+    path.write_text(path.read_text() + "\n[recipe.members.bilstm]\n[recipe.members.wide]\nmodel.hidden = 6\nseed = 3\n")
+    cli("all", "-c", "twin-binary", "--set", "ensemble.method=rank_mean")
+    output = workspace / "output" / "twin-binary"
+    summary = json.loads((output / "summary.json").read_text())
+    assert [member["name"] for member in summary["members"]] == ["bilstm", "wide"]
+    assert summary["ensemble"]["method"] == "rank_mean"
+    assert json.loads((output / "wide" / "fold0" / "fold.json").read_text())["inputs"]["recipe"]["model"]["hidden"] == 6
+    assert rows_of(output / "bilstm" / "fold0" / "oof.csv") != rows_of(output / "wide" / "fold0" / "oof.csv")
+
+
+def test_debug_goes_through_every_stage_apart(cli, workspace):
+    shown = cli("all", "-c", "twin-multilabel", "--debug").stdout
+    assert (workspace / "output" / "twin-multilabel-debug" / "submission.csv").is_file()
+    assert not (workspace / "folds").exists()
+    assert not (workspace / "output" / "twin-multilabel").exists()
+    assert "of 1.00" in shown

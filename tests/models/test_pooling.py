@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from foldwise.models.pooling import AttentionPooling, masked_max, masked_mean
+
+LENGTHS = torch.tensor([5, 1, 3, 0])
+MASK = torch.arange(5) < LENGTHS[:, None]
+STATES = torch.randn(4, 5, 3, generator=torch.Generator().manual_seed(0)) - 2
+
+
+def by_loop(states: torch.Tensor, how) -> torch.Tensor:
+    return torch.stack(
+        [how(row[:length]) if length else torch.zeros(3) for row, length in zip(states, LENGTHS, strict=True)]
+    )
+
+
+def attention_by_loop(pooling: AttentionPooling):
+    def pool(row):
+        weights = torch.softmax(pooling.score(torch.tanh(pooling.project(row)))[:, 0], dim=0)
+        return (weights[:, None] * row).sum(dim=0)
+
+    return pool
+
+
+@pytest.mark.parametrize("padding", [0.0, 1e9, -1e9])
+def test_pooling_equals_a_loop_over_rows_whatever_the_padding(padding):
+    states = STATES.masked_fill(~MASK[:, :, None], padding)
+    attention = AttentionPooling(3)
+    for pool, reference in (
+        (masked_max, lambda row: row.amax(dim=0)),
+        (masked_mean, lambda row: row.mean(dim=0)),
+        (attention, attention_by_loop(attention)),
+    ):
+        assert torch.allclose(pool(states, MASK), by_loop(STATES, reference), atol=1e-6)
+
+
+def test_half_precision_has_no_infinities():
+    for dtype in (torch.bfloat16, torch.float16):
+        for pool in (masked_max, masked_mean):
+            assert torch.isfinite(pool(STATES.to(dtype), MASK)).all()

@@ -1,0 +1,117 @@
+"""`./run.sh init` on real command lines: what it infers, and where it asks."""
+
+import csv
+import tomllib
+from pathlib import Path
+
+import pytest
+
+WORDS = [
+    "a long enough sentence about films",
+    "one more of the same length here",
+    "a third line of plain words",
+    "last one of all",
+]
+
+
+def write(folder: Path, name: str, columns: dict[str, list[str]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def competition(workspace: Path, target: dict[str, list[str]], sample: dict[str, str], **extra: list[str]) -> Path:
+    folder = workspace / "input" / "new"
+    ids = ["1", "2", "3", "4"]
+    write(folder, "train", {"id": ids, **extra, "body": WORDS, **target})
+    write(folder, "test", {"id": ids, **extra, "body": WORDS})
+    write(folder, "sample_submission", {"id": ids, **{name: [value] * 4 for name, value in sample.items()}})
+    return folder
+
+
+def result(folder: Path) -> dict:
+    return tomllib.loads((folder / "competition.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("target", "sample", "task", "kind", "metric"),
+    [
+        ({"y": ["0", "1", "1", "0"]}, {"y": "0"}, "binary", "label", "accuracy"),
+        ({"y": ["0", "1", "1", "0"]}, {"prediction": "0.5"}, "binary", "probability", "roc_auc"),
+        ({"y": ["b", "a", "b", "c"]}, {"y": "a"}, "multiclass", "label", "accuracy"),
+        ({"y": ["b", "a", "b", "c"]}, {"a": "0.3", "b": "0.3", "c": "0.3"}, "multiclass", "probability", "log_loss"),
+        ({"p": ["0", "1", "0", "1"], "q": ["1", "1", "0", "0"]}, {"p": "0.5", "q": "0.5"}, "multilabel", "probability", "roc_auc"),
+        ({"y": ["0.25", "1.5", "-3", "2"]}, {"y": "0"}, "regression", "value", "rmse"),
+        ({"y": ["1", "2", "3", "4"]}, {"y": "0.5"}, "regression", "value", "rmse"),
+    ],
+)  # fmt: skip
+def test_inference(cli, workspace, target, sample, task, kind, metric):
+    folder = competition(workspace, target, sample)
+    shown = cli("init", "new").stdout
+    found = result(folder)
+    assert found["competition"] == {"slug": "new", "title": "new", "task": task, "metric": metric}
+    assert found["columns"] == {"id": "id", "text": ["body"], "target": list(target)}
+    assert found["submission"] == {"kind": kind}
+    for phrase in ("without repeated values", "words a row", "the CSVs do not say"):
+        assert phrase in shown
+
+
+def test_side_columns_are_ignored_by_name_and_the_result_runs(cli, workspace):
+    folder = competition(workspace, {"y": ["0", "1", "1", "0"]}, {"y": "0"}, keyword=["", "fire", "flood", "x"])
+    cli("init", "new")
+    assert result(folder)["columns"]["ignore"] == ["keyword"]
+    cli("folds", "-c", "new", "--set", "folds.n=2")
+
+
+@pytest.mark.parametrize(
+    ("target", "sample", "extra", "options", "expected"),
+    [
+        ({"y": ["1", "2", "3", "1"]}, {"y": "1"}, {}, ["--task multiclass", "--task regression"], "3 whole numbers"),
+        (
+            {"y": ["0", "1", "1", "0"]}, {"y": "0"}, {"title": list(reversed(WORDS))},
+            ["--text body", "--text title"], "words a row",
+        ),
+        (
+            {"y": ["0", "1", "1", "0"], "z": ["1", "1", "1", "0"]}, {"prediction": "0"}, {},
+            ["--target y", "--target z"], "the sample asks for prediction",
+        ),
+        ({"y": ["0", "1", "1", "0"]}, {"y": "0"}, {"row": ["5", "6", "7", "8"]}, [], ""),
+    ],
+)  # fmt: skip
+def test_two_equally_likely_readings_are_a_question(cli, workspace, target, sample, extra, options, expected):
+    folder = competition(workspace, target, sample, **extra)
+    if not options:  # numbers beside the text are no rival of it
+        cli("init", "new")
+        return
+    message = cli("init", "new", code=2).stderr
+    assert expected in message
+    assert not (folder / "competition.toml").exists()
+    for option in options:
+        assert option in message
+    cli("init", "new", *options[0].split())
+    name, value = options[0].removeprefix("--").split()
+    section = "competition" if name == "task" else "columns"
+    assert result(folder)[section][name] in (value, [value])
+
+
+def test_two_ids_are_a_question(cli, workspace):
+    folder = competition(workspace, {"y": ["0", "1", "1", "0"]}, {"y": "0", "row": "0"}, row=["5", "6", "7", "8"])
+    write(folder, "sample_submission", {"id": ["1", "2", "3", "4"], "row": ["5", "6", "7", "8"], "y": ["0"] * 4})
+    message = cli("init", "new", code=2).stderr
+    assert "--id id or --id row" in message
+
+
+def test_an_existing_file_is_kept(cli, workspace):
+    path = workspace / "input" / "twin-binary" / "competition.toml"
+    before = path.read_bytes()
+    assert "exists already" in cli("init", "twin-binary", code=2).stderr
+    assert path.read_bytes() == before
+    cli("init", "twin-binary", "--force")
+    assert path.read_bytes() != before
+
+
+def test_missing_table(cli, workspace):
+    (workspace / "input" / "new").mkdir()
+    assert "no table 'train'; put one of train.csv, train.tsv" in cli("init", "new", code=2).stderr

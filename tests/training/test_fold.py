@@ -1,0 +1,168 @@
+"""One fold against a plain loop written here: DataLoader, dense average, no early stopping object."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from foldwise.config import Recipe
+from foldwise.data.batching import BucketBatchSampler, TokenDataset, pad_collate
+from foldwise.data.targets import Targets
+from foldwise.data.token_store import TokenStore
+from foldwise.errors import RunError
+from foldwise.metrics import METRICS, Metric
+from foldwise.models import build_model
+from foldwise.training.fold import FoldData, fold_seed, train_fold
+from foldwise.training.loop import BatchSource, predict
+from foldwise.training.optimizers import build_optimizer, build_schedule
+from foldwise.training.precision import Runtime
+
+RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
+
+
+def recipe(**training) -> Recipe:
+    settings = {"epochs": 5, "evaluations": 2, "patience": 3, "learning_rate": 0.02, **training}
+    content = {"batches": {"size": 8, "group": 3}, "model": {"hidden": 6}, "training": settings}
+    return Recipe.model_validate(content)
+
+
+def make_data(task="binary", rows=90, test_rows=17) -> FoldData:
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(0, 12, rows + test_rows)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    store = TokenStore(rng.integers(1, 30, offsets[-1], dtype=np.int32), offsets)
+    signal = np.array([(store.row(row) < 12).sum() - (store.row(row) > 18).sum() for row in range(rows)])
+    if task == "multiclass":
+        targets = Targets("multiclass", np.clip(signal + 1, 0, 2).astype(np.int64), ["a", "b", "c"])
+    elif task == "regression":
+        targets = Targets("regression", 1000 + 50.0 * signal[:, None], ["value"])
+    else:
+        targets = Targets("binary", (signal > 0).astype(np.float32)[:, None], ["target"])
+    vectors = rng.normal(size=(30, 5)).astype(np.float32)
+    vectors[0] = 0
+    return FoldData(store, vectors, targets, np.arange(rows) % 3)
+
+
+def plain_training(data: FoldData, settings: Recipe, fold: int, best_step: int) -> dict[str, torch.Tensor]:
+    """Averaged weights after `best_step` steps, by PyTorch's own pieces."""
+    seed = fold_seed(settings.seed, "bilstm", fold)
+    model = build_model(torch.from_numpy(data.vectors), 1, settings.model, seed)
+    rows = np.flatnonzero(data.folds != fold)
+    sampler = BucketBatchSampler(data.store.lengths[rows], settings.batches.size, settings.batches.group, seed)
+    dataset = TokenDataset(data.store, rows, torch.from_numpy(data.targets.y))
+    optimizer = build_optimizer(model, settings.training)
+    schedule = build_schedule(optimizer, settings.training, settings.training.epochs * len(sampler))
+    averages = {name: value.detach().clone() for name, value in model.named_parameters()}
+    step = 0
+    for epoch in range(settings.training.epochs):
+        sampler.set_epoch(epoch)
+        # A generator of its own, or the loader would draw from the one that dropout draws from.
+        own = torch.Generator()
+        for batch in DataLoader(dataset, batch_sampler=sampler, collate_fn=pad_collate, generator=own):
+            model.train()
+            loss = functional.binary_cross_entropy_with_logits(model(batch.tokens, batch.lengths), batch.targets)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.training.clip)
+            optimizer.step()
+            schedule.step()
+            step += 1
+            decay = min(settings.training.ema, (1 + step) / (10 + step))
+            for name, value in model.named_parameters():
+                averages[name] += (1 - decay) * (value.detach() - averages[name])
+            if step == best_step:
+                return averages
+    raise AssertionError("the best step lies behind the end")
+
+
+def test_stopped_early_means_the_weights_of_the_best_evaluation():
+    data, settings = make_data(), recipe()
+    result = train_fold(data, settings, "bilstm", 1, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    best = [record for record in result.history if record["best"]][-1]
+    assert best is not result.history[-1], "the case must stop after its best evaluation to prove anything"
+    assert best["score"] == max(record["score"] for record in result.history)
+    expected = plain_training(data, settings, 1, best["step"])
+    for name, value in expected.items():
+        assert torch.allclose(result.weights[name], value, atol=1e-5), name
+
+
+def test_predictions_are_those_of_the_kept_weights_row_by_row():
+    data, settings = make_data(), recipe()
+    result = train_fold(data, settings, "bilstm", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    model = build_model(torch.from_numpy(data.vectors), 1, settings.model, 0)
+    model.load_state_dict(result.weights)
+    model.eval()
+
+    def alone(row: int) -> float:
+        tokens = torch.from_numpy(data.store.row(row))[None]
+        padded = tokens if tokens.shape[1] else torch.zeros(1, 1, dtype=torch.int32)
+        return torch.sigmoid(model(padded, torch.tensor([tokens.shape[1]]))).item()
+
+    assert result.rows.tolist() == np.flatnonzero(data.folds == 0).tolist()
+    assert result.oof[:, 0] == pytest.approx([alone(row) for row in result.rows], abs=1e-6)
+    assert result.test[:, 0] == pytest.approx([alone(row) for row in range(90, 107)], abs=1e-6)
+
+
+def test_the_same_bytes_twice_and_other_folds_do_not_matter():
+    data, settings = make_data(), recipe(epochs=2)
+    first, again = (train_fold(data, settings, "m", 2, METRICS["accuracy"], RUNTIME, lambda _: None) for _ in range(2))
+    train_fold(data, settings, "m", 0, METRICS["accuracy"], RUNTIME, lambda _: None)
+    after = train_fold(data, settings, "m", 2, METRICS["accuracy"], RUNTIME, lambda _: None)
+    for other in (again, after):
+        assert all(torch.equal(first.weights[name], other.weights[name]) for name in first.weights)
+        assert first.oof.tobytes() == other.oof.tobytes()
+        assert first.test.tobytes() == other.test.tobytes()
+
+
+@pytest.mark.parametrize(("task", "metric"), [("multiclass", "log_loss"), ("regression", "rmse")])
+def test_other_tasks_learn(task, metric):
+    data = make_data(task, rows=400)
+    result = train_fold(data, recipe(epochs=12, patience=24, ema=0.9), "m", 0, METRICS[metric], RUNTIME, lambda _: None)
+    scores = [record["score"] for record in result.history]
+    assert min(scores) < 0.75 * scores[0]
+    if task == "regression":  # in the target's own units, though trained on scaled ones
+        assert 700 < result.test.mean() < 1300
+    else:
+        assert result.test.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_batch_of_one_row_trains():
+    data = make_data(rows=10, test_rows=1)
+    settings = recipe(epochs=1)
+    content = settings.model_dump()
+    content["batches"] = {"size": 3, "group": 1}
+    data = replace(data, folds=np.array([0, 0, 0, 1, 1, 1, 1, 1, 1, 1]))  # 7 training rows: 3, 3 and 1
+    result = train_fold(data, Recipe.model_validate(content), "m", 0, METRICS["log_loss"], RUNTIME, lambda _: None)
+    assert np.isfinite(result.test).all()
+
+
+def test_a_score_that_is_always_nan_is_a_fault_not_a_best():
+    nan = Metric(lambda *_: float("nan"), True, "probability", ("binary",))
+    with pytest.raises(RunError, match="fold 0 of m: no evaluation gave a finite score"):
+        train_fold(make_data(), recipe(epochs=2), "m", 0, nan, RUNTIME, lambda _: None)
+
+
+def test_a_loss_that_is_not_finite_stops_the_fold():
+    data = make_data("regression")
+    data.targets.y[40] = np.nan
+    with pytest.raises(RunError, match=r"loss became nan at a learning rate"):
+        train_fold(data, recipe(), "m", 0, METRICS["rmse"], RUNTIME, lambda _: None)
+
+
+def test_bucketed_predictions_are_the_unbucketed_ones():
+    data = make_data()
+    model = build_model(torch.from_numpy(data.vectors), 1, recipe().model, 0).eval()
+    source = BatchSource(data.store, None, torch.device("cpu"))
+    rows = np.random.default_rng(2).permutation(len(data.store))
+    batch = source.batch(rows)  # all rows at once, in the order asked for
+    with torch.inference_mode():
+        expected = model(batch.tokens, batch.lengths)
+    assert torch.allclose(predict(model, source, rows, RUNTIME), expected, atol=1e-6)
+
+
+def test_seeds_differ_by_member_and_fold():
+    seeds = {fold_seed(seed, member, fold) for seed in (0, 1) for member in ("a", "b") for fold in range(5)}
+    assert len(seeds) == 20
