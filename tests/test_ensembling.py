@@ -35,7 +35,7 @@ def test_a_threshold_is_scored_on_rows_it_has_not_seen(name):
     pooled, scores = cross_fitted_scores(metric, "binary", Y, OOF, FOLDS)
     labels = np.empty_like(Y)
     for fold, found in enumerate(scores):
-        inside = FOLDS == fold
+        inside = fold == FOLDS
         threshold = best_threshold(metric, "binary", Y[~inside], OOF[~inside])
         labels[inside] = OOF[inside] >= threshold
         assert found == score(metric, "binary", Y[inside], OOF[inside], threshold)

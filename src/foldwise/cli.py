@@ -18,7 +18,7 @@ import typer
 from foldwise.config import Kind, Metric, Task, load_config
 from foldwise.errors import InputError, RunError
 from foldwise.paths import resolve
-from foldwise.stages.run import Run
+from foldwise.stages.run import Run, check_config
 
 DEFAULT = "movie-reviews"
 DEBUG_SETTINGS = ["training.epochs=1", "training.evaluations=1"]
@@ -65,7 +65,9 @@ def make_run(
         )
     settings = (DEBUG_SETTINGS if debug else []) + (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
     command = shlex.join(["./run.sh", *sys.argv[1:]])
-    return Run(load_config(paths.config, settings), paths, force, debug, device.value, command)  # type: ignore[attr-defined]
+    config = load_config(paths.config, settings)
+    check_config(config)
+    return Run(config, paths, force, debug, device.value, command)  # type: ignore[attr-defined]
 
 
 def guarded(function: Callable[[], object], show_traceback: bool) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy.stats import rankdata
+import pandas as pd
 
 from foldwise.config import Task
 from foldwise.metrics import Metric, best_threshold, score, to_labels
@@ -17,7 +17,7 @@ def to_ranks(predictions: np.ndarray) -> np.ndarray:
 
     Ranks make models comparable whose probabilities are spread differently (first place, Quora Insincere Questions).
     """
-    return rankdata(predictions, axis=0) / len(predictions)
+    return pd.DataFrame(predictions).rank(pct=True).to_numpy()
 
 
 def average(predictions: Sequence[np.ndarray], method: Method) -> np.ndarray:

@@ -78,4 +78,5 @@ def test_embedded_vectors_are_glove():
     )  # fmt: skip
     good, great, other = (vector / np.linalg.norm(vector) for vector in vectors[2:])
     assert coverage.words == 1
-    assert good @ great > 0.7 > 0.5 > good @ other
+    assert good @ great > 0.7
+    assert good @ other < 0.3

@@ -24,6 +24,7 @@ def edit(path: Path, old: str, new: str) -> None:
         ("sample_submission.csv", "id,prediction", "id,a,b", ["sample_submission.csv", "fields where the header has 3"]),
         ("competition.toml", "task = ", "tusk = ", ["competition.toml", "did you mean task?"]),
         ("competition.toml", 'metric = "f1"', 'metric = "rmse"', ["'rmse' is not for a binary task"]),
+        ("competition.toml", 'kind = "label"', 'kind = "value"', ["submission.kind = 'value' is not for a binary task"]),
         ("competition.toml", "epochs = 2", "epochs = -2", ["recipe.training.epochs = -2"]),
         ("competition.toml", '"none"', '"glove"', ["recipe.tokens.vectors = 'glove'", "glove-6b-100d-50k"]),
     ],

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import command, environment
 
+from conftest import REPOSITORY, command, environment
 from foldwise.data.table import read_table
 
 SUMMARY = {
@@ -108,6 +108,22 @@ def test_one_fold_again_leaves_the_others_and_the_submission_byte_for_byte(cli, 
     assert before.keys() == after.keys()
     cli("ensemble", "-c", "twin-binary")
     assert (workspace / "output" / "twin-binary" / "submission.csv").read_bytes() == submission
+
+
+def test_a_fold_alone_gives_the_bytes_it_gives_beside_others(cli, workspace):
+    """On the embedded competition, whose folds are trained in processes side by side; one alone is trained here."""
+    shutil.copytree(REPOSITORY / "input" / "movie-reviews", workspace / "input" / "movie-reviews")
+    options = ["--set", "training.epochs=1", "--set", "model.hidden=8", "--set", "folds.n=3"]
+    first = cli("all", *options)
+    member = workspace / "output" / "movie-reviews" / "bilstm"
+    beside = hashes(member / "fold2")
+    assert "bilstm fold 2: epoch 1.00" in first.stdout
+    cli("train", "--fold", "2", *options)
+    alone = hashes(member / "fold2")
+    for name in ("weights.safetensors", "oof.csv", "test.csv"):
+        assert alone[name] == beside[name]
+    summary = json.loads((workspace / "output" / "movie-reviews" / "summary.json").read_text())
+    assert 0.5 < summary["leaderboard"] < 1
 
 
 def test_same_seed_same_bytes_another_seed_other_bytes(cli, workspace):

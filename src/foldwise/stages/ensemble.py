@@ -17,15 +17,13 @@ from foldwise.data.targets import Targets
 from foldwise.ensembling import assemble_oof, average, cross_fitted_scores
 from foldwise.errors import InputError
 from foldwise.files import atomic_file, hash_of, read_json, write_json
-from foldwise.metrics import Metric, best_threshold, metric_for, score
+from foldwise.metrics import best_threshold, metric_for, score
 from foldwise.paths import REPOSITORY
 from foldwise.stages.run import Run, changes
 from foldwise.stages.tokens import check_tokens
 from foldwise.stages.train import inputs_of as fold_inputs_of
 from foldwise.stages.train import members_of, read_predictions
 from foldwise.submission import Format, build_submission, check_submission, write_submission
-
-RANKABLE = ("label", "roc_auc", "spearman")  # what a rank mean can be scored by; it gives no probabilities
 
 
 def ensemble(run: Run, assigned: np.ndarray) -> dict[str, Any]:
@@ -105,7 +103,6 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
     config, competition = run.config, run.competition
     targets, settings = competition.targets, config.recipe.ensemble
     metric = metric_for(config.competition.metric, config.competition.task)
-    check_method(run, metric)
     oofs, tests = {}, {}
     for member in records:
         parts, predictions = {}, []
@@ -168,22 +165,6 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
     if solution is not None:
         summary["leaderboard"] = score(metric, targets.task, solution.y, ordered, threshold)
     return summary
-
-
-def check_method(run: Run, metric: Metric) -> None:
-    """Ranks are no probabilities and no values.
-
-    Raises:
-        InputError: the metric or the submission needs such.
-    """
-    name, kind = run.config.competition.metric, run.config.submission.kind
-    if run.config.recipe.ensemble.method == "rank_mean":
-        multiclass_probability = kind == "probability" and run.config.competition.task == "multiclass"
-        if not {metric.takes, name} & set(RANKABLE) or kind == "value" or multiclass_probability:
-            raise InputError(
-                "recipe.ensemble.method = 'rank_mean': "
-                f"ranks cannot be scored by {name} and submitted as {kind}; use 'mean'"
-            )
 
 
 def write_oof(run: Run, assigned: np.ndarray, targets: Targets, oof: np.ndarray) -> None:

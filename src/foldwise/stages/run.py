@@ -7,8 +7,12 @@ from typing import Any, Literal
 from foldwise.config import Config
 from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
+from foldwise.errors import InputError
 from foldwise.files import read_json, write_json
+from foldwise.metrics import metric_for
 from foldwise.paths import Paths
+
+RANKABLE = ("label", "roc_auc", "spearman")  # what the order of the predictions is enough for
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,27 @@ class Run:
         """Remember how long a stage took when it last ran, for summary.json."""
         path = self.paths.output / "seconds.json"
         write_json(path, {**(read_json(path) or {}), stage: round(seconds, 2)})
+
+
+def check_config(config: Config) -> None:
+    """Hold the parts of a configuration against each other, before anything runs.
+
+    Raises:
+        InputError: metric, kind of submission or ensemble method do not fit the task or one another.
+    """
+    task, name, kind = config.competition.task, config.competition.metric, config.submission.kind
+    metric = metric_for(name, task)
+    if (kind == "value") != (task == "regression"):
+        fitting = "'value'" if task == "regression" else "'label' or 'probability'"
+        raise InputError(f"submission.kind = {kind!r} is not for a {task} task; set it to {fitting}")
+    if config.recipe.ensemble.method == "rank_mean":
+        # Ranks have an order and nothing else: they are no probabilities that sum to 1, and no values.
+        sums = kind == "probability" and task == "multiclass"
+        if not {metric.takes, name} & set(RANKABLE) or kind == "value" or sums:
+            raise InputError(
+                "recipe.ensemble.method = 'rank_mean': "
+                f"ranks cannot be scored by {name} and submitted as {kind}; use 'mean'"
+            )
 
 
 def changes(old: Any, new: Any, prefix: str = "") -> list[str]:

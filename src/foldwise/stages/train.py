@@ -8,52 +8,22 @@
 its score), history.jsonl, weights.safetensors, oof.csv and test.csv (predictions by id).
 """
 
-import json
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from safetensors.torch import save_file
 
-from foldwise.config import Metric as MetricName
-from foldwise.config import Recipe
 from foldwise.console import FoldProgress, duration, say, warn
-from foldwise.data.targets import Targets
-from foldwise.data.token_store import TokenStore
 from foldwise.errors import InputError
-from foldwise.files import atomic_folder, hash_of, read_json, write_json, write_text
-from foldwise.metrics import metric_for
+from foldwise.files import hash_of, read_json
 from foldwise.stages.run import Run, changes
 from foldwise.stages.tokens import check_tokens
-from foldwise.training.fold import FoldData, FoldResult, train_fold
-from foldwise.training.precision import Runtime, choose_device, choose_precision
-from foldwise.training.workers import Report, run_jobs
 
-
-@dataclass(frozen=True)
-class Job:
-    """One fold to train, with all that a worker process needs to know."""
-
-    folder: Path
-    tokens: Path
-    member: str
-    fold: int
-    recipe: Recipe
-    metric: MetricName
-    targets: Targets
-    folds: np.ndarray
-    train_ids: list[str]
-    test_ids: list[str]
-    inputs: dict[str, Any]
-    runtime: Runtime
-
-    def __str__(self) -> str:
-        return f"{self.member} fold {self.fold}"
+# Below so many tokens, over all epochs and folds, starting processes takes longer than it saves.
+WORTH_PROCESSES = 500_000
 
 
 def inputs_of(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
@@ -96,7 +66,6 @@ def train(run: Run, assigned: np.ndarray, chosen: list[int] | None = None, membe
             raise InputError(
                 f"--member {member}: no such member; recipe.members has {', '.join(run.config.recipe.members)}"
             )
-    metric_for(run.config.competition.metric, run.config.competition.task)
     tokens_hash = check_tokens(run)
     wanted: list[tuple[str, int, dict[str, Any]]] = []
     for member in members or members_of(run):
@@ -126,6 +95,11 @@ def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> s
 
 def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned: np.ndarray) -> None:
     """Train the wanted folds, side by side where that is faster."""
+    # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
+    from foldwise.stages.fold_job import Job, work
+    from foldwise.training.precision import Runtime, choose_device, choose_precision
+    from foldwise.training.workers import run_jobs
+
     start = time.perf_counter()
     device, warning = choose_device(run.device)
     if warning:
@@ -135,7 +109,8 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
     # From the machine and the fold file, never from how many folds were asked for: the last bits of a result depend
     # on the number of threads, and fold 3 alone must give the bytes it gives among the others.
     threads = max(1, cores // run.config.recipe.folds.n)
-    workers = 1 if device.type == "cuda" else max(1, cores // threads)
+    tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * len(wanted) * run.config.recipe.training.epochs
+    workers = 1 if device.type == "cuda" or tokens < WORTH_PROCESSES else max(1, cores // threads)
     jobs = []
     for member, fold, inputs in wanted:
         recipe = run.config.recipe.of_member(member)
@@ -168,60 +143,6 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
     seconds = time.perf_counter() - start
     run.record_seconds("train", seconds)
     say("train", f"{len(jobs)} fold{'s' if len(jobs) > 1 else ''} in {duration(seconds)}")
-
-
-def work(job: Job, report: Report) -> None:
-    """Train one fold and write its folder; runs in a worker process."""
-    start = time.perf_counter()
-    data = FoldData(TokenStore.open(job.tokens), np.load(job.tokens / "vectors.npy"), job.targets, job.folds)
-    metric = metric_for(job.metric, job.targets.task)
-    result = train_fold(data, job.recipe, job.member, job.fold, metric, job.runtime, report)
-    seconds = time.perf_counter() - start
-    best = [record for record in result.history if record["best"]][-1]
-    last = result.history[-1]
-    trained_rows = last["epoch"] * int((job.folds != job.fold).sum())
-    outcome = {
-        "score": best["score"],
-        "best_epoch": best["epoch"],
-        "epochs": last["epoch"],
-        "seconds": round(seconds, 2),
-        "rows_per_second": round(trained_rows / last["train_seconds"]),
-        "padding": float(np.mean([record["padding"] for record in result.history])),
-    }
-    write_fold(job, result, outcome)
-    report({"event": "done", **outcome})
-
-
-def write_fold(job: Job, result: FoldResult, outcome: dict[str, Any]) -> None:
-    """The fold's folder, all of it or nothing."""
-    record = {
-        "member": job.member,
-        "fold": job.fold,
-        "inputs": job.inputs,
-        "outputs": job.targets.names,
-        "rows": {"train": len(job.folds) - len(result.rows), "validation": len(result.rows), "test": len(result.test)},
-        "runtime": {
-            "device": job.runtime.device.type,
-            "precision": job.runtime.precision,
-            "threads": job.runtime.threads,
-        },
-        "torch": torch.__version__,
-        **outcome,
-    }
-    with atomic_folder(job.folder) as temporary:
-        write_json(temporary / "fold.json", record)
-        write_text(temporary / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in result.history))
-        save_file(result.weights, temporary / "weights.safetensors")
-        valid_ids = [job.train_ids[row] for row in result.rows]
-        write_predictions(temporary / "oof.csv", valid_ids, result.oof, job.targets.names)
-        write_predictions(temporary / "test.csv", job.test_ids, result.test, job.targets.names)
-
-
-def write_predictions(path: Path, ids: list[str], predictions: np.ndarray, names: list[str]) -> None:
-    """Predictions travel with the ids of their rows. Floats are written so that reading gives the same bits back."""
-    frame = pd.DataFrame(predictions, columns=names)
-    frame.insert(0, "id", ids, allow_duplicates=True)
-    frame.to_csv(path, index=False, lineterminator="\n")
 
 
 def read_predictions(path: Path, ids: list[str], outputs: int) -> np.ndarray:
