@@ -48,7 +48,7 @@ explain_pip() {
   local log=$1
   if grep -qi 'no space left' "$log"; then
     fail "the disk is full; make room (about 3 GB without CUDA, 8 GB with it) and run again; the log is $log"
-  elif grep -qiE 'connection|resolve|network|timed out|retries|unreachable|proxy' "$log"; then
+  elif grep -qiE 'connection|resolve|network|timed out|retries|unreachable|proxy|from versions: none' "$log"; then
     fail "the package index cannot be reached; check the network and run again; the log is $log"
   fi
   fail "installing failed: $(grep -iE '^error' "$log" | tail -n 1); the log is $log"

@@ -40,9 +40,8 @@ class FoldProgress:
     def update(self, slot: int, name: str, event: dict[str, Any]) -> None:
         """Take in an event of the fold `name` that runs in worker `slot`."""
         if event["event"] == "start":
-            self.bars[slot] = tqdm(
-                total=event["steps"], desc=name, position=slot, unit=" batches", leave=False, disable=None
-            )
+            shown = tqdm(total=event["steps"], desc=name, position=slot, unit=" batches", leave=False, disable=None)
+            self.bars[slot] = shown
         elif event["event"] == "steps":
             self.bars[slot].update(event["steps"])
         elif event["event"] == "evaluation":
@@ -52,7 +51,7 @@ class FoldProgress:
                 "loss": f"{event['loss']:.4f}",
                 "score": f"{event['score']:.4f}",
             }
-            values["rate"] = f"{event['learning_rate']:.1e}"
+            values["lr"] = f"{event['learning_rate']:.1e}"
             shown.set_postfix(values, refresh=False)
             if shown.disable:
                 text = ", ".join(f"{key} {value}" for key, value in values.items())

@@ -50,7 +50,10 @@ def test_coverage_counts_words_and_tokens(table):
     assert coverage.exact_words == 1 / 4
     assert coverage.tokens == 8 / 20  # the 2 tokens outside the vocabulary count as uncovered
     assert coverage.uncovered == [("qqq", 6), ("zzz", 4)]
-    assert "most frequent uncovered: qqq 6, zzz 4" in str(coverage)
+    assert coverage.lines() == [
+        "vectors cover 50.0% of words (25.0% as written), 40.0% of tokens",
+        "most frequent uncovered: qqq 6, zzz 4",
+    ]
 
 
 def test_unknown_words_have_the_tables_spread_and_padding_is_zero(table):

@@ -41,12 +41,11 @@ class Coverage:
     tokens: float
     uncovered: list[tuple[str, int]]
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """What to tell a user."""
+        shares = f"{self.words:.1%} of words ({self.exact_words:.1%} as written), {self.tokens:.1%} of tokens"
         missing = ", ".join(f"{word} {count}" for word, count in self.uncovered)
-        return (
-            f"vectors cover {self.words:.1%} of words ({self.exact_words:.1%} as written), {self.tokens:.1%} of tokens"
-            + (f"; most frequent uncovered: {missing}" if missing else "")
-        )
+        return [f"vectors cover {shares}", *([f"most frequent uncovered: {missing}"] if missing else [])]
 
 
 def spellings(word: str) -> Iterator[list[str]]:

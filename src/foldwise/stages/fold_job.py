@@ -89,6 +89,7 @@ def write_fold(job: Job, result: FoldResult, outcome: dict[str, Any]) -> None:
         write_json(temporary / "fold.json", record)
         write_text(temporary / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in result.history))
         save_file(result.weights, temporary / "weights.safetensors")
+        (temporary / "weights.safetensors").chmod(0o644)  # safetensors makes it readable by its owner only
         valid_ids = [job.train_ids[row] for row in result.rows]
         write_predictions(temporary / "oof.csv", valid_ids, result.oof, job.targets.names)
         write_predictions(temporary / "test.csv", job.test_ids, result.test, job.targets.names)

@@ -42,7 +42,7 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
     run.record_seconds("folds", time.perf_counter() - start)
     sizes = np.bincount(assigned)
     shared = len(units) - len(np.unique(units))
-    together = f"; {shared:,} rows stay with another of the same text or group" if shared else ""
+    together = f"; {shared:,} of them stay with another of the same text or group" if shared else ""
     say(
         "folds",
         f"made {path.name}: {len(assigned):,} rows in {settings.n} folds "

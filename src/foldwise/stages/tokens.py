@@ -62,8 +62,8 @@ def tokens(run: Run) -> None:
     lengths = store.lengths
     say("tokens", f"made {len(store.tokens):,} tokens, {len(words):,} words, in {duration(seconds)} ({why})")
     say("tokens", f"row lengths: median {np.median(lengths):.0f}, longest {lengths.max()}, limit {settings.max_length}")
-    if coverage:
-        say("tokens", str(coverage))
+    for line in coverage.lines() if coverage else []:
+        say("tokens", line)
 
 
 def check_tokens(run: Run) -> str:
