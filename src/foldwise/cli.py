@@ -178,6 +178,14 @@ def run_ensemble(run: Run) -> None:
     show_summary(run, ensemble(run, folds(run)))
 
 
+@stage("report")
+def run_report(run: Run) -> None:
+    """Write report.html: learning curves, lengths, predictions, worst rows."""
+    from foldwise.stages.report import report
+
+    report(run)
+
+
 @app.command("init")
 def run_init(
     slug: Annotated[str, typer.Argument(help="Folder below input/ with train, test and sample_submission.")],

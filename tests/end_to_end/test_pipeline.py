@@ -64,6 +64,10 @@ def test_from_csv_to_submission(cli, workspace, task):
     assert oof[0][: 2 + len(targets)] == ["id", "fold", *targets]
     assert all(name.startswith("prediction") for name in oof[0][2 + len(targets) :])
     assert [row[2 : 2 + len(targets)] for row in oof[1:]] == train.frame[targets].to_numpy().tolist()
+    cli("report", "-c", slug)
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 3
+    assert page.count("<tr><td>movie-") + page.count("<tr><td>tweet-") > 5  # the worst rows
     for phrase in ("fold 1", "cv, mean ± sd", "ensemble (mean)", "time: folds", str(output / "submission.csv")):
         assert phrase in shown
 
