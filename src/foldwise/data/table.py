@@ -56,11 +56,7 @@ def read_table(path: Path) -> Table:
         InputError: not readable, not UTF-8, empty, a header with repeated names, or rows that do not fit the header.
     """
     text = decode(path, read_bytes(path))
-    # Both readers would end the row at a lone CR. A private-use character takes its place while they read.
-    stand_in = ""
-    if "\r" in text and "\n" in text and re.search(r"\r(?!\n)", text):
-        stand_in = next(char for char in map(chr, range(0xE000, 0xF8FF)) if char not in text)
-        text = re.sub(r"\r(?!\n)", stand_in, text)
+    text, stand_ins = replace_controls(text)
     header, lines = check_shape(path, text, separator(path))
     frame = pd.read_csv(
         io.StringIO(text),
@@ -77,9 +73,25 @@ def read_table(path: Path) -> Table:
         raise InputError(
             f"{path}: {len(lines)} or {len(frame)} rows, depending on how its quotes are read; quote every text"
         )
-    if stand_in:
-        frame = frame.apply(lambda column: column.str.replace(stand_in, "\r", regex=False))
+    for stand_in, control in stand_ins.items():
+        frame = frame.apply(lambda column, old=stand_in, new=control: column.str.replace(old, new, regex=False))
+        frame.columns = [name.replace(stand_in, control) for name in frame.columns]
     return Table(path, frame, lines)
+
+
+def replace_controls(text: str) -> tuple[str, dict[str, str]]:
+    """Private-use characters in place of what readers stumble over, and what each of them stands for.
+
+    A lone carriage return would end the row, and pandas before 3 drops the rest of a value behind a NUL.
+    """
+    unused = (char for char in map(chr, range(0xE000, 0xF900)) if char not in text)
+    stand_ins = {}
+    for control, pattern in (("\r", r"\r(?!\n)" if "\n" in text else None), ("\0", "\0")):
+        if pattern and control in text and re.search(pattern, text):
+            stand_in = next(unused)
+            text = re.sub(pattern, stand_in, text)
+            stand_ins[stand_in] = control
+    return text, stand_ins
 
 
 def separator(path: Path) -> str:
