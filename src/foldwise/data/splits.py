@@ -13,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from foldwise.config import Task
 from foldwise.data.table import check_columns, check_unique, read_table
@@ -49,6 +47,9 @@ def units_of(texts: Sequence[str], groups: Sequence[str] | None) -> np.ndarray:
     unit, _ = pd.factorize(np.array([normalise(text) for text in texts], dtype=object))
     if groups is None:
         return unit
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     group, names = pd.factorize(np.array(groups, dtype=object))
     # Rows are edges between a text and a group; connected texts and groups are one unit.
     texts_n = int(unit.max()) + 1
