@@ -46,6 +46,8 @@ def test_later_sources_win(toml):
         ("model.zzzzz=1", ["recipe.model.zzzzz = 1", "known here: name, hidden"]),
         ("training.learning_rate", ["--set training.learning_rate", "key=value"]),
         ("members.wide.model.hiden=3", ["hiden = 3", "did you mean hidden?"]),
+        ("members.tokens.seed=1", ["members.tokens", "not be 'tokens'"]),
+        ("members={'../x'={}}", ["'../x'", "letters, digits"]),
         ("ensemble.members=['wide']", ["'wide'", "not among recipe.members"]),
     ],
 )

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,13 +29,28 @@ def test_a_failed_folder_leaves_the_old_folder(tmp_path):
     assert files_in(tmp_path) == {"fold0/old.txt": "old"}
 
 
-def test_a_folder_is_replaced_whole_and_leftovers_of_a_kill_go(tmp_path):
-    for name in ("fold1", ".fold1.tmp99", ".fold1.tmp98.old"):
+@pytest.fixture
+def ended() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_folder_is_replaced_whole_and_leftovers_of_a_kill_go(tmp_path, ended):
+    for name in ("fold1", f".fold1.tmp{ended}", f".fold1.tmp{ended}.old"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "old.txt").write_text("old")
     with atomic_folder(tmp_path / "fold1") as temporary:
         (temporary / "new.txt").write_text("new")
     assert files_in(tmp_path) == {"fold1/new.txt": "new"}
+
+
+def test_leftovers_of_killed_files_go_and_those_of_living_processes_stay(tmp_path, ended):
+    for process in (ended, os.getppid()):
+        (tmp_path / f".a.txt.tmp{process}").write_text("half")
+    write_text(tmp_path / "a.txt", "new")
+    assert files_in(tmp_path) == {f".a.txt.tmp{os.getppid()}": "half", "a.txt": "new"}
 
 
 def test_unreadable_json_counts_as_none(tmp_path):

@@ -66,7 +66,7 @@ def make_run(
     settings = (DEBUG_SETTINGS if debug else []) + (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
     command = shlex.join(["./run.sh", *sys.argv[1:]])
     config = load_config(paths.config, settings)
-    check_config(config)
+    check_config(config, competition)
     return Run(config, paths, force, debug, device.value, command)  # type: ignore[attr-defined]
 
 

@@ -12,7 +12,7 @@ import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from foldwise.errors import InputError, shorten
 
@@ -21,6 +21,16 @@ Kind = Literal["label", "probability", "value"]
 Metric = Literal["accuracy", "f1", "macro_f1", "mcc", "log_loss", "roc_auc", "rmse", "mae", "r2", "spearman"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def check_member_name(name: str) -> str:
+    """A member's name is a folder of the output, beside `tokens`."""
+    if name == "tokens" or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise ValueError("a member's name may have letters, digits, - and _, and not be 'tokens'")
+    return name
+
+
+MemberName = Annotated[str, AfterValidator(check_member_name)]
 
 
 SectionType = typing.TypeVar("SectionType", bound="Section")
@@ -137,7 +147,7 @@ class Recipe(Section):
     model: Model = Model()
     training: Training = Training()
     ensemble: Ensemble = Ensemble()
-    members: dict[str, Member] = {"bilstm": Member()}
+    members: dict[MemberName, Member] = {"bilstm": Member()}
 
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""
@@ -222,7 +232,8 @@ def describe(model: type[Section], fault: Any) -> str:
         return f"  {key} = {shorten(fault['input'])}: unknown key; {mend}"
     if fault["type"] == "missing":
         return f"  {key}: missing"
-    message = fault["msg"][0].lower() + fault["msg"][1:]
+    message = fault["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
     if fault["type"] == "literal_error":
         near = difflib.get_close_matches(str(fault["input"]), re.findall(r"'([^']+)'", fault["msg"]), n=1)
         message += f"; did you mean {near[0]}?" if near else ""

@@ -5,12 +5,14 @@ over in one step. A kill at any moment leaves the old content or the new one, an
 the next run removes.
 """
 
+import glob
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,7 @@ from typing import Any
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to; it becomes `path` when the block ends without an exception."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp{os.getpid()}")
+    temporary = make_room(path)
     try:
         yield temporary
         temporary.replace(path)
@@ -30,10 +31,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to fill; it takes the place of `path`, old content and all, when the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f".{path.name}.tmp*"):  # of a killed run
-        shutil.rmtree(leftover)
-    temporary = path.with_name(f".{path.name}.tmp{os.getpid()}")
+    temporary = make_room(path)
     temporary.mkdir()
     replaced = temporary.with_name(f"{temporary.name}.old")
     try:
@@ -47,6 +45,29 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(replaced, ignore_errors=True)
 
 
+def make_room(path: Path) -> Path:
+    """The temporary name beside `path`, after removing what killed runs left there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.tmp*"):
+        process = leftover.name.rpartition(".tmp")[2].removesuffix(".old")
+        if process.isdecimal() and not is_running(int(process)):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    return path.with_name(f".{path.name}.tmp{os.getpid()}")
+
+
+def is_running(process: int) -> bool:
+    """True if a process of that number, other than this one, exists."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 with the line ends it has, atomically."""
     with atomic_file(path) as temporary:
@@ -55,7 +76,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write readable JSON, atomically."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -71,9 +92,16 @@ def hash_of(*parts: Any) -> str:
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):
-            with part.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            status = part.stat()
+            digest.update(digest_of_file(part, status.st_mtime_ns, status.st_size))
         else:
             digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode())
         digest.update(b"\0")
     return digest.hexdigest()[:16]
+
+
+@cache
+def digest_of_file(path: Path, modified: int, size: int) -> bytes:  # noqa: ARG001
+    """sha256 of a file, computed once a run as long as its time and size stay."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from foldwise.errors import InputError
-from foldwise.training.precision import FASTER, choose_device, choose_precision, seconds_of_lstm
+from foldwise.training import precision
+from foldwise.training.precision import choose_device, choose_precision, measure_lstm
 
 
 def test_cpu_when_asked_for():
@@ -21,15 +22,17 @@ def test_a_gpu_that_works_is_taken():
     assert choose_device("auto")[0].type == "cuda"
 
 
-def test_precision_follows_the_measurement():
-    chosen = choose_precision("auto", torch.device("cpu"))
-    ratio = seconds_of_lstm("fp32") / seconds_of_lstm("bf16")
-    # Far from the threshold the answer is certain; near it either is right.
-    if ratio > 1.3 * FASTER:
-        assert chosen == "bf16"
-    elif ratio < FASTER / 1.3:
-        assert chosen == "fp32"
+def test_precision_follows_the_measurement(monkeypatch):
+    for seconds, expected in (({"fp32": 2.0, "bf16": 1.0}, "bf16"), ({"fp32": 1.1, "bf16": 1.0}, "fp32")):
+        monkeypatch.setattr(precision, "measure_lstm", lambda seconds=seconds: seconds)
+        assert choose_precision("auto", torch.device("cpu")) == expected
     assert choose_precision("fp32", torch.device("cpu")) == "fp32"
+
+
+def test_the_measurement_times_both_formats():
+    seconds = measure_lstm(repeats=2)
+    assert set(seconds) == {"fp32", "bf16"}
+    assert all(0 < value < 60 for value in seconds.values())
 
 
 def test_the_probe_leaves_threads_and_random_numbers_alone():

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +17,8 @@ def count(job, report):
         report({"number": number, "pid": os.getpid()})
 
 
-def fail_on_two(job, report):
-    if job == 2:
-        raise {"run": RunError, "input": InputError, "bug": ValueError}["run"]("job 2 has no rows")
-    report({"job": job})
+def fail(job, report):
+    raise RunError(f"job {job} has no rows")
 
 
 def misread(job, report):
@@ -52,12 +53,51 @@ def test_every_job_is_done_and_every_report_arrives_in_order(workers):
 @pytest.mark.parametrize(
     ("work", "error", "message"),
     [
-        (fail_on_two, RunError, "job 2 has no rows"),
+        (fail, RunError, "job 2 has no rows"),
         (misread, InputError, "2: bad value"),
-        (stumble, RunError, "IndexError"),
+        (stumble, RunError, r"2: IndexError: list index out of range; .*--traceback"),
         (die, RunError, r"2: its process died \(exit code -9"),
     ],
 )
 def test_a_failing_job_names_its_cause(work, error, message):
     with pytest.raises(error, match=message):
         run_jobs([2, 2], work, 2, lambda *_: None)
+
+
+def test_a_crash_hides_its_traceback_behind_the_message():
+    with pytest.raises(RunError) as caught:
+        run_jobs([2, 2], stumble, 2, lambda *_: None)
+    assert "Traceback" not in str(caught.value)
+    assert "in stumble" in str(caught.value.__cause__)
+
+
+INTERRUPTED = """
+import os, signal
+from foldwise.training.workers import run_jobs
+from test_workers import count
+
+if __name__ == "__main__":
+    try:
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        signal.setitimer(signal.ITIMER_REAL, {delay})
+        run_jobs(list(range(100_000)), count, 2, lambda *_: None)
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("delay", [0.01, 0.1, 0.3, 1.0])
+def test_an_interrupt_ends_parent_and_workers_at_any_moment(tmp_path, delay):
+    script = tmp_path / "script.py"
+    script.write_text(INTERRUPTED.format(delay=delay))
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2] / "src")])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "interrupted\n"
+    assert done.stderr == ""

@@ -71,7 +71,7 @@ def read_table(path: Path) -> Table:
     )
     if len(frame) != len(lines):
         raise InputError(
-            f"{path}: {len(lines)} or {len(frame)} rows, depending on how its quotes are read; quote every text"
+            f"{path}: {len(lines)} or {len(frame)} rows, depending on how blank lines and quotes are read; quote every text"
         )
     for stand_in, control in stand_ins.items():
         frame = frame.apply(lambda column, old=stand_in, new=control: column.str.replace(old, new, regex=False))
@@ -107,11 +107,11 @@ def read_bytes(path: Path) -> bytes:
             return gzip.decompress(content)
         if path.suffix == ".zip":
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                names = [name for name in archive.namelist() if not name.startswith("__MACOSX")]
+                names = [name for name in archive.namelist() if not name.startswith("__MACOSX") and name[-1] != "/"]
                 if len(names) != 1:
                     raise InputError(f"{path}: holds {len(names)} files; a .csv.zip must hold one")
                 return archive.read(names[0])
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read: {error}; download it again") from error
     return content
 
@@ -148,7 +148,7 @@ def check_shape(path: Path, text: str, delimiter: str) -> tuple[list[str], np.nd
     header: list[str] = []
     starts: list[int] = []
     before, closed = 0, False
-    for record in reader:
+    for record in records(reader, faults):
         start, before = before + 1, reader.line_num
         if record == [END]:
             closed = True
@@ -168,19 +168,28 @@ def check_shape(path: Path, text: str, delimiter: str) -> tuple[list[str], np.nd
                     f"quote texts that contain {delimiter!r} or a quote",
                     line=start,
                 )
-    assert closed, "the end marker is always read back"
+    if not closed and not faults.found:
+        faults.add("cannot be read to its end; are its line ends mixed? save it with plain ones")
     if not starts and not faults.found:
         faults.add("a header and no rows; download it again")
     faults.raise_if_any()
     return header, np.array(starts, dtype=np.int64)
 
 
+def records(reader: Iterator[list[str]], faults: Faults) -> Iterator[list[str]]:
+    """The reader's records up to one it cannot read, which becomes a fault."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        line: int = reader.line_num  # type: ignore[attr-defined]
+        faults.add(f"{str(error).split(' - ')[0]}; are its line ends mixed? save it with plain ones", line=line)
+
+
 def with_end(lines: Iterable[str]) -> Iterator[str]:
     """The lines, then one that no file has."""
-    last = ""
-    for last in lines:
-        yield last
-    yield END if last.endswith(("\n", "\r")) else f"\n{END}"
+    for line in lines:
+        yield line if line.endswith(("\n", "\r")) else f"{line}\n"
+    yield END
 
 
 def check_header(faults: Faults, header: list[str], line: int) -> None:

@@ -12,7 +12,7 @@ from foldwise.files import read_json, write_json
 from foldwise.metrics import metric_for
 from foldwise.paths import Paths
 
-RANKABLE = ("label", "roc_auc", "spearman")  # what the order of the predictions is enough for
+ORDER_IS_ENOUGH = ("roc_auc",)  # metrics of probabilities that ranks score alike
 
 
 @dataclass(frozen=True)
@@ -50,25 +50,29 @@ class Run:
         write_json(path, {**(read_json(path) or {}), stage: round(seconds, 2)})
 
 
-def check_config(config: Config) -> None:
+def check_config(config: Config, slug: str) -> None:
     """Hold the parts of a configuration against each other, before anything runs.
 
     Raises:
-        InputError: metric, kind of submission or ensemble method do not fit the task or one another.
+        InputError: slug, metric, kind of submission or ensemble method do not fit the task or one another.
     """
+    if config.competition.slug != slug:
+        raise InputError(
+            f"competition.slug = {config.competition.slug!r} in the competition.toml of {slug!r}; make them the same"
+        )
     task, name, kind = config.competition.task, config.competition.metric, config.submission.kind
     metric = metric_for(name, task)
     if (kind == "value") != (task == "regression"):
         fitting = "'value'" if task == "regression" else "'label' or 'probability'"
         raise InputError(f"submission.kind = {kind!r} is not for a {task} task; set it to {fitting}")
-    if config.recipe.ensemble.method == "rank_mean":
-        # Ranks have an order and nothing else: they are no probabilities that sum to 1, and no values.
-        sums = kind == "probability" and task == "multiclass"
-        if not {metric.takes, name} & set(RANKABLE) or kind == "value" or sums:
-            raise InputError(
-                "recipe.ensemble.method = 'rank_mean': "
-                f"ranks cannot be scored by {name} and submitted as {kind}; use 'mean'"
-            )
+    if kind == "label" and metric.takes == "probability":
+        raise InputError(f"submission.kind = 'label': {name} scores probabilities; set the kind to 'probability'")
+    # Ranks have an order and nothing else: no sizes to compare between classes, no probabilities, no values.
+    ordered = metric.takes == "label" or name in ORDER_IS_ENOUGH
+    if config.recipe.ensemble.method == "rank_mean" and (task in ("multiclass", "regression") or not ordered):
+        raise InputError(
+            f"recipe.ensemble.method = 'rank_mean': ranks cannot be scored by {name} in a {task} task; use 'mean'"
+        )
 
 
 def changes(old: Any, new: Any, prefix: str = "") -> list[str]:
@@ -82,6 +86,12 @@ def changes(old: Any, new: Any, prefix: str = "") -> list[str]:
     if old == new:
         return []
     name = prefix.rstrip(".")
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [
+            phrase
+            for index, pair in enumerate(zip(old, new, strict=True))
+            for phrase in changes(*pair, f"{prefix}{index}.")
+        ]
     return [f"{name} changed" if is_hash(old) or is_hash(new) else f"{name} {old} → {new}"]
 
 

@@ -75,7 +75,13 @@ class AveragedWeights:
         finally:
             self.swap()
 
+    @torch.no_grad()
     def swap(self) -> None:
-        """Exchange the model's weights and the averages."""
-        for index, parameter in enumerate(self.parameters):
-            parameter.data, self.averages[index] = self.averages[index], parameter.data
+        """Exchange the values of the model's weights and the averages, each in its place.
+
+        Exchanging the tensors instead would take the LSTM's weights out of the one block that cuDNN wants them in.
+        """
+        for average, parameter in zip(self.averages, self.parameters, strict=True):
+            own = parameter.detach().clone()
+            parameter.copy_(average)
+            average.copy_(own)

@@ -41,18 +41,14 @@ def run_jobs(
     context = get_context("spawn")
     waiting = list(jobs)
     running: dict[Connection, tuple[int, BaseProcess, Job]] = {}
-    started: list[BaseProcess] = []
-    process: BaseProcess
+    started: list[tuple[Connection, BaseProcess]] = []
+    finished = False
     try:
         for slot in range(min(workers, len(jobs))):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=serve, args=(theirs, work), daemon=True)
-            process.start()
-            started.append(process)
-            theirs.close()  # so that our end sees the worker's death as an end of file
-            job = waiting.pop(0)
-            ours.send(job)
-            running[ours] = (slot, process, job)
+            ours, process = start_worker(context, work)
+            started.append((ours, process))
+            running[ours] = (slot, process, waiting.pop(0))
+            send(*running[ours][1:], ours)
         while running:
             for pipe in wait(list(running)):
                 assert isinstance(pipe, Connection)
@@ -61,48 +57,91 @@ def run_jobs(
                 if event is not None:
                     on_event(slot, job, event)
                 elif waiting:
-                    running[pipe] = (slot, process, waiting[0])
-                    pipe.send(waiting.pop(0))
+                    running[pipe] = (slot, process, waiting.pop(0))
+                    send(*running[pipe][1:], pipe)
                 else:
                     pipe.send(None)
                     del running[pipe]
+        finished = True
     finally:
-        for process in started:
-            if any(process is busy for _, busy, _ in running.values()):
+        for pipe, process in started:
+            if not finished:
                 process.terminate()
+            pipe.close()
             process.join()
+
+
+def start_worker(context: Any, work: Callable[[Any, Report], None]) -> tuple[Connection, BaseProcess]:
+    """A worker process and our end of the pipe to it."""
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs, work), daemon=True)
+    # Ctrl-C reaches the whole group of processes, and the parent alone decides what it means. A child inherits which
+    # signals are blocked, so it is deaf from its first moment on, while it still loads torch; ours come once it runs.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    theirs.close()  # so that our end sees the worker's death as an end of file
+    return ours, process
+
+
+def died(process: BaseProcess, job: Any) -> RunError:
+    """What to say of a worker that is gone."""
+    process.join()
+    return RunError(
+        f"{job}: its process died (exit code {process.exitcode}; -9 often means out of memory); "
+        "finished folds are kept, run the same command again to go on"
+    )
+
+
+def send(process: BaseProcess, job: Any, pipe: Connection) -> None:
+    """Give a worker its next job."""
+    try:
+        pipe.send(job)
+    except OSError:
+        raise died(process, job) from None
 
 
 def receive(pipe: Connection, process: BaseProcess, job: Any) -> dict[str, Any] | None:
     """The worker's next event; None when its job is done."""
     try:
         kind, content = pipe.recv()
-    except EOFError:
-        process.join()
-        raise RunError(
-            f"{job}: its process died (exit code {process.exitcode}; -9 often means out of memory); "
-            "finished folds are kept, run the same command again to go on"
-        ) from None
-    if kind == "input fault":
+    except (EOFError, OSError):
+        raise died(process, job) from None
+    if kind == "input error":
         raise InputError(content)
-    if kind == "fault":
+    if kind == "run error":
         raise RunError(content)
+    if kind == "crash":
+        message, trace = content
+        raise RunError(f"{job}: {message}; finished folds are kept, --traceback shows where") from WorkerError(trace)
     return content if kind == "event" else None
+
+
+class WorkerError(Exception):
+    """Carries the traceback of a worker process as its text."""
 
 
 def serve(pipe: Connection, work: Callable[[Any, Report], None]) -> None:
     """A worker process: jobs in, events out, until None comes or the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    while (job := pipe.recv()) is not None:
-        try:
-            work(job, lambda event: pipe.send(("event", event)))
-        except InputError as fault:
-            pipe.send(("input fault", str(fault)))
-        except RunError as fault:
-            pipe.send(("fault", str(fault)))
-        except BrokenPipeError:
-            return
-        except Exception:
-            pipe.send(("fault", f"{job}: {traceback.format_exc().strip()}"))
-        else:
-            pipe.send(("done", None))
+    try:
+        while (job := pipe.recv()) is not None:
+            pipe.send(attempt(job, work, pipe))
+    except (EOFError, OSError):  # the parent is gone, and nobody is left to tell
+        return
+
+
+def attempt(job: Any, work: Callable[[Any, Report], None], pipe: Connection) -> tuple[str, Any]:
+    """Do one job; its outcome as the parent's `receive` takes it."""
+    try:
+        work(job, lambda event: pipe.send(("event", event)))
+    except InputError as error:
+        return "input error", str(error)
+    except RunError as error:
+        return "run error", str(error)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return "crash", (f"{type(error).__name__}: {str(error).strip()}", traceback.format_exc().strip())
+    return "done", None
