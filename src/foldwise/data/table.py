@@ -71,7 +71,8 @@ def read_table(path: Path) -> Table:
     )
     if len(frame) != len(lines):
         raise InputError(
-            f"{path}: {len(lines)} or {len(frame)} rows, depending on how blank lines and quotes are read; quote every text"
+            f"{path}: {len(lines)} or {len(frame)} rows, depending on how blank lines and quotes are read; "
+            "quote every text"
         )
     for stand_in, control in stand_ins.items():
         frame = frame.apply(lambda column, old=stand_in, new=control: column.str.replace(old, new, regex=False))

@@ -7,7 +7,7 @@ recurrent net are too small to share. A worker that fails, or dies, stops the ot
 import signal
 import traceback
 from collections.abc import Callable, Sequence
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
@@ -77,6 +77,7 @@ def start_worker(context: Any, work: Callable[[Any, Report], None]) -> tuple[Con
     process = context.Process(target=serve, args=(theirs, work), daemon=True)
     # Ctrl-C reaches the whole group of processes, and the parent alone decides what it means. A child inherits which
     # signals are blocked, so it is deaf from its first moment on, while it still loads torch; ours come once it runs.
+    resource_tracker.ensure_running()  # starts at first use otherwise, and unblocks the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
