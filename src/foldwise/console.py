@@ -49,7 +49,7 @@ class FoldProgress:
             values = {
                 "epoch": f"{event['epoch']:.2f}",
                 "loss": f"{event['loss']:.4f}",
-                "score": f"{event['score']:.4f}",
+                "score": "nan" if event["score"] is None else f"{event['score']:.4f}",
             }
             values["lr"] = f"{event['learning_rate']:.1e}"
             shown.set_postfix(values, refresh=False)

@@ -87,6 +87,11 @@ def read_json(path: Path) -> Any:
         return None
 
 
+def sizes_of(folder: Path) -> dict[str, int]:
+    """Bytes of each visible file of a folder, to notice later that one is missing or was cut short."""
+    return {path.name: path.stat().st_size for path in sorted(folder.glob("[!.]*")) if path.is_file()}
+
+
 def hash_of(*parts: Any) -> str:
     """Short sha256 of paths' contents and of JSON-like values, in order; equal means nothing changed."""
     digest = hashlib.sha256()

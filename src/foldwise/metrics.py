@@ -13,6 +13,8 @@ from foldwise.config import Metric as MetricName
 from foldwise.config import Task
 from foldwise.errors import InputError
 
+Counts = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -23,12 +25,15 @@ class Metric:
         greater_is_better: the direction of improvement.
         takes: hard labels, probabilities, or the values of a regression.
         tasks: tasks it is defined for.
+        from_counts: of hard labels, the score from (n,) true positives, false positives, false negatives and true
+            negatives of n cuts of one 0/1 column.
     """
 
     function: Callable[[np.ndarray, np.ndarray], float]
     greater_is_better: bool
     takes: Literal["label", "probability", "value"]
     tasks: tuple[Task, ...]
+    from_counts: Counts | None = None
 
 
 CLASSIFICATION: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
@@ -75,13 +80,14 @@ def log_loss(y: np.ndarray, probabilities: np.ndarray) -> float:
 def roc_auc(y: np.ndarray, probabilities: np.ndarray) -> float:
     """Area under the ROC curve; mean over columns, for classes each against the rest.
 
-    NaN where a column has one value.
+    Columns of one value have no area and are left out, as a rare label can be missing from a fold; NaN if all are.
     """
     from sklearn.metrics import roc_auc_score
 
     if y.ndim == 1:
         y = np.eye(probabilities.shape[1])[y]
-    return over_columns(lambda a, b: roc_auc_score(a, b) if len(set(a.tolist())) > 1 else np.nan, y, probabilities)
+    defined = [column for column in range(y.shape[1]) if np.ptp(y[:, column]) > 0]
+    return over_columns(roc_auc_score, y[:, defined], probabilities[:, defined]) if defined else np.nan
 
 
 def rmse(y: np.ndarray, values: np.ndarray) -> float:
@@ -116,11 +122,31 @@ def over_columns(function: Callable[..., float], y: np.ndarray, predictions: np.
     return float(np.mean([function(y[:, column], predictions[:, column]) for column in range(y.shape[1])]))
 
 
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Quotient, 0 where the denominator is 0."""
+    return np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=denominator != 0)
+
+
+def f1_of(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> np.ndarray:
+    """F1 of each triple of counts."""
+    return ratio(2.0 * tp, 2.0 * tp + fp + fn)
+
+
+# (true positives, false positives, false negatives, true negatives) of many cuts → their scores.
+FROM_COUNTS: dict[MetricName, Counts] = {
+    "accuracy": lambda tp, fp, fn, tn: ratio(tp + tn, tp + fp + fn + tn),
+    "f1": lambda tp, fp, fn, _: f1_of(tp, fp, fn),
+    "macro_f1": lambda tp, fp, fn, tn: (f1_of(tp, fp, fn) + f1_of(tn, fn, fp)) / 2,
+    "mcc": lambda tp, fp, fn, tn: ratio(
+        tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn), dtype=np.float64)
+    ),
+}
+
 METRICS: dict[MetricName, Metric] = {
-    "accuracy": Metric(accuracy, True, "label", CLASSIFICATION),
-    "f1": Metric(f1, True, "label", CLASSIFICATION),
-    "macro_f1": Metric(macro_f1, True, "label", CLASSIFICATION),
-    "mcc": Metric(mcc, True, "label", CLASSIFICATION),
+    "accuracy": Metric(accuracy, True, "label", CLASSIFICATION, FROM_COUNTS["accuracy"]),
+    "f1": Metric(f1, True, "label", CLASSIFICATION, FROM_COUNTS["f1"]),
+    "macro_f1": Metric(macro_f1, True, "label", CLASSIFICATION, FROM_COUNTS["macro_f1"]),
+    "mcc": Metric(mcc, True, "label", CLASSIFICATION, FROM_COUNTS["mcc"]),
     "log_loss": Metric(log_loss, False, "probability", CLASSIFICATION),
     "roc_auc": Metric(roc_auc, True, "probability", CLASSIFICATION),
     "rmse": Metric(rmse, False, "value", REGRESSION),
@@ -165,17 +191,27 @@ def score(metric: Metric, task: Task, y: np.ndarray, predictions: np.ndarray, th
 def best_threshold(metric: Metric, task: Task, y: np.ndarray, predictions: np.ndarray) -> float:
     """The cut of the probabilities that scores best; 0.5 where there is nothing to cut.
 
-    Candidates lie halfway between neighbouring distinct predictions, thinned to at most `CANDIDATES` quantiles of
-    them. Of cuts that score alike the middle one is taken: the ends of a plateau are where chance decides.
+    Candidates lie halfway between neighbouring distinct predictions: all of them for one column, where the scores of
+    all cuts come from one sort, and `CANDIDATES` quantiles of them for the shared cut of several columns. Of cuts that
+    score alike the middle one is taken: the ends of a plateau are where chance decides.
     """
-    if metric.takes != "label" or task == "multiclass":
+    if metric.from_counts is None or task == "multiclass":
         return 0.5
-    levels = np.unique(predictions.astype(np.float64))
+    levels, place = np.unique(predictions.astype(np.float64), return_inverse=True)
     cuts = (levels[1:] + levels[:-1]) / 2
     if not len(cuts):
         return 0.5
-    if len(cuts) > CANDIDATES:
-        cuts = cuts[np.linspace(0, len(cuts) - 1, CANDIDATES).round().astype(int)]
-    scores = np.array([score(metric, task, y, predictions, cut) for cut in cuts])
+    if task == "binary":
+        # Of each level the rows and the positive ones; summed from the top they are what a cut below it calls positive.
+        rows = np.bincount(place.reshape(-1), minlength=len(levels))
+        positives = np.bincount(place.reshape(-1), weights=y[:, 0], minlength=len(levels))
+        called, true_positive = (np.cumsum(counts[::-1])[::-1][1:] for counts in (rows, positives))
+        false_positive, false_negative = called - true_positive, positives.sum() - true_positive
+        true_negative = len(y) - called - false_negative
+        scores = metric.from_counts(true_positive, false_positive, false_negative, true_negative)
+    else:
+        if len(cuts) > CANDIDATES:
+            cuts = cuts[np.linspace(0, len(cuts) - 1, CANDIDATES).round().astype(int)]
+        scores = np.array([score(metric, task, y, predictions, cut) for cut in cuts])
     best = np.flatnonzero(scores >= scores.max() - 1e-12)
     return float(cuts[best[len(best) // 2]])

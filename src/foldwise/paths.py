@@ -74,6 +74,8 @@ class Paths:
         """
         for folder in self.embeddings:
             if (path := folder / f"{name}.safetensors").is_file():
+                if not path.with_suffix(".txt").is_file():
+                    raise InputError(f"{path}: {name}.txt is not beside it; it must list the words, one a line")
                 return path
         known = sorted({path.stem for folder in self.embeddings for path in folder.glob("*.safetensors")})
         raise InputError(

@@ -128,24 +128,19 @@ def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: lis
     """The true targets in the order of `sample`, where solution.csv is there. Only the final score reads it.
 
     Raises:
-        InputError: it has other columns or ids than the test set.
+        InputError: it lacks columns or ids, or has labels that train.csv has not.
     """
     if not paths.tables("solution"):
         return None
     solution = read_table(paths.table("solution"))
-    id_column = config.columns.id
-    check_columns(solution, [id_column, *config.columns.target])
+    id_column, columns = config.columns.id, config.columns.target
+    others = [name for name in solution.frame.columns if name not in columns]  # Usage, and whatever else Kaggle adds
+    check_columns(solution, [id_column, *columns], others)
     check_unique(solution, id_column)
-    missing = set(sample[id_column]) - set(solution.frame[id_column])
+    place_of = {row_id: place for place, row_id in enumerate(solution.frame[id_column])}
+    missing = [row_id for row_id in sample[id_column] if row_id not in place_of]
     if missing:
-        raise InputError(f"{solution.path}: {len(missing)} test ids are missing, for example {min(missing)!r}")
-    frame = solution.frame.set_index(id_column).loc[list(sample[id_column])].reset_index()
-    ordered = Table(solution.path, frame, np.zeros(len(frame), dtype=np.int64))
-    if config.competition.task != "multiclass":
-        return encode_targets(ordered, config.columns.target, config.competition.task)
-    number_of = {label: number for number, label in enumerate(names)}
-    labels = ordered.column(config.columns.target[0])
-    unknown = sorted(set(labels) - set(number_of))
-    if unknown:
-        raise InputError(f"{solution.path}: label {unknown[0]!r} is not in the training table")
-    return Targets("multiclass", np.array([number_of[label] for label in labels], dtype=np.int64), names)
+        raise InputError(f"{solution.path}: {len(missing)} test ids are missing, for example {missing[0]!r}")
+    places = np.array([place_of[row_id] for row_id in sample[id_column]])
+    ordered = Table(solution.path, solution.frame.iloc[places].reset_index(drop=True), solution.lines[places])
+    return encode_targets(ordered, columns, config.competition.task, known=names)

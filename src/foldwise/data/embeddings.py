@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from foldwise.data.tokenizer import PAD, SPECIAL
+from foldwise.errors import InputError
 
 SUFFIXES = ("'s", "s", "es", "ed", "d", "ing", "ly", "er", "est", "y", "ness", "ish", "like")
 SHORTEST_STEM = 3
+SPREAD_ROWS = 50_000  # rows of a table that its mean and spread are taken from; enough, and not all of 2 million
 # Halves of cut contractions and the words they stand for; some published tables leave the halves out.
 CONTRACTIONS = {
     **{"n't": "not", "'s": "is", "'re": "are", "'ll": "will", "'ve": "have", "'m": "am", "'d": "would"},
@@ -89,11 +91,12 @@ def build_vectors(words: list[str], counts: np.ndarray, path: Path, seed: int = 
 
     Returns:
         (V, E) float32, the padding row zero; and the coverage.
+
+    Raises:
+        InputError: the table and its list of words do not fit.
     """
-    table_words = path.with_suffix(".txt").read_text(encoding="utf-8").split("\n")[:-1]
+    table_words, table = read_table_of_vectors(path)
     row_of = {word: row for row, word in enumerate(table_words)}
-    with safe_open(path, framework="np") as file:
-        table = file.get_tensor("vectors")
     vectors = np.empty((len(words), table.shape[1]), dtype=np.float32)
     exact = np.array([row_of.get(word, -1) for word in words], dtype=np.int64)
     exact[: len(SPECIAL)] = -1
@@ -109,11 +112,29 @@ def build_vectors(words: list[str], counts: np.ndarray, path: Path, seed: int = 
                 covered[index] = True
                 break
     unknown = np.flatnonzero(~covered)
-    known = table.astype(np.float32)
+    frequent = table[:SPREAD_ROWS].astype(np.float32)
     drawn = np.random.default_rng(seed).standard_normal((len(unknown), table.shape[1]), dtype=np.float32)
-    vectors[unknown] = drawn * known.std(axis=0) + known.mean(axis=0)
+    vectors[unknown] = drawn * frequent.std(axis=0) + frequent.mean(axis=0)
     vectors[PAD] = 0
     return vectors, measure_coverage(words, counts, covered, exact >= 0)
+
+
+def read_table_of_vectors(path: Path) -> tuple[list[str], np.ndarray]:
+    """The W words and (W, E) float16 vectors of a table.
+
+    Raises:
+        InputError: not readable, or another number of words than of vectors.
+    """
+    words_path = path.with_suffix(".txt")
+    words = words_path.read_bytes().decode("utf-8", errors="replace").removesuffix("\n").split("\n")
+    try:
+        with safe_open(path, framework="np") as file:
+            table = file.get_tensor("vectors")
+    except SafetensorError as error:
+        raise InputError(f"{path}: not a safetensors file with an array `vectors` ({error})") from error
+    if table.ndim != 2 or len(words) != len(table):
+        raise InputError(f"{words_path}: {len(words)} words where {path.name} has vectors of shape {table.shape}")
+    return words, table
 
 
 def random_vectors(n_words: int, dimension: int, seed: int = 0) -> np.ndarray:

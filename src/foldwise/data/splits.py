@@ -152,3 +152,18 @@ def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, slug: str) ->
     if empty:
         raise InputError(f"{path}: no rows in fold {', '.join(map(str, empty))} of {n_folds}; {remake}")
     return folds
+
+
+def check_units(path: Path, folds: np.ndarray, units: np.ndarray, slug: str) -> None:
+    """Refuse folds that part rows of one text or group: what is learnt from one half would be scored on the other.
+
+    Raises:
+        InputError: with the number of texts or groups that stand in several folds.
+    """
+    pairs = np.unique(np.column_stack([units, folds]), axis=0)
+    parted = int((np.bincount(pairs[:, 0]) > 1).sum())
+    if parted:
+        raise InputError(
+            f"{path}: {parted} texts or groups stand in more than one fold, which leaks from training into validation; "
+            f"run `./run.sh folds -c {slug} --force` to make folds that keep them together"
+        )

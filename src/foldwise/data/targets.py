@@ -34,10 +34,13 @@ class Targets:
         return len(self.names)
 
 
-def encode_targets(table: Table, columns: list[str], task: Task) -> Targets:
-    """Encode `columns` of the training table.
+def encode_targets(table: Table, columns: list[str], task: Task, known: list[str] | None = None) -> Targets:
+    """Encode `columns` of the training table, or of the solution.
 
     Classes of a multiclass task are the labels as written, in order of their value where all are numbers.
+
+    Args:
+        known: outputs of the training table; the solution is then encoded as it was, and one value throughout is legal.
 
     Raises:
         InputError: listing every value that does not fit the task.
@@ -49,7 +52,7 @@ def encode_targets(table: Table, columns: list[str], task: Task) -> Targets:
         )
         faults.raise_if_any()
     if task == "multiclass":
-        return encode_classes(table, columns[0], faults)
+        return encode_classes(table, columns[0], faults, known)
     binary = task in ("binary", "multilabel")
     y = np.empty((len(table), len(columns)), dtype=np.float32 if binary else np.float64)
     for index, column in enumerate(columns):
@@ -65,19 +68,21 @@ def encode_targets(table: Table, columns: list[str], task: Task) -> Targets:
                 faults.add(f"{what}; mend the row, or the task in competition.toml", int(table.lines[row]), column)
             else:
                 y[row, index] = number
-        if binary and not faults.found and len(set(y[:, index].tolist())) < 2:
+        if binary and known is None and not faults.found and len(set(y[:, index].tolist())) < 2:
             faults.add(f"every row has {column} = {values[0]}; there is nothing to learn", column=column)
     faults.raise_if_any()
     return Targets(task, y, list(columns))
 
 
-def encode_classes(table: Table, column: str, faults: Faults) -> Targets:
-    """Class numbers of one label column."""
+def encode_classes(table: Table, column: str, faults: Faults, known: list[str] | None) -> Targets:
+    """Class numbers of one label column; classes are its own labels, or the known ones."""
     values = table.column(column)
     for row, value in enumerate(values):
         if value.strip() == "":
             faults.add("missing target; mend or remove the row", int(table.lines[row]), column)
-    classes = sort_labels(set(values))
+        elif known is not None and value not in known:
+            faults.add(f"label {shorten(value)} is not in the training table", int(table.lines[row]), column)
+    classes = known or sort_labels(set(values))
     if len(classes) < 2 and not faults.found:
         faults.add(f"every row has the label {shorten(values[0])}; there is nothing to learn", column=column)
     faults.raise_if_any()

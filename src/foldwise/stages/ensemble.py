@@ -7,6 +7,7 @@ import csv
 import subprocess
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from foldwise.errors import InputError
 from foldwise.files import atomic_file, hash_of, read_json, write_json
 from foldwise.metrics import best_threshold, metric_for, score
 from foldwise.paths import REPOSITORY
-from foldwise.stages.run import Run, changes
+from foldwise.stages.run import Run, changes, differences
 from foldwise.stages.tokens import check_tokens
 from foldwise.stages.train import inputs_of as fold_inputs_of
 from foldwise.stages.train import members_of, read_predictions
@@ -51,13 +52,10 @@ def ensemble(run: Run, assigned: np.ndarray) -> dict[str, Any]:
     }
     summary = read_json(run.paths.output / "summary.json")
     made = [run.paths.submission, run.paths.output / "oof.csv"]
-    if summary and not run.force and all(path.is_file() for path in made):
-        differences = changes(summary["inputs"], inputs) or changes(
-            summary["outputs"], [hash_of(path) for path in made], "files"
-        )
-        if not differences:
-            say("ensemble", f"kept {run.paths.submission.name}: made from these folds")
-            return dict(summary)
+    why = why_combine(summary, inputs, made) or ("--force" if run.force else "")
+    if not why:
+        say("ensemble", f"kept {run.paths.submission.name}: made from these folds")
+        return dict(summary)
     start = time.perf_counter()
     summary = combine(run, assigned, records)
     run.record_seconds("ensemble", time.perf_counter() - start)
@@ -67,9 +65,20 @@ def ensemble(run: Run, assigned: np.ndarray) -> dict[str, Any]:
     write_json(run.paths.output / "summary.json", summary)
     say(
         "ensemble",
-        f"made {run.paths.submission.name}: {summary['rows']['test']:,} rows, checked against the sample and read back",
+        f"made {run.paths.submission.name} ({why}): {summary['rows']['test']:,} rows, "
+        "checked against the sample and read back",
     )
     return summary
+
+
+def why_combine(summary: dict[str, Any] | None, inputs: dict[str, Any], made: list[Path]) -> str:
+    """The reason to make the submission, "" if the one there is up to date."""
+    if summary is None:
+        return "there was none"
+    if missing := [path.name for path in made if not path.is_file()]:
+        return f"{' and '.join(missing)} missing"
+    reasons = changes(summary.get("inputs"), inputs)
+    return "; ".join(reasons or changes(summary.get("outputs"), [hash_of(path) for path in made], "outputs."))
 
 
 def check_folds(run: Run) -> dict[str, list[dict[str, Any]]]:
@@ -85,11 +94,10 @@ def check_folds(run: Run) -> dict[str, list[dict[str, Any]]]:
         inputs = fold_inputs_of(run, member, tokens_hash)
         records[member] = []
         for fold in range(run.config.recipe.folds.n):
-            record = read_json(run.paths.fold(member, fold) / "fold.json")
-            differences = ["missing"] if record is None else changes(record["inputs"], inputs)
-            if differences:
-                faults.append(f"  {member}/fold{fold}: {'; '.join(differences)}")
-            records[member].append(record)
+            reasons = differences(run.paths.fold(member, fold), "fold.json", inputs)
+            if reasons:
+                faults.append(f"  {member}/fold{fold}: {'; '.join(reasons)}")
+            records[member].append(read_json(run.paths.fold(member, fold) / "fold.json"))
     if faults:
         raise InputError(
             "\n".join([f"{run.paths.output}: folds that cannot be combined", *faults])
@@ -109,15 +117,14 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
         for fold in range(config.recipe.folds.n):
             folder = run.paths.fold(member, fold)
             valid_ids = [competition.train_ids[row] for row in np.flatnonzero(assigned == fold)]
-            parts[fold] = read_predictions(folder / "oof.csv", valid_ids, targets.outputs)
-            predictions.append(read_predictions(folder / "test.csv", competition.test_ids, targets.outputs))
+            parts[fold] = read_predictions(folder / "oof.csv", valid_ids)
+            predictions.append(read_predictions(folder / "test.csv", competition.test_ids))
         oofs[member] = assemble_oof(parts, assigned, settings.method)
         tests[member] = average(predictions, settings.method)
     # Members were averaged inside (or ranked over) their folds; between members the mean of these is taken.
     oof, test = np.mean(list(oofs.values()), axis=0), np.mean(list(tests.values()), axis=0)
     threshold = best_threshold(metric, targets.task, targets.y, oof)
     pooled, fold_scores = cross_fitted_scores(metric, targets.task, targets.y, oof, assigned)
-    write_oof(run, assigned, targets, oof)
 
     form = Format(
         sample=competition.sample,
@@ -129,8 +136,10 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
     )
     row_of = {row_id: row for row, row_id in enumerate(competition.test_ids)}
     ordered = test[[row_of[row_id] for row_id in form.sample[form.id_column]]]
+    solution = read_solution(config, run.paths, form.sample, targets.names)  # a fault in it comes before any file
     frame = build_submission(form, ordered, threshold)
     check_submission(form, frame)
+    write_oof(run, assigned, targets, oof)
     write_submission(run.paths.submission, frame)
 
     first = next(iter(records.values()))
@@ -145,7 +154,12 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
             for fold, (fold_score, record) in enumerate(zip(fold_scores, first, strict=True))
         ],
         "members": [
-            {"name": name, "cv": cross_fitted_scores(metric, targets.task, targets.y, part, assigned)[0]}
+            {
+                "name": name,
+                "cv": pooled
+                if len(oofs) == 1
+                else cross_fitted_scores(metric, targets.task, targets.y, part, assigned)[0],
+            }
             for name, part in oofs.items()
         ],
         "ensemble": {
@@ -161,7 +175,6 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
         "git_commit": git_commit(),
         "seed": config.recipe.seed,
     }  # fmt: skip
-    solution = read_solution(config, run.paths, form.sample, targets.names)
     if solution is not None:
         summary["leaderboard"] = score(metric, targets.task, solution.y, ordered, threshold)
     return summary

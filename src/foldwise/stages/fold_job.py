@@ -4,6 +4,7 @@ Apart from stage train because it needs torch, which takes seconds to load and i
 are up to date.
 """
 
+import csv
 import json
 import time
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from safetensors.torch import save_file
 
@@ -19,7 +19,7 @@ from foldwise.config import Metric as MetricName
 from foldwise.config import Recipe
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
-from foldwise.files import atomic_folder, write_json, write_text
+from foldwise.files import atomic_folder, sizes_of, write_json, write_text
 from foldwise.metrics import metric_for
 from foldwise.training.fold import FoldData, FoldResult, train_fold
 from foldwise.training.precision import Runtime
@@ -86,17 +86,18 @@ def write_fold(job: Job, result: FoldResult, outcome: dict[str, Any]) -> None:
         **outcome,
     }
     with atomic_folder(job.folder) as temporary:
-        write_json(temporary / "fold.json", record)
         write_text(temporary / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in result.history))
         save_file(result.weights, temporary / "weights.safetensors")
         (temporary / "weights.safetensors").chmod(0o644)  # safetensors makes it readable by its owner only
         valid_ids = [job.train_ids[row] for row in result.rows]
         write_predictions(temporary / "oof.csv", valid_ids, result.oof, job.targets.names)
         write_predictions(temporary / "test.csv", job.test_ids, result.test, job.targets.names)
+        write_json(temporary / "fold.json", {**record, "files": sizes_of(temporary)})
 
 
 def write_predictions(path: Path, ids: list[str], predictions: np.ndarray, names: list[str]) -> None:
-    """Predictions travel with the ids of their rows. Floats are written so that reading gives the same bits back."""
-    frame = pd.DataFrame(predictions, columns=names)
-    frame.insert(0, "id", ids, allow_duplicates=True)
-    frame.to_csv(path, index=False, lineterminator="\n")
+    """Predictions travel with the ids of their rows. Floats are written so that reading gives the same number back."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["row id", *names])  # with a space: a class may be called "id" (as the language is)
+        writer.writerows([row_id, *row] for row_id, row in zip(ids, predictions.astype(str).tolist(), strict=True))

@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from foldwise.console import say
-from foldwise.data.splits import make_folds, read_folds, strata, units_of
+from foldwise.data.splits import check_units, make_folds, read_folds, strata, units_of
 from foldwise.files import atomic_file
 from foldwise.stages.run import Run
 
@@ -25,15 +25,16 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
         (N,) int64 fold numbers.
 
     Raises:
-        InputError: the file that is there does not match train.csv.
+        InputError: the file that is there does not match train.csv, or parts a text or a group.
     """
     path, settings, competition = run.paths.folds, run.config.recipe.folds, run.competition
-    if path.is_file() and not remake:
+    units = units_of(competition.train_texts, competition.groups)
+    if path.is_file() and not remake and not run.debug:  # debug has folds of its own, of whatever rows it drew
         assigned = read_folds(path, competition.train_ids, settings.n, run.paths.slug)
+        check_units(path, assigned, units, run.paths.slug)
         say("folds", f"kept {path.name}: {len(assigned):,} rows in {settings.n} folds, matches train.csv")
         return assigned
     start = time.perf_counter()
-    units = units_of(competition.train_texts, competition.groups)
     assigned = make_folds(strata(competition.targets), units, settings.n, settings.seed)
     with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from foldwise.config import Config
 from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
 from foldwise.errors import InputError
-from foldwise.files import read_json, write_json
+from foldwise.files import read_json, sizes_of, write_json
 from foldwise.metrics import metric_for
 from foldwise.paths import Paths
 
@@ -93,6 +94,19 @@ def changes(old: Any, new: Any, prefix: str = "") -> list[str]:
             for phrase in changes(*pair, f"{prefix}{index}.")
         ]
     return [f"{name} changed" if is_hash(old) or is_hash(new) else f"{name} {old} → {new}"]
+
+
+def differences(folder: Path, name: str, inputs: dict[str, Any]) -> list[str]:
+    """Why a folder's content is out of date: its record `name` has other inputs, or its files other sizes.
+
+    Returns:
+        Phrases for a message; none if it is up to date, ["missing"] if there is no record.
+    """
+    record = read_json(folder / name)
+    if record is None:
+        return ["missing"]
+    sizes = {file: size for file, size in sizes_of(folder).items() if file != name}
+    return changes(record.get("inputs"), inputs) or changes(record.get("files"), sizes, "file sizes.")
 
 
 def is_hash(value: Any) -> bool:

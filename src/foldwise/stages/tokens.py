@@ -13,14 +13,17 @@ from foldwise.console import bar, duration, say
 from foldwise.data.embeddings import build_vectors, random_vectors
 from foldwise.data.tokenizer import tokenize
 from foldwise.errors import InputError
-from foldwise.files import atomic_folder, hash_of, read_json, write_json
-from foldwise.stages.run import Run, changes
+from foldwise.files import atomic_folder, hash_of, read_json, sizes_of, write_json
+from foldwise.stages.run import Run, differences
 
 
 def inputs_of(run: Run) -> dict[str, Any]:
     """What the tokens depend on; when any of it changes they are made again."""
     settings = run.config.recipe.tokens
-    vectors = "none" if settings.vectors == "none" else hash_of(run.paths.vectors(settings.vectors))
+    vectors = "none"
+    if settings.vectors != "none":
+        table = run.paths.vectors(settings.vectors)
+        vectors = hash_of(table, table.with_suffix(".txt"))
     return {
         "train": hash_of(run.paths.table("train")),
         "test": hash_of(run.paths.table("test")),
@@ -35,11 +38,11 @@ def tokens(run: Run) -> None:
     """Make the tokens unless those there were made from the same input and settings."""
     folder, inputs = run.paths.tokens, inputs_of(run)
     record = read_json(folder / "tokens.json")
-    differences = changes(record["inputs"], inputs) if record else []
-    if record and not differences and not run.force:
+    reasons = differences(folder, "tokens.json", inputs)
+    if not reasons and not run.force:
         say("tokens", f"kept {record['tokens']:,} tokens, {record['words']:,} words: input and settings are the same")
         return
-    why = "; ".join(differences) or ("--force" if record else "there were none")
+    why = "there were none" if reasons == ["missing"] else "; ".join(reasons) or "--force"
     competition, settings = run.competition, run.config.recipe.tokens
     start = time.perf_counter()
     texts = competition.train_texts + competition.test_texts
@@ -55,9 +58,8 @@ def tokens(run: Run) -> None:
         np.save(temporary / "vectors.npy", vectors)
         write_json(temporary / "vocab.json", {word: index for index, word in enumerate(words)})
         summary = {"rows": len(store), "tokens": len(store.tokens), "words": len(words)}
-        write_json(
-            temporary / "tokens.json", {"inputs": inputs, **summary, "coverage": asdict(coverage) if coverage else None}
-        )
+        facts = {"coverage": asdict(coverage) if coverage else None, "files": sizes_of(temporary)}
+        write_json(temporary / "tokens.json", {"inputs": inputs, **summary, **facts})
     run.record_seconds("tokens", seconds)
     lengths = store.lengths
     say("tokens", f"made {len(store.tokens):,} tokens, {len(words):,} words, in {duration(seconds)} ({why})")
@@ -73,10 +75,10 @@ def check_tokens(run: Run) -> str:
         InputError: there are none, or they were made from other input or settings.
     """
     inputs = inputs_of(run)
-    record = read_json(run.paths.tokens / "tokens.json")
+    reasons = differences(run.paths.tokens, "tokens.json", inputs)
     again = f"run `./run.sh tokens -c {run.paths.slug}`, or `./run.sh all -c {run.paths.slug}`"
-    if record is None:
+    if reasons == ["missing"]:
         raise InputError(f"{run.paths.tokens}: no tokens yet; {again}")
-    if differences := changes(record["inputs"], inputs):
-        raise InputError(f"{run.paths.tokens}: out of date ({'; '.join(differences)}); {again}")
+    if reasons:
+        raise InputError(f"{run.paths.tokens}: out of date ({'; '.join(reasons)}); {again}")
     return hash_of(inputs)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from foldwise.console import FoldProgress, duration, say, warn
+from foldwise.data.table import read_table
 from foldwise.errors import InputError
 from foldwise.files import hash_of, read_json
-from foldwise.stages.run import Run, changes
+from foldwise.stages.run import Run, differences
 from foldwise.stages.tokens import check_tokens
 
 # Below so many tokens, over all epochs and folds, starting processes takes longer than it saves.
@@ -85,12 +85,12 @@ def train(run: Run, assigned: np.ndarray, chosen: list[int] | None = None, membe
 
 def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> str:
     """The reason to train a fold, "" if it is up to date."""
-    record = read_json(folder / "fold.json")
-    if record is None:
+    reasons = differences(folder, "fold.json", inputs)
+    if reasons == ["missing"]:
         return "not trained yet"
     if chosen:
         return "asked for with --fold"
-    return "; ".join(changes(record["inputs"], inputs)) or ("--force" if run.force else "")
+    return "; ".join(reasons) or ("--force" if run.force else "")
 
 
 def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned: np.ndarray) -> None:
@@ -141,20 +141,18 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
     finally:
         progress.close()
     seconds = time.perf_counter() - start
-    run.record_seconds("train", seconds)
+    if len(wanted) == len(members_of(run)) * run.config.recipe.folds.n:  # of the whole stage, not of a fold done again
+        run.record_seconds("train", seconds)
     say("train", f"{len(jobs)} fold{'s' if len(jobs) > 1 else ''} in {duration(seconds)}")
 
 
-def read_predictions(path: Path, ids: list[str], outputs: int) -> np.ndarray:
+def read_predictions(path: Path, ids: list[str]) -> np.ndarray:
     """(n, C) float64 predictions of a fold's file.
 
     Raises:
         InputError: its rows are not `ids`, in their order.
     """
-    frame = pd.read_csv(
-        path, dtype={0: str}, header=0, names=["id", *map(str, range(outputs))], keep_default_na=False,
-        na_filter=False, float_precision="round_trip",
-    )  # fmt: skip
-    if list(frame["id"]) != ids:
+    frame = read_table(path).frame
+    if list(frame.iloc[:, 0]) != ids:
         raise InputError(f"{path}: its rows are not those of the tables any more; train this fold again")
-    return frame.drop(columns="id").to_numpy(dtype=np.float64)
+    return frame.iloc[:, 1:].to_numpy(dtype=np.float64)

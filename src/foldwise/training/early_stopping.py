@@ -19,7 +19,7 @@ class EarlyStopping:
     Attributes:
         greater_is_better: direction of the score.
         patience: scores in a row without improvement until `should_stop`.
-        min_delta: smallest difference to the best that counts as better.
+        min_delta: a score must be better than the best by more than this.
     """
 
     greater_is_better: bool

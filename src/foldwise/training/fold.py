@@ -49,8 +49,8 @@ class FoldResult:
 
     Attributes:
         rows: (n,) int64 validation rows.
-        oof: (n, C) float32 predictions of these rows.
-        test: (M, C) float32 predictions of the test rows.
+        oof: (n, C) predictions of these rows, float32 (float64 in a regression).
+        test: (M, C) predictions of the test rows.
         weights: the best weights by name.
         history: one record per evaluation.
     """
@@ -113,6 +113,7 @@ def train_fold(
     for epoch in range(settings.epochs):
         sampler.set_epoch(epoch)
         plan = [train_rows[indices] for indices in sampler.plan()]
+        padding = padding_share(data.store.lengths, plan)
         parts = min(settings.evaluations, len(plan))
         for part in range(parts):
             share = plan[len(plan) * part // parts : len(plan) * (part + 1) // parts]
@@ -128,10 +129,10 @@ def train_fold(
                 "epoch": epoch + (part + 1) / parts,
                 "step": schedule.last_epoch,
                 "loss": loss,
-                "score": valid_score,
+                "score": valid_score if np.isfinite(valid_score) else None,  # JSON has no NaN
                 "best": improved,
                 "learning_rate": schedule.get_last_lr()[0],
-                "padding": padding_share(data.store.lengths, plan),
+                "padding": padding,
                 "train_seconds": round(train_seconds, 3),
             }
             history.append(record)
@@ -142,7 +143,9 @@ def train_fold(
             break
     if not best:
         raise RunError(
-            f"fold {fold} of {member}: no evaluation gave a finite score; lower --set training.learning_rate"
+            f"fold {fold} of {member}: no evaluation gave a finite score; either its {len(valid_rows)} rows all have one "
+            "target value, which leaves the metric undefined (fewer folds help), or the training diverged (lower "
+            "--set training.learning_rate)"
         )
     model.load_state_dict(best)
     test_rows = np.arange(len(data.folds), len(data.store))
