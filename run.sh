@@ -16,14 +16,16 @@ export PYTHONPATH="$root/src${PYTHONPATH:+:$PYTHONPATH}"
 
 fail() { printf 'error: %s\n' "$1" >&2; exit 1; }
 
-# The first Python of at least 3.11 that really runs.
+# A Python that really runs: the first of the tested versions, else the first later one.
 find_python() {
-  local name
-  for name in python3 python3.13 python3.12 python3.11 python; do
-    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-      command -v "$name"
-      return
-    fi
+  local name newest
+  for newest in 14 99; do
+    for name in python3 python3.13 python3.12 python3.11 python; do
+      if "$name" -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, $newest))" 2>/dev/null; then
+        command -v "$name"
+        return
+      fi
+    done
   done
   fail "no Python of version 3.11 or later on the PATH; install one (python.org, apt, brew, conda) and run again"
 }
@@ -34,13 +36,17 @@ quietly() {
   shift
   "$@" >"$log" 2>&1 &
   pid=$!
+  trap 'kill "$pid" 2>/dev/null; exit 1' INT TERM  # a command in the background is deaf to Ctrl-C
   while [ -t 2 ] && kill -0 "$pid" 2>/dev/null; do
     line="$(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | cut -c 1-70)"
     printf '\r\033[K  %3d s  %s' "$SECONDS" "$line" >&2
     sleep 1
   done
   if [ -t 2 ]; then printf '\r\033[K' >&2; fi
-  wait "$pid"
+  local code=0
+  wait "$pid" || code=$?
+  trap - INT TERM
+  return "$code"
 }
 
 # One clear line for the ways an installation fails.
@@ -48,8 +54,8 @@ explain_pip() {
   local log=$1
   if grep -qi 'no space left' "$log"; then
     fail "the disk is full; make room (about 3 GB without CUDA, 8 GB with it) and run again; the log is $log"
-  elif grep -qiE 'connection|resolve|network|timed out|retries|unreachable|proxy|from versions: none' "$log"; then
-    fail "the package index cannot be reached; check the network and run again; the log is $log"
+  elif grep -qiE 'connection|name resolution|network|timed out|retrying|unreachable|proxy|from versions: none' "$log"; then
+    fail "the package index cannot be reached, or has nothing for this Python; check the network and run again; the log is $log"
   fi
   fail "installing failed: $(grep -iE '^error' "$log" | tail -n 1); the log is $log"
 }
@@ -60,7 +66,7 @@ install() {
   stamp="$venv/.$(basename "$file" .txt).stamp"
   log="${TMPDIR:-/tmp}/foldwise-install-$$.log"
   if cmp -s "$file" "$stamp"; then return; fi
-  printf 'installing %s (once) …\n' "$(basename "$file")" >&2
+  printf 'installing %s into .venv, once (1 to 2 minutes; 1.4 GB, with CUDA more) …\n' "$(basename "$file")" >&2
   quietly "$log" "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off -r "$file" || explain_pip "$log"
   cp "$file" "$stamp" || fail "cannot write to $venv; is the disk full?"
   rm -f "$log"
@@ -82,7 +88,7 @@ make_venv() {
 # Sets $python to an interpreter with the run dependencies; $1 = test adds those of the tests.
 set_up() {
   local found
-  if cmp -s "$root/requirements.txt" "$venv/.requirements.stamp"; then
+  if cmp -s "$root/requirements.txt" "$venv/.requirements.stamp" && "$venv/bin/python" -c '' 2>/dev/null; then
     python="$venv/bin/python"
   else
     found="$(find_python)"

@@ -5,6 +5,7 @@ Stages are imported when their command runs, so that `--help` and a typo answer 
 
 import inspect
 import shlex
+import signal
 import sys
 import traceback as tracebacks
 import typing
@@ -65,13 +66,16 @@ def make_run(
         )
     settings = (DEBUG_SETTINGS if debug else []) + (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
     command = shlex.join(["./run.sh", *sys.argv[1:]])
+    given = (("--input", input_), ("--folds", folds), ("--output", output))
+    options = [part for name, folder in given if folder for part in (name, str(folder))] + ["--debug"] * debug
     config = load_config(paths.config, settings)
     check_config(config, competition)
-    return Run(config, paths, force, debug, device.value, command)  # type: ignore[attr-defined]
+    return Run(config, paths, force, debug, device.value, command, tuple(options))  # type: ignore[attr-defined]
 
 
 def guarded(function: Callable[[], object], show_traceback: bool) -> None:
     """Run a command; a fault becomes one message and an exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as by Ctrl-C, workers first
     try:
         function()
     except (InputError, RunError, KeyboardInterrupt, OSError, MemoryError, Exception) as fault:
@@ -79,19 +83,22 @@ def guarded(function: Callable[[], object], show_traceback: bool) -> None:
             raise
         if show_traceback:
             tracebacks.print_exc()
+        if isinstance(fault, KeyboardInterrupt) and sys.stderr.isatty():
+            print(file=sys.stderr)  # leave the line with the bar and the ^C
         print(f"error: {explain(fault)}", file=sys.stderr)
         raise typer.Exit(2 if isinstance(fault, InputError) else 1) from fault
 
 
 def explain(fault: BaseException) -> str:
     """What went wrong, and how to go on."""
-    again = "what was finished is kept; run the same command again to go on"
+    same = "the same command without --force" if "--force" in sys.argv else "the same command"
+    again = f"what was finished is kept; run {same} to go on"
     if isinstance(fault, InputError | RunError):
         return str(fault)
     if isinstance(fault, KeyboardInterrupt):
         return f"stopped; {again}"
-    if isinstance(fault, MemoryError):
-        return f"out of memory; {again}, with fewer folds at a time or a smaller recipe.tokens.max_size"
+    if isinstance(fault, MemoryError) or type(fault).__name__ == "OutOfMemoryError":  # the latter is torch's
+        return f"out of memory; {again}, with a smaller batches.size or tokens.max_length"
     if isinstance(fault, OSError):
         return f"{fault}; {again}"
     return f"{type(fault).__name__}: {fault}; this is a fault of foldwise: --traceback shows where"
@@ -214,8 +221,6 @@ def main() -> None:
     """Entry point of `python -m foldwise`."""
     arguments = sys.argv[1:]
     # Options without a command are meant for `all`.
-    app(
-        arguments
-        if arguments and (not arguments[0].startswith("-") or arguments[0] in ("-h", "--help"))
-        else ["all", *arguments]
-    )
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        arguments = ["all", *arguments]
+    app(arguments, prog_name="./run.sh")

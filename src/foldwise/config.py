@@ -140,7 +140,7 @@ class Member(Section):
 class Recipe(Section):
     """Everything between the CSVs and the submission that can be chosen."""
 
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     folds: Folds = Folds()
     tokens: Tokens = Tokens()
     batches: Batches = Batches()
@@ -177,10 +177,10 @@ def load_config(path: Path, settings: list[str]) -> Config:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from error
+        raise InputError(f"{path}: not valid TOML: {error}; texts stand in double quotes") from error
     for setting in settings:
         content = merge(content, {"recipe": parse_setting(setting)})
-    config = check(Config, content, str(path))
+    config = check(Config, content, f"{path} with --set {' --set '.join(settings)}" if settings else str(path))
     for name in config.recipe.members:
         config.recipe.of_member(name)
     for name in config.recipe.ensemble.members:
@@ -228,12 +228,16 @@ def describe(model: type[Section], fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         known = list(fields_at(model, parents))
         near = difflib.get_close_matches(str(last), known, n=1, cutoff=0.5)
+        inner = [name for name in known if str(last) in fields_at(model, [*parents, name])]
+        near = [f"{inner[0]}.{last}"] if inner else near
         mend = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
         return f"  {key} = {shorten(fault['input'])}: unknown key; {mend}"
     if fault["type"] == "missing":
         return f"  {key}: missing"
     message = fault["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
+    if fault["type"] == "list_type":
+        message += f'; write ["{fault["input"]}"]'
     if fault["type"] == "literal_error":
         near = difflib.get_close_matches(str(fault["input"]), re.findall(r"'([^']+)'", fault["msg"]), n=1)
         message += f"; did you mean {near[0]}?" if near else ""

@@ -31,6 +31,9 @@ def bar(stage: str, total: int, unit: str) -> Iterator["tqdm[Any]"]:
         yield shown
 
 
+BAR = "{desc} {percentage:3.0f}%|{bar:5}| {remaining} {rate_fmt}{postfix}"  # fits 80 columns
+
+
 class FoldProgress:
     """Shows folds that train side by side: a bar for each on a terminal, a line per evaluation elsewhere."""
 
@@ -40,22 +43,18 @@ class FoldProgress:
     def update(self, slot: int, name: str, event: dict[str, Any]) -> None:
         """Take in an event of the fold `name` that runs in worker `slot`."""
         if event["event"] == "start":
-            shown = tqdm(total=event["steps"], desc=name, position=slot, unit=" batches", leave=False, disable=None)
+            shown = tqdm(total=event["steps"], desc=name, position=slot, leave=False, disable=None, bar_format=BAR)
             self.bars[slot] = shown
         elif event["event"] == "steps":
             self.bars[slot].update(event["steps"])
         elif event["event"] == "evaluation":
             shown = self.bars[slot]
-            values = {
-                "epoch": f"{event['epoch']:.2f}",
-                "loss": f"{event['loss']:.4f}",
-                "score": "nan" if event["score"] is None else f"{event['score']:.4f}",
-            }
-            values["lr"] = f"{event['learning_rate']:.1e}"
-            shown.set_postfix(values, refresh=False)
+            score = "nan" if event["score"] is None else f"{event['score']:.4f}"
+            place = f"epoch {event['epoch']:.2f} loss {event['loss']:.3f}"
+            text = f"{place} score {score} lr {event['learning_rate']:.0e}"
+            shown.set_postfix_str(text, refresh=False)
             if shown.disable:
-                text = ", ".join(f"{key} {value}" for key, value in values.items())
-                say("train", f"{name}: {text}{', best' if event['best'] else ''}")
+                say("train", f"{name}: {text}{' best' if event['best'] else ''}")
         elif event["event"] == "done":
             self.bars.pop(slot).close()
             say(

@@ -1,5 +1,6 @@
 """Where everything lies. The only module that knows a checkout at home from a Kaggle kernel."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from foldwise.errors import InputError
 REPOSITORY = Path(__file__).resolve().parents[2]
 KAGGLE_INPUT = Path("/kaggle/input")
 KAGGLE_WORKING = Path("/kaggle/working")
+CONFIG = "competition.toml"
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".csv.zip")
 
 
@@ -17,7 +19,8 @@ class Paths:
 
     Attributes:
         slug: name of the competition, as in its Kaggle address.
-        input: folder with the competition's CSVs and competition.toml.
+        input: folder with the competition's CSVs.
+        config: competition.toml, beside them or in the repository.
         folds: the fold file.
         output: folder that the stages write to.
         embeddings: folders searched for word vectors, in order.
@@ -25,14 +28,10 @@ class Paths:
 
     slug: str
     input: Path
+    config: Path
     folds: Path
     output: Path
     embeddings: tuple[Path, ...]
-
-    @property
-    def config(self) -> Path:
-        """competition.toml."""
-        return self.input / "competition.toml"
 
     @property
     def tokens(self) -> Path:
@@ -87,13 +86,21 @@ class Paths:
 def resolve(slug: str, input_: Path | None, folds: Path | None, output: Path | None, debug: bool = False) -> Paths:
     """Paths for `slug`. Folders the user did not name are the repository's, or Kaggle's mounts inside a kernel.
 
+    On Kaggle the CSVs lie in a read-only mount and competition.toml and the fold file come with the code, whose folder
+    may be read-only too: a fold file that is not there yet is made beside the results.
+
     Args:
         debug: keep folds and output apart, so that a 200-row pass never overwrites a real run.
     """
     output_root = output or (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else REPOSITORY / "output")
     output_folder = output_root / (f"{slug}-debug" if debug else slug)
-    folds_file = output_folder / "folds.csv" if debug else (folds or REPOSITORY / "folds") / f"{slug}.csv"
-    roots = [input_] if input_ else [REPOSITORY / "input", KAGGLE_INPUT / "competitions", KAGGLE_INPUT]
-    found = next((root / slug for root in roots if (root / slug).is_dir()), roots[0] / slug)
-    embeddings = tuple(root / "embeddings" for root in dict.fromkeys([roots[0], REPOSITORY / "input"]))
-    return Paths(slug, found, folds_file, output_folder, embeddings)
+    folds_file = (folds or REPOSITORY / "folds") / f"{slug}.csv"
+    if debug or not (folds_file.exists() or folds or os.access(REPOSITORY, os.W_OK)):
+        folds_file = output_folder / "folds.csv"
+    own = input_ or REPOSITORY / "input"
+    mounts = [] if input_ else [KAGGLE_INPUT / "competitions" / slug, KAGGLE_INPUT / slug]
+    candidates = [own / slug, *mounts]
+    found = next((folder for folder in candidates if any(folder.glob("train.*"))), own / slug)
+    config = next((path for folder in (found, own / slug) if (path := folder / CONFIG).is_file()), found / CONFIG)
+    embeddings = tuple(root / "embeddings" for root in dict.fromkeys([own, REPOSITORY / "input"]))
+    return Paths(slug, found, config, folds_file, output_folder, embeddings)

@@ -61,6 +61,13 @@ def test_every_form(tmp_path, name):
     assert read_table(path).frame.to_numpy().tolist() == [["1", "Ünï"], ["2", "x"]]
 
 
+@pytest.mark.parametrize("content", [b"id,text\n1,a", b'id,text\n1,"a\nb"', b"id,text\r\n1,a"])
+def test_the_last_line_may_lack_its_end(tmp_path, content):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    assert read_table(path).column("id") == ["1"]
+
+
 def test_a_lone_carriage_return_is_text_unless_it_ends_every_line(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"id,text\n1,one\rtwo\n2,three\n")
@@ -81,6 +88,10 @@ def test_a_lone_carriage_return_is_text_unless_it_ends_every_line(tmp_path):
         (b'id,text\n1,"a\nb"\n2,b,c\n', ["line 4: 3 fields where the header has 2 (row begins '2')"]),
         (b"id,text\n1,a,x\n2,b,y\n", ["line 2: 3 fields", "line 3: 3 fields"]),
         (b'id,text\n1,a\n2,"b\n3,c\n', ["line 3", "never closed"]),
+        (b'id,text,y\n1,"open,1\n2,"a quoted text",0\n3,c,1\n', ["line 2", "one not closed"]),
+        (b'id,text\r1,"a\nb"\r2,c\r', ["1 fault"]),
+        ("id,text\n1,a\n".encode("utf-16"), ["this is UTF-16"]),
+        (b"id;text\n1;a\n", ["line 1", "separated by ';'"]),
         (b"id,text\n1,\xff\n2,ok\n3,\xe9t\xe9\n", ["line 2: byte 0xff at position 3", "line 4: byte 0xe9", "UTF-8"]),
         (b"id,id\n1,a\n", ["the header names 2 columns 'id'"]),
     ],
@@ -120,7 +131,7 @@ def test_missing_extra_and_repeated(tmp_path):
     )
     with pytest.raises(InputError, match="2 faults") as caught:
         check_columns(table, ["id", "text"], ignored=["txt"])
-    assert "no column 'text'; there are 'id', 'txt', 'extra'" in str(caught.value)
+    assert "no column 'text'; did you mean 'txt'?" in str(caught.value)
     assert "column 'extra' is not expected here" in str(caught.value)
     check_columns(table, ["id", "txt"], ignored=["extra", "absent"])
     with pytest.raises(InputError, match=r"line 4, column id: id '1' is already on line 2"):

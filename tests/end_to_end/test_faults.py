@@ -15,7 +15,7 @@ def edit(path: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
-        ("train.csv", "id,text,target", "id,txt,target", ["train.csv", "line 1", "no column 'text'", "column 'txt' is not expected"]),
+        ("train.csv", "id,text,target", "id,txt,target", ["train.csv", "line 1", "no column 'text'; did you mean 'txt'?"]),
         ("train.csv", "movie-5914,", "tweet-199,", ["train.csv", "line 3, column id", "'tweet-199' is already on line 2"]),
         ("train.csv", "control.\",0", "control.\",no", ["train.csv", "line 2, column target", "'no' is not 0 or 1"]),
         ("train.csv", "control.\",0", "control.\",", ["train.csv", "line 2, column target", "missing target"]),
@@ -24,6 +24,8 @@ def edit(path: Path, old: str, new: str) -> None:
         ("sample_submission.csv", "id,prediction", "id,a,b", ["sample_submission.csv", "fields where the header has 3"]),
         ("competition.toml", "task = ", "tusk = ", ["competition.toml", "did you mean task?"]),
         ("competition.toml", 'metric = "f1"', 'metric = "rmse"', ["'rmse' is not for a binary task"]),
+        ("competition.toml", 'slug = "twin-binary"', 'slug = "other"', ["competition.slug = 'other'"]),
+        ("competition.toml", 'metric = "f1"', 'metric = "roc_auc"', ["'label'", "roc_auc scores probabilities"]),
         ("competition.toml", 'kind = "label"', 'kind = "value"', ["submission.kind = 'value' is not for a binary task"]),
         ("competition.toml", "epochs = 2", "epochs = -2", ["recipe.training.epochs = -2"]),
         ("competition.toml", '"none"', '"glove"', ["recipe.tokens.vectors = 'glove'", "glove-6b-100d-50k"]),
@@ -65,8 +67,50 @@ def test_the_ensemble_names_folds_that_are_missing_or_do_not_match(cli, workspac
     assert "bilstm/fold0: folds changed" in cli("ensemble", "-c", "twin-binary", code=2).stderr
 
 
+def test_a_damaged_fold_is_named_and_mended(cli, workspace):
+    cli("all", "-c", "twin-binary")
+    member = workspace / "output" / "twin-binary" / "bilstm"
+    submission = (workspace / "output" / "twin-binary" / "submission.csv").read_bytes()
+    (member / "fold0" / "test.csv").unlink()
+    weights = (member / "fold1" / "weights.safetensors").read_bytes()
+    (member / "fold1" / "weights.safetensors").write_bytes(weights[:100])
+    message = cli("ensemble", "-c", "twin-binary", code=2).stderr
+    assert "bilstm/fold0: file sizes.test.csv" in message
+    assert "bilstm/fold1: file sizes.weights.safetensors" in message
+    cli("all", "-c", "twin-binary")
+    assert (workspace / "output" / "twin-binary" / "submission.csv").read_bytes() == submission
+
+
+def test_a_group_named_after_the_folds_were_made_is_not_ignored(cli, workspace):
+    folder = workspace / "input" / "twin-binary"
+    lines = (folder / "train.csv").read_text(encoding="utf-8").splitlines()
+    authors = ["author", *(f"a{row // 4}" for row in range(20))]
+    (folder / "train.csv").write_text(
+        "\n".join(f"{line},{author}" for line, author in zip(lines, authors, strict=True)) + "\n", encoding="utf-8"
+    )
+    edit(folder / "competition.toml", 'id = "id"', 'id = "id"\nignore = ["author"]')
+    cli("folds", "-c", "twin-binary")
+    edit(folder / "competition.toml", "ignore = [", 'group = "author"\nignore = [')
+    assert "stand in more than one fold" in cli("folds", "-c", "twin-binary", code=2).stderr
+    cli("folds", "-c", "twin-binary", "--force")
+    cli("folds", "-c", "twin-binary")
+
+
+def test_a_solution_with_other_columns_and_one_label_scores(cli, workspace):
+    folder = workspace / "input" / "twin-binary"
+    ids = [line.split(",")[0] for line in (folder / "sample_submission.csv").read_text().splitlines()[1:]]
+    solution = folder / "solution.csv"
+    solution.write_text("id,target,Usage\n" + "".join(f"{row_id},1,Public\n" for row_id in ids))
+    assert "leaderboard" in cli("all", "-c", "twin-binary").stdout
+    edit(solution, f"{ids[0]},1", f"{ids[0]},x")
+    message = cli("all", "-c", "twin-binary", code=2).stderr
+    assert "solution.csv: 1 fault\n  line 2, column target: 'x' is not 0 or 1" in message
+
+
 def test_stages_in_the_wrong_order(cli):
-    assert "no tokens yet; run `./run.sh tokens -c twin-binary`" in cli("train", "-c", "twin-binary", code=2).stderr
+    assert (
+        "no tokens yet; run `./run.sh tokens -c twin-binary --input" in cli("train", "-c", "twin-binary", code=2).stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,6 +121,9 @@ def test_stages_in_the_wrong_order(cli):
         (["train", "-c", "twin-binary", "--member", "x"], ["--member x", "bilstm"]),
         (["all", "-c", "twin-binary", "--set", "epochs=3"], ["recipe.epochs", "unknown key"]),
         (["all", "-c", "twin-regression", "--set", "ensemble.method=rank_mean"], ["rank_mean", "rmse"]),
+        (["all", "-c", "twin-multiclass", "--set", "ensemble.method=rank_mean"], ["rank_mean", "multiclass"]),
+        (["all", "-c", "twin-binary", "--set", "epochs=3"], ["did you mean training.epochs?", "--set epochs=3"]),
+        (["all", "-c", "twin-binary", "--set", "model.pooling=max"], ['write ["max"]']),
         (["all", "-c", "twin-binary", "--device", "tpu"], ["tpu"]),
         (["al", "-c", "twin-binary"], ["No such command 'al'"]),
     ],
@@ -92,7 +139,7 @@ def test_empty_texts_are_legal_and_counted(cli, workspace):
     lines = path.read_text(encoding="utf-8").splitlines()
     lines[1] = lines[1].split(",")[0] + ","
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    assert "test.csv: 1 empty texts" in cli("all", "-c", "twin-binary").stderr
+    assert "test.csv: 1 text is empty" in cli("all", "-c", "twin-binary").stderr
 
 
 def test_traceback_on_request(workspace, cli):

@@ -154,14 +154,15 @@ def test_a_killed_run_goes_on_to_the_same_bytes(cli, workspace):
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if "best" in line and "fold" in line:  # in the midst of the first folds
+        if "bilstm fold 1: epoch" in line:  # fold 0 is finished, fold 1 is not
             break
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
     assert not (output / "submission.csv").exists()
     shown = cli("all", *options).stdout
-    assert "kept 4" in shown  # the folds file or tokens
+    assert "kept bilstm fold 0:" in shown
+    assert "bilstm folds 1, 2, 3: not trained yet" in shown
     assert (output / "submission.csv").read_bytes() == expected
     assert not list(output.rglob("*.tmp*"))
 

@@ -38,7 +38,6 @@ def result(folder: Path) -> dict:
 @pytest.mark.parametrize(
     ("target", "sample", "task", "kind", "metric"),
     [
-        ({"y": ["0", "1", "1", "0"]}, {"y": "0"}, "binary", "label", "accuracy"),
         ({"y": ["0", "1", "1", "0"]}, {"prediction": "0.5"}, "binary", "probability", "roc_auc"),
         ({"y": ["b", "a", "b", "c"]}, {"y": "a"}, "multiclass", "label", "accuracy"),
         ({"y": ["b", "a", "b", "c"]}, {"a": "0.3", "b": "0.3", "c": "0.3"}, "multiclass", "probability", "log_loss"),
@@ -60,7 +59,7 @@ def test_inference(cli, workspace, target, sample, task, kind, metric):
 
 def test_side_columns_are_ignored_by_name_and_the_result_runs(cli, workspace):
     folder = competition(workspace, {"y": ["0", "1", "1", "0"]}, {"y": "0"}, keyword=["", "fire", "flood", "x"])
-    cli("init", "new")
+    cli("init", "new", "--metric", "f1")
     assert result(folder)["columns"]["ignore"] == ["keyword"]
     cli("folds", "-c", "new", "--set", "folds.n=2")
 
@@ -70,14 +69,15 @@ def test_side_columns_are_ignored_by_name_and_the_result_runs(cli, workspace):
     [
         ({"y": ["1", "2", "3", "1"]}, {"y": "1"}, {}, ["--task multiclass", "--task regression"], "3 whole numbers"),
         (
-            {"y": ["0", "1", "1", "0"]}, {"y": "0"}, {"title": list(reversed(WORDS))},
+            {"y": ["a", "b", "b", "a"]}, {"y": "a"}, {"title": list(reversed(WORDS))},
             ["--text body", "--text title"], "words a row",
         ),
         (
-            {"y": ["0", "1", "1", "0"], "z": ["1", "1", "1", "0"]}, {"prediction": "0"}, {},
+            {"y": ["a", "b", "b", "a"], "z": ["b", "b", "b", "a"]}, {"prediction": "a"}, {},
             ["--target y", "--target z"], "the sample asks for prediction",
         ),
-        ({"y": ["0", "1", "1", "0"]}, {"y": "0"}, {"row": ["5", "6", "7", "8"]}, [], ""),
+        ({"y": ["0", "1", "1", "0"]}, {"y": "0"}, {}, ["--kind label", "--kind probability"], "nothing but 0"),
+        ({"y": ["0.5", "1", "1", "0"]}, {"y": "0"}, {"row": ["5", "6", "7", "8"]}, [], ""),
     ],
 )  # fmt: skip
 def test_two_equally_likely_readings_are_a_question(cli, workspace, target, sample, extra, options, expected):
@@ -92,7 +92,7 @@ def test_two_equally_likely_readings_are_a_question(cli, workspace, target, samp
         assert option in message
     cli("init", "new", *options[0].split())
     name, value = options[0].removeprefix("--").split()
-    section = "competition" if name == "task" else "columns"
+    section = {"task": "competition", "kind": "submission"}.get(name, "columns")
     assert result(folder)[section][name] in (value, [value])
 
 
@@ -108,8 +108,31 @@ def test_an_existing_file_is_kept(cli, workspace):
     before = path.read_bytes()
     assert "exists already" in cli("init", "twin-binary", code=2).stderr
     assert path.read_bytes() == before
-    cli("init", "twin-binary", "--force")
+    cli("init", "twin-binary", "--force", "--metric", "f1")
     assert path.read_bytes() != before
+
+
+def test_a_few_odd_values_of_a_binary_target_are_faults_not_classes(cli, workspace):
+    folder = competition(workspace, {"y": ["0", "1", "1", "0"]}, {"y": "0"})
+    ids = [str(row) for row in range(60)]
+    write(folder, "train", {"id": ids, "body": WORDS * 15, "y": ["0", "1"] * 29 + ["yes", ""]})
+    message = cli("init", "new", code=2).stderr
+    assert "line 60, column y: 'yes', where 58 of 60 rows are 0 or 1" in message
+    assert "line 61, column y: ''" in message
+
+
+def test_a_metric_of_probabilities_wants_probabilities(cli, workspace):
+    folder = competition(workspace, {"y": ["0", "1", "1", "0"]}, {"y": "0"})
+    cli("init", "new", "--metric", "log_loss")
+    assert result(folder)["submission"]["kind"] == "probability"
+    assert (
+        "give --kind probability"
+        in cli("init", "new", "--force", "--metric", "roc_auc", "--kind", "label", code=2).stderr
+    )
+
+
+def test_missing_folder(cli):
+    assert "no such folder" in cli("init", "nowhere", code=2).stderr
 
 
 def test_missing_table(cli, workspace):

@@ -114,8 +114,11 @@ def make_folds(labels: np.ndarray, units: np.ndarray, n_folds: int, seed: int) -
     return fold_of_unit[units]
 
 
-def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, slug: str) -> np.ndarray:
+def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) -> np.ndarray:
     """Read a fold file and put it in the order of train.csv.
+
+    Args:
+        remake: the command that makes the file anew, for messages.
 
     Returns:
         (N,) int64 fold numbers, 0 … K-1.
@@ -123,20 +126,22 @@ def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, slug: str) ->
     Raises:
         InputError: its ids are not those of train.csv, or its folds not 0 … K-1, with the numbers.
     """
-    remake = f"run `./run.sh folds -c {slug} --force` to make new folds, or bring back the train.csv it was made for"
+    remake = f"run `{remake}` to make new folds, or bring back the train.csv it was made for"
     table = read_table(path)
     check_columns(table, ["id", "fold"])
     check_unique(table, "id")
     faults = Faults(path)
+    numbers = {parse_number(value) for value in set(table.frame["fold"])}
+    if numbers <= {float(fold) for fold in range(len(numbers))} and len(numbers) != n_folds:
+        raise InputError(
+            f"{path}: holds {len(numbers)} folds where recipe.folds.n = {n_folds}; "
+            f"set folds.n = {len(numbers)}, or {remake}"
+        )
     fold_of: dict[str, int] = {}
     for row_id, value, line in zip(table.frame["id"], table.frame["fold"], table.lines.tolist(), strict=True):
         number = parse_number(value)
         if number is None or number not in range(n_folds):
-            faults.add(
-                f"{shorten(value)} is not a fold from 0 to {n_folds - 1} (recipe.folds.n = {n_folds}); {remake}",
-                line,
-                "fold",
-            )
+            faults.add(f"{shorten(value)} is not a fold from 0 to {n_folds - 1}", line, "fold")
         else:
             fold_of[row_id] = int(number)
     faults.raise_if_any()
@@ -154,8 +159,11 @@ def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, slug: str) ->
     return folds
 
 
-def check_units(path: Path, folds: np.ndarray, units: np.ndarray, slug: str) -> None:
+def check_units(path: Path, folds: np.ndarray, units: np.ndarray, remake: str) -> None:
     """Refuse folds that part rows of one text or group: what is learnt from one half would be scored on the other.
+
+    Args:
+        remake: the command that makes the file anew, for the message.
 
     Raises:
         InputError: with the number of texts or groups that stand in several folds.
@@ -165,5 +173,5 @@ def check_units(path: Path, folds: np.ndarray, units: np.ndarray, slug: str) -> 
     if parted:
         raise InputError(
             f"{path}: {parted} texts or groups stand in more than one fold, which leaks from training into validation; "
-            f"run `./run.sh folds -c {slug} --force` to make folds that keep them together"
+            f"run `{remake}` to make folds that keep them together"
         )

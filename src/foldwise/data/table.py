@@ -6,6 +6,7 @@ csv reader, which also knows the line on which each row starts, so that every me
 """
 
 import csv
+import difflib
 import gzip
 import io
 import re
@@ -15,13 +16,12 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from foldwise.errors import Faults, InputError, shorten
-
-END = "\0end of file\0"
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,8 @@ def read_bytes(path: Path) -> bytes:
 
 def decode(path: Path, content: bytes) -> str:
     """UTF-8 with or without a byte order mark. Every line with other bytes is reported."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{path}: this is UTF-16; save the file as UTF-8")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -128,7 +130,7 @@ def decode(path: Path, content: bytes) -> str:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
                 message = f"byte {line[error.start]:#04x} at position {error.start + 1} is not UTF-8"
-                faults.add(f"{message}; save the file as UTF-8", line=number)
+                faults.add(f"{message}; save the file as UTF-8 (it may be Latin-1 or Windows-1252 now)", line=number)
         faults.raise_if_any()
         raise
     if not text.strip():
@@ -143,58 +145,60 @@ def check_shape(path: Path, text: str, delimiter: str) -> tuple[list[str], np.nd
         InputError: listing all such rows.
     """
     csv.field_size_limit(sys.maxsize)
-    # newline="" leaves line ends alone. The last record must come out as it went in, or a quote is still open.
-    reader = csv.reader(with_end(io.StringIO(text, newline="")), delimiter=delimiter)
+    # newline="" leaves line ends alone; strict refuses quotes that do not match instead of guessing.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     faults = Faults(path)
     header: list[str] = []
     starts: list[int] = []
-    before, closed = 0, False
-    for record in records(reader, faults):
-        start, before = before + 1, reader.line_num
-        if record == [END]:
-            closed = True
-        elif not record:
+    for start, record in records(reader, faults):
+        if not record:  # a blank line
             continue
-        elif END in record[-1]:
-            faults.add('a quote " opened in this row is never closed; close it or double it', line=start)
-            closed = True
-        elif not header:
+        if not header:
             header = record
             check_header(faults, header, start)
-        else:
-            starts.append(start)
-            if len(record) != len(header):
-                faults.add(
-                    f"{len(record)} fields where the header has {len(header)} (row begins {shorten(record[0], 30)}); "
-                    f"quote texts that contain {delimiter!r} or a quote",
-                    line=start,
-                )
-    if not closed and not faults.found:
-        faults.add("cannot be read to its end; are its line ends mixed? save it with plain ones")
+            continue
+        starts.append(start)
+        if len(record) != len(header):
+            faults.add(
+                f"{len(record)} fields where the header has {len(header)} (row begins {shorten(record[0], 30)}); "
+                f"quote texts that contain {delimiter!r} or a quote",
+                line=start,
+            )
     if not starts and not faults.found:
         faults.add("a header and no rows; download it again")
     faults.raise_if_any()
     return header, np.array(starts, dtype=np.int64)
 
 
-def records(reader: Iterator[list[str]], faults: Faults) -> Iterator[list[str]]:
-    """The reader's records up to one it cannot read, which becomes a fault."""
-    try:
-        yield from reader
-    except csv.Error as error:
-        line: int = reader.line_num  # type: ignore[attr-defined]
-        faults.add(f"{str(error).split(' - ')[0]}; are its line ends mixed? save it with plain ones", line=line)
-
-
-def with_end(lines: Iterable[str]) -> Iterator[str]:
-    """The lines, then one that no file has."""
-    for line in lines:
-        yield line if line.endswith(("\n", "\r")) else f"{line}\n"
-    yield END
+def records(reader: Any, faults: Faults) -> Iterator[tuple[int, list[str]]]:
+    """First line and fields of each record, up to one that cannot be read, which becomes a fault."""
+    while True:
+        start = reader.line_num + 1
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "end of data" in str(error):
+                message = 'a quote " opened in this row is never closed; close it or double it'
+            elif "expected after" in str(error):
+                message = 'a quote " inside a quoted text of this row, or one not closed; double it or close it'
+            else:
+                message = f"{str(error).split(' - ')[0]}; are its line ends mixed? save it with plain ones"
+            faults.add(message, line=start)
+            return
+        yield start, record
 
 
 def check_header(faults: Faults, header: list[str], line: int) -> None:
-    """A header names each column once."""
+    """A header names each column once, and is cut at the right character."""
+    others = [other for other in ";\t|," if other in header[0]]
+    if len(header) == 1 and others:
+        faults.add(
+            f"the header is one column, {shorten(header[0])}; columns seem to be separated by {others[0]!r}: "
+            "save the file with commas, or as .tsv with tabs",
+            line=line,
+        )
     for name in dict.fromkeys(header):
         if header.count(name) > 1:
             faults.add(f"the header names {header.count(name)} columns {name!r}; rename all but one", line=line)
@@ -208,11 +212,16 @@ def check_columns(table: Table, required: list[str], ignored: Iterable[str] = ()
     """
     present = list(table.frame.columns)
     faults = Faults(table.path)
+    near: dict[str, str] = {}
     for name in required:
         if name not in present:
-            faults.add(f"no column {name!r}; there are {', '.join(map(repr, present))}", line=1)
+            spare = [other for other in present if other not in required]
+            close = difflib.get_close_matches(name, spare, n=1)
+            near |= dict.fromkeys(close, name)
+            mend = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, present))}"
+            faults.add(f"no column {name!r}; {mend}", line=1)
     for name in present:
-        if name not in required and name not in ignored:
+        if name not in required and name not in ignored and name not in near:
             faults.add(
                 f"column {name!r} is not expected here; remove it, or list it as [columns] ignore in competition.toml",
                 line=1,

@@ -101,7 +101,7 @@ def check_folds(run: Run) -> dict[str, list[dict[str, Any]]]:
     if faults:
         raise InputError(
             "\n".join([f"{run.paths.output}: folds that cannot be combined", *faults])
-            + f"\n  run `./run.sh train -c {run.paths.slug}` with the same --set options to train them"
+            + f"\n  run `{run.hint('train')}` with the same --set options to train them"
         )
     return records
 
@@ -150,8 +150,14 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
         "greater_is_better": metric.greater_is_better,
         "cv": {"pooled": pooled, "mean": float(np.mean(fold_scores)), "std": float(np.std(fold_scores))},
         "folds": [
-            {"fold": fold, "score": fold_score, **{key: record[key] for key in ("best_epoch", "epochs", "seconds")}}
-            for fold, (fold_score, record) in enumerate(zip(fold_scores, first, strict=True))
+            {
+                "fold": fold,
+                "score": fold_score,
+                "best_epoch": first[fold]["best_epoch"],
+                "epochs": first[fold]["epochs"],
+                "seconds": round(sum(group[fold]["seconds"] for group in records.values()), 2),
+            }
+            for fold, fold_score in enumerate(fold_scores)
         ],
         "members": [
             {

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from foldwise.console import say
+from foldwise.console import say, warn
 from foldwise.data.splits import check_units, make_folds, read_folds, strata, units_of
 from foldwise.files import atomic_file
 from foldwise.stages.run import Run
@@ -30,12 +30,20 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
     path, settings, competition = run.paths.folds, run.config.recipe.folds, run.competition
     units = units_of(competition.train_texts, competition.groups)
     if path.is_file() and not remake and not run.debug:  # debug has folds of its own, of whatever rows it drew
-        assigned = read_folds(path, competition.train_ids, settings.n, run.paths.slug)
-        check_units(path, assigned, units, run.paths.slug)
+        assigned = read_folds(path, competition.train_ids, settings.n, run.hint("folds", "--force"))
+        check_units(path, assigned, units, run.hint("folds", "--force"))
         say("folds", f"kept {path.name}: {len(assigned):,} rows in {settings.n} folds, matches train.csv")
         return assigned
     start = time.perf_counter()
-    assigned = make_folds(strata(competition.targets), units, settings.n, settings.seed)
+    labels = strata(competition.targets)
+    rare = [
+        name
+        for name, rows in zip(competition.targets.names, labels.sum(axis=0), strict=False)
+        if competition.targets.task != "regression" and rows < settings.n
+    ]
+    if rare:
+        warn(f"{', '.join(rare)}: fewer than {settings.n} rows, so some folds have none to validate on")
+    assigned = make_folds(labels, units, settings.n, settings.seed)
     with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["id", "fold"])
@@ -43,7 +51,8 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
     run.record_seconds("folds", time.perf_counter() - start)
     sizes = np.bincount(assigned)
     shared = len(units) - len(np.unique(units))
-    together = f"; {shared:,} of them stay with another of the same text or group" if shared else ""
+    what = "text or group" if competition.groups else "text"
+    together = f"; {shared:,} rows follow an earlier one of the same {what} into its fold" if shared else ""
     say(
         "folds",
         f"made {path.name}: {len(assigned):,} rows in {settings.n} folds "

@@ -14,11 +14,12 @@ from foldwise.config import Kind, Metric, Task
 from foldwise.console import say
 from foldwise.data.table import Table, read_table
 from foldwise.data.targets import parse_number
-from foldwise.errors import InputError
+from foldwise.errors import Faults, InputError, shorten
 from foldwise.files import write_text
 from foldwise.metrics import metric_for
 from foldwise.paths import Paths
 
+ODD_SHARE = 0.05  # so few rows that are neither 0 nor 1 are faults rather than classes
 FEW = 30  # so many whole-number values of a target may be classes
 CLEARLY = 3  # times as many words make a column the text and the others side columns
 PLAIN_METRIC: dict[tuple[Task, Kind], Metric] = {
@@ -61,6 +62,8 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     """
     if paths.config.exists() and not force:
         raise InputError(f"{paths.config}: exists already; edit it, or write it anew with --force")
+    if not paths.input.is_dir():
+        raise InputError(f"{paths.input}: no such folder; make it and put train, test and sample_submission there")
     train, test, sample = (read_table(paths.table(name)) for name in ("train", "test", "sample_submission"))
     check_choices(choices, train)
     found = {"id": infer_id(choices, train, test, sample)}
@@ -109,12 +112,12 @@ def infer_id(choices: Choices, train: Table, test: Table, sample: Table) -> Foun
     if choices.id:
         return Found(choices.id, "as told")
     shared = [name for name in sample.frame.columns if name in test.frame.columns and name in train.frame.columns]
-    unique = [name for name in shared if test.frame[name].is_unique and sample.frame[name].is_unique]
+    unique = [name for name in shared if all(table.frame[name].is_unique for table in (train, test, sample))]
     if len(unique) == 1:
         return Found(unique[0], "the only column of train, test and sample without repeated values")
     if not unique:
         raise InputError(
-            f"{sample.path}: shares no column of unique values with test and train, so rows cannot be matched; "
+            f"{sample.path}: shares no column with test and train whose values never repeat, so rows do not match; "
             f"it has {', '.join(map(repr, sample.frame.columns))}, test has {', '.join(map(repr, test.frame.columns))}"
         )
     raise decide("which column is the id", "--id", unique, "each of them is unique in train, test and sample")
@@ -156,7 +159,10 @@ def infer_text(choices: Choices, train: Table, test: Table, taken: list[str]) ->
     }
     ranked = sorted(words, key=lambda name: -words[name])
     if not ranked:
-        raise InputError(f"{train.path}: no column with words that test has too; is it a text competition?")
+        raise InputError(
+            f"{test.path}: no column of words that train has too; "
+            f"train has {', '.join(train.frame.columns)}, test has {', '.join(test.frame.columns)}"
+        )
     first = ranked[0]
     rivals = [name for name in ranked[1:] if words[name] * CLEARLY > words[first]]
     if rivals:
@@ -185,8 +191,20 @@ def infer_task(choices: Choices, train: Table, sample: Table, id_column: str, ta
         raise InputError(
             f"{train.path}: targets {', '.join(target)} hold text; several label columns are not supported"
         )
-    if zero_one:
+    if zero_one and numbers:
         return Found("binary", f"{target[0]} is 0 or 1")
+    odd = [row for row, value in enumerate(train.frame[target[0]]) if parse_number(value) not in (0, 1)]
+    if len(odd) <= len(train) * ODD_SHARE:
+        faults = Faults(train.path)
+        for row in odd:
+            value = shorten(train.frame[target[0]].iloc[row])
+            faults.add(
+                f"{value}, where {len(train) - len(odd)} of {len(train)} rows are 0 or 1; mend or remove the row, "
+                "or give --task",
+                int(train.lines[row]),
+                target[0],
+            )
+        faults.raise_if_any()
     if None in numbers:
         return Found("multiclass", f"{target[0]} has {len(values)} different labels")
     asked = [name for name in sample.frame.columns if name != id_column]
@@ -219,22 +237,34 @@ def infer_kind(choices: Choices, sample: Table, id_column: str, task: Task) -> F
             return Found("probability", f"the sample has {len(asked)} columns, one a class")
         return Found("label", f"the sample has one column, {asked[0]}")
     values = set().union(*(set(sample.frame[name]) for name in asked))
-    if values <= {"0", "1"}:
-        return Found("label", f"the sample holds {' and '.join(sorted(values))}, written as whole numbers")
+    if choices.metric in ("log_loss", "roc_auc"):
+        return Found("probability", f"{choices.metric} scores probabilities")
+    if values == {"0", "1"}:
+        return Found("label", "the sample holds 0 and 1, written as whole numbers")
+    if len(values) == 1 and values <= {"0", "1"}:
+        if choices.metric:
+            return Found("label", f"{choices.metric} scores labels")
+        raise decide(
+            "the kind of submission",
+            "--kind",
+            ["label", "probability"],
+            f"the sample holds nothing but {min(values)}; see what the contest's page asks for",
+        )
     return Found("probability", f"the sample holds {min(values)!r}, not only 0 and 1")
 
 
 def infer_metric(choices: Choices, task: Task, kind: Kind) -> Found:
     """No CSV says what the leaderboard counts: the usual one of the task, and a word about it."""
-    if choices.metric:
-        metric_for(choices.metric, task)
-        return Found(choices.metric, "as told")
     if (task, kind) not in PLAIN_METRIC:
         raise InputError(f"a {task} task cannot be submitted as {kind}; change --task or --kind")
-    return Found(
-        PLAIN_METRIC[task, kind],
-        f"usual for {task} {kind}s; the CSVs do not say, so compare the contest's page (--metric)",
+    if choices.metric:
+        if metric_for(choices.metric, task).takes == "probability" and kind == "label":
+            raise InputError(f"--metric {choices.metric} scores probabilities; give --kind probability with it")
+        return Found(choices.metric, "as told")
+    reason = (
+        f"usual where a {task} task asks for a {kind}; the CSVs do not say, so compare the contest's page (--metric)"
     )
+    return Found(PLAIN_METRIC[task, kind], reason)
 
 
 def to_toml(slug: str, group: str | None, found: dict[str, object]) -> str:

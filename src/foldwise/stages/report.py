@@ -40,7 +40,7 @@ def report(run: Run) -> None:
     """
     summary = read_json(run.paths.output / "summary.json")
     if summary is None:
-        raise InputError(f"{run.paths.output}: no summary.json; run `./run.sh all -c {run.paths.slug}` first")
+        raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
     oof = pd.read_csv(
         run.paths.output / "oof.csv", dtype={"id": str}, keep_default_na=False, float_precision="round_trip"
     )

@@ -1,5 +1,6 @@
 """What every stage is given: the competition, its files, and how this run was asked for."""
 
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,7 @@ class Run:
         debug: 200 rows, one epoch.
         device: what the user asked for.
         command: the command line, for summary.json.
+        options: folders and `--debug` as given, for hints.
     """
 
     config: Config
@@ -35,6 +37,11 @@ class Run:
     debug: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
     command: str = ""
+    options: tuple[str, ...] = ()
+
+    def hint(self, command: str, *extra: str) -> str:
+        """A command line to suggest: for this competition, and with the folders that this call was given."""
+        return shlex.join(["./run.sh", command, "-c", self.paths.slug, *self.options, *extra])
 
     @cached_property
     def competition(self) -> Competition:
@@ -42,7 +49,8 @@ class Run:
         competition = load_competition(self.config, self.paths, self.debug)
         for name, count in competition.empty.items():
             if count:
-                warn(f"{self.paths.table(name)}: {count} empty texts; they are predicted from no words at all")
+                texts = "1 text is empty and" if count == 1 else f"{count} texts are empty and"
+                warn(f"{self.paths.table(name)}: {texts} will be predicted from no words at all")
         return competition
 
     def record_seconds(self, stage: str, seconds: float) -> None:

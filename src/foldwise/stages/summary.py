@@ -17,7 +17,8 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
         table.add_column(name, justify="left" if not name else "right")
     for fold in summary["folds"]:
         cells = [f"fold {fold['fold']}", f"{fold['score']:.4f}"]
-        table.add_row(*cells, f"{fold['best_epoch']:.2f} of {fold['epochs']:.2f}", f"{fold['seconds']:.1f}")
+        epochs = f"{fold['best_epoch']:.2f} of {fold['epochs']:.2f}" if len(summary["members"]) == 1 else ""
+        table.add_row(*cells, epochs, f"{fold['seconds']:.1f}")
     table.add_section()
     cv = summary["cv"]
     table.add_row("cv, mean ± sd", f"{cv['mean']:.4f} ± {cv['std']:.4f}")

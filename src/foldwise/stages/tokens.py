@@ -76,7 +76,7 @@ def check_tokens(run: Run) -> str:
     """
     inputs = inputs_of(run)
     reasons = differences(run.paths.tokens, "tokens.json", inputs)
-    again = f"run `./run.sh tokens -c {run.paths.slug}`, or `./run.sh all -c {run.paths.slug}`"
+    again = f"run `{run.hint('tokens')}`, or `all` for every stage"
     if reasons == ["missing"]:
         raise InputError(f"{run.paths.tokens}: no tokens yet; {again}")
     if reasons:

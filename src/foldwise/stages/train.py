@@ -19,6 +19,7 @@ from foldwise.console import FoldProgress, duration, say, warn
 from foldwise.data.table import read_table
 from foldwise.errors import InputError
 from foldwise.files import hash_of, read_json
+from foldwise.metrics import metric_for
 from foldwise.stages.run import Run, differences
 from foldwise.stages.tokens import check_tokens
 
@@ -135,6 +136,9 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
         "train",
         f"on {device.type} in {precisions}, folds side by side: {min(workers, len(jobs))}, threads each: {threads}",
     )
+    metric = metric_for(run.config.competition.metric, competition.targets.task)
+    if metric.takes == "label" and competition.targets.task != "multiclass":
+        say("train", "scores below are at each fold's own best threshold; the table at the end is stricter")
     progress = FoldProgress()
     try:
         run_jobs(jobs, work, workers, lambda slot, job, event: progress.update(slot, str(job), event))

@@ -143,8 +143,8 @@ def train_fold(
             break
     if not best:
         raise RunError(
-            f"fold {fold} of {member}: no evaluation gave a finite score; either its {len(valid_rows)} rows all have one "
-            "target value, which leaves the metric undefined (fewer folds help), or the training diverged (lower "
+            f"fold {fold} of {member}: no evaluation gave a finite score; either its {len(valid_rows)} rows have one "
+            "target value only, which leaves the metric undefined (fewer folds help), or the training diverged (lower "
             "--set training.learning_rate)"
         )
     model.load_state_dict(best)
