@@ -31,7 +31,7 @@ def bar(stage: str, total: int, unit: str) -> Iterator["tqdm[Any]"]:
         yield shown
 
 
-BAR = "{desc} {percentage:3.0f}%|{bar:5}| {remaining} {rate_fmt}{postfix}"  # fits 80 columns
+BAR = "{desc} {percentage:3.0f}%|{bar:2}| {remaining} {rate_fmt}{postfix}"  # fits 80 columns
 
 
 class FoldProgress:
@@ -50,9 +50,9 @@ class FoldProgress:
         elif event["event"] == "evaluation":
             shown = self.bars[slot]
             score = "nan" if event["score"] is None else f"{event['score']:.4f}"
-            place = f"epoch {event['epoch']:.2f} loss {event['loss']:.3f}"
+            place = f"epoch {event['epoch']:.2f} loss {event['loss']:.2f}"
             text = f"{place} score {score} lr {event['learning_rate']:.0e}"
-            shown.set_postfix_str(text, refresh=False)
+            shown.set_postfix_str(text.replace("epoch", "ep"), refresh=False)
             if shown.disable:
                 say("train", f"{name}: {text}{' best' if event['best'] else ''}")
         elif event["event"] == "done":

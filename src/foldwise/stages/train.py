@@ -138,7 +138,7 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
     )
     metric = metric_for(run.config.competition.metric, competition.targets.task)
     if metric.takes == "label" and competition.targets.task != "multiclass":
-        say("train", "scores below are at each fold's own best threshold; the table at the end is stricter")
+        say("train", "scores so far: each fold at its own best threshold; the table is stricter")
     progress = FoldProgress()
     try:
         run_jobs(jobs, work, workers, lambda slot, job, event: progress.update(slot, str(job), event))
