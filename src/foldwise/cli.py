@@ -78,7 +78,7 @@ def guarded(function: Callable[[], object], show_traceback: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as by Ctrl-C, workers first
     try:
         function()
-    except (InputError, RunError, KeyboardInterrupt, OSError, MemoryError, Exception) as fault:
+    except (Exception, KeyboardInterrupt) as fault:
         if isinstance(fault, typer.Exit):
             raise
         if show_traceback:

@@ -130,6 +130,23 @@ def test_a_fold_alone_gives_the_bytes_it_gives_beside_others(cli, workspace):
     assert 0.5 < summary["leaderboard"] < 1
 
 
+def test_folds_trained_later_take_the_number_format_of_those_there(cli, workspace):
+    cli("all", "-c", "twin-binary")
+    member = workspace / "output" / "twin-binary" / "bilstm"
+    for fold in ("fold0", "fold1"):
+        record = json.loads((member / fold / "fold.json").read_text())
+        measured = record["runtime"]["precision"]
+        other = {"bf16": "fp32", "fp32": "bf16"}[measured]
+        record["runtime"]["precision"] = other
+        (member / fold / "fold.json").write_text(json.dumps(record))
+    shown = cli("train", "-c", "twin-binary", "--fold", "1", "--fold", "1").stdout
+    assert f"on cpu in {other}," in shown
+    assert "1 fold in" in shown
+    shutil.rmtree(workspace / "output")
+    cli("tokens", "-c", "twin-binary")
+    assert f"on cpu in {measured}," in cli("train", "-c", "twin-binary", "--fold", "1").stdout
+
+
 def test_same_seed_same_bytes_another_seed_other_bytes(cli, workspace):
     files = {}
     for name, options in (("a", []), ("b", []), ("c", ["--seed", "1"])):

@@ -59,6 +59,7 @@ def train(run: Run, assigned: np.ndarray, chosen: list[int] | None = None, membe
         RunError: a fold failed; those that finished are kept.
     """
     n_folds = run.config.recipe.folds.n
+    chosen = None if chosen is None else list(dict.fromkeys(chosen))  # named twice is trained once
     for fold in chosen or []:
         if fold not in range(n_folds):
             raise InputError(f"--fold {fold}: there are folds 0 to {n_folds - 1}")
@@ -69,7 +70,7 @@ def train(run: Run, assigned: np.ndarray, chosen: list[int] | None = None, membe
             )
     tokens_hash = check_tokens(run)
     wanted: list[tuple[str, int, dict[str, Any]]] = []
-    for member in members or members_of(run):
+    for member in dict.fromkeys(members or members_of(run)):
         inputs = inputs_of(run, member, tokens_hash)
         reasons: dict[str, list[int]] = {}
         for fold in chosen if chosen is not None else range(n_folds):
@@ -98,7 +99,7 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
     """Train the wanted folds, side by side where that is faster."""
     # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
     from foldwise.stages.fold_job import Job, work
-    from foldwise.training.precision import Runtime, choose_device, choose_precision
+    from foldwise.training.precision import Precision, Runtime, choose_device, choose_precision
     from foldwise.training.workers import run_jobs
 
     start = time.perf_counter()
@@ -112,10 +113,14 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
     threads = max(1, cores // run.config.recipe.folds.n)
     tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * len(wanted) * run.config.recipe.training.epochs
     workers = 1 if device.type == "cuda" or tokens < WORTH_PROCESSES else max(1, cores // threads)
-    jobs = []
+    jobs: list[Job] = []
+    chosen: dict[str, Precision] = {"auto": found} if (found := recorded_precision(run, device.type)) else {}
     for member, fold, inputs in wanted:
         recipe = run.config.recipe.of_member(member)
-        runtime = Runtime(device, choose_precision(recipe.training.precision, device), threads)
+        asked = recipe.training.precision
+        if asked not in chosen:
+            chosen[asked] = choose_precision(asked, device)
+        runtime = Runtime(device, chosen[asked], threads)
         job = Job(
             folder=run.paths.fold(member, fold),
             tokens=run.paths.tokens,
@@ -148,6 +153,20 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
     if len(wanted) == len(members_of(run)) * run.config.recipe.folds.n:  # of the whole stage, not of a fold done again
         run.record_seconds("train", seconds)
     say("train", f"{len(jobs)} fold{'s' if len(jobs) > 1 else ''} in {duration(seconds)}")
+
+
+def recorded_precision(run: Run, device: str) -> Any:
+    """The number format that `auto` gave folds trained here before, None if there are none.
+
+    A fold trained again must get the one it had, and a run that goes on after a kill the one it began with, also on a
+    machine where the formats are so close that another measurement could choose the other.
+    """
+    for path in sorted(run.paths.output.glob("*/fold*/fold.json")):
+        record = read_json(path) or {}
+        asked = record.get("inputs", {}).get("recipe", {}).get("training", {}).get("precision")
+        if asked == "auto" and record.get("runtime", {}).get("device") == device:
+            return record["runtime"]["precision"]
+    return None
 
 
 def read_predictions(path: Path, ids: list[str]) -> np.ndarray:
