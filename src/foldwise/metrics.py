@@ -1,4 +1,4 @@
-"""Competition metrics by name, computed on all rows at once, with scikit-learn wherever it has them.
+"""Competition metrics by name, computed on all rows at once, with scikit-learn for those of more than a line.
 
 scikit-learn is imported by the metric that needs it: it takes half a second and 50 MB in each process that trains.
 """

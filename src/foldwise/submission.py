@@ -1,6 +1,5 @@
 """The submission: built on the sample's ids and columns, checked before and after writing."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pandas as pd
 from foldwise.config import Kind, Task
 from foldwise.data.table import read_table
 from foldwise.errors import RunError
-from foldwise.files import atomic_file
+from foldwise.files import atomic_file, write_csv
 from foldwise.metrics import to_labels
 
 SUM_TOLERANCE = 1e-3  # of the probabilities of one row's classes
@@ -94,10 +93,7 @@ def write_submission(path: Path, frame: pd.DataFrame) -> None:
         RunError: what was read is not what was written.
     """
     with atomic_file(path) as temporary:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(frame.columns)
-            writer.writerows(frame.itertuples(index=False, name=None))
+        write_csv(temporary, frame.columns, frame.itertuples(index=False, name=None))
         again = read_table(temporary).frame
         if list(again.columns) != list(frame.columns) or again.to_numpy().tolist() != frame.to_numpy().tolist():
             raise RunError(f"{path}: read back it is not what was written; is the disk full?")

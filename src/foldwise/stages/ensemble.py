@@ -3,7 +3,6 @@
 ./run.sh ensemble -c SLUG
 """
 
-import csv
 import subprocess
 import time
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from foldwise.data.competition import read_solution
 from foldwise.data.targets import Targets
 from foldwise.ensembling import assemble_oof, average, cross_fitted_scores
 from foldwise.errors import InputError
-from foldwise.files import atomic_file, hash_of, read_json, write_json
+from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
 from foldwise.metrics import best_threshold, metric_for, score
 from foldwise.paths import REPOSITORY
 from foldwise.stages.run import Run, changes, differences
@@ -198,13 +197,13 @@ def write_oof(run: Run, assigned: np.ndarray, targets: Targets, oof: np.ndarray)
         truth = targets.y.astype(int).tolist()
     names = ["prediction"] if targets.outputs == 1 else [f"prediction_{name}" for name in targets.names]
     path = run.paths.output / "oof.csv"
-    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["id", "fold", *columns, *names])
-        for row_id, fold, true, predicted in zip(
-            run.competition.train_ids, assigned.tolist(), truth, oof.tolist(), strict=True
-        ):
-            writer.writerow([row_id, fold, *true, *predicted])
+    rows = zip(run.competition.train_ids, assigned.tolist(), truth, oof.tolist(), strict=True)
+    with atomic_file(path) as temporary:
+        write_csv(
+            temporary,
+            ["id", "fold", *columns, *names],
+            ([row_id, fold, *true, *predicted] for row_id, fold, true, predicted in rows),
+        )
 
 
 def git_commit() -> str | None:

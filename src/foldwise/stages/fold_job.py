@@ -4,7 +4,6 @@ Apart from stage train because it needs torch, which takes seconds to load and i
 are up to date.
 """
 
-import csv
 import json
 import time
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from foldwise.config import Metric as MetricName
 from foldwise.config import Recipe
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
-from foldwise.files import atomic_folder, sizes_of, write_json, write_text
+from foldwise.files import atomic_folder, sizes_of, write_csv, write_json, write_text
 from foldwise.metrics import metric_for
 from foldwise.training.fold import FoldData, FoldResult, train_fold
 from foldwise.training.precision import Runtime
@@ -97,7 +96,5 @@ def write_fold(job: Job, result: FoldResult, outcome: dict[str, Any]) -> None:
 
 def write_predictions(path: Path, ids: list[str], predictions: np.ndarray, names: list[str]) -> None:
     """Predictions travel with the ids of their rows. Floats are written so that reading gives the same number back."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["row id", *names])  # with a space: a class may be called "id" (as the language is)
-        writer.writerows([row_id, *row] for row_id, row in zip(ids, predictions.astype(str).tolist(), strict=True))
+    header = ["row id", *names]  # with a space: a class may be called "id" (as the language is)
+    write_csv(path, header, ([row_id, *row] for row_id, row in zip(ids, predictions.astype(str).tolist(), strict=True)))

@@ -4,14 +4,13 @@
 ./run.sh folds -c SLUG --force    make it anew
 """
 
-import csv
 import time
 
 import numpy as np
 
 from foldwise.console import say, warn
 from foldwise.data.splits import check_units, make_folds, read_folds, strata, units_of
-from foldwise.files import atomic_file
+from foldwise.files import atomic_file, write_csv
 from foldwise.stages.run import Run
 
 
@@ -44,10 +43,8 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
     if rare:
         warn(f"{', '.join(rare)}: fewer than {settings.n} rows, so some folds have none to validate on")
     assigned = make_folds(labels, units, settings.n, settings.seed)
-    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["id", "fold"])
-        writer.writerows(zip(competition.train_ids, assigned.tolist(), strict=True))
+    with atomic_file(path) as temporary:
+        write_csv(temporary, ["id", "fold"], zip(competition.train_ids, assigned.tolist(), strict=True))
     run.record_seconds("folds", time.perf_counter() - start)
     sizes = np.bincount(assigned)
     shared = len(units) - len(np.unique(units))
