@@ -89,7 +89,8 @@ class Tokens(Section):
 class Batches(Section):
     """Shuffle, cut into groups of `group` batches, sort by length inside a group, cut, shuffle the batches."""
 
-    size: Count = 32
+    size: Count = 32  # rows
+    tokens: Count | None = None  # instead of `size`: as many rows as fill so many places, padding included
     group: Count = 20
 
 
@@ -118,7 +119,7 @@ class Training(Section):
     evaluations: Count = 2  # per epoch, on the whole validation fold
     patience: Count = 4  # evaluations without improvement before stopping
     min_delta: Annotated[float, Field(ge=0)] = 0.0
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
 
 
 class Ensemble(Section):

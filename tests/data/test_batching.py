@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader
 from foldwise.data.batching import (
     BucketBatchSampler,
     TokenDataset,
+    cut_by_tokens,
     gather_batch,
     pad_collate,
     padding_share,
@@ -23,15 +24,39 @@ def make_store(lengths: list[int], seed: int = 0) -> TokenStore:
 LENGTHS = st.lists(st.integers(0, 40), min_size=1, max_size=300)
 
 
-@given(lengths=LENGTHS, batch_size=st.integers(1, 40), group=st.integers(1, 10), epoch=st.integers(0, 3))
-def test_every_row_exactly_once_an_epoch(lengths, batch_size, group, epoch):
-    sampler = BucketBatchSampler(np.array(lengths), batch_size, group, seed=1)
+@given(
+    lengths=LENGTHS,
+    batch_size=st.integers(1, 40),
+    group=st.integers(1, 10),
+    epoch=st.integers(0, 3),
+    tokens=st.none() | st.integers(1, 200),
+)
+def test_every_row_exactly_once_an_epoch(lengths, batch_size, group, epoch, tokens):
+    sampler = BucketBatchSampler(np.array(lengths), batch_size, group, seed=1, tokens=tokens)
     sampler.set_epoch(epoch)
     batches = list(sampler)
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     assert len(batches) == len(sampler)
-    assert all(1 <= len(batch) <= batch_size for batch in batches)
     assert batches == list(sampler)  # the same epoch gives the same batches
+    assert sampler.steps(epoch + 1) - sampler.steps(epoch) == len(batches)
+    for batch in batches:  # longest first, as cuDNN wants packed rows
+        assert [lengths[index] for index in batch] == sorted((lengths[index] for index in batch), reverse=True)
+    sizes = [len(batch) for batch in batches]
+    if tokens is None:
+        assert max(sizes) <= batch_size
+        assert max(sizes) - min(sizes) <= 1
+    else:
+        assert all(len(batch) * max(lengths[batch[0]], 1) <= tokens or len(batch) == 1 for batch in batches)
+
+
+@given(lengths=st.lists(st.integers(0, 60), max_size=200), tokens=st.integers(1, 300))
+def test_a_last_batch_by_tokens_is_not_tiny(lengths, tokens):
+    ordered = np.array(sorted(lengths, reverse=True), dtype=np.int64)
+    starts = cut_by_tokens(ordered, tokens)
+    sizes = np.diff(np.append(starts, len(ordered)))
+    assert sizes.sum() == len(ordered)
+    if len(sizes) > 1:
+        assert 2 * sizes[-1] >= sizes[-2]
 
 
 def test_epochs_and_seeds_differ_and_order_is_not_by_length():
@@ -54,6 +79,22 @@ def test_groups_cut_padding():
     assert padding_share(lengths, bucketed) < 0.05
 
 
+def question_lengths(rows: int) -> np.ndarray:
+    """Mean 13, longest 130, skewed: as questions are."""
+    drawn = np.random.default_rng(0).lognormal(0, 0.55, rows)
+    return np.clip(np.round(13 * drawn / drawn.mean()), 1, 130).astype(np.int64)
+
+
+def test_padding_of_questions_by_tokens_is_at_most_3_percent_in_random_order():
+    lengths = question_lengths(200_000)
+    plan = BucketBatchSampler(lengths, 512, group=100, tokens=512 * 14).plan()
+    assert padding_share(lengths, plan) <= 0.03
+    assert padding_share(lengths, BucketBatchSampler(lengths, 512, group=100).plan()) > 0.05
+    assert 450 < len(lengths) / len(plan) < 600  # rows in a batch, on average
+    means = [lengths[batch].mean() for batch in plan]
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.3
+
+
 def test_padding_share_by_hand():
     assert padding_share(np.array([1, 3, 2]), [np.array([0, 1]), np.array([2])]) == 1 - 6 / 8
 
@@ -68,6 +109,14 @@ def test_gathered_batches_are_the_collated_ones(lengths, data):
     gathered = gather_batch(
         torch.from_numpy(store.tokens), torch.from_numpy(store.offsets), torch.from_numpy(rows), targets
     )
+    known = gather_batch(
+        torch.from_numpy(store.tokens),
+        torch.from_numpy(store.offsets),
+        torch.from_numpy(rows),
+        targets,
+        int(collated.lengths.max()),
+    )
+    assert all(torch.equal(one, other) for one, other in zip(gathered, known, strict=True))
     for one, other in zip(collated, gathered, strict=True):
         assert one.dtype == other.dtype
         assert torch.equal(one, other)
@@ -91,7 +140,8 @@ def test_pieces_work_alone_in_a_dataloader(tmp_path):
     assert sorted(seen) == sorted(rows.tolist())
 
 
-@given(lengths=LENGTHS, batch_size=st.integers(1, 40))
-def test_prediction_plan_has_every_row_once(lengths, batch_size):
-    plan = sorted_plan(np.array(lengths), batch_size)
+@given(lengths=LENGTHS, tokens=st.integers(1, 400))
+def test_prediction_plan_has_every_row_once(lengths, tokens):
+    plan = sorted_plan(np.array(lengths), tokens)
     assert sorted(np.concatenate(plan).tolist()) == list(range(len(lengths)))
+    assert padding_share(np.array(lengths), plan) <= padding_share(np.array(lengths), [np.arange(len(lengths))])

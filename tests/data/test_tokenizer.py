@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from foldwise.config import Tokens
 from foldwise.data import tokenizer as module
@@ -73,6 +75,17 @@ def test_long_texts_lose_their_tail():
     store, words, _ = tokenize(TEXTS, 2, Tokens(max_length=2), lambda _: None)
     assert words_of(store, words, 0) == ["the", "film"]
     assert store.lengths.tolist() == [2, 2, 0, 2]
+
+
+# Characters at which splitting could go wrong: marks, quotes, contractions, joined and wide forms, odd white space.
+ODD = "ab'’`\"nNtT-_.,:3½Ａﬁ¨\u0301\u0130ßΣ \t\n\u00a0\u2003\u200b\u3000😀"
+
+
+@given(texts=st.lists(st.text(ODD, max_size=30), min_size=1, max_size=4))
+@settings(max_examples=300)
+def test_runs_put_together_are_the_texts_split_whole(texts):
+    store, words, _ = tokenize(texts, len(texts), Tokens(), lambda _: None)
+    assert [words_of(store, words, row) for row in range(len(texts))] == [pieces(text) for text in texts]
 
 
 def test_chunks_do_not_matter_and_progress_counts_all(monkeypatch):

@@ -17,7 +17,7 @@ from foldwise.metrics import METRICS, Metric
 from foldwise.models import build_model
 from foldwise.training.fold import FoldData, fold_seed, train_fold
 from foldwise.training.loop import BatchSource, predict
-from foldwise.training.optimizers import build_optimizer, build_schedule
+from foldwise.training.optimizers import build_schedules
 from foldwise.training.precision import Runtime
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
@@ -47,30 +47,43 @@ def make_data(task="binary", rows=90, test_rows=17) -> FoldData:
 
 
 def plain_training(data: FoldData, settings: Recipe, fold: int, best_step: int) -> dict[str, torch.Tensor]:
-    """Averaged weights after `best_step` steps, by PyTorch's own pieces."""
-    seed = fold_seed(settings.seed, "bilstm", fold)
+    """Averaged weights after `best_step` steps, by PyTorch's own pieces: AdamW, SparseAdam for the vectors, and a dense
+    average of all weights.
+    """
+    seed, training = fold_seed(settings.seed, "bilstm", fold), settings.training
     model = build_model(torch.from_numpy(data.vectors), 1, settings.model, seed)
     rows = np.flatnonzero(data.folds != fold)
     sampler = BucketBatchSampler(data.store.lengths[rows], settings.batches.size, settings.batches.group, seed)
     dataset = TokenDataset(data.store, rows, torch.from_numpy(data.targets.y))
-    optimizer = build_optimizer(model, settings.training)
-    schedule = build_schedule(optimizer, settings.training, settings.training.epochs * len(sampler))
+    table = model.embedding.weight
+    rest = [value for value in model.parameters() if value is not table]
+    optimizers = [
+        torch.optim.AdamW(rest, lr=training.learning_rate, weight_decay=training.weight_decay),
+        torch.optim.SparseAdam([table], lr=training.embedding_learning_rate),
+    ]
+    schedules = build_schedules(optimizers, training, training.epochs * len(sampler))
     averages = {name: value.detach().clone() for name, value in model.named_parameters()}
     step = 0
-    for epoch in range(settings.training.epochs):
+    for epoch in range(training.epochs):
         sampler.set_epoch(epoch)
         # A generator of its own, or the loader would draw from the one that dropout draws from.
         own = torch.Generator()
         for batch in DataLoader(dataset, batch_sampler=sampler, collate_fn=pad_collate, generator=own):
             model.train()
             loss = functional.binary_cross_entropy_with_logits(model(batch.tokens, batch.lengths), batch.targets)
-            optimizer.zero_grad()
+            model.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.training.clip)
-            optimizer.step()
-            schedule.step()
+            table.grad = table.grad.coalesce()
+            parts = [table.grad.values(), *(value.grad for value in rest)]
+            norm = torch.sqrt(sum((part**2).sum() for part in parts))
+            if norm > training.clip:
+                for part in parts:
+                    part.mul_(training.clip / norm)
+            for optimizer, schedule in zip(optimizers, schedules, strict=True):
+                optimizer.step()
+                schedule.step()
             step += 1
-            decay = min(settings.training.ema, (1 + step) / (10 + step))
+            decay = min(training.ema, (1 + step) / (10 + step))
             for name, value in model.named_parameters():
                 averages[name] += (1 - decay) * (value.detach() - averages[name])
             if step == best_step:
@@ -79,7 +92,7 @@ def plain_training(data: FoldData, settings: Recipe, fold: int, best_step: int) 
 
 
 def test_stopped_early_means_the_weights_of_the_best_evaluation():
-    data, settings = make_data(), recipe()
+    data, settings = make_data(), recipe(epochs=15, embedding_learning_rate=0.05)
     result = train_fold(data, settings, "bilstm", 1, METRICS["roc_auc"], RUNTIME, lambda _: None)
     best = [record for record in result.history if record["best"]][-1]
     assert best is not result.history[-1], "the case must stop after its best evaluation to prove anything"
@@ -129,12 +142,36 @@ def test_other_tasks_learn(task, metric):
         assert result.test.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
+def test_frozen_vectors_are_not_among_the_kept_weights_and_predictions_use_them():
+    data = make_data()
+    settings = Recipe.model_validate(
+        {**recipe(epochs=2).model_dump(), "model": {"hidden": 6, "train_embedding": False}}
+    )
+    before = data.vectors.copy()
+    result = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert "embedding.weight" not in result.weights
+    assert data.vectors.tobytes() == before.tobytes()
+    model = build_model(torch.from_numpy(data.vectors), 1, settings.model, 0)
+    model.load_state_dict(result.weights, strict=False)
+    source = BatchSource(data.store, None, torch.device("cpu"))
+    expected = torch.sigmoid(predict(model, source, np.arange(90, 107), RUNTIME))
+    assert torch.equal(torch.from_numpy(result.test), expected)
+
+
+def test_batches_by_tokens_train_and_the_schedule_ends_at_zero():
+    data, settings = make_data(), recipe(epochs=3, patience=99)
+    by_tokens = Recipe.model_validate({**settings.model_dump(), "batches": {"tokens": 60, "group": 3}})
+    result = train_fold(data, by_tokens, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert result.history[-1]["learning_rate"] == pytest.approx(0, abs=1e-12)
+    assert np.isfinite(result.test).all()
+
+
 def test_a_batch_of_one_row_trains():
     data = make_data(rows=10, test_rows=1)
     settings = recipe(epochs=1)
     content = settings.model_dump()
-    content["batches"] = {"size": 3, "group": 1}
-    data = replace(data, folds=np.array([0, 0, 0, 1, 1, 1, 1, 1, 1, 1]))  # 7 training rows: 3, 3 and 1
+    content["batches"] = {"size": 2, "group": 1}
+    data = replace(data, folds=np.array([0, 0, 0, 0, 0, 0, 0, 1, 1, 1]))  # 3 training rows: 2 and 1
     result = train_fold(data, Recipe.model_validate(content), "m", 0, METRICS["log_loss"], RUNTIME, lambda _: None)
     assert np.isfinite(result.test).all()
 
@@ -157,7 +194,7 @@ def test_bucketed_predictions_are_the_unbucketed_ones():
     model = build_model(torch.from_numpy(data.vectors), 1, recipe().model, 0).eval()
     source = BatchSource(data.store, None, torch.device("cpu"))
     rows = np.random.default_rng(2).permutation(len(data.store))
-    batch = source.batch(rows)  # all rows at once, in the order asked for
+    (batch,) = source.batches([rows])  # all rows at once, in the order asked for
     with torch.inference_mode():
         expected = model(batch.tokens, batch.lengths)
     assert torch.allclose(predict(model, source, rows, RUNTIME), expected, atol=1e-6)

@@ -3,11 +3,21 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from foldwise.config import Model, Training
 from foldwise.models import build_model
-from foldwise.training.optimizers import AveragedWeights, build_optimizer, build_schedule
+from foldwise.training.optimizers import (
+    AveragedWeights,
+    RowwiseAdam,
+    build_optimizers,
+    build_schedules,
+    clip_gradients,
+    sum_rows,
+    sum_rows_in_place,
+)
 
 
 def small_model() -> nn.Module:
@@ -15,12 +25,18 @@ def small_model() -> nn.Module:
     return build_model(vectors, 1, Model(hidden=3), seed=0)
 
 
+def sparse(rows: list[int], values: torch.Tensor, size: int = 20) -> torch.Tensor:
+    return torch.sparse_coo_tensor(torch.tensor([rows]), values, (size, values.shape[1]), check_invariants=True)
+
+
 def test_words_outside_the_batch_keep_their_vectors():
     model = small_model()
     before = model.embedding.weight.detach().clone()
-    optimizer = build_optimizer(model, Training(weight_decay=0.5))
+    optimizers = build_optimizers(model, Training(weight_decay=0.5))
     model(torch.tensor([[3, 4]]), torch.tensor([2])).sum().backward()
-    optimizer.step()
+    model.embedding.weight.grad = sum_rows(model.embedding.weight.grad)
+    for optimizer in optimizers:
+        optimizer.step()
     changed = (model.embedding.weight != before).any(dim=1).nonzero()[:, 0].tolist()
     assert changed == [3, 4]
 
@@ -28,26 +44,103 @@ def test_words_outside_the_batch_keep_their_vectors():
 def test_one_step_is_torchs_adamw():
     ours, theirs = small_model(), small_model()
     settings = Training(weight_decay=0.1)
-    optimizer = build_optimizer(ours, settings)
+    optimizers = build_optimizers(ours, settings)
     plain = [value for name, value in theirs.named_parameters() if not name.startswith("embedding")]
     reference = torch.optim.AdamW(plain, lr=settings.learning_rate, weight_decay=0.1)
-    for model, stepper in ((ours, optimizer), (theirs, reference)):
+    for model, stepper in ((ours, optimizers[0]), (theirs, reference)):
         model.eval()
         for _ in range(3):
-            stepper.zero_grad()
+            model.zero_grad()
             model(torch.tensor([[3, 4]]), torch.tensor([2])).sum().backward()
             torch.nn.utils.clip_grad_norm_(plain if model is theirs else list(ours.parameters())[1:], 1.0)
             stepper.step()
-            with torch.no_grad():  # the vectors are another group: keep them out of the comparison
-                model.embedding.weight.copy_(small_model().embedding.weight)
     for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-6), name
+
+
+@given(rows=st.lists(st.integers(0, 19), min_size=1, max_size=60))
+def test_summed_rows_are_the_coalesced_ones(rows):
+    gradient = sparse(rows, torch.randn(len(rows), 3, generator=torch.Generator().manual_seed(0)))
+    expected = gradient.coalesce()
+    assert torch.equal(sum_rows(gradient).to_dense(), expected.to_dense())
+    found = sum_rows_in_place(gradient)  # the way of GPUs: entries left over add zero to row 0
+    assert torch.allclose(found.to_dense(), expected.to_dense(), atol=1e-6)
+    assert found._indices().shape == gradient._indices().shape
+    extra = len(rows) - len(set(rows))
+    assert (found._values()[len(rows) - extra :] == 0).all()
+
+
+@pytest.mark.parametrize("summed", [sum_rows, sum_rows_in_place])
+def test_rowwise_adam_is_torchs_sparse_adam(summed):
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(20, 3, generator=generator)
+    start[0] = 0
+    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    optimizer, reference = RowwiseAdam([ours], 0.01), torch.optim.SparseAdam([theirs], lr=0.01)
+    for _ in range(30):
+        rows = torch.randint(1, 20, (8,), generator=generator).tolist()
+        gradient = sparse(rows, torch.randn(8, 3, generator=generator))
+        ours.grad, theirs.grad = summed(gradient), gradient
+        optimizer.step()
+        reference.step()
+    assert torch.allclose(ours, theirs, atol=1e-6)
+    assert not torch.equal(ours, start)
+
+
+def test_an_overflow_skips_the_step():
+    table = nn.Parameter(torch.ones(4, 2))
+    optimizer = RowwiseAdam([table], 0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    for bad, expected in ((float("inf"), 1.0), (1.0, 0.9)):
+        table.grad = None
+        scaler.scale((table[2] * bad).sum()).backward()
+        table.grad = sum_rows(table.grad.to_sparse(1))
+        scaler.unscale_(optimizer)
+        scaler.step(optimizer)
+        scaler.update()
+        assert table[2].tolist() == pytest.approx([expected] * 2, abs=1e-3)
+    assert scaler.get_scale() == 4.0  # halved by the overflow
+
+
+def test_clipping_is_torchs_with_sparse_gradients_among_them():
+    generator = torch.Generator().manual_seed(0)
+    dense, table = nn.Parameter(torch.zeros(5)), nn.Parameter(torch.zeros(20, 3))
+    for largest in (0.5, 100.0):
+        dense.grad = torch.randn(5, generator=generator)
+        gradient = sparse([3, 7, 3], torch.randn(3, 3, generator=generator)).coalesce()
+        table.grad = gradient.clone()
+        plain = [nn.Parameter(torch.zeros(5)), nn.Parameter(torch.zeros(20, 3))]
+        plain[0].grad, plain[1].grad = dense.grad.clone(), gradient.to_dense()
+        torch.nn.utils.clip_grad_norm_(plain, largest)
+        clip_gradients([dense, table], largest)
+        assert torch.allclose(dense.grad, plain[0].grad)
+        assert torch.allclose(table.grad.to_dense(), plain[1].grad)
+
+
+def test_the_average_of_a_table_is_the_dense_one_whenever_it_is_looked_at():
+    model = nn.Embedding(20, 3, sparse=True)
+    averages, generator = AveragedWeights(model, 0.9), torch.Generator().manual_seed(0)
+    expected = model.weight.detach().clone()
+    for step in range(1, 40):
+        rows = torch.randint(0, 20, (4,), generator=generator)
+        model.weight.grad = sparse(rows.tolist(), torch.ones(4, 3)).coalesce()
+        averages.before_step()
+        with torch.no_grad():
+            model.weight[rows] += torch.randn(4, 3, generator=generator)
+        averages.update()
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected.lerp_(model.weight.detach(), 1 - decay)
+        if step % 13 == 0:
+            own = model.weight.detach().clone()
+            with averages.applied():
+                assert torch.allclose(model.weight, expected, atol=1e-5)
+            assert torch.equal(model.weight, own)
 
 
 def test_schedule_warms_up_and_ends_at_zero():
     parameter = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=1.0)
-    schedule = build_schedule(optimizer, Training(warmup=0.1), 100)
+    schedule = build_schedules([optimizer], Training(warmup=0.1), 100)[0]
     rates = []
     for _ in range(100):
         rates.append(optimizer.param_groups[0]["lr"])

@@ -1,11 +1,14 @@
 """Real processes: what the workers do when all goes well, when a job fails, and when a process dies."""
 
 import os
+import platform
+import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from foldwise.errors import InputError, RunError
@@ -48,6 +51,40 @@ def test_every_job_is_done_and_every_report_arrives_in_order(workers):
     assert seen == {job: [0, 1, 2] for job in (3, 1, 4, 0)}
     assert (os.getpid() in pids) == (workers == 1)
     assert len(pids) <= workers
+
+
+def note_slot(slot):
+    os.environ["FOLDWISE_TEST_SLOT"] = str(slot)
+
+
+def tell_slot(job, report):
+    report({"slot": os.environ["FOLDWISE_TEST_SLOT"]})
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_worker_is_prepared_with_its_own_number(workers, monkeypatch):
+    monkeypatch.setenv("FOLDWISE_TEST_SLOT", "not prepared")
+    seen = []
+    run_jobs([0, 1, 2, 3], tell_slot, workers, lambda slot, _, event: seen.append((slot, event["slot"])), note_slot)
+    assert len(seen) == 4
+    assert all(told == str(slot) for slot, told in seen)
+
+
+def touch(job, report):
+    """Page faults of taking and freeing 16 MB once the process has done so before."""
+    for _ in range(3):
+        np.ones(2_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        np.ones(2_000_000)
+    report({"faults": resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before})
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library than glibc")
+def test_a_worker_keeps_the_memory_it_frees():
+    faults = []
+    run_jobs([0, 1], touch, 2, lambda _, __, event: faults.append(event["faults"]))
+    assert max(faults) < 2000  # 39,000 where every block goes back to the kernel
 
 
 @pytest.mark.parametrize(

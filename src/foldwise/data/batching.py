@@ -11,8 +11,13 @@ The pieces are PyTorch's own and work alone:
     loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=pad_collate)
 
 `gather_batch` makes the same batches from the flat token array without a Python loop over rows; training uses it.
+
+Where lengths have a long tail (questions: mean 13 words, longest 130) batches of equally many rows pad too much: the
+longest rows of a group spread over a wide range. `tokens` cuts by the places that a batch fills instead, so that long
+rows come in few and short ones in many (as fairseq's `--max-tokens` does).
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -83,7 +88,9 @@ def pad_collate(items: Sequence[Item]) -> Batch:
     return Batch(tokens, lengths, torch.stack(targets) if targets else None, torch.tensor([item.row for item in items]))
 
 
-def gather_batch(tokens: Tensor, offsets: Tensor, rows: Tensor, targets: Tensor | None = None) -> Batch:
+def gather_batch(
+    tokens: Tensor, offsets: Tensor, rows: Tensor, targets: Tensor | None = None, longest: int | None = None
+) -> Batch:
     """The batch that `pad_collate` makes of these rows, straight from the flat arrays.
 
     Args:
@@ -91,10 +98,12 @@ def gather_batch(tokens: Tensor, offsets: Tensor, rows: Tensor, targets: Tensor 
         offsets: (N + 1,) int64.
         rows: (B,) int64.
         targets: (N, …) or None.
+        longest: length of the longest of the rows, where the caller knows it: asking a GPU for it would wait for it.
     """
     starts = offsets[rows]
     lengths = offsets[rows + 1] - starts
-    position = torch.arange(max(int(lengths.max()), 1), device=tokens.device)  # (T,)
+    width = int(lengths.max()) if longest is None else longest
+    position = torch.arange(max(width, 1), device=tokens.device)  # (T,)
     inside = position < lengths[:, None]  # (B, T)
     # Beyond a row's end the index runs into the next row, and past the array for the last one.
     index = (starts[:, None] + position).clamp_(max=max(len(tokens) - 1, 0))
@@ -103,22 +112,26 @@ def gather_batch(tokens: Tensor, offsets: Tensor, rows: Tensor, targets: Tensor 
 
 
 class BucketBatchSampler(Sampler[list[int]]):
-    """A `batch_sampler` that groups rows of like length; every row exactly once an epoch.
+    """A `batch_sampler` that groups rows of like length; every row exactly once an epoch, longest first in a batch.
 
     Args:
         lengths: (n,) tokens in each item of the dataset.
-        batch_size: rows in a batch; the last batch of the epoch's last group may have fewer.
+        batch_size: rows in a batch. Batches of an epoch differ by one row at most, so that none is tiny.
         group: batches sorted by length together. More means less padding and a more predictable order.
         seed: with the epoch, decides the order.
+        tokens: cut by places filled (rows × longest row) instead of by rows; a row longer than that stands alone.
 
     Call `set_epoch` before each epoch, as with PyTorch's DistributedSampler.
     """
 
-    def __init__(self, lengths: np.ndarray, batch_size: int, group: int = 20, seed: int = 0) -> None:
+    def __init__(
+        self, lengths: np.ndarray, batch_size: int, group: int = 20, seed: int = 0, tokens: int | None = None
+    ) -> None:
         self.lengths = np.asarray(lengths)
         self.batch_size = batch_size
         self.group = group
         self.seed = seed
+        self.tokens = tokens
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -126,27 +139,73 @@ class BucketBatchSampler(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return math.ceil(len(self.lengths) / self.batch_size)
+        if self.tokens is None:
+            return math.ceil(len(self.lengths) / self.batch_size)
+        return len(self.plan())
 
     def __iter__(self) -> Iterator[list[int]]:
         for indices in self.plan():
             yield indices.tolist()
+
+    def steps(self, epochs: int) -> int:
+        """Batches in the first `epochs` epochs together. By tokens each epoch has its own number."""
+        if self.tokens is None:
+            return epochs * len(self)
+        return sum(len(replaced.plan()) for replaced in map(self.at, range(epochs)))
+
+    def at(self, epoch: int) -> "BucketBatchSampler":
+        """The same sampler at another epoch."""
+        other = BucketBatchSampler(self.lengths, self.batch_size, self.group, self.seed, self.tokens)
+        other.set_epoch(epoch)
+        return other
 
     def plan(self) -> list[np.ndarray]:
         """The epoch's batches as arrays of item numbers."""
         n = len(self.lengths)
         rng = np.random.default_rng([self.seed, self.epoch])
         order = rng.permutation(n)
-        group = np.arange(n) // (self.batch_size * self.group)
-        order = order[np.lexsort((self.lengths[order], group))]
-        batches = [order[start : start + self.batch_size] for start in range(0, n, self.batch_size)]
+        size = self.batch_size if self.tokens is None else max(1, round(self.tokens / max(self.lengths.mean(), 1)))
+        count = math.ceil(n / size)
+        cuts = n * np.arange(count + 1) // count
+        bounds = np.append(cuts[: -1 : self.group], n)  # of the groups
+        order = order[np.lexsort((-self.lengths[order], np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))))]
+        if self.tokens is not None:
+            groups = itertools.pairwise(bounds.tolist())
+            parts = [start + cut_by_tokens(self.lengths[order[start:stop]], self.tokens) for start, stop in groups]
+            cuts = np.concatenate([*parts, [n]])
+        batches = np.split(order, cuts[1:-1])
         return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def sorted_plan(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Batches for prediction: sorted over all rows, since order teaches nothing there; longest first."""
+def cut_by_tokens(lengths: np.ndarray, tokens: int) -> np.ndarray:
+    """Where batches begin, when each may fill at most `tokens` places.
+
+    Args:
+        lengths: (n,) longest first.
+        tokens: rows × longest row of a batch; a row longer than that stands alone.
+
+    Returns:
+        (k,) int64 first row of each batch, from 0. A last batch of less than half the rows of the one before it shares
+        their rows with it evenly.
+    """
+    starts, start = [], 0
+    while start < len(lengths):
+        starts.append(start)
+        start += max(1, tokens // max(int(lengths[start]), 1))
+    if len(starts) > 1 and 2 * (len(lengths) - starts[-1]) < starts[-1] - starts[-2]:
+        starts[-1] = (starts[-2] + len(lengths)) // 2
+    return np.array(starts, dtype=np.int64)
+
+
+def sorted_plan(lengths: np.ndarray, tokens: int) -> list[np.ndarray]:
+    """Batches for prediction: sorted over all rows, since order teaches nothing there; longest first.
+
+    Args:
+        lengths: (n,) tokens in each row.
+        tokens: places that a batch may fill.
+    """
     order = np.argsort(-lengths, kind="stable")
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    return np.split(order, cut_by_tokens(lengths[order], tokens)[1:]) if len(order) else []
 
 
 def padding_share(lengths: np.ndarray, plan: Sequence[np.ndarray]) -> float:

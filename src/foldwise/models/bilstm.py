@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from foldwise.config import Model
-from foldwise.data.tokenizer import PAD
 from foldwise.models.pooling import AttentionPooling, masked_max, masked_mean
 
 SHUT = -1e4  # added to the input gate's pre-activation on padding
@@ -30,21 +29,23 @@ class PaddedLSTM(nn.LSTM):
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, batch_first=True, bidirectional=True)
 
-    def forward(self, inputs: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, inputs: Tensor, lengths: Tensor, mask: Tensor | None) -> Tensor:  # type: ignore[override]
         """Run over the rows.
 
         Args:
             inputs: (B, T, E), rows padded at the end.
             lengths: (B,) int64 on the CPU.
-            mask: (B, T) bool, true where there is a token.
+            mask: (B, T) bool, true where there is a token; None where there is no padding.
 
         Returns:
             (B, T, 2H); what stands on padding is not meaningful.
         """
-        if bool((lengths == inputs.shape[1]).all()):
+        if mask is None:
             return super().forward(inputs)[0]
         if inputs.is_cuda:  # cuDNN runs packed rows at full speed, and only as one flat block of weights
-            packed = pack_padded_sequence(inputs, lengths.clamp(min=1), batch_first=True, enforce_sorted=False)
+            # Our own batches are sorted, longest first. Sorting here would cost a copy that waits for the GPU.
+            is_sorted = bool((lengths[1:] <= lengths[:-1]).all())
+            packed = pack_padded_sequence(inputs, lengths.clamp(min=1), batch_first=True, enforce_sorted=is_sorted)
             return pad_packed_sequence(super().forward(packed)[0], batch_first=True, total_length=inputs.shape[1])[0]
         feature = inputs.new_zeros(*mask.shape, ALIGN)
         feature[:, :, 0] = ~mask
@@ -64,7 +65,7 @@ class BiLSTM(nn.Module):
     """The classic of Kaggle's text competitions before transformers, as strong as its embeddings.
 
     Args:
-        vectors: (V, E) float32 word vectors; row `PAD` zero.
+        vectors: (V, E) float32 word vectors; that of padding zero.
         outputs: C.
         settings: hidden size, layers, pooling, dropouts, whether the vectors are trained.
     """
@@ -74,7 +75,8 @@ class BiLSTM(nn.Module):
         trained = settings.train_embedding
         # Trained vectors are the model's own: the caller's array must not change under it.
         table = vectors.clone() if trained else vectors
-        self.embedding = nn.Embedding.from_pretrained(table, freeze=not trained, padding_idx=PAD)
+        # Without `padding_idx`, which would wait for a GPU: the gradient at padding is zero all the same.
+        self.embedding = nn.Embedding.from_pretrained(table, freeze=not trained, sparse=trained)
         # Drops whole features of a row's vectors, the same at every token (Tompson et al. 2015, "SpatialDropout").
         self.spatial_dropout = nn.Dropout1d(settings.spatial_dropout)
         sizes = [vectors.shape[1]] + [2 * settings.hidden] * (settings.layers - 1)
@@ -86,7 +88,10 @@ class BiLSTM(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """(B, T) int tokens and (B,) int64 lengths on the CPU → (B, C) logits; any B ≥ 1 and T ≥ 1."""
-        mask = torch.arange(tokens.shape[1], device=tokens.device) < lengths.to(tokens.device)[:, None]
+        mask = None
+        if int(lengths.min()) < tokens.shape[1]:
+            sizes = lengths.to(tokens.device, non_blocking=True)
+            mask = torch.arange(tokens.shape[1], device=tokens.device) < sizes[:, None]
         states = self.embedding(tokens)  # (B, T, E)
         states = self.spatial_dropout(states.transpose(1, 2)).transpose(1, 2)
         for index, lstm in enumerate(self.lstms):

@@ -4,22 +4,26 @@ import torch
 from torch import Tensor, nn
 
 
-def masked_max(states: Tensor, mask: Tensor) -> Tensor:
+def masked_max(states: Tensor, mask: Tensor | None) -> Tensor:
     """Largest value of each feature over a row's tokens.
 
     Args:
         states: (B, T, H).
-        mask: (B, T) bool, true where there is a token.
+        mask: (B, T) bool, true where there is a token; None where there is no padding.
 
     Returns:
         (B, H).
     """
+    if mask is None:
+        return states.amax(dim=1)
     pooled = states.masked_fill(~mask[:, :, None], torch.finfo(states.dtype).min).amax(dim=1)
     return pooled.masked_fill(~mask.any(dim=1)[:, None], 0)
 
 
-def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
+def masked_mean(states: Tensor, mask: Tensor | None) -> Tensor:
     """Mean of each feature over a row's tokens; shapes as `masked_max`."""
+    if mask is None:
+        return states.mean(dim=1)
     total = states.masked_fill(~mask[:, :, None], 0).sum(dim=1)
     return total / mask.sum(dim=1).clamp(min=1)[:, None]
 
@@ -35,8 +39,11 @@ class AttentionPooling(nn.Module):
         self.project = nn.Linear(hidden, hidden)
         self.score = nn.Linear(hidden, 1, bias=False)
 
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, states: Tensor, mask: Tensor | None) -> Tensor:
         """Shapes as `masked_max`."""
         scores = self.score(torch.tanh(self.project(states))).squeeze(2)  # (B, T)
-        weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=1).masked_fill(~mask, 0)
+        if mask is None:
+            weights = scores.softmax(dim=1)
+        else:
+            weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=1).masked_fill(~mask, 0)
         return torch.einsum("bt,bth->bh", weights, states)

@@ -46,12 +46,17 @@ class Job:
         return f"{self.member} fold {self.fold}"
 
 
+def open_data(job: Job) -> FoldData:
+    """What the fold learns from. Arrays are mapped, so that processes side by side share their pages."""
+    vectors = np.load(job.tokens / "vectors.npy", mmap_mode="c")
+    return FoldData(TokenStore.open(job.tokens), vectors, job.targets, job.folds)
+
+
 def work(job: Job, report: Report) -> None:
     """Train one fold and write its folder; runs in a worker process."""
     start = time.perf_counter()
-    data = FoldData(TokenStore.open(job.tokens), np.load(job.tokens / "vectors.npy"), job.targets, job.folds)
     metric = metric_for(job.metric, job.targets.task)
-    result = train_fold(data, job.recipe, job.member, job.fold, metric, job.runtime, report)
+    result = train_fold(open_data(job), job.recipe, job.member, job.fold, metric, job.runtime, report)
     seconds = time.perf_counter() - start
     best = [record for record in result.history if record["best"]][-1]
     last = result.history[-1]

@@ -8,7 +8,6 @@
 its score), history.jsonl, weights.safetensors, oof.csv and test.csv (predictions by id).
 """
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,6 @@ from foldwise.files import hash_of, read_json
 from foldwise.metrics import metric_for
 from foldwise.stages.run import Run, differences
 from foldwise.stages.tokens import check_tokens
-
-# Below so many tokens, over all epochs and folds, starting processes takes longer than it saves.
-WORTH_PROCESSES = 500_000
 
 
 def inputs_of(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
@@ -98,8 +94,9 @@ def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> s
 def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned: np.ndarray) -> None:
     """Train the wanted folds, side by side where that is faster."""
     # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
-    from foldwise.stages.fold_job import Job, work
-    from foldwise.training.precision import Precision, Runtime, choose_device, choose_precision
+    from foldwise.stages.fold_job import Job, open_data, work
+    from foldwise.training.placement import place_on_cpu, place_on_gpus, threads_per_fold
+    from foldwise.training.precision import Precision, Runtime, choose_device, choose_precision, why_not
     from foldwise.training.workers import run_jobs
 
     start = time.perf_counter()
@@ -107,20 +104,19 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
     if warning:
         warn(warning)
     competition = run.competition
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    # From the machine and the fold file, never from how many folds were asked for: the last bits of a result depend
-    # on the number of threads, and fold 3 alone must give the bytes it gives among the others.
-    threads = max(1, cores // run.config.recipe.folds.n)
-    tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * len(wanted) * run.config.recipe.training.epochs
-    workers = 1 if device.type == "cuda" or tokens < WORTH_PROCESSES else max(1, cores // threads)
+    folds = run.config.recipe.folds.n
     jobs: list[Job] = []
-    chosen: dict[str, Precision] = {"auto": found} if (found := recorded_precision(run, device.type)) else {}
+    chosen: dict[str, Precision] = {}
+    found = recorded_precision(run, device.type)
+    if found and (fault := why_not(found, device)):
+        warn(f"folds trained before are in {found}; {fault}: their bytes cannot be had again here")
+    elif found:
+        chosen["auto"] = found
     for member, fold, inputs in wanted:
         recipe = run.config.recipe.of_member(member)
         asked = recipe.training.precision
         if asked not in chosen:
             chosen[asked] = choose_precision(asked, device)
-        runtime = Runtime(device, chosen[asked], threads)
         job = Job(
             folder=run.paths.fold(member, fold),
             tokens=run.paths.tokens,
@@ -133,24 +129,33 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
             train_ids=competition.train_ids,
             test_ids=competition.test_ids,
             inputs=inputs,
-            runtime=runtime,
+            runtime=Runtime(device, chosen[asked], threads_per_fold(folds)),
         )
         jobs.append(job)
+    if device.type == "cuda":
+        placement = place_on_gpus(open_data(jobs[0]), jobs[0].recipe, jobs[0].runtime)
+    else:
+        tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * len(wanted)
+        placement = place_on_cpu(folds, tokens * run.config.recipe.training.epochs)
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
-    say(
-        "train",
-        f"on {device.type} in {precisions}, folds side by side: {min(workers, len(jobs))}, threads each: {threads}",
-    )
+    at_once = min(placement.workers, len(jobs))
+    say("train", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {placement.threads}")
     metric = metric_for(run.config.competition.metric, competition.targets.task)
     if metric.takes == "label" and competition.targets.task != "multiclass":
         say("train", "scores so far: each fold at its own best threshold; the table is stricter")
     progress = FoldProgress()
     try:
-        run_jobs(jobs, work, workers, lambda slot, job, event: progress.update(slot, str(job), event))
+        run_jobs(
+            jobs,
+            work,
+            placement.workers,
+            lambda slot, job, event: progress.update(slot, str(job), event),
+            placement.prepare,
+        )
     finally:
         progress.close()
     seconds = time.perf_counter() - start
-    if len(wanted) == len(members_of(run)) * run.config.recipe.folds.n:  # of the whole stage, not of a fold done again
+    if len(wanted) == len(members_of(run)) * folds:  # of the whole stage, not of a fold done again
         run.record_seconds("train", seconds)
     say("train", f"{len(jobs)} fold{'s' if len(jobs) > 1 else ''} in {duration(seconds)}")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from foldwise.config import Recipe
 from foldwise.data.batching import BucketBatchSampler, padding_share
@@ -20,7 +20,7 @@ from foldwise.models import build_model
 from foldwise.training.early_stopping import EarlyStopping
 from foldwise.training.loop import BatchSource, Trainer, evaluate, predict, train_epoch
 from foldwise.training.losses import LOSSES, to_predictions
-from foldwise.training.optimizers import AveragedWeights, build_optimizer, build_schedule
+from foldwise.training.optimizers import AveragedWeights, build_optimizers, build_schedules
 from foldwise.training.precision import Runtime
 
 Event = dict[str, Any]
@@ -51,7 +51,7 @@ class FoldResult:
         rows: (n,) int64 validation rows.
         oof: (n, C) predictions of these rows, float32 (float64 in a regression).
         test: (M, C) predictions of the test rows.
-        weights: the best weights by name.
+        weights: the best weights by name, without frozen vectors.
         history: one record per evaluation.
     """
 
@@ -87,14 +87,11 @@ def train_fold(
     scale = Scale.of(targets, train_rows)
     labelled = BatchSource(data.store, torch.from_numpy(scale.apply(targets.y)), runtime.device)
     unlabelled = BatchSource(data.store, None, runtime.device)
-    model = build_model(torch.from_numpy(data.vectors), targets.outputs, recipe.model, seed).to(runtime.device)
     lengths = data.store.lengths[train_rows]
-    sampler = BucketBatchSampler(lengths, recipe.batches.size, recipe.batches.group, seed)
-    steps = settings.epochs * len(sampler)
-    optimizer = build_optimizer(model, settings)
-    schedule = build_schedule(optimizer, settings, steps)
-    averages = AveragedWeights(model, settings.ema)
-    trainer = Trainer(model, LOSSES[targets.task], optimizer, schedule, averages, settings.clip, runtime)
+    sampler = BucketBatchSampler(lengths, recipe.batches.size, recipe.batches.group, seed, recipe.batches.tokens)
+    steps = sampler.steps(settings.epochs)
+    trainer = build_trainer(data, recipe, seed, steps, runtime)
+    model, averages = trainer.model, trainer.averages
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta)
     report({"event": "start", "steps": steps})
     train_seconds = 0.0
@@ -124,14 +121,14 @@ def train_fold(
                 valid_score = evaluate(model, unlabelled, valid_rows, runtime, score_valid)
                 improved = stopping.improved(valid_score)
                 if improved:
-                    best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+                    best = trained_weights(model)
             record = {
                 "epoch": epoch + (part + 1) / parts,
-                "step": schedule.last_epoch,
+                "step": trainer.steps,
                 "loss": loss,
                 "score": valid_score if np.isfinite(valid_score) else None,  # JSON has no NaN
                 "best": improved,
-                "learning_rate": schedule.get_last_lr()[0],
+                "learning_rate": trainer.learning_rate,
                 "padding": padding,
                 "train_seconds": round(train_seconds, 3),
             }
@@ -147,10 +144,31 @@ def train_fold(
             "target value only, which leaves the metric undefined (fewer folds help), or the training diverged (lower "
             "--set training.learning_rate)"
         )
-    model.load_state_dict(best)
+    model.load_state_dict(best, strict=False)  # frozen vectors are as they were
     test_rows = np.arange(len(data.folds), len(data.store))
     oof, test = (to_values(predict(model, unlabelled, rows, runtime)) for rows in (valid_rows, test_rows))
     return FoldResult(valid_rows, oof, test, best, history)
+
+
+def build_trainer(data: FoldData, recipe: Recipe, seed: int, steps: int, runtime: Runtime) -> Trainer:
+    """Model, loss, optimizers, schedules and average of one fold.
+
+    Args:
+        seed: of the first weights.
+        steps: of the whole training, for the schedules.
+    """
+    settings, targets = recipe.training, data.targets
+    model = build_model(torch.from_numpy(data.vectors), targets.outputs, recipe.model, seed).to(runtime.device)
+    optimizers = build_optimizers(model, settings)
+    schedules = build_schedules(optimizers, settings, steps)
+    averages = AveragedWeights(model, settings.ema)
+    return Trainer(model, LOSSES[targets.task], optimizers, schedules, averages, settings.clip, runtime)
+
+
+def trained_weights(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of the weights on the CPU, without frozen ones: frozen vectors are those of tokens/vectors.npy."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items() if name not in frozen}
 
 
 def fold_seed(seed: int, member: str, fold: int) -> int:

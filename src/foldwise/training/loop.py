@@ -1,7 +1,6 @@
 """Train, evaluate, predict: three plain functions over a model and a plan of batches."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,15 +12,20 @@ from foldwise.data.batching import Batch, gather_batch, sorted_plan
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
 from foldwise.training.losses import Loss
-from foldwise.training.optimizers import AveragedWeights
+from foldwise.training.optimizers import AveragedWeights, clip_gradients, sum_rows
 from foldwise.training.precision import Runtime, autocast
 
-PREDICT_ROWS = 256
+PREDICT_TOKENS = 8192  # places in a batch of prediction
 REPORT_STEPS = 10
+RESIDENT = 0.25  # of a GPU's free memory: token arrays up to this share are kept there
 
 
 class BatchSource:
-    """Batches by row numbers, gathered from the flat token array and moved to where the model is.
+    """Batches by row numbers, gathered from the flat token array where the model is.
+
+    On a GPU the whole token array goes there once and batches are gathered there; one that is too large stays in main
+    memory, and batches travel through pinned memory. The rows of all batches of a plan travel in one piece. Nothing
+    waits for the GPU: while it computes, the host already queues the next batches.
 
     Args:
         store: tokens of all rows, training rows first.
@@ -30,28 +34,97 @@ class BatchSource:
     """
 
     def __init__(self, store: TokenStore, targets: Tensor | None, device: torch.device) -> None:
-        self.tokens, self.offsets = torch.from_numpy(store.tokens), torch.from_numpy(store.offsets)
-        self.targets = targets
         self.device = device
+        self.lengths = store.lengths  # also in main memory, for plans and for models, which want them there
+        self.home = device if fits(store.tokens.nbytes, device) else torch.device("cpu")
+        self.tokens, self.offsets = (torch.from_numpy(part).to(self.home) for part in (store.tokens, store.offsets))
+        self.targets = None if targets is None else targets.to(self.home)
 
-    def batch(self, rows: np.ndarray) -> Batch:
-        """The rows as one padded batch; lengths stay on the CPU, where models want them."""
-        batch = gather_batch(self.tokens, self.offsets, torch.from_numpy(rows), self.targets)
-        targets = None if batch.targets is None else batch.targets.to(self.device, non_blocking=True)
-        return batch._replace(tokens=batch.tokens.to(self.device, non_blocking=True), targets=targets)
+    def batches(self, plan: Sequence[np.ndarray]) -> Iterator[Batch]:
+        """The batches of `plan` (row numbers of each), padded, on the device; lengths stay on the CPU."""
+        if not plan:
+            return
+        flat = np.concatenate(plan)
+        lengths = torch.from_numpy(self.lengths[flat])
+        rows = torch.from_numpy(flat).to(self.home)
+        stop = 0
+        for part in plan:
+            start, stop = stop, stop + len(part)
+            longest = int(lengths[start:stop].max())
+            batch = gather_batch(self.tokens, self.offsets, rows[start:stop], self.targets, longest)
+            yield self.move(batch)._replace(lengths=lengths[start:stop])
+
+    def move(self, batch: Batch) -> Batch:
+        """To the device; from main memory through pinned memory, so that the copy runs beside the computation."""
+        if self.home == self.device:
+            return batch
+        parts = (None if part is None else part.pin_memory().to(self.device, non_blocking=True) for part in batch)
+        return Batch(*parts)  # type: ignore[arg-type]
 
 
-@dataclass
+def fits(size: int, device: torch.device) -> bool:
+    """Whether arrays of `size` bytes may stay on the device; always true of the CPU, where they are already."""
+    return device.type != "cuda" or size <= RESIDENT * torch.cuda.mem_get_info(device)[0]
+
+
 class Trainer:
-    """What a training step needs besides the batch."""
+    """What a training step needs besides the batch.
 
-    model: nn.Module
-    loss: Loss
-    optimizer: Optimizer
-    schedule: LRScheduler
-    averages: AveragedWeights
-    clip: float
-    runtime: Runtime
+    Args:
+        model: takes tokens and lengths.
+        loss: (logits, targets) → mean over the batch.
+        optimizers: as `build_optimizers` makes them.
+        schedules: of the learning rates of each.
+        averages: of the model's weights.
+        clip: largest norm of the gradient.
+        runtime: where, and in which number format.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        optimizers: Sequence[Optimizer],
+        schedules: Sequence[LRScheduler],
+        averages: AveragedWeights,
+        clip: float,
+        runtime: Runtime,
+    ) -> None:
+        self.model, self.loss, self.averages, self.clip, self.runtime = model, loss, averages, clip, runtime
+        self.optimizers, self.schedules = optimizers, schedules
+        self.parameters = averages.parameters
+        # Gradients too small for fp16 are scaled up before and down after; in other formats this does nothing.
+        self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
+        self.steps = 0
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step, of the weights that are not word vectors."""
+        return float(self.schedules[0].get_last_lr()[0])
+
+    def step(self, batch: Batch) -> Tensor:
+        """One step; the loss, still on the device: reading it would wait for the step."""
+        with autocast(self.runtime.device, self.runtime.precision):
+            logits = self.model(batch.tokens, batch.lengths)
+        loss = self.loss(logits.float(), batch.targets)  # type: ignore[arg-type]
+        for parameter in self.parameters:
+            parameter.grad = None
+        self.scaler.scale(loss).backward()
+        for parameter in self.parameters:
+            if parameter.grad is not None and parameter.grad.is_sparse:
+                parameter.grad = sum_rows(parameter.grad)
+        if self.scaler.is_enabled():
+            for optimizer in self.optimizers:
+                self.scaler.unscale_(optimizer)
+        clip_gradients(self.parameters, self.clip)
+        self.averages.before_step()
+        for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
+            self.scaler.step(optimizer)
+            schedule.step()
+        self.scaler.update()
+        self.averages.update()
+        self.steps += 1
+        return loss.detach()
 
 
 def train_epoch(
@@ -69,27 +142,16 @@ def train_epoch(
     Raises:
         RunError: the loss is not finite.
     """
-    model = trainer.model.train()
+    trainer.model.train()
     total = torch.zeros((), device=trainer.runtime.device)
-    for step, rows in enumerate(plan, start=1):
-        batch = source.batch(rows)
-        with autocast(trainer.runtime.device, trainer.runtime.precision):
-            logits = model(batch.tokens, batch.lengths)
-        loss = trainer.loss(logits.float(), batch.targets)  # type: ignore[arg-type]
-        trainer.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(trainer.averages.parameters, trainer.clip)
-        trainer.optimizer.step()
-        trainer.schedule.step()
-        trainer.averages.update()
-        total += loss.detach() * len(rows)  # stays on the device: reading it here would wait for the step
+    for step, batch in enumerate(source.batches(plan), start=1):
+        total += trainer.step(batch) * len(batch.rows)
         if step % REPORT_STEPS == 0 or step == len(plan):
             on_steps((step - 1) % REPORT_STEPS + 1)
     mean = float(total) / sum(map(len, plan))
     if not np.isfinite(mean):
-        rate = trainer.schedule.get_last_lr()[0]
         raise RunError(
-            f"the training loss became {mean} at a learning rate of {rate:.2g}; "
+            f"the training loss became {mean} at a learning rate of {trainer.learning_rate:.2g}; "
             "lower it (--set training.learning_rate=…) or train in full precision (--set training.precision=fp32)"
         )
     return mean
@@ -108,16 +170,14 @@ def predict(model: nn.Module, source: BatchSource, rows: np.ndarray, runtime: Ru
         (n, C) float32 on the CPU.
     """
     model.eval()
-    lengths = np.diff(source.offsets.numpy())[rows]
-    parts, order = [], []
-    for places in sorted_plan(lengths, PREDICT_ROWS):
-        batch = source.batch(rows[places])
+    plan = sorted_plan(source.lengths[rows], PREDICT_TOKENS)
+    parts = []
+    for batch in source.batches([rows[places] for places in plan]):
         with autocast(runtime.device, runtime.precision):
             parts.append(model(batch.tokens, batch.lengths).float())
-        order.append(places)
     logits = torch.cat(parts).cpu()
     restored = torch.empty_like(logits)
-    restored[torch.from_numpy(np.concatenate(order))] = logits
+    restored[torch.from_numpy(np.concatenate(plan))] = logits
     return restored
 
 

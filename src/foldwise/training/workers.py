@@ -4,7 +4,9 @@ Two LSTMs in two processes of one thread train faster than one after the other w
 recurrent net are too small to share. A worker that fails, or dies, stops the others; what they finished stays.
 """
 
+import ctypes
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing import get_context, resource_tracker
@@ -16,6 +18,26 @@ from foldwise.errors import InputError, RunError
 
 Job = TypeVar("Job")
 Report = Callable[[dict[str, Any]], object]
+Prepare = Callable[[int], object]
+
+# Parameters of glibc's malloc (malloc.h) and what they are set to, in bytes.
+MALLOC_SETTINGS = {-1: 2**31 - 1, -3: 2**30}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+
+
+def nothing_to_prepare(slot: int) -> None:
+    """Workers are alike."""
+
+
+def keep_freed_memory() -> None:
+    """Let malloc keep what a training step frees for the next one, where the C library is glibc.
+
+    An LSTM step takes and frees workspaces of several MB. glibc gives blocks of that size back to the kernel at once,
+    which zeroes every page anew at the next step: a third of a step's time at batch 512 (EXPERIMENTS.md).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for parameter, value in MALLOC_SETTINGS.items():
+            mallopt(parameter, value)
 
 
 def run_jobs(
@@ -23,6 +45,7 @@ def run_jobs(
     work: Callable[[Job, Report], None],
     workers: int,
     on_event: Callable[[int, Job, dict[str, Any]], None],
+    prepare: Prepare = nothing_to_prepare,
 ) -> None:
     """Do every job, `workers` at a time, in order of the list.
 
@@ -30,11 +53,14 @@ def run_jobs(
         work: a module-level function (it is imported by name in a fresh process) that reports through its argument.
         workers: processes; 1 runs the jobs here, one after the other.
         on_event: called in this process with worker number, job and what the job reported.
+        prepare: called once in each worker, with its number, before its first job (to choose its GPU).
 
     Raises:
         RunError, InputError: of the first job that failed.
     """
     if workers == 1 or len(jobs) == 1:
+        keep_freed_memory()
+        prepare(0)
         for job in jobs:
             work(job, lambda event, job=job: on_event(0, job, event))  # type: ignore[misc]
         return
@@ -45,7 +71,7 @@ def run_jobs(
     finished = False
     try:
         for slot in range(min(workers, len(jobs))):
-            ours, process = start_worker(context, work)
+            ours, process = start_worker(context, work, slot, prepare)
             started.append((ours, process))
             running[ours] = (slot, process, waiting.pop(0))
             send(*running[ours][1:], ours)
@@ -71,10 +97,12 @@ def run_jobs(
             process.join()
 
 
-def start_worker(context: Any, work: Callable[[Any, Report], None]) -> tuple[Connection, BaseProcess]:
+def start_worker(
+    context: Any, work: Callable[[Any, Report], None], slot: int, prepare: Prepare
+) -> tuple[Connection, BaseProcess]:
     """A worker process and our end of the pipe to it."""
     ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, work), daemon=True)
+    process = context.Process(target=serve, args=(theirs, work, slot, prepare), daemon=True)
     # Ctrl-C reaches the whole group of processes, and the parent alone decides what it means. A child inherits which
     # signals are blocked, so it is deaf from its first moment on, while it still loads torch; ours come once it runs.
     resource_tracker.ensure_running()  # starts at first use otherwise, and unblocks the signal
@@ -124,8 +152,10 @@ class WorkerError(Exception):
     """Carries the traceback of a worker process as its text."""
 
 
-def serve(pipe: Connection, work: Callable[[Any, Report], None]) -> None:
+def serve(pipe: Connection, work: Callable[[Any, Report], None], slot: int, prepare: Prepare) -> None:
     """A worker process: jobs in, events out, until None comes or the parent is gone."""
+    keep_freed_memory()
+    prepare(slot)
     try:
         while (job := pipe.recv()) is not None:
             pipe.send(attempt(job, work, pipe))

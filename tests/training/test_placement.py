@@ -1,0 +1,47 @@
+"""Where folds train. GPUs are not needed here; the tests that need one are skipped without it."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from test_fold import make_data, recipe
+
+from foldwise.training import placement
+from foldwise.training.placement import folds_at_once, place_on_cpu, place_on_gpus, threads_per_fold
+from foldwise.training.precision import Runtime
+
+
+@pytest.mark.parametrize(
+    ("cores", "folds", "threads", "workers"), [(2, 5, 1, 2), (4, 5, 1, 4), (16, 5, 3, 5), (1, 5, 1, 1), (8, 2, 4, 2)]
+)
+def test_threads_come_from_the_machine_and_the_fold_file(monkeypatch, cores, folds, threads, workers):
+    monkeypatch.setattr(placement, "count_cores", lambda: cores)
+    assert threads_per_fold(folds) == threads
+    found = place_on_cpu(folds, tokens=10**9)
+    assert (found.workers, found.threads) == (workers, threads)
+    few = place_on_cpu(folds, tokens=1000)  # too few to be worth a process, with the same threads: the same bytes
+    assert (few.workers, few.threads) == (1, threads)
+
+
+def test_cores_are_those_this_process_may_use():
+    if hasattr(os, "sched_getaffinity"):
+        assert placement.count_cores() == len(os.sched_getaffinity(0))
+
+
+def test_a_gpu_takes_as_many_folds_as_memory_and_time_allow():
+    gigabyte = 1 << 30
+    assert folds_at_once(15 * gigabyte, 2 * gigabyte, 0.2) == 5
+    assert folds_at_once(15 * gigabyte, 5 * gigabyte, 0.2) == 2
+    assert folds_at_once(15 * gigabyte, 2 * gigabyte, 0.6) == 1
+    assert folds_at_once(1 * gigabyte, 2 * gigabyte, 0.0) == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_the_probe_finds_memory_and_busy_share():
+    runtime = Runtime(torch.device("cuda"), "fp32", 1)
+    needed, busy = placement.probe(make_data(), recipe(), runtime)
+    assert placement.CONTEXT < needed < torch.cuda.get_device_properties(0).total_memory
+    assert 0 < busy <= 1.5
+    assert place_on_gpus(make_data(), recipe(), runtime).workers >= torch.cuda.device_count()
+    assert np.isfinite(busy)
