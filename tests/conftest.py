@@ -8,6 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is slow; that says nothing about the code.
+settings.register_profile("foldwise", deadline=None)
+settings.load_profile("foldwise")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPETITIONS = REPOSITORY / "tests" / "data" / "competitions"

@@ -1,6 +1,7 @@
 """What a person sees: plain lines, and on a terminal bars beside them."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,19 +35,29 @@ def bar(stage: str, total: int, unit: str) -> Iterator["tqdm[Any]"]:
 BAR = "{desc} {percentage:3.0f}%|{bar:2}| {remaining} {rate_fmt}{postfix}"  # fits 80 columns
 
 
+QUIET_SECONDS = 60.0  # without a terminal, the longest silence of a fold that trains
+
+
 class FoldProgress:
-    """Shows folds that train side by side: a bar for each on a terminal, a line per evaluation elsewhere."""
+    """Shows folds that train side by side: a bar for each on a terminal; elsewhere a line per evaluation and minute."""
 
     def __init__(self) -> None:
         self.bars: dict[int, tqdm[Any]] = {}
+        self.steps: dict[int, int] = {}  # done, by slot
+        self.started: dict[int, float] = {}
+        self.spoken: dict[int, float] = {}
 
     def update(self, slot: int, name: str, event: dict[str, Any]) -> None:
         """Take in an event of the fold `name` that runs in worker `slot`."""
         if event["event"] == "start":
             shown = tqdm(total=event["steps"], desc=name, position=slot, leave=False, disable=None, bar_format=BAR)
-            self.bars[slot] = shown
+            self.bars[slot], self.steps[slot] = shown, 0
+            self.started[slot] = self.spoken[slot] = time.monotonic()
         elif event["event"] == "steps":
             self.bars[slot].update(event["steps"])
+            self.steps[slot] += event["steps"]
+            if self.bars[slot].disable and time.monotonic() - self.spoken[slot] > QUIET_SECONDS:
+                self.say_steps(slot, name)
         elif event["event"] == "evaluation":
             shown = self.bars[slot]
             score = "nan" if event["score"] is None else f"{event['score']:.4f}"
@@ -54,6 +65,7 @@ class FoldProgress:
             text = f"{place} score {score} lr {event['learning_rate']:.0e}"
             shown.set_postfix_str(text.replace("epoch", "ep"), refresh=False)
             if shown.disable:
+                self.spoken[slot] = time.monotonic()
                 say("train", f"{name}: {text}{' best' if event['best'] else ''}")
         elif event["event"] == "done":
             self.bars.pop(slot).close()
@@ -62,6 +74,13 @@ class FoldProgress:
                 f"{name}: {event['score']:.4f} at epoch {event['best_epoch']:.2f} of {event['epochs']:.2f}, "
                 f"{event['padding']:.1%} padding, {event['rows_per_second']:,.0f} rows/s, {duration(event['seconds'])}",
             )
+
+    def say_steps(self, slot: int, name: str) -> None:
+        """How far a fold has come, and how long it would take to its last epoch."""
+        done, total, now = self.steps[slot], self.bars[slot].total, time.monotonic()
+        left = (now - self.started[slot]) * (total - done) / done
+        say("train", f"{name}: step {done:,} of {total:,}, {duration(left)} left if not stopped early")
+        self.spoken[slot] = now
 
     def close(self) -> None:
         """Clear the bars of folds that did not end."""

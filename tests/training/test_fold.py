@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from foldwise.config import Recipe
+from foldwise.config import Model, Recipe
 from foldwise.data.batching import BucketBatchSampler, TokenDataset, pad_collate
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
@@ -140,6 +140,18 @@ def test_other_tasks_learn(task, metric):
         assert 700 < result.test.mean() < 1300
     else:
         assert result.test.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_tokens_and_frozen_vectors_are_mapped_not_copied(tmp_path):
+    data = make_data()
+    data.store.save(tmp_path)
+    np.save(tmp_path / "vectors.npy", data.vectors)
+    store, vectors = TokenStore.open(tmp_path), np.load(tmp_path / "vectors.npy", mmap_mode="c")
+    assert BatchSource(store, None, torch.device("cpu")).tokens.data_ptr() == store.tokens.ctypes.data
+    frozen = build_model(torch.from_numpy(vectors), 1, Model(hidden=4, train_embedding=False), 0)
+    assert frozen.embedding.weight.data_ptr() == vectors.ctypes.data
+    trained = build_model(torch.from_numpy(vectors), 1, Model(hidden=4), 0)
+    assert trained.embedding.weight.data_ptr() != vectors.ctypes.data
 
 
 def test_frozen_vectors_are_not_among_the_kept_weights_and_predictions_use_them():

@@ -6,10 +6,11 @@ import resource
 import signal
 import subprocess
 import sys
+from multiprocessing import active_children
 from pathlib import Path
 
-import numpy as np
 import pytest
+import torch
 
 from foldwise.errors import InputError, RunError
 from foldwise.training.workers import run_jobs
@@ -71,20 +72,24 @@ def test_each_worker_is_prepared_with_its_own_number(workers, monkeypatch):
 
 
 def touch(job, report):
-    """Page faults of taking and freeing 16 MB once the process has done so before."""
-    for _ in range(3):
-        np.ones(2_000_000)
+    """Page faults of taking and freeing 16 MB."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(10):
-        np.ones(2_000_000)
+        torch.ones(4_000_000)
     report({"faults": resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before})
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library than glibc")
-def test_a_worker_keeps_the_memory_it_frees():
+def huge_pages() -> bool:
+    path, (library, version) = Path("/sys/kernel/mm/transparent_hugepage/enabled"), platform.libc_ver()
+    offered = path.is_file() and "[never]" not in path.read_text()
+    return offered and library == "glibc" and tuple(map(int, version.split("."))) >= (2, 35)
+
+
+@pytest.mark.skipif(not huge_pages(), reason="no huge pages, or another C library than glibc from 2.35 on")
+def test_workers_take_large_blocks_in_huge_pages():
     faults = []
     run_jobs([0, 1], touch, 2, lambda _, __, event: faults.append(event["faults"]))
-    assert max(faults) < 2000  # 39,000 where every block goes back to the kernel
+    assert max(faults) < 10_000  # 39,000 pages of 4 kB
 
 
 @pytest.mark.parametrize(
@@ -99,6 +104,30 @@ def test_a_worker_keeps_the_memory_it_frees():
 def test_a_failing_job_names_its_cause(work, error, message):
     with pytest.raises(error, match=message):
         run_jobs([2, 2], work, 2, lambda *_: None)
+
+
+def stay_or_fail(job, report):
+    if job == "stay":
+        report({"pid": os.getpid()})
+        signal.pause()
+    while not Path(job).exists():  # until the other one is known to run
+        pass
+    raise RunError("no more rows")
+
+
+def test_a_failing_job_ends_the_others(tmp_path):
+    pids, flag = [], tmp_path / "the other one runs"
+
+    def note(slot, job, event):
+        pids.append(event["pid"])
+        flag.touch()
+
+    with pytest.raises(RunError, match="no more rows"):
+        run_jobs(["stay", str(flag)], stay_or_fail, 2, note)
+    assert len(pids) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+    assert not active_children()
 
 
 def test_a_crash_hides_its_traceback_behind_the_message():

@@ -4,9 +4,8 @@ Two LSTMs in two processes of one thread train faster than one after the other w
 recurrent net are too small to share. A worker that fails, or dies, stops the others; what they finished stays.
 """
 
-import ctypes
+import os
 import signal
-import sys
 import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing import get_context, resource_tracker
@@ -20,24 +19,14 @@ Job = TypeVar("Job")
 Report = Callable[[dict[str, Any]], object]
 Prepare = Callable[[int], object]
 
-# Parameters of glibc's malloc (malloc.h) and what they are set to, in bytes.
-MALLOC_SETTINGS = {-1: 2**31 - 1, -3: 2**30}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+# An LSTM step takes and frees some 40 MB of workspace, which glibc gives back to the kernel and gets back zeroed, page
+# by page, at the next step: a quarter of a step at batch 512. Asking for pages of 2 MB leaves a third of that cost
+# (EXPERIMENTS.md). Read when a process starts; other C libraries, and glibc before 2.35, pass over it.
+HUGE_PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 
 
 def nothing_to_prepare(slot: int) -> None:
     """Workers are alike."""
-
-
-def keep_freed_memory() -> None:
-    """Let malloc keep what a training step frees for the next one, where the C library is glibc.
-
-    An LSTM step takes and frees workspaces of several MB. glibc gives blocks of that size back to the kernel at once,
-    which zeroes every page anew at the next step: a third of a step's time at batch 512 (EXPERIMENTS.md).
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        for parameter, value in MALLOC_SETTINGS.items():
-            mallopt(parameter, value)
 
 
 def run_jobs(
@@ -59,7 +48,6 @@ def run_jobs(
         RunError, InputError: of the first job that failed.
     """
     if workers == 1 or len(jobs) == 1:
-        keep_freed_memory()
         prepare(0)
         for job in jobs:
             work(job, lambda event, job=job: on_event(0, job, event))  # type: ignore[misc]
@@ -101,6 +89,7 @@ def start_worker(
     context: Any, work: Callable[[Any, Report], None], slot: int, prepare: Prepare
 ) -> tuple[Connection, BaseProcess]:
     """A worker process and our end of the pipe to it."""
+    os.environ.setdefault(*HUGE_PAGES)
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, work, slot, prepare), daemon=True)
     # Ctrl-C reaches the whole group of processes, and the parent alone decides what it means. A child inherits which
@@ -154,7 +143,6 @@ class WorkerError(Exception):
 
 def serve(pipe: Connection, work: Callable[[Any, Report], None], slot: int, prepare: Prepare) -> None:
     """A worker process: jobs in, events out, until None comes or the parent is gone."""
-    keep_freed_memory()
     prepare(slot)
     try:
         while (job := pipe.recv()) is not None:
