@@ -4,6 +4,7 @@
 #   ./run.sh                 all stages on the embedded competition movie-reviews
 #   ./run.sh all -c SLUG     all stages on input/SLUG
 #   ./run.sh test            lint, types and tests
+#   ./run.sh bench           speed against the usual ways of training; --quick in under 2 minutes
 #   ./run.sh --help          the other commands
 #
 # The first call installs what is needed into .venv, once. An interpreter that already has everything (a Kaggle
@@ -85,7 +86,7 @@ make_venv() {
   rm -f "$log"
 }
 
-# Sets $python to an interpreter with the run dependencies; $1 = test adds those of the tests.
+# Sets $python to an interpreter with the run dependencies; $1 = test or bench adds those of requirements-$1.txt.
 set_up() {
   local found
   if cmp -s "$root/requirements.txt" "$venv/.requirements.stamp" && "$venv/bin/python" -c '' 2>/dev/null; then
@@ -94,16 +95,16 @@ set_up() {
     found="$(find_python)"
     if "$found" "$root/src/foldwise/requirements.py" >/dev/null 2>&1; then
       python="$found"
-      # Tests need more than such an image has: a .venv on top of it, which sees its packages.
-      if [ "$1" = test ]; then make_venv "$found" --system-site-packages; fi
+      # Tests and benchmarks need more than such an image has: a .venv on top of it, which sees its packages.
+      if [ "$1" != run ]; then make_venv "$found" --system-site-packages; fi
     else
       make_venv "$found"
       install "$root/requirements.txt"
       python="$venv/bin/python"
     fi
   fi
-  if [ "$1" = test ]; then
-    install "$root/requirements-test.txt"
+  if [ "$1" != run ]; then
+    install "$root/requirements-$1.txt"
     python="$venv/bin/python"
   fi
 }
@@ -116,6 +117,12 @@ if [ "${1:-}" = test ]; then
   "$python" -m ruff format --check .
   "$python" -m mypy
   exec "$python" -m pytest "$@"
+fi
+
+if [ "${1:-}" = bench ]; then
+  shift
+  set_up bench
+  exec "$python" "$root/tests/benchmarks/throughput.py" "$@"
 fi
 
 set_up run

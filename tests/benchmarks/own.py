@@ -1,0 +1,114 @@
+"""How foldwise trains the same model on the same rows, and the limit of what its processes could do."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from contest import BATCH, RECIPE, load
+
+from foldwise.data.batching import Batch
+from foldwise.metrics import metric_for
+from foldwise.training.fold import FoldData, build_trainer, train_fold
+from foldwise.training.placement import WORTH_PROCESSES, Placement, place_on_cpu, place_on_gpus, threads_per_fold
+from foldwise.training.precision import Runtime, choose_device, choose_precision
+from foldwise.training.workers import Report, run_jobs
+
+WARM = 2  # steps of the limit before its clock starts
+READY = 20  # batches that lie ready for the limit
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One process' share."""
+
+    folder: Path
+    fold: int
+    runtime: Runtime
+    seconds: float
+
+
+def place(folder: Path) -> tuple[Placement, Runtime]:
+    """Processes, threads, device and number format that stage train would choose for a contest."""
+    folds = RECIPE.folds.n
+    device, _ = choose_device("auto")
+    runtime = Runtime(device, choose_precision("auto", device), threads_per_fold(folds))
+    if device.type == "cuda":
+        return place_on_gpus(load(folder), RECIPE, runtime), runtime
+    return place_on_cpu(folds, WORTH_PROCESSES), runtime
+
+
+def together(folder: Path, seconds: float, work: Callable[[Job, Report], None]) -> Figures:
+    """Rates of all processes added up, one fold in each, so that all are busy at the same time."""
+    placement, runtime = place(folder)
+    workers = min(placement.workers, RECIPE.folds.n)
+    results: list[Figures] = []
+
+    def collect(slot: int, job: Job, event: Figures) -> None:
+        if event["event"] == "figures":
+            results.append(event)
+
+    jobs = [Job(folder, fold, runtime, seconds) for fold in range(workers)]
+    run_jobs(jobs, work, workers, collect, placement.prepare)
+    rows, tokens = (sum(result[name] for result in results) for name in ("rows", "tokens"))
+    padding = float(np.mean([result["padding"] for result in results]))
+    return {"rows": rows, "tokens": tokens, "padding": padding, "how": describe(workers, runtime)}
+
+
+def describe(workers: int, runtime: Runtime) -> str:
+    """`2 processes of 1 thread, cpu, fp32`."""
+    processes = f"{workers} process{'es' if workers > 1 else ''}"
+    threads = f"{runtime.threads} thread{'s' if runtime.threads > 1 else ''}"
+    return f"{processes} of {threads}, {runtime.device.type}, {runtime.precision}"
+
+
+def foldwise(folder: Path, seconds: float) -> Figures:
+    """(d) This project's training of its folds: the second epoch, all of it."""
+    return together(folder, seconds, train_one)
+
+
+def train_one(job: Job, report: Report) -> None:
+    """One fold, as stage train does it."""
+    data, metric = load(job.folder), metric_for("f1", "binary")
+    progress: list[Figures] = []
+    first, second = train_fold(data, RECIPE, "bilstm", job.fold, metric, job.runtime, progress.append).history
+    inside = data.folds != job.fold
+    rows, tokens = int(inside.sum()), int(data.store.lengths[: len(inside)][inside].sum())
+    seconds = second["train_seconds"] - first["train_seconds"]
+    report({"event": "figures", "rows": rows / seconds, "tokens": tokens / seconds, "padding": second["padding"]})
+
+
+def limit(folder: Path, seconds: float) -> Figures:
+    """(e) Forward, backward and optimizer on batches of equal length that lie ready, in the processes of (d)."""
+    return together(folder, seconds, step_one)
+
+
+def step_one(job: Job, report: Report) -> None:
+    """Steps for `seconds` on batches as wide as a row is long on average, of the data's own tokens."""
+    data = load(job.folder)
+    width = round(float(data.store.lengths.mean()))
+    batches = ready_batches(data, width, job.runtime.device)
+    torch.set_num_threads(job.runtime.threads)
+    trainer = build_trainer(data, RECIPE, seed=0, steps=1000, runtime=job.runtime)
+    trainer.model.train()
+    trainer.averages.before_step = trainer.averages.update = lambda: None  # steps and nothing else
+    step, start = 0, 0.0
+    while step < WARM + 2 or time.perf_counter() - start < job.seconds:
+        if step == WARM:
+            start = time.perf_counter()
+        loss = trainer.step(batches[step % READY])
+        step += 1
+    loss.item()  # waits for a GPU
+    rows = (step - WARM) * BATCH / (time.perf_counter() - start)
+    report({"event": "figures", "rows": rows, "tokens": rows * width, "padding": 0.0})
+
+
+def ready_batches(data: FoldData, width: int, device: torch.device) -> list[Batch]:
+    """Full batches cut from the flat tokens, from the beginning again where these end."""
+    tokens = torch.from_numpy(np.resize(data.store.tokens, (READY, BATCH, width))).to(device)
+    lengths, y = torch.full((BATCH,), width), torch.from_numpy(data.targets.y[:BATCH]).to(device)
+    return [Batch(part, lengths, y, torch.arange(BATCH)) for part in tokens]
