@@ -139,7 +139,7 @@ class WithLoss(nn.Module):
 
 
 def grouped_by_trainer(data: FoldData, bf16: bool = False) -> Figures:
-    """(c) Hugging Face's Trainer with its sampling by length, the second epoch.
+    """(c) Hugging Face's Trainer with its sampling by length, an epoch without its first step.
 
     All of it, because its sampler sorts each group by length: a part would be all long rows or all short ones.
     """
@@ -185,5 +185,4 @@ def grouped_by_trainer(data: FoldData, bf16: bool = False) -> Figures:
             callbacks=[Clock()],
         ).train()
     # The collator runs ahead of the steps, but in their order.
-    half = len(times) // 2
-    return figures(lengths[half:], widths[half:], times[-1] - times[half - 1])
+    return figures(lengths[WARM:], widths[WARM:], times[-1] - times[WARM - 1])

@@ -69,9 +69,9 @@ def throughput(figures: dict[str, Figures], facts: Figures, repeats: int) -> str
         f"BiLSTM-64 over trained 100-d vectors, batches of {BATCH}, {size}. Medians",
         f"of {repeats} repeats in turn, each way in a fresh process; ratios are medians of the repeats' own. (a) to (c)",
         "train one fold in one process with torch's default threads and fused AdamW over the whole table of vectors; (a)",
-        "and (b) for some seconds on batches drawn from all rows, without the first step, (c) for a whole epoch, its",
-        "second. (d) is the second epoch of folds side by side, an average of the weights included; (e) has neither",
-        "average nor padding. Trainer sorts groups of a quarter of the data, at most 50 batches, foldwise groups of 100",
+        "and (b) for some seconds on batches drawn from all rows, and (c) for a whole epoch, all without the",
+        "first step. (d) is an epoch of folds side by side, every step counted, an average of the weights included; (e)",
+        "has neither average nor padding. Trainer sorts groups of a quarter of the data, at most 50 batches, foldwise groups of 100",
         "batches. Peak memory is of all processes of a way, shared pages counted once. Other programs used at most",
         f"{facts['load']:.1f} cores meanwhile.",
     ]

@@ -21,6 +21,23 @@ def make_store(lengths: list[int], seed: int = 0) -> TokenStore:
     return TokenStore(np.random.default_rng(seed).integers(1, 50, offsets[-1], dtype=np.int32), offsets)
 
 
+def test_no_rows_no_batches():
+    for tokens in (None, 100):
+        assert list(BucketBatchSampler(np.array([], dtype=np.int64), 8, tokens=tokens)) == []
+
+
+def test_a_batch_holds_rows_of_one_group_only():
+    lengths = np.random.default_rng(0).integers(1, 40, 1000)
+    for tokens in (None, 200):
+        sampler = BucketBatchSampler(lengths, 10, group=5, seed=3, tokens=tokens)
+        shuffled = np.random.default_rng([3, 0]).permutation(1000)
+        place = np.empty(1000, dtype=int)
+        place[shuffled] = np.arange(1000)
+        group = 50 if tokens is None else 5 * round(200 / lengths.mean())
+        for batch in sampler.plan():
+            assert place[batch].max() - place[batch].min() < group
+
+
 LENGTHS = st.lists(st.integers(0, 40), min_size=1, max_size=300)
 
 

@@ -17,7 +17,7 @@ def pieces(text: str, **settings: str) -> list[str]:
     ("text", "expected"),
     [
         ("Don't you?", ["do", "n't", "you", "?"]),
-        ("can’t WON'T", ["ca", "n't", "wo", "n't"]),
+        ("can’t WON'T don´t", ["ca", "n't", "wo", "n't", "do", "n't"]),
         (
             "it's we're I'm they'd you've she'll",
             ["it", "'s", "we", "'re", "i", "'m", "they", "'d", "you", "'ve", "she", "'ll"],

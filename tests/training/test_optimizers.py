@@ -6,9 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional
 
 from foldwise.config import Model, Training
+from foldwise.data.batching import Batch
 from foldwise.models import build_model
+from foldwise.training.loop import Trainer
 from foldwise.training.optimizers import (
     AveragedWeights,
     RowwiseAdam,
@@ -18,6 +21,7 @@ from foldwise.training.optimizers import (
     sum_rows,
     sum_rows_in_place,
 )
+from foldwise.training.precision import Runtime
 
 
 def small_model() -> nn.Module:
@@ -100,6 +104,62 @@ def test_an_overflow_skips_the_step():
         scaler.update()
         assert table[2].tolist() == pytest.approx([expected] * 2, abs=1e-3)
     assert scaler.get_scale() == 4.0  # halved by the overflow
+
+
+@pytest.mark.parametrize("bad", [float("inf"), float("nan")])
+@pytest.mark.parametrize("place", ["embedding.weight", "head.weight"])
+def test_an_overflow_anywhere_skips_the_step_of_all_weights(bad, place):
+    """fp16 cannot run here; its scaler can, over gradients of fp32."""
+    model = small_model()
+    settings = Training()
+    optimizers = build_optimizers(model, settings)
+    averages = AveragedWeights(model, 0.9)
+    schedules = build_schedules(optimizers, settings, 100)
+    runtime = Runtime(torch.device("cpu"), "fp32", 1)
+    trainer = Trainer(model, functional.mse_loss, optimizers, schedules, averages, 1.0, runtime)
+    trainer.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    batch = Batch(torch.tensor([[3, 4]]), torch.tensor([2]), torch.ones(1, 1), torch.tensor([0]))
+    trainer.step(batch)
+    before = copy.deepcopy(model.state_dict())
+    poison = dict(model.named_parameters())[place].register_hook(lambda gradient: gradient * bad)
+    trainer.step(batch)
+    poison.remove()
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert trainer.scaler.get_scale() == 512.0
+    trainer.step(batch)
+    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+    assert not torch.equal(model.state_dict()[place], before[place])
+
+
+def test_scaled_steps_are_the_unscaled_ones():
+    results = []
+    for scale in (None, 1024.0):
+        model, settings = small_model().eval(), Training(clip=0.01)
+        optimizers = build_optimizers(model, settings)
+        trainer = Trainer(
+            model,
+            functional.mse_loss,
+            optimizers,
+            build_schedules(optimizers, settings, 100),
+            AveragedWeights(model, 0.9),
+            settings.clip,
+            Runtime(torch.device("cpu"), "fp32", 1),
+        )
+        if scale:
+            trainer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        for _ in range(3):
+            trainer.step(Batch(torch.tensor([[3, 4]]), torch.tensor([2]), torch.ones(1, 1), torch.tensor([0])))
+        results.append(model.state_dict())
+    assert all(torch.allclose(results[0][name], results[1][name], atol=1e-6) for name in results[0])
+
+
+def test_scaled_gradients_are_refused_not_taken_at_face_value():
+    table = nn.Parameter(torch.ones(4, 2))
+    optimizer, scaler = RowwiseAdam([table], 0.1), torch.amp.GradScaler("cpu", init_scale=8.0)
+    scaler.scale(table.sum()).backward()
+    table.grad = table.grad.to_sparse(1)
+    with pytest.raises(RuntimeError, match="unscale_"):
+        scaler.step(optimizer)
 
 
 def test_clipping_is_torchs_with_sparse_gradients_among_them():

@@ -2,7 +2,6 @@
 
 import os
 
-import numpy as np
 import pytest
 import torch
 from test_fold import make_data, recipe
@@ -43,5 +42,23 @@ def test_on_a_gpu_the_probe_finds_memory_and_busy_share():
     needed, busy = placement.probe(make_data(), recipe(), runtime)
     assert placement.CONTEXT < needed < torch.cuda.get_device_properties(0).total_memory
     assert 0 < busy <= 1.5
-    assert place_on_gpus(make_data(), recipe(), runtime).workers >= torch.cuda.device_count()
-    assert np.isfinite(busy)
+    assert place_on_gpus(make_data(), [recipe()], runtime, 10**9).workers >= torch.cuda.device_count()
+
+
+def test_folds_are_dealt_to_all_gpus_by_the_largest_member(monkeypatch):
+    gigabyte = 1 << 30
+    found = {"small": (2 * gigabyte, 0.2), "large": (6 * gigabyte, 0.4)}
+    monkeypatch.setattr(placement, "probe", lambda _, recipe, __: found[recipe])
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (15 * gigabyte, 15 * gigabyte))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(placement, "count_cores", lambda: 16)
+    runtime = Runtime(torch.device("cuda"), "fp32", 3)
+    placed = place_on_gpus(make_data(), ["small", "large"], runtime, 10**9)
+    assert (placed.workers, placed.threads) == (4, 3)  # two on each
+    assert place_on_gpus(make_data(), ["small"], runtime, 10**9).workers == 10
+    assert place_on_gpus(make_data(), ["small"], runtime, 1000).workers == 1
+    for slot in range(4):
+        placed.prepare(slot)
+    assert chosen == [0, 1, 0, 1]

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -71,6 +72,15 @@ def test_each_worker_is_prepared_with_its_own_number(workers, monkeypatch):
     assert all(told == str(slot) for slot, told in seen)
 
 
+def refuse_slot(slot):
+    raise RuntimeError(f"no GPU for worker {slot}")
+
+
+def test_a_worker_that_cannot_be_prepared_says_why():
+    with pytest.raises(RunError, match=r"RuntimeError: no GPU for worker [01]"):
+        run_jobs([0, 1], count, 2, lambda *_: None, refuse_slot)
+
+
 def touch(job, report):
     """Page faults of taking and freeing 16 MB."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -110,8 +120,9 @@ def stay_or_fail(job, report):
     if job == "stay":
         report({"pid": os.getpid()})
         signal.pause()
+    deadline = time.monotonic() + 60
     while not Path(job).exists():  # until the other one is known to run
-        pass
+        assert time.monotonic() < deadline, "the other worker never came"
     raise RunError("no more rows")
 
 

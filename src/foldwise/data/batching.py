@@ -162,6 +162,8 @@ class BucketBatchSampler(Sampler[list[int]]):
     def plan(self) -> list[np.ndarray]:
         """The epoch's batches as arrays of item numbers."""
         n = len(self.lengths)
+        if n == 0:
+            return []
         rng = np.random.default_rng([self.seed, self.epoch])
         order = rng.permutation(n)
         size = self.batch_size if self.tokens is None else max(1, round(self.tokens / max(self.lengths.mean(), 1)))

@@ -44,7 +44,7 @@ def build_tokenizer(settings: Tokens, vocabulary: dict[str, int]) -> Tokenizer:
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=SPECIAL[UNK]))
     quotes = [Replace(Regex("[’‘`´]"), "'"), Replace("''", '"'), Replace(Regex("[“”]"), '"')]
     case = [Lowercase()] if settings.case == "lower" else []
-    tokenizer.normalizer = NormalizerSequence([NFKC(), *quotes, *case])
+    tokenizer.normalizer = NormalizerSequence([*quotes, NFKC(), *case])  # NFKC would part ´ into a space and a mark
     tokenizer.pre_tokenizer = Split(Regex(TOKEN), behavior="removed", invert=True)
     return tokenizer
 
@@ -86,6 +86,8 @@ def tokenize(
 
 def number_runs(texts: Sequence[str], progress: Callable[[int], object]) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Runs between white space, which no token crosses: the U different ones, and each text as their numbers.
+
+    White space is Python's: the separators U+001C to U+001F count too, and are no tokens.
 
     Returns:
         U runs in order of appearance; (R,) int32 number of each run of all texts end to end; (N + 1,) int64 offsets.

@@ -24,8 +24,8 @@ def masked_mean(states: Tensor, mask: Tensor | None) -> Tensor:
     """Mean of each feature over a row's tokens; shapes as `masked_max`."""
     if mask is None:
         return states.mean(dim=1)
-    total = states.masked_fill(~mask[:, :, None], 0).sum(dim=1)
-    return total / mask.sum(dim=1).clamp(min=1)[:, None]
+    share = mask.to(states.dtype) / mask.sum(dim=1, keepdim=True).clamp(min=1).to(states.dtype)  # (B, T)
+    return torch.bmm(share[:, None], states)[:, 0]  # without the masked copy of all states that a sum would take
 
 
 class AttentionPooling(nn.Module):

@@ -107,13 +107,15 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
     folds = run.config.recipe.folds.n
     jobs: list[Job] = []
     chosen: dict[str, Precision] = {}
-    found = recorded_precision(run, device.type)
+    recipes = {member: run.config.recipe.of_member(member) for member, _, _ in wanted}
+    asks = any(recipe.training.precision == "auto" for recipe in recipes.values())
+    found = recorded_precision(run, device.type) if asks else None
     if found and (fault := why_not(found, device)):
         warn(f"folds trained before are in {found}; {fault}: their bytes cannot be had again here")
     elif found:
         chosen["auto"] = found
     for member, fold, inputs in wanted:
-        recipe = run.config.recipe.of_member(member)
+        recipe = recipes[member]
         asked = recipe.training.precision
         if asked not in chosen:
             chosen[asked] = choose_precision(asked, device)
@@ -132,11 +134,11 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
             runtime=Runtime(device, chosen[asked], threads_per_fold(folds)),
         )
         jobs.append(job)
-    if device.type == "cuda":
-        placement = place_on_gpus(open_data(jobs[0]), jobs[0].recipe, jobs[0].runtime)
+    tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * len(wanted) * run.config.recipe.training.epochs
+    if device.type == "cuda" and len(jobs) > 1:
+        placement = place_on_gpus(open_data(jobs[0]), list(recipes.values()), jobs[0].runtime, tokens)
     else:
-        tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * len(wanted)
-        placement = place_on_cpu(folds, tokens * run.config.recipe.training.epochs)
+        placement = place_on_cpu(folds, tokens)
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
     at_once = min(placement.workers, len(jobs))
     say("train", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {placement.threads}")

@@ -40,10 +40,15 @@ class BatchSource:
         self.tokens, self.offsets = (torch.from_numpy(part).to(self.home) for part in (store.tokens, store.offsets))
         self.targets = None if targets is None else targets.to(self.home)
 
-    def batches(self, plan: Sequence[np.ndarray]) -> Iterator[Batch]:
-        """The batches of `plan` (row numbers of each), padded, on the device; lengths stay on the CPU."""
+    def batches(self, plan: Sequence[np.ndarray], labelled: bool = True) -> Iterator[Batch]:
+        """The batches of `plan` (row numbers of each), padded, on the device; lengths stay on the CPU.
+
+        Args:
+            labelled: with targets; test rows have none.
+        """
         if not plan:
             return
+        targets = self.targets if labelled else None
         flat = np.concatenate(plan)
         lengths = torch.from_numpy(self.lengths[flat])
         rows = torch.from_numpy(flat).to(self.home)
@@ -51,15 +56,19 @@ class BatchSource:
         for part in plan:
             start, stop = stop, stop + len(part)
             longest = int(lengths[start:stop].max())
-            batch = gather_batch(self.tokens, self.offsets, rows[start:stop], self.targets, longest)
+            batch = gather_batch(self.tokens, self.offsets, rows[start:stop], targets, longest)
             yield self.move(batch)._replace(lengths=lengths[start:stop])
 
     def move(self, batch: Batch) -> Batch:
         """To the device; from main memory through pinned memory, so that the copy runs beside the computation."""
         if self.home == self.device:
             return batch
-        parts = (None if part is None else part.pin_memory().to(self.device, non_blocking=True) for part in batch)
-        return Batch(*parts)  # type: ignore[arg-type]
+
+        def send(part: Tensor) -> Tensor:
+            return part.pin_memory().to(self.device, non_blocking=True)
+
+        targets = None if batch.targets is None else send(batch.targets)
+        return batch._replace(tokens=send(batch.tokens), targets=targets)
 
 
 def fits(size: int, device: torch.device) -> bool:
@@ -90,7 +99,8 @@ class Trainer:
         clip: float,
         runtime: Runtime,
     ) -> None:
-        self.model, self.loss, self.averages, self.clip, self.runtime = model, loss, averages, clip, runtime
+        self.model, self.loss, self.averages, self.runtime = model, loss, averages, runtime
+        self.clip = torch.full((), clip, device=runtime.device)
         self.optimizers, self.schedules = optimizers, schedules
         self.parameters = averages.parameters
         # Gradients too small for fp16 are scaled up before and down after; in other formats this does nothing.
@@ -113,10 +123,10 @@ class Trainer:
         for parameter in self.parameters:
             if parameter.grad is not None and parameter.grad.is_sparse:
                 parameter.grad = sum_rows(parameter.grad)
+        clip_gradients(self.parameters, self.scaler.scale(self.clip))
         if self.scaler.is_enabled():
             for optimizer in self.optimizers:
                 self.scaler.unscale_(optimizer)
-        clip_gradients(self.parameters, self.clip)
         self.averages.before_step()
         for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
             self.scaler.step(optimizer)
@@ -172,7 +182,7 @@ def predict(model: nn.Module, source: BatchSource, rows: np.ndarray, runtime: Ru
     model.eval()
     plan = sorted_plan(source.lengths[rows], PREDICT_TOKENS)
     parts = []
-    for batch in source.batches([rows[places] for places in plan]):
+    for batch in source.batches([rows[places] for places in plan], labelled=False):
         with autocast(runtime.device, runtime.precision):
             parts.append(model(batch.tokens, batch.lengths).float())
     logits = torch.cat(parts).cpu()

@@ -8,7 +8,6 @@ gradient, Adam step and average would pass over every one of them at every step 
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,18 +24,14 @@ def build_optimizers(model: nn.Module, settings: Training) -> list[Optimizer]:
     does not contain towards zero at every step.
     """
     tables: list[nn.Parameter] = []
-    vectors: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for module in model.modules():
         for parameter in module.parameters(recurse=False):
             if parameter.requires_grad:
-                embedding = isinstance(module, nn.Embedding)
-                (tables if embedding and module.sparse else vectors if embedding else rest).append(parameter)
-    groups: list[dict[str, Any]] = [
-        {"params": rest, "lr": settings.learning_rate, "weight_decay": settings.weight_decay},
-        {"params": vectors, "lr": settings.embedding_learning_rate, "weight_decay": 0.0},
+                (tables if isinstance(module, nn.Embedding) and module.sparse else rest).append(parameter)
+    optimizers: list[Optimizer] = [
+        AdamW(rest, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     ]
-    optimizers: list[Optimizer] = [AdamW([group for group in groups if group["params"]], fused=True)]
     return optimizers + ([RowwiseAdam(tables, settings.embedding_learning_rate)] if tables else [])
 
 
@@ -44,7 +39,8 @@ def sum_rows(gradient: Tensor) -> Tensor:
     """The sparse (V, E) gradient with one entry a row: a word that a batch holds n times brings n entries.
 
     `Tensor.coalesce` does the same and asks the device how many rows there are, for which a GPU's whole queue has to
-    run dry. On a GPU the result has as many entries as `gradient`; those left over add 0 to row 0.
+    run dry. On a GPU the result has as many entries as `gradient`; those left over add 0 to row 0, the padding, whose
+    own gradient is 0, since no model may look at padding.
     """
     if not gradient.is_cuda:
         return gradient.coalesce()
@@ -59,8 +55,26 @@ def sum_rows_in_place(gradient: Tensor) -> Tensor:
     first[1:] = rows[1:] != rows[:-1]
     place = first.cumsum(0) - 1  # of each entry's row among the different rows
     sums = torch.zeros_like(values).index_add_(0, place, values[order])
-    different = torch.zeros_like(rows).index_copy_(0, place, rows)  # entries of one row write the same number
+    with any_order(rows.device):
+        different = torch.zeros_like(rows).index_copy_(0, place, rows)
     return torch.sparse_coo_tensor(different[None], sums, gradient.shape, is_coalesced=True, check_invariants=False)
+
+
+@contextmanager
+def any_order(device: torch.device) -> Iterator[None]:
+    """For writes that are the same in any order, as entries of one row write the same numbers.
+
+    Torch's deterministic way sorts the entries on a GPU, which costs more than the step itself.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    strict, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(strict, warn_only=warn)
 
 
 class RowwiseAdam(Optimizer):
@@ -89,7 +103,9 @@ class RowwiseAdam(Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002
         """Move the rows of each table's gradient."""
-        overflow = getattr(self, "found_inf", None)  # (1,) 1.0 where the scaled gradients overflowed
+        overflow = getattr(self, "found_inf", None)  # 1.0 where the scaled gradients overflowed
+        if getattr(self, "grad_scale", None) is not None:
+            raise RuntimeError("RowwiseAdam takes gradients that GradScaler.unscale_ has been through")
         for group in self.param_groups:
             (beta1, beta2), epsilon = group["betas"], group["eps"]
             for table in group["params"]:
@@ -105,16 +121,22 @@ class RowwiseAdam(Optimizer):
                 square = state["square"][rows].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
                 rate = group["lr"] * (1 - beta2 ** state["step"]).sqrt() / (1 - beta1 ** state["step"])
                 moved = table[rows].sub_(mean / square.sqrt().add_(epsilon) * rate)
-                for whole, new in ((state["mean"], mean), (state["square"], square), (table, moved)):
-                    kept = new if overflow is None else torch.where(overflow.bool(), whole[rows], new)
-                    whole.index_copy_(0, rows, kept)
+                with any_order(table.device):
+                    for whole, new in ((state["mean"], mean), (state["square"], square), (table, moved)):
+                        kept = new if overflow is None else torch.where(overflow.bool(), whole[rows], new)
+                        whole.index_copy_(0, rows, kept)
 
 
-def clip_gradients(parameters: Sequence[Tensor], largest: float) -> None:
-    """Scale all gradients together to a norm of at most `largest`, as `clip_grad_norm_`, sparse ones included."""
+def clip_gradients(parameters: Sequence[Tensor], largest: Tensor | float) -> None:
+    """Scale all gradients together to a norm of at most `largest`, as `clip_grad_norm_`, sparse ones included.
+
+    Where the norm is not finite all of them become NaN: a gradient scaler, which looks at each optimizer's own, then
+    skips the step of every optimizer and not only of the one whose gradients overflowed.
+    """
     gradients = [g._values() if g.is_sparse else g for p in parameters if (g := p.grad) is not None]
     norm = nn.utils.get_total_norm(gradients)
     share = (largest / (norm + 1e-6)).clamp(max=1.0)
+    share = torch.where(norm.isfinite(), share, torch.nan)
     for gradient in gradients:
         gradient.mul_(share)
 
@@ -169,8 +191,9 @@ class AveragedWeights:
         """Bring `rows` of a table's average up to date."""
         still = table.detach()[rows]
         kept = (self.log_decay - mark[rows]).exp().to(still.dtype)[:, None]
-        average.index_copy_(0, rows, still.lerp_(average[rows], kept))
-        mark.index_fill_(0, rows, self.log_decay)
+        with any_order(table.device):
+            average.index_copy_(0, rows, still.lerp_(average[rows], kept))
+            mark.index_fill_(0, rows, self.log_decay)
 
     @torch.no_grad()
     def update(self) -> None:
@@ -186,7 +209,9 @@ class AveragedWeights:
         """Inside the block the model has the averaged weights; afterwards its own again."""
         with torch.no_grad():
             for (table, average), mark in zip(self.tables, self.marks, strict=True):
-                self.catch_up(table, average, mark, torch.arange(len(table), device=table.device))
+                kept = (self.log_decay - mark).exp().to(table.dtype)[:, None]
+                average.copy_(torch.lerp(table, average, kept))
+                mark.fill_(self.log_decay)
         self.swap()
         try:
             yield

@@ -1,12 +1,12 @@
 """How many folds train side by side, with how many threads, and on which GPU each.
 
-All of it follows from the machine and the fold file, never from how many folds a call asks for: the last bits of a
-result depend on the number of threads, and fold 3 alone must give the bytes that it gives among the others.
+The number of threads follows from the machine and the fold file, never from how many folds a call asks for: the last
+bits of a result depend on it, and fold 3 alone must give the bytes that it gives among the others.
 """
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,8 +14,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from foldwise.config import Recipe
-from foldwise.training.fold import FoldData, build_trainer
-from foldwise.training.loop import BatchSource
+from foldwise.training.fold import FoldData, build_trainer, use_repeatable_algorithms
+from foldwise.training.loop import PREDICT_TOKENS, BatchSource, predict
 from foldwise.training.precision import Runtime
 from foldwise.training.workers import nothing_to_prepare
 
@@ -32,7 +32,7 @@ class Placement:
 
     workers: int
     threads: int
-    prepare: Callable[[int], object] = nothing_to_prepare
+    prepare: Callable[[int], None] = nothing_to_prepare
 
 
 def count_cores() -> int:
@@ -59,15 +59,23 @@ def place_on_cpu(folds: int, tokens: int) -> Placement:
     return Placement(1 if tokens < WORTH_PROCESSES else max(1, count_cores() // threads), threads)
 
 
-def place_on_gpus(data: FoldData, recipe: Recipe, runtime: Runtime) -> Placement:
+def place_on_gpus(data: FoldData, recipes: Sequence[Recipe], runtime: Runtime, tokens: int) -> Placement:
     """As many folds at once as memory and time of the GPUs allow, dealt to the GPUs, all taken as alike, in turn.
 
     The kernels of a small LSTM leave gaps in which the host prepares the next ones; other folds fill them. How much one
     fold takes is measured by training it a few steps on the longest rows.
+
+    Args:
+        recipes: of the members to train; the largest counts.
+        tokens: to be trained on, over all epochs and folds.
     """
-    needed, busy = probe(data, recipe, runtime)
-    free = torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()
     gpus = torch.cuda.device_count()
+    if tokens < WORTH_PROCESSES:
+        return Placement(1, runtime.threads, partial(choose_gpu, gpus=gpus))
+    probes = [probe(data, recipe, runtime) for recipe in recipes]
+    needed, busy = max(size for size, _ in probes), max(share for _, share in probes)
+    torch.cuda.empty_cache()  # what the probes took is the workers' now
+    free = torch.cuda.mem_get_info()[0]
     workers = gpus * folds_at_once(free, needed, busy)
     return Placement(min(workers, max(gpus, count_cores())), runtime.threads, partial(choose_gpu, gpus=gpus))
 
@@ -93,10 +101,12 @@ def choose_gpu(slot: int, gpus: int) -> None:
 
 def probe(data: FoldData, recipe: Recipe, runtime: Runtime) -> tuple[int, float]:
     """Bytes of GPU memory that a fold takes, and the share of the time in which it keeps the GPU busy."""
+    use_repeatable_algorithms()
     trainer = build_trainer(data, recipe, seed=0, steps=3 * STEPS, runtime=runtime)
     trainer.model.train()
     targets = torch.from_numpy(data.targets.y)
-    source = BatchSource(data.store, targets if targets.dtype != torch.float64 else targets.float(), runtime.device)
+    targets = targets.float() if targets.is_floating_point() else targets
+    source = BatchSource(data.store, targets, runtime.device)
     longest = (-data.store.lengths[: len(data.folds)]).argsort()
     size = recipe.batches.size
     if recipe.batches.tokens is not None:
@@ -115,6 +125,8 @@ def probe(data: FoldData, recipe: Recipe, runtime: Runtime) -> tuple[int, float]
     seconds = train()
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         train()
+    with trainer.averages.applied():
+        predict(trainer.model, source, longest[: PREDICT_TOKENS // 8], runtime)
     kernels = sum(event.self_device_time_total for event in profiler.key_averages()) / 1e6
     needed = torch.cuda.max_memory_reserved() + CONTEXT
     return needed, kernels / seconds if kernels else 1.0  # no kernel seen: the profiler does not work here

@@ -7,7 +7,8 @@ recurrent net are too small to share. A worker that fails, or dies, stops the ot
 import os
 import signal
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -17,7 +18,7 @@ from foldwise.errors import InputError, RunError
 
 Job = TypeVar("Job")
 Report = Callable[[dict[str, Any]], object]
-Prepare = Callable[[int], object]
+Prepare = Callable[[int], None]
 
 # An LSTM step takes and frees some 40 MB of workspace, which glibc gives back to the kernel and gets back zeroed, page
 # by page, at the next step: a quarter of a step at batch 512. Asking for pages of 2 MB leaves a third of that cost
@@ -89,19 +90,43 @@ def start_worker(
     context: Any, work: Callable[[Any, Report], None], slot: int, prepare: Prepare
 ) -> tuple[Connection, BaseProcess]:
     """A worker process and our end of the pipe to it."""
-    os.environ.setdefault(*HUGE_PAGES)
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, work, slot, prepare), daemon=True)
     # Ctrl-C reaches the whole group of processes, and the parent alone decides what it means. A child inherits which
     # signals are blocked, so it is deaf from its first moment on, while it still loads torch; ours come once it runs.
     resource_tracker.ensure_running()  # starts at first use otherwise, and unblocks the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    name, value = HUGE_PAGES
+    given = os.environ.get(name)
+    with held_back_signals() as held:
+        os.environ[name] = given or value
         process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if given is None:
+            del os.environ[name]
+    if held:
+        process.terminate()
+        process.join()
+        raise KeyboardInterrupt
     theirs.close()  # so that our end sees the worker's death as an end of file
     return ours, process
+
+
+@contextmanager
+def held_back_signals() -> Iterator[list[int]]:
+    """Inside the block a request to stop is only noted, in the list, so that a child gets all that it is started with.
+
+    Blocking alone does not do: another thread, of which torch starts some, would take the signal.
+    """
+    held: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in handlers:
+        signal.signal(number, lambda received, _: held.append(received))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield held
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def died(process: BaseProcess, job: Any) -> RunError:
@@ -143,10 +168,10 @@ class WorkerError(Exception):
 
 def serve(pipe: Connection, work: Callable[[Any, Report], None], slot: int, prepare: Prepare) -> None:
     """A worker process: jobs in, events out, until None comes or the parent is gone."""
-    prepare(slot)
     try:
+        failure = attempt(slot, lambda number, _: prepare(number), pipe)
         while (job := pipe.recv()) is not None:
-            pipe.send(attempt(job, work, pipe))
+            pipe.send(attempt(job, work, pipe) if failure[0] == "done" else failure)
     except (EOFError, OSError):  # the parent is gone, and nobody is left to tell
         return
 
