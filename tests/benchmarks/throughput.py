@@ -35,7 +35,7 @@ class Size(NamedTuple):
     seconds: float
 
 
-FULL, QUICK = Size(150_000, 3, 8.0), Size(4_000, 3, 0.5)
+FULL, QUICK = Size(150_000, 3, 8.0), Size(4_000, 2, 0.5)
 
 
 def busy_cores() -> float:

@@ -170,7 +170,11 @@ class BucketBatchSampler(Sampler[list[int]]):
         count = math.ceil(n / size)
         cuts = n * np.arange(count + 1) // count
         bounds = np.append(cuts[: -1 : self.group], n)  # of the groups
-        order = order[np.lexsort((-self.lengths[order], np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))))]
+        # numpy sorts 16-bit numbers by radix, in a tenth of the time.
+        keys = -self.lengths.astype(np.int16 if self.lengths.max() < 2**15 else np.int64)
+        for start, stop in itertools.pairwise(bounds.tolist()):
+            group = order[start:stop]
+            order[start:stop] = group[np.argsort(keys[group], kind="stable")]
         if self.tokens is not None:
             groups = itertools.pairwise(bounds.tolist())
             parts = [start + cut_by_tokens(self.lengths[order[start:stop]], self.tokens) for start, stop in groups]
