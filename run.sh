@@ -67,7 +67,9 @@ install() {
   stamp="$venv/.$(basename "$file" .txt).stamp"
   log="${TMPDIR:-/tmp}/foldwise-install-$$.log"
   if cmp -s "$file" "$stamp"; then return; fi
-  printf 'installing %s into .venv, once (1 to 2 minutes; 1.4 GB, with CUDA more) …\n' "$(basename "$file")" >&2
+  local size=""
+  if [ "$file" = "$root/requirements.txt" ]; then size=" (1 to 2 minutes; 1.4 GB, with CUDA more)"; fi
+  printf 'installing %s into .venv, once%s …\n' "$(basename "$file")" "$size" >&2
   quietly "$log" "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off -r "$file" || explain_pip "$log"
   cp "$file" "$stamp" || fail "cannot write to $venv; is the disk full?"
   rm -f "$log"
@@ -121,6 +123,16 @@ fi
 
 if [ "${1:-}" = bench ]; then
   shift
+  case "${1:-}" in -h | --help)
+    cat <<'HELP'
+Usage: ./run.sh bench [--quick]
+
+Times training beside a plain DataLoader, Hugging Face's Trainer and the bare LSTM, and whole jobs beside TF-IDF and
+fastText, in about 12 minutes. Prints tables and writes them into BENCHMARKS.md, with a chart.
+  --quick   training only, on less data, under 2 minutes; prints tables and writes nothing
+HELP
+    exit ;;
+  esac
   set_up bench
   exec "$python" "$root/tests/benchmarks/throughput.py" "$@"
 fi

@@ -29,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="A text competition, from the CSVs to submission.csv. Without a command: all stages on movie-reviews.",
+    epilog="Also: ./run.sh test (lint, types, tests); ./run.sh bench (speed beside other ways; --quick).",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -47,7 +48,7 @@ def make_run(
         str, typer.Option("--competition", "-c", metavar="SLUG", help="Folder below input/.")
     ] = DEFAULT,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe field: training.epochs=3.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe field: training.epochs=3. Repeatable.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the training; the folds have their own.")] = None,
     device: Annotated[Device, typer.Option(help="auto takes a GPU if it works.")] = Device.auto,  # type: ignore[valid-type]

@@ -90,7 +90,7 @@ class Batches(Section):
     """Shuffle, cut into groups of `group` batches, sort by length inside a group, cut, shuffle the batches."""
 
     size: Count = 32  # rows
-    tokens: Count | None = None  # instead of `size`: as many rows as fill so many places, padding included
+    tokens: Annotated[int, Field(ge=0)] = 0  # if not 0, instead of `size`: tokens in a batch, padding included
     group: Count = 20
 
 
@@ -239,6 +239,10 @@ def describe(model: type[Section], fault: Any) -> str:
     message = message[0].lower() + message[1:]
     if fault["type"] == "list_type":
         message += f'; write ["{fault["input"]}"]'
+    if fault["type"] == "bool_type":
+        message += "; write true or false"
+    if fault["type"] in ("dict_type", "model_type"):
+        message = f"this is a table; write a key of it, {key}.… = …, or [{key}.…] in competition.toml"
     if fault["type"] == "literal_error":
         near = difflib.get_close_matches(str(fault["input"]), re.findall(r"'([^']+)'", fault["msg"]), n=1)
         message += f"; did you mean {near[0]}?" if near else ""

@@ -47,12 +47,13 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
         write_csv(temporary, ["id", "fold"], zip(competition.train_ids, assigned.tolist(), strict=True))
     run.record_seconds("folds", time.perf_counter() - start)
     sizes = np.bincount(assigned)
+    of_each = f"{sizes.min():,} to {sizes.max():,}" if np.ptp(sizes) else f"{sizes[0]:,} each"
     shared = len(units) - len(np.unique(units))
     what = "text or group" if competition.groups else "text"
     together = f"; {shared:,} rows follow an earlier one of the same {what} into its fold" if shared else ""
     say(
         "folds",
         f"made {path.name}: {len(assigned):,} rows in {settings.n} folds "
-        f"of {sizes.min():,} to {sizes.max():,}{together}",
+        f"of {of_each}{together}",
     )
     return assigned

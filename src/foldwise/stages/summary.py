@@ -32,7 +32,7 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
     console.print(table)
     seconds = summary["seconds"]
     stages = ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items() if stage != "total")
-    console.print(Text(f"time: {stages}; together {duration(seconds['total'])}"))
+    console.print(Text(f"time when last made: {stages}; together {duration(seconds['total'])}"))
     threshold = summary["ensemble"]["threshold"]
     if threshold is not None:
         console.print(f"threshold: {threshold:.4f}; each fold's score is at the other folds' best one")

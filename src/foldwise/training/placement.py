@@ -109,7 +109,7 @@ def probe(data: FoldData, recipe: Recipe, runtime: Runtime) -> tuple[int, float]
     source = BatchSource(data.store, targets, runtime.device)
     longest = (-data.store.lengths[: len(data.folds)]).argsort()
     size = recipe.batches.size
-    if recipe.batches.tokens is not None:
+    if recipe.batches.tokens:
         size = max(1, recipe.batches.tokens // max(int(data.store.lengths[longest[0]]), 1))
     plan = [longest[:size]] * STEPS
 
