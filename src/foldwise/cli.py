@@ -48,7 +48,8 @@ def make_run(
         str, typer.Option("--competition", "-c", metavar="SLUG", help="Folder below input/.")
     ] = DEFAULT,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe field: training.epochs=3. Repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe field: training.epochs=3. Repeatable."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the training; the folds have their own.")] = None,
     device: Annotated[Device, typer.Option(help="auto takes a GPU if it works.")] = Device.auto,  # type: ignore[valid-type]

@@ -70,7 +70,13 @@ def test_from_csv_to_submission(cli, workspace, task):
     page = (output / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 3
     assert page.count("<tr><td>movie-") + page.count("<tr><td>tweet-") > 5  # the worst rows
-    for phrase in ("fold 1", "cv, mean ± sd", "ensemble (mean)", "time when last made: folds", str(output / "submission.csv")):
+    for phrase in (
+        "fold 1",
+        "cv, mean ± sd",
+        "ensemble (mean)",
+        "time when last made: folds",
+        str(output / "submission.csv"),
+    ):
         assert phrase in shown
 
 

@@ -171,7 +171,7 @@ class BucketBatchSampler(Sampler[list[int]]):
         cuts = n * np.arange(count + 1) // count
         bounds = np.append(cuts[: -1 : self.group], n)  # of the groups
         # numpy sorts 16-bit numbers by radix, in a tenth of the time.
-        keys = -self.lengths.astype(np.int16 if self.lengths.max() < 2**15 else np.int64)
+        keys = np.negative(self.lengths, dtype=np.int16 if self.lengths.max() < 2**15 else np.int64)
         for start, stop in itertools.pairwise(bounds.tolist()):
             group = order[start:stop]
             order[start:stop] = group[np.argsort(keys[group], kind="stable")]

@@ -53,7 +53,6 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
     together = f"; {shared:,} rows follow an earlier one of the same {what} into its fold" if shared else ""
     say(
         "folds",
-        f"made {path.name}: {len(assigned):,} rows in {settings.n} folds "
-        f"of {of_each}{together}",
+        f"made {path.name}: {len(assigned):,} rows in {settings.n} folds of {of_each}{together}",
     )
     return assigned

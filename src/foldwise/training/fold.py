@@ -87,7 +87,9 @@ def train_fold(
     scale = Scale.of(targets, train_rows)
     source = BatchSource(data.store, torch.from_numpy(scale.apply(targets.y)), runtime.device)
     lengths = data.store.lengths[train_rows]
-    sampler = BucketBatchSampler(lengths, recipe.batches.size, recipe.batches.group, seed, recipe.batches.tokens or None)
+    sampler = BucketBatchSampler(
+        lengths, recipe.batches.size, recipe.batches.group, seed, recipe.batches.tokens or None
+    )
     steps = sampler.steps(settings.epochs)
     trainer = build_trainer(data, recipe, seed, steps, runtime)
     model, averages = trainer.model, trainer.averages
