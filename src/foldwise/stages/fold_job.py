@@ -37,7 +37,7 @@ class Job:
     metric: MetricName
     targets: Targets
     folds: np.ndarray
-    train_ids: list[str]
+    valid_ids: list[str]  # of the fold alone: a million ids a worker would be 0.1 GB
     test_ids: list[str]
     inputs: dict[str, Any]
     runtime: Runtime
@@ -93,8 +93,7 @@ def write_fold(job: Job, result: FoldResult, outcome: dict[str, Any]) -> None:
         write_text(temporary / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in result.history))
         save_file(result.weights, temporary / "weights.safetensors")
         (temporary / "weights.safetensors").chmod(0o644)  # safetensors makes it readable by its owner only
-        valid_ids = [job.train_ids[row] for row in result.rows]
-        write_predictions(temporary / "oof.csv", valid_ids, result.oof, job.targets.names)
+        write_predictions(temporary / "oof.csv", job.valid_ids, result.oof, job.targets.names)
         write_predictions(temporary / "test.csv", job.test_ids, result.test, job.targets.names)
         write_json(temporary / "fold.json", {**record, "files": sizes_of(temporary)})
 

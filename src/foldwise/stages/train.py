@@ -128,7 +128,7 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
             metric=run.config.competition.metric,
             targets=competition.targets,
             folds=assigned,
-            train_ids=competition.train_ids,
+            valid_ids=[competition.train_ids[row] for row in np.flatnonzero(assigned == fold)],
             test_ids=competition.test_ids,
             inputs=inputs,
             runtime=Runtime(device, chosen[asked], threads_per_fold(folds)),
