@@ -35,7 +35,7 @@ class Size(NamedTuple):
     seconds: float
 
 
-FULL, QUICK = Size(150_000, 3, 8.0), Size(4_000, 2, 0.5)
+FULL, QUICK = Size(150_000, 3, 8.0), Size(2_500, 1, 0.3)
 
 
 def busy_cores() -> float:
@@ -106,7 +106,7 @@ def main() -> None:
     size = QUICK if quick else FULL
     figures, facts = time_variants(size)
     print("bench     making batches; steps with 20,000 and 400,000 words …", flush=True)
-    pieces = run_json("pieces.py", "--repeats", size.repeats)
+    pieces = run_json("pieces.py", "--repeats", 1 if quick else size.repeats)
     import section  # not before: it loads torch, and what this process shares with a measured one would count half
 
     parts = [section.throughput(figures, facts, size.repeats), section.pieces(pieces)]
