@@ -6,20 +6,36 @@ configuration must not cost a night of GPU time.
 """
 
 import difflib
+import math
 import re
 import tomllib
 import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from foldwise.errors import InputError, shorten
 
-Task = Literal["binary", "multiclass", "multilabel", "regression"]
+Task = Literal["binary", "multiclass", "multilabel", "regression", "ordinal"]
 Kind = Literal["label", "probability", "value"]
-Metric = Literal["accuracy", "f1", "macro_f1", "mcc", "log_loss", "roc_auc", "rmse", "mae", "r2", "spearman"]
+Metric = Literal[
+    *("accuracy", "f1", "macro_f1", "micro_f1", "mcc", "quadratic_kappa"),
+    *("log_loss", "mean_column_log_loss", "roc_auc", "mean_column_roc_auc", "average_precision", "jigsaw_bias_auc"),
+    *("rmse", "mcrmse", "mae", "r2", "pearson", "spearman"),
+]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -30,7 +46,29 @@ def check_member_name(name: str) -> str:
     return name
 
 
+def check_max_length(value: object) -> object:
+    """A number of tokens, or a share of the training texts such as "95%"."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if not is_count and not (isinstance(value, str) and re.fullmatch(r"(100|[1-9]\d?)%", value)):
+        raise ValueError('give a number of tokens from 1 on, or a share of the training texts such as "95%"')
+    return value
+
+
+def check_member_weights(value: object) -> object:
+    """How members are weighed: a word, or a table of their weights."""
+    if value in ("equal", "fit"):
+        return value
+    sizes = list(value.values()) if isinstance(value, dict) else [None]
+    fits = all(isinstance(size, int | float) and not isinstance(size, bool) and 0 <= size < math.inf for size in sizes)
+    if not fits or sum(sizes) <= 0:
+        raise ValueError('give "equal", "fit", or a table of a weight for each member, none negative and one not 0')
+    return {name: float(size) for name, size in typing.cast(dict[str, float], value).items()}
+
+
 MemberName = Annotated[str, AfterValidator(check_member_name)]
+MaxLength = Annotated[int | str, PlainValidator(check_max_length)]
+MemberWeights = Annotated[str | dict[str, float], PlainValidator(check_member_weights)]
+Names = Annotated[list[str], Field(min_length=1), BeforeValidator(lambda x: [x] if isinstance(x, str) else x)]
 
 
 SectionType = typing.TypeVar("SectionType", bound="Section")
@@ -49,14 +87,32 @@ class CompetitionSection(Section):
     title: str = ""
     task: Task
     metric: Metric
+    # Where targets of 0 and 1 are shares of raters in between: trained as they are, 1 for the metric from here on.
+    soft_cut: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class FilesSection(Section):
+    """What the files are called, without endings such as .csv or .tsv.zip, and how they are written."""
+
+    train: str = "train"
+    test: str = "test"
+    sample_submission: str = "sample_submission"
+    solution: str = "solution"
+    quotes: Literal["csv", "literal"] = "csv"  # literal: text like any other, but for one pair around a whole value
+    numbered: list[Literal["train", "test", "sample_submission", "solution"]] = []  # have no id: rows count from 1
+    unscored: str | None = None  # a target of the solution that marks a row which does not count
 
 
 class ColumnsSection(Section):
-    """Where things are in train.csv and test.csv."""
+    """Where things are in the tables. Those from `target` to `group` are in the training table only."""
 
     id: str
     text: Annotated[list[str], Field(min_length=1)]
+    features: list[str] = []  # numbers beside the text
     target: Annotated[list[str], Field(min_length=1)]
+    auxiliary: list[str] = []  # further targets, 0 … 1 (of a regression: any), learnt beside and not predicted
+    subgroups: list[str] = []  # 0 … 1: whom a text is about, for jigsaw_bias_auc and training.subgroup_weights
+    weight: str | None = None  # how much a row counts in the loss
     group: str | None = None  # rows of one group never part: an author, a thread, a sentence
     ignore: list[str] = []  # columns that are there and not used
 
@@ -72,6 +128,7 @@ class Folds(Section):
 
     n: Annotated[int, Field(ge=2)] = 5
     seed: int = 0
+    same_text: bool = True  # rows of one text share a fold; false where `group` says all that must stay together
 
 
 class Tokens(Section):
@@ -81,8 +138,14 @@ class Tokens(Section):
     vocabulary: Literal["train+test", "train"] = "train+test"
     min_count: Count = 1
     max_size: Count = 400_000
-    max_length: Count = 256  # tokens; longer texts lose their tail
-    vectors: str = "glove-6b-100d-50k"  # a file in input/embeddings/, or "none": every vector random
+    # Tokens of a text column, or of the columns joined; "95%": as many as that share of the training texts has.
+    max_length: MaxLength = 256
+    cut: Literal["head", "tail", "head+tail"] = "head"  # which part of a longer text stays
+    columns: Literal["join", "apart"] = "join"  # several text columns: one text with <sep> between, or encoded apart
+    features: list[Literal["length", "capitals", "punctuation", "unique"]] = []  # of the text, given to the model
+    # A file in input/embeddings/ or of the competition, or several; "none": every vector random.
+    vectors: Names = ["glove-6b-100d-50k"]
+    combine: Literal["concat", "mean"] = "concat"  # the vectors of several files
     dimension: Count = 100  # of random vectors, where vectors = "none"
 
 
@@ -95,30 +158,56 @@ class Batches(Section):
 
 
 class Model(Section):
-    """The network. `name` is a key of `foldwise.models.BUILDERS`."""
+    """The network. `name` is a key of `foldwise.models.BUILDERS`, "linear", or `module:Class` of your own."""
 
     name: str = "bilstm"
-    hidden: Count = 128
+    hidden: Count = 128  # of each direction
     layers: Count = 1
-    pooling: Annotated[list[Literal["max", "mean", "attention"]], Field(min_length=1)] = ["max", "mean"]
+    pooling: Annotated[list[Literal["max", "mean", "attention", "last"]], Field(min_length=1)] = ["max", "mean"]
+    residual: bool = False  # add a layer's input to its output, where both are equally wide
+    widths: Annotated[list[Count], Field(min_length=1)] = [3, 4, 5]  # tokens that a filter of textcnn sees
+    channels: Count = 100  # filters of textcnn of each width
     spatial_dropout: Fraction = 0.3
     dropout: Fraction = 0.3
     train_embedding: bool = True
+    arguments: dict[str, Any] = {}  # keyword arguments of a class of your own
+
+
+class Linear(Section):
+    """The model "linear": n-grams into logistic or ridge regression (scikit-learn)."""
+
+    weighting: Literal["tfidf", "nb"] = "tfidf"  # nb: times the log-count ratio (Wang & Manning 2012)
+    word_ngrams: Annotated[int, Field(ge=0)] = 2  # longest; 0 for none
+    char_ngrams: Annotated[int, Field(ge=0)] = 5  # longest; 0 for none
+    min_count: Count = 2  # texts that an n-gram stands in
+    strength: Positive = 4.0  # of the fit: C of a logistic regression, 1 / alpha of a ridge
 
 
 class Training(Section):
     """The optimisation and when to stop it."""
 
     epochs: Count = 6
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
-    embedding_learning_rate: Annotated[float, Field(gt=0)] = 2e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    warmup: Fraction = 0.1  # share of all steps with a rising learning rate; then a cosine down to zero
-    clip: Annotated[float, Field(gt=0)] = 1.0  # largest norm of the gradient
+    loss: str = "auto"  # a key of `foldwise.training.losses.LOSSES`, or `module:function` or `module:Class` of your own
+    loss_arguments: dict[str, Any] = {}
+    class_weights: Literal["none", "balanced"] = "none"  # classes, or the ones of 0/1 columns, by their rarity
+    subgroup_weights: bool = False  # rows weigh by columns.subgroups as in Jigsaw's contest of 2019
+    auxiliary_weight: NotNegative = 1.0  # of the loss of columns.auxiliary
+    optimizer: str = "AdamW"  # a class of torch.optim, of pytorch_optimizer if installed, or `module:Class`
+    optimizer_arguments: dict[str, Any] = {}
+    embedding_optimizer: Literal["rowwise", "same"] = "rowwise"  # rowwise: Adam on the rows a batch touches
+    learning_rate: Positive = 2e-3
+    embedding_learning_rate: Positive = 2e-3
+    unfreeze_epoch: Annotated[int, Field(ge=0)] = 0  # word vectors stand still before it
+    schedule: Literal["cosine", "one_cycle", "linear", "step", "plateau", "constant"] = "cosine"
+    schedule_arguments: dict[str, float] = {}
+    weight_decay: NotNegative = 0.01
+    warmup: Fraction = 0.1  # share of all steps with a rising learning rate
+    clip: Positive = 1.0  # largest norm of the gradient
     ema: Fraction = 0.99  # decay of the averaged weights that are validated and kept; 0 turns averaging off
     evaluations: Count = 2  # per epoch, on the whole validation fold
     patience: Count = 4  # evaluations without improvement before stopping
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    min_delta: NotNegative = 0.0
+    snapshots: Count = 1  # best evaluations whose predictions are averaged
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
 
 
@@ -126,15 +215,18 @@ class Ensemble(Section):
     """How the folds' and then the members' predictions become one."""
 
     method: Literal["mean", "rank_mean"] = "mean"
+    weights: MemberWeights = "equal"  # of the members; "fit": on out-of-fold rows; or {name = 2.0, …}
     members: list[str] = []  # empty: every member of the recipe
 
 
 class Member(Section):
-    """What one member of the ensemble does otherwise than the recipe, and its own seed."""
+    """What one member of the ensemble does otherwise than the recipe, and its own seed, or several."""
 
-    seed: int | None = None
+    seed: Annotated[int, Field(ge=0)] | None = None
+    seeds: list[Annotated[int, Field(ge=0)]] = []  # a member each, NAME-s1 for seed 1
     batches: dict[str, Any] = {}
     model: dict[str, Any] = {}
+    linear: dict[str, Any] = {}
     training: dict[str, Any] = {}
 
 
@@ -146,14 +238,32 @@ class Recipe(Section):
     tokens: Tokens = Tokens()
     batches: Batches = Batches()
     model: Model = Model()
+    linear: Linear = Linear()
     training: Training = Training()
     ensemble: Ensemble = Ensemble()
     members: dict[MemberName, Member] = {"bilstm": Member()}
 
+    @model_validator(mode="before")
+    @classmethod
+    def expand_seeds(cls, content: Any) -> Any:
+        """A member with `seeds` becomes one member for each of them."""
+        members = content.get("members") if isinstance(content, dict) else None
+        if not isinstance(members, dict):
+            return content
+        expanded: dict[str, Any] = {}
+        for name, member in members.items():
+            seeds = member.get("seeds") if isinstance(member, dict) else None
+            if isinstance(seeds, list) and seeds and all(isinstance(seed, int) for seed in seeds):
+                alone = {key: value for key, value in member.items() if key != "seeds"}
+                expanded |= {f"{name}-s{seed}": {**alone, "seed": seed} for seed in seeds}
+            else:
+                expanded[name] = member
+        return {**content, "members": expanded}
+
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""
         member = self.members[name]
-        changes = {key: value for key, value in member.model_dump().items() if value not in (None, {})}
+        changes = {key: value for key, value in member.model_dump().items() if value not in (None, {}, [])}
         merged = merge(self.model_dump(), {**changes, "members": {}})
         return check(Recipe, merged, f"recipe.members.{name}")
 
@@ -162,6 +272,7 @@ class Config(Section):
     """A whole competition.toml with `--set` applied."""
 
     competition: CompetitionSection
+    files: FilesSection = FilesSection()
     columns: ColumnsSection
     submission: SubmissionSection
     recipe: Recipe = Recipe()

@@ -21,8 +21,8 @@ def inputs_of(run: Run) -> dict[str, Any]:
     """What the tokens depend on; when any of it changes they are made again."""
     settings = run.config.recipe.tokens
     vectors = "none"
-    if settings.vectors != "none":
-        table = run.paths.vectors(settings.vectors)
+    if settings.vectors != ["none"]:
+        table = run.paths.vectors(settings.vectors[0])
         vectors = hash_of(table, table.with_suffix(".txt"))
     return {
         "train": hash_of(run.paths.table("train")),
@@ -48,10 +48,10 @@ def tokens(run: Run) -> None:
     texts = competition.train_texts + competition.test_texts
     with bar("tokens", 2 * len(texts), "texts") as shown:
         store, words, counts = tokenize(texts, len(competition.train_ids), settings, shown.update)
-    if settings.vectors == "none":
+    if settings.vectors == ["none"]:
         vectors, coverage = random_vectors(len(words), settings.dimension), None
     else:
-        vectors, coverage = build_vectors(words, counts, run.paths.vectors(settings.vectors))
+        vectors, coverage = build_vectors(words, counts, run.paths.vectors(settings.vectors[0]))
     seconds = time.perf_counter() - start
     with atomic_folder(folder) as temporary:
         store.save(temporary)
