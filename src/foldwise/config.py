@@ -29,10 +29,10 @@ from foldwise.errors import InputError, shorten
 Task = Literal["binary", "multiclass", "multilabel", "regression", "ordinal"]
 Kind = Literal["label", "probability", "value"]
 Metric = Literal[
-    *("accuracy", "f1", "macro_f1", "micro_f1", "mcc", "quadratic_kappa"),
-    *("log_loss", "mean_column_log_loss", "roc_auc", "mean_column_roc_auc", "average_precision", "jigsaw_bias_auc"),
-    *("rmse", "mcrmse", "mae", "r2", "pearson", "spearman"),
-]
+    "accuracy", "f1", "macro_f1", "micro_f1", "mcc", "quadratic_kappa",
+    "log_loss", "mean_column_log_loss", "roc_auc", "mean_column_roc_auc", "average_precision", "jigsaw_bias_auc",
+    "rmse", "mcrmse", "mae", "r2", "pearson", "spearman",
+]  # fmt: skip
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
