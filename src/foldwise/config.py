@@ -58,9 +58,9 @@ def check_member_weights(value: object) -> object:
     """How members are weighed: a word, or a table of their weights."""
     if value in ("equal", "fit"):
         return value
-    sizes = list(value.values()) if isinstance(value, dict) else [None]
+    sizes: list[Any] = list(value.values()) if isinstance(value, dict) else []
     fits = all(isinstance(size, int | float) and not isinstance(size, bool) and 0 <= size < math.inf for size in sizes)
-    if not fits or sum(sizes) <= 0:
+    if not fits or not any(sizes):
         raise ValueError('give "equal", "fit", or a table of a weight for each member, none negative and one not 0')
     return {name: float(size) for name, size in typing.cast(dict[str, float], value).items()}
 
