@@ -20,7 +20,7 @@ from torch.optim import AdamW
 from torch.utils.data import DataLoader, TensorDataset
 
 from foldwise.data.tokenizer import PAD
-from foldwise.models import build_model
+from foldwise.models import Shape, build_model
 from foldwise.training.fold import FoldData
 from foldwise.training.precision import choose_device
 
@@ -32,7 +32,7 @@ Padded = tuple[Tensor, Tensor, Tensor]  # (B, T) tokens, (B,) lengths, (B, 1) ta
 
 def dense_model(data: FoldData) -> nn.Module:
     """The model with what torch's AdamW wants: a dense gradient of the word vectors."""
-    model = build_model(torch.from_numpy(data.vectors), 1, RECIPE.model, seed=0)
+    model = build_model(torch.from_numpy(data.vectors), Shape(1), RECIPE.model, seed=0)
     model.embedding.sparse = False
     return model
 

@@ -14,7 +14,7 @@ from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
 from foldwise.metrics import METRICS, Metric
-from foldwise.models import build_model
+from foldwise.models import Shape, build_model
 from foldwise.training.fold import FoldData, fold_seed, train_fold
 from foldwise.training.loop import BatchSource, predict
 from foldwise.training.optimizers import build_schedules
@@ -51,7 +51,7 @@ def plain_training(data: FoldData, settings: Recipe, fold: int, best_step: int) 
     average of all weights.
     """
     seed, training = fold_seed(settings.seed, "bilstm", fold), settings.training
-    model = build_model(torch.from_numpy(data.vectors), 1, settings.model, seed)
+    model = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, seed)
     rows = np.flatnonzero(data.folds != fold)
     sampler = BucketBatchSampler(data.store.lengths[rows], settings.batches.size, settings.batches.group, seed)
     dataset = TokenDataset(data.store, rows, torch.from_numpy(data.targets.y))
@@ -105,7 +105,7 @@ def test_stopped_early_means_the_weights_of_the_best_evaluation():
 def test_predictions_are_those_of_the_kept_weights_row_by_row():
     data, settings = make_data(), recipe()
     result = train_fold(data, settings, "bilstm", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    model = build_model(torch.from_numpy(data.vectors), 1, settings.model, 0)
+    model = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, 0)
     model.load_state_dict(result.weights)
     model.eval()
 
@@ -148,9 +148,9 @@ def test_tokens_and_frozen_vectors_are_mapped_not_copied(tmp_path):
     np.save(tmp_path / "vectors.npy", data.vectors)
     store, vectors = TokenStore.open(tmp_path), np.load(tmp_path / "vectors.npy", mmap_mode="c")
     assert BatchSource(store, None, torch.device("cpu")).tokens.data_ptr() == store.tokens.ctypes.data
-    frozen = build_model(torch.from_numpy(vectors), 1, Model(hidden=4, train_embedding=False), 0)
+    frozen = build_model(torch.from_numpy(vectors), Shape(1), Model(hidden=4, train_embedding=False), 0)
     assert frozen.embedding.weight.data_ptr() == vectors.ctypes.data
-    trained = build_model(torch.from_numpy(vectors), 1, Model(hidden=4), 0)
+    trained = build_model(torch.from_numpy(vectors), Shape(1), Model(hidden=4), 0)
     assert trained.embedding.weight.data_ptr() != vectors.ctypes.data
 
 
@@ -163,7 +163,7 @@ def test_frozen_vectors_are_not_among_the_kept_weights_and_predictions_use_them(
     result = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
     assert "embedding.weight" not in result.weights
     assert data.vectors.tobytes() == before.tobytes()
-    model = build_model(torch.from_numpy(data.vectors), 1, settings.model, 0)
+    model = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, 0)
     model.load_state_dict(result.weights, strict=False)
     source = BatchSource(data.store, None, torch.device("cpu"))
     expected = torch.sigmoid(predict(model, source, np.arange(90, 107), RUNTIME))
@@ -203,7 +203,7 @@ def test_a_loss_that_is_not_finite_stops_the_fold():
 
 def test_bucketed_predictions_are_the_unbucketed_ones():
     data = make_data()
-    model = build_model(torch.from_numpy(data.vectors), 1, recipe().model, 0).eval()
+    model = build_model(torch.from_numpy(data.vectors), Shape(1), recipe().model, 0).eval()
     source = BatchSource(data.store, None, torch.device("cpu"))
     rows = np.random.default_rng(2).permutation(len(data.store))
     (batch,) = source.batches([rows])  # all rows at once, in the order asked for

@@ -16,7 +16,7 @@ from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
 from foldwise.files import hash_of
 from foldwise.metrics import Metric, best_threshold, score
-from foldwise.models import build_model
+from foldwise.models import Shape, build_model
 from foldwise.training.early_stopping import EarlyStopping
 from foldwise.training.loop import BatchSource, Trainer, evaluate, predict, train_epoch
 from foldwise.training.losses import LOSSES, to_predictions
@@ -159,7 +159,7 @@ def build_trainer(data: FoldData, recipe: Recipe, seed: int, steps: int, runtime
         steps: of the whole training, for the schedules.
     """
     settings, targets = recipe.training, data.targets
-    model = build_model(torch.from_numpy(data.vectors), targets.outputs, recipe.model, seed).to(runtime.device)
+    model = build_model(torch.from_numpy(data.vectors), Shape(targets.outputs), recipe.model, seed).to(runtime.device)
     optimizers = build_optimizers(model, settings)
     schedules = build_schedules(optimizers, settings, steps)
     averages = AveragedWeights(model, settings.ema)
