@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from foldwise.config import Model, Training
 from foldwise.data.batching import Batch
-from foldwise.models import build_model
+from foldwise.models import Shape, build_model
 from foldwise.training.loop import Trainer
 from foldwise.training.optimizers import (
     AveragedWeights,
@@ -26,7 +26,7 @@ from foldwise.training.precision import Runtime
 
 def small_model() -> nn.Module:
     vectors = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
-    return build_model(vectors, 1, Model(hidden=3), seed=0)
+    return build_model(vectors, Shape(1), Model(hidden=3), seed=0)
 
 
 def sparse(rows: list[int], values: torch.Tensor, size: int = 20) -> torch.Tensor:
