@@ -6,6 +6,7 @@ Modules of one's own lie in src/, as src/mine.py for "mine:MyLoss"; anything tha
 import difflib
 import importlib
 import importlib.util
+import sysconfig
 import traceback
 from pathlib import Path
 from types import ModuleType
@@ -61,11 +62,18 @@ def missing(name: str) -> str:
 
 
 def fault(error: Exception) -> str:
-    """The error in one line, with the file and line that raised it."""
-    message = f"{type(error).__name__}: {str(error).strip() or 'without a message'}"
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    is_ours = last.filename.startswith("<") or Path(last.filename).is_relative_to(Path(__file__).parent)
-    return message.replace("\n", " ") + ("" if is_ours else f" ({last.filename}, line {last.lineno})")
+    """The error in one line, with the last file and line of the user's own that led to it."""
+    message = f"{type(error).__name__}: {str(error).strip() or 'without a message'}".replace("\n", " ")
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
+    return message + (f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else "")
+
+
+def is_users(filename: str) -> bool:
+    """False of a file of Python, of an installed package and of foldwise."""
+    path = Path(filename)
+    places = (Path(__file__).parent, Path(sysconfig.get_path("stdlib")))
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return not filename.startswith("<") and not installed and not any(map(path.is_relative_to, places))
 
 
 def source_hash(spec: str) -> str:

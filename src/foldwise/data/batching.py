@@ -47,12 +47,18 @@ class Batch(NamedTuple):
         lengths: (B,) int64.
         targets: (B, C) float32 or (B,) int64; None at prediction.
         rows: (B,) int64 row numbers in the dataset's token store.
+        weights: (B,) float32 how much each row counts in the loss; None for all alike.
+        auxiliary: (B, A) float32 targets learnt beside, or None.
+        features: (B, D) float32 numbers beside the text, or None.
     """
 
     tokens: Tensor
     lengths: Tensor
     targets: Tensor | None
     rows: Tensor
+    weights: Tensor | None = None
+    auxiliary: Tensor | None = None
+    features: Tensor | None = None
 
 
 class TokenDataset(Dataset[Item]):

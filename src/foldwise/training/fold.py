@@ -19,7 +19,7 @@ from foldwise.metrics import Metric, best_threshold, score
 from foldwise.models import build_model
 from foldwise.training.early_stopping import EarlyStopping
 from foldwise.training.loop import BatchSource, Trainer, evaluate, predict, train_epoch
-from foldwise.training.losses import LOSSES, to_predictions
+from foldwise.training.losses import build_loss, to_predictions
 from foldwise.training.optimizers import AveragedWeights, build_optimizers, build_schedules
 from foldwise.training.precision import Runtime
 
@@ -91,7 +91,7 @@ def train_fold(
         lengths, recipe.batches.size, recipe.batches.group, seed, recipe.batches.tokens or None
     )
     steps = sampler.steps(settings.epochs)
-    trainer = build_trainer(data, recipe, seed, steps, runtime)
+    trainer = build_trainer(data, recipe, train_rows, seed, steps, runtime)
     model, averages = trainer.model, trainer.averages
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta)
     report({"event": "start", "steps": steps})
@@ -151,10 +151,11 @@ def train_fold(
     return FoldResult(valid_rows, oof, test, best, history)
 
 
-def build_trainer(data: FoldData, recipe: Recipe, seed: int, steps: int, runtime: Runtime) -> Trainer:
+def build_trainer(data: FoldData, recipe: Recipe, rows: np.ndarray, seed: int, steps: int, runtime: Runtime) -> Trainer:
     """Model, loss, optimizers, schedules and average of one fold.
 
     Args:
+        rows: (n,) training rows, whose targets give the class weights.
         seed: of the first weights.
         steps: of the whole training, for the schedules.
     """
@@ -163,7 +164,8 @@ def build_trainer(data: FoldData, recipe: Recipe, seed: int, steps: int, runtime
     optimizers = build_optimizers(model, settings)
     schedules = build_schedules(optimizers, settings, steps)
     averages = AveragedWeights(model, settings.ema)
-    return Trainer(model, LOSSES[targets.task], optimizers, schedules, averages, settings.clip, runtime)
+    objective = build_loss(settings, targets.task, targets.outputs, targets.y[rows]).to(runtime.device)
+    return Trainer(model, objective, optimizers, schedules, averages, settings.clip, runtime)
 
 
 def trained_weights(model: nn.Module) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from foldwise.data.batching import Batch, gather_batch, sorted_plan
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
-from foldwise.training.losses import Loss
+from foldwise.training.losses import Objective
 from foldwise.training.optimizers import AveragedWeights, clip_gradients, sum_rows
 from foldwise.training.precision import Runtime, autocast
 
@@ -81,7 +81,7 @@ class Trainer:
 
     Args:
         model: takes tokens and lengths.
-        loss: (logits, targets) → mean over the batch.
+        objective: (logits, batch) → loss of the batch.
         optimizers: as `build_optimizers` makes them.
         schedules: of the learning rates of each.
         averages: of the model's weights.
@@ -92,14 +92,14 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        loss: Loss,
+        objective: Objective,
         optimizers: Sequence[Optimizer],
         schedules: Sequence[LRScheduler],
         averages: AveragedWeights,
         clip: float,
         runtime: Runtime,
     ) -> None:
-        self.model, self.loss, self.averages, self.runtime = model, loss, averages, runtime
+        self.model, self.objective, self.averages, self.runtime = model, objective, averages, runtime
         self.clip = torch.full((), clip, device=runtime.device)
         self.optimizers, self.schedules = optimizers, schedules
         self.parameters = averages.parameters
@@ -116,7 +116,7 @@ class Trainer:
         """One step; the loss, still on the device: reading it would wait for the step."""
         with autocast(self.runtime.device, self.runtime.precision):
             logits = self.model(batch.tokens, batch.lengths)
-        loss = self.loss(logits.float(), batch.targets)  # type: ignore[arg-type]
+        loss = self.objective(logits.float(), batch)
         for parameter in self.parameters:
             parameter.grad = None
         self.scaler.scale(loss).backward()
