@@ -17,8 +17,8 @@ from foldwise.metrics import METRICS, Metric
 from foldwise.models import build_model
 from foldwise.training.fold import FoldData, fold_seed, train_fold
 from foldwise.training.loop import BatchSource, predict
-from foldwise.training.optimizers import build_schedules
 from foldwise.training.precision import Runtime
+from foldwise.training.schedules import build_schedules
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
 

@@ -11,18 +11,13 @@ from torch import nn
 from foldwise.config import Model, Training
 from foldwise.data.batching import Batch
 from foldwise.models import build_model
+from foldwise.training.averaging import AveragedWeights
 from foldwise.training.loop import Trainer
 from foldwise.training.losses import build_loss
-from foldwise.training.optimizers import (
-    AveragedWeights,
-    RowwiseAdam,
-    build_optimizers,
-    build_schedules,
-    clip_gradients,
-    sum_rows,
-    sum_rows_in_place,
-)
+from foldwise.training.optimizers import build_optimizers
 from foldwise.training.precision import Runtime
+from foldwise.training.rowwise import RowwiseAdam, clip_gradients, sum_rows, sum_rows_in_place
+from foldwise.training.schedules import build_schedules
 
 OBJECTIVE = build_loss(Training(), "regression", 1, np.zeros((1, 1)))
 

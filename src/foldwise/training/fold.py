@@ -1,7 +1,7 @@
 """Train one fold from its first weights to its predictions. Pure: arrays in, arrays out."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,13 @@ from foldwise.errors import RunError
 from foldwise.files import hash_of
 from foldwise.metrics import Metric, best_threshold, score
 from foldwise.models import build_model
+from foldwise.training.averaging import AveragedWeights
 from foldwise.training.early_stopping import EarlyStopping
 from foldwise.training.loop import BatchSource, Trainer, evaluate, predict, train_epoch
 from foldwise.training.losses import build_loss, to_predictions
-from foldwise.training.optimizers import AveragedWeights, build_optimizers, build_schedules
+from foldwise.training.optimizers import build_optimizers, set_embeddings_trained
 from foldwise.training.precision import Runtime
+from foldwise.training.schedules import build_schedules, schedule_on_score
 
 Event = dict[str, Any]
 
@@ -91,7 +93,7 @@ def train_fold(
         lengths, recipe.batches.size, recipe.batches.group, seed, recipe.batches.tokens or None
     )
     steps = sampler.steps(settings.epochs)
-    trainer = build_trainer(data, recipe, train_rows, seed, steps, runtime)
+    trainer = build_trainer(data, recipe, seed, steps, runtime, train_rows)
     model, averages = trainer.model, trainer.averages
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta)
     report({"event": "start", "steps": steps})
@@ -109,6 +111,7 @@ def train_fold(
         return score(metric, targets.task, y, predictions, threshold)
 
     for epoch in range(settings.epochs):
+        set_embeddings_trained(model, epoch >= settings.unfreeze_epoch)
         sampler.set_epoch(epoch)
         plan = [train_rows[indices] for indices in sampler.plan()]
         padding = padding_share(data.store.lengths, plan)
@@ -122,7 +125,8 @@ def train_fold(
                 valid_score = evaluate(model, source, valid_rows, runtime, score_valid)
                 improved = stopping.improved(valid_score)
                 if improved:
-                    best = trained_weights(model)
+                    best = kept_weights(model, averages.parameters)
+            schedule_on_score(trainer.schedules, valid_score, metric.greater_is_better)
             record = {
                 "epoch": epoch + (part + 1) / parts,
                 "step": trainer.steps,
@@ -151,26 +155,34 @@ def train_fold(
     return FoldResult(valid_rows, oof, test, best, history)
 
 
-def build_trainer(data: FoldData, recipe: Recipe, rows: np.ndarray, seed: int, steps: int, runtime: Runtime) -> Trainer:
+def build_trainer(
+    data: FoldData, recipe: Recipe, seed: int, steps: int, runtime: Runtime, rows: np.ndarray | None = None
+) -> Trainer:
     """Model, loss, optimizers, schedules and average of one fold.
 
     Args:
-        rows: (n,) training rows, whose targets give the class weights.
         seed: of the first weights.
         steps: of the whole training, for the schedules.
+        rows: (n,) training rows, whose targets give the class weights; all of them if None.
     """
     settings, targets = recipe.training, data.targets
     model = build_model(torch.from_numpy(data.vectors), targets.outputs, recipe.model, seed).to(runtime.device)
     optimizers = build_optimizers(model, settings)
     schedules = build_schedules(optimizers, settings, steps)
     averages = AveragedWeights(model, settings.ema)
-    objective = build_loss(settings, targets.task, targets.outputs, targets.y[rows]).to(runtime.device)
+    y = targets.y if rows is None else targets.y[rows]
+    objective = build_loss(settings, targets.task, targets.outputs, y).to(runtime.device)
     return Trainer(model, objective, optimizers, schedules, averages, settings.clip, runtime)
 
 
-def trained_weights(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the weights on the CPU, without frozen ones: frozen vectors are those of tokens/vectors.npy."""
-    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+def kept_weights(model: nn.Module, trained: Sequence[Tensor]) -> dict[str, Tensor]:
+    """A copy of the weights on the CPU, without frozen ones: frozen vectors are those of tokens/vectors.npy.
+
+    Args:
+        trained: the parameters that train, now or in a later epoch.
+    """
+    kept = {id(parameter) for parameter in trained}
+    frozen = {name for name, parameter in model.named_parameters() if id(parameter) not in kept}
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items() if name not in frozen}
 
 
