@@ -1,28 +1,95 @@
-"""Functions and classes of the user's own, named in the recipe as `module:attribute`."""
+"""Losses, optimizers and models of the user's own, named in the recipe as `module:attribute`.
 
+Modules of one's own lie in src/, as src/mine.py for "mine:MyLoss"; anything that Python can import works.
+"""
+
+import difflib
 import importlib
+import importlib.util
+import sysconfig
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from foldwise.errors import InputError
+from foldwise.files import hash_of
 
 
-def load(spec: str, key: str) -> object:
-    """Import what `spec` names.
+def is_own(name: str) -> bool:
+    """True of `module:attribute`, false of a name that foldwise or torch knows."""
+    return ":" in name
+
+
+def load(spec: str, key: str) -> Any:
+    """What `spec` names.
 
     Args:
-        spec: `module:attribute`.
-        key: of the recipe, for the message.
+        spec: `module:attribute`, such as "mine:MyLoss".
+        key: the recipe's field that holds it, for messages.
 
     Raises:
-        InputError: no such module or attribute, or importing it failed.
+        InputError: no such module, a module that fails to import, no such attribute.
     """
     module_name, _, attribute = spec.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        raise InputError(
-            f"{key} = {spec!r}: importing {module_name} failed, {type(error).__name__}: {error}; "
-            "put the module into the folder that you run from, or on PYTHONPATH"
-        ) from error
+    where = f"{key} = {spec!r}"
+    if not all(part.isidentifier() for part in [*module_name.split("."), attribute]):
+        raise InputError(f'{where}: write it as module:attribute, for example "mine:MyLoss" of src/mine.py')
+    module = import_own(module_name, where)
     if not hasattr(module, attribute):
-        raise InputError(f"{key} = {spec!r}: {module_name} has no {attribute!r}; write it as module:Class")
+        names = [name for name in vars(module) if not name.startswith("_")]
+        near = difflib.get_close_matches(attribute, names, n=3, cutoff=0.5)
+        mend = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names) or 'nothing'}"
+        raise InputError(f"{where}: {module.__file__ or module_name} has no {attribute!r}; {mend}")
     return getattr(module, attribute)
+
+
+def import_own(name: str, where: str) -> ModuleType:
+    """Import a module; faults say whether it is missing or fails by itself, and on which line."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            raise InputError(f"{where}: {missing(name)}") from error
+        raise InputError(f"{where}: its module fails to import: {fault(error)}; mend or install that") from error
+    except Exception as error:  # whatever stands in a user's module
+        raise InputError(f"{where}: its module fails to import: {fault(error)}; mend it") from error
+
+
+def missing(name: str) -> str:
+    """What to do about a module that is not there."""
+    return f"no module {name!r}; put it into src/, as src/{name.replace('.', '/')}.py, or install it"
+
+
+def fault(error: Exception) -> str:
+    """The error in one line, with the last file and line of the user's own that led to it."""
+    message = f"{type(error).__name__}: {str(error).strip() or 'without a message'}".replace("\n", " ")
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
+    return message + (f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else "")
+
+
+def is_users(filename: str) -> bool:
+    """False of a file of Python, of an installed package and of foldwise."""
+    path = Path(filename)
+    places = (Path(__file__).parent, Path(sysconfig.get_path("stdlib")))
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return not filename.startswith("<") and not installed and not any(map(path.is_relative_to, places))
+
+
+def source_hash(spec: str) -> str:
+    """Hash of the file that `spec` lies in: when it changes, what was trained with it is out of date.
+
+    Modules that this one imports are not looked at. A module without a file (built in) has the hash of its name.
+
+    Raises:
+        InputError: no such module.
+    """
+    name = spec.partition(":")[0]
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        found = None
+    if found is None:
+        raise InputError(f"{spec!r}: {missing(name)}")
+    path = Path(found.origin) if found.origin else None
+    return hash_of(path) if path is not None and path.is_file() else hash_of(name)

@@ -20,7 +20,7 @@ from torch.optim import AdamW
 from torch.utils.data import DataLoader, TensorDataset
 
 from foldwise.data.tokenizer import PAD
-from foldwise.models import Shape, build_model
+from foldwise.models import build_model
 from foldwise.training.fold_data import FoldData
 from foldwise.training.precision import choose_device
 

@@ -20,8 +20,8 @@ from foldwise.models import Shape, build_model
 from foldwise.training.fold import StoppedError, fold_seed, train_fold
 from foldwise.training.fold_data import FoldData, standardise
 from foldwise.training.loop import BatchSource, predict
-from foldwise.training.optimizers import build_schedules
 from foldwise.training.precision import Runtime
+from foldwise.training.schedules import build_schedules
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
 

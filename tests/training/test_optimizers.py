@@ -1,27 +1,25 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn import functional
 
 from foldwise.config import Model, Training
 from foldwise.data.batching import Batch
 from foldwise.models import Shape, build_model
+from foldwise.training.averaging import AveragedWeights
 from foldwise.training.loop import Trainer
-from foldwise.training.optimizers import (
-    AveragedWeights,
-    RowwiseAdam,
-    build_optimizers,
-    build_schedules,
-    clip_gradients,
-    sum_rows,
-    sum_rows_in_place,
-)
+from foldwise.training.losses import build_loss
+from foldwise.training.optimizers import build_optimizers
 from foldwise.training.precision import Runtime
+from foldwise.training.rowwise import RowwiseAdam, clip_gradients, sum_rows, sum_rows_in_place
+from foldwise.training.schedules import build_schedules
+
+OBJECTIVE = build_loss(Training(), "regression", 1, np.zeros((1, 1)))
 
 
 def small_model() -> nn.Module:
@@ -116,7 +114,7 @@ def test_an_overflow_anywhere_skips_the_step_of_all_weights(bad, place):
     averages = AveragedWeights(model, 0.9)
     schedules = build_schedules(optimizers, settings, 100)
     runtime = Runtime(torch.device("cpu"), "fp32", 1)
-    trainer = Trainer(model, functional.mse_loss, optimizers, schedules, averages, 1.0, runtime)
+    trainer = Trainer(model, OBJECTIVE, optimizers, schedules, averages, 1.0, runtime)
     trainer.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     batch = Batch(torch.tensor([[3, 4]]), torch.tensor([2]), torch.ones(1, 1), torch.tensor([0]))
     trainer.step(batch)
@@ -138,7 +136,7 @@ def test_scaled_steps_are_the_unscaled_ones():
         optimizers = build_optimizers(model, settings)
         trainer = Trainer(
             model,
-            functional.mse_loss,
+            OBJECTIVE,
             optimizers,
             build_schedules(optimizers, settings, 100),
             AveragedWeights(model, 0.9),

@@ -14,12 +14,14 @@ from foldwise.errors import RunError
 from foldwise.files import hash_of
 from foldwise.metrics import Metric, best_cuts, score
 from foldwise.models import build_model
+from foldwise.training.averaging import AveragedWeights
 from foldwise.training.early_stopping import EarlyStopping
 from foldwise.training.fold_data import FoldData, Scale, build_source
 from foldwise.training.loop import DivergedError, Trainer, evaluate, predict, train_epoch
 from foldwise.training.losses import build_loss, to_predictions
-from foldwise.training.optimizers import AveragedWeights, build_optimizers, build_schedules
+from foldwise.training.optimizers import build_optimizers, set_embeddings_trained
 from foldwise.training.precision import Runtime
+from foldwise.training.schedules import build_schedules, schedule_on_score
 from foldwise.training.snapshots import Event, Snapshots, copy_weights
 
 

@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from foldwise.data.batching import Batch, gather_batch, sorted_plan
 from foldwise.data.token_store import TokenStore
-from foldwise.errors import RunError
+from foldwise.errors import InputError, RunError
+from foldwise.training.averaging import AveragedWeights
 from foldwise.training.losses import Objective
-from foldwise.training.optimizers import AveragedWeights, clip_gradients, sum_rows
 from foldwise.training.precision import Runtime, autocast
+from foldwise.training.rowwise import clip_gradients, sum_rows
 
 PREDICT_TOKENS = 8192  # places in a batch of prediction
 REPORT_STEPS = 10
@@ -130,6 +131,11 @@ class Trainer:
         self.parameters = averages.parameters
         # Gradients too small for fp16 are scaled up before and down after; in other formats this does nothing.
         self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
+        if self.scaler.is_enabled() and any(isinstance(optimizer, LBFGS) for optimizer in optimizers):
+            raise InputError(
+                "recipe.training.optimizer = 'LBFGS': it looks at several losses in a step, which the scaled ones of "
+                "fp16 do not allow; use training.precision = 'fp32' or 'bf16'"
+            )
         self.steps = 0
 
     @property
@@ -139,6 +145,24 @@ class Trainer:
 
     def step(self, batch: Batch) -> Tensor:
         """One step; the loss, still on the device: reading it would wait for the step."""
+        loss = self.loss_and_gradients(batch)
+        if self.scaler.is_enabled():
+            for optimizer in self.optimizers:
+                self.scaler.unscale_(optimizer)
+        self.averages.before_step()
+        for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
+            if isinstance(optimizer, LBFGS):  # which asks for the loss of the weights that it tries
+                optimizer.step(lambda: self.loss_and_gradients(batch))
+            else:
+                self.scaler.step(optimizer)
+            schedule.step()
+        self.scaler.update()
+        self.averages.update()
+        self.steps += 1
+        return loss.detach()
+
+    def loss_and_gradients(self, batch: Batch) -> Tensor:
+        """The batch's loss; its gradients, clipped, are then those of the weights."""
         with autocast(self.runtime.device, self.runtime.precision):
             logits = run_model(self.model, batch)
         loss = self.objective(logits.float(), batch)
@@ -149,17 +173,7 @@ class Trainer:
             if parameter.grad is not None and parameter.grad.is_sparse:
                 parameter.grad = sum_rows(parameter.grad)
         clip_gradients(self.parameters, self.scaler.scale(self.clip))
-        if self.scaler.is_enabled():
-            for optimizer in self.optimizers:
-                self.scaler.unscale_(optimizer)
-        self.averages.before_step()
-        for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
-            self.scaler.step(optimizer)
-            schedule.step()
-        self.scaler.update()
-        self.averages.update()
-        self.steps += 1
-        return loss.detach()
+        return loss
 
 
 def train_epoch(

@@ -1,0 +1,88 @@
+"""The averaged weights, which are the ones to validate and keep."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from foldwise.training.rowwise import any_order
+
+
+class AveragedWeights:
+    """Exponential moving average of the trained weights (Polyak & Juditsky 1992), the ones to validate and keep.
+
+    The decay grows from 0.1 to its full value, min(decay, (1 + n) / (10 + n)) after n updates, so that the average
+    forgets the random start.
+
+    The average of a table row whose weights stand still moves in a way that is known, avg ← w + d (avg - w) at every
+    step, so it is only brought up to date when it is needed: before a batch moves the row, and before it is used.
+
+    Args:
+        model: whose trainable parameters are averaged.
+        decay: share of the old average that an update keeps; 0 makes the average the weights themselves.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding) and m.sparse}
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.averages = [parameter.detach().clone() for parameter in self.parameters]
+        self.decay = decay
+        self.updates = 0
+        pairs = list(zip(self.parameters, self.averages, strict=True))
+        self.dense = [pair for pair in pairs if id(pair[0]) not in tables]
+        self.tables = [pair for pair in pairs if id(pair[0]) in tables]
+        # Sum of the logarithms of all decays so far, and what it was when each row was last up to date.
+        self.log_decay = 0.0
+        self.marks = [torch.zeros(len(table), dtype=torch.float64, device=table.device) for table, _ in self.tables]
+
+    @torch.no_grad()
+    def before_step(self) -> None:
+        """Bring those rows up to date which the gradients are about to move."""
+        for (table, average), mark in zip(self.tables, self.marks, strict=True):
+            if table.grad is not None:
+                self.catch_up(table, average, mark, table.grad._indices()[0])
+
+    def catch_up(self, table: Tensor, average: Tensor, mark: Tensor, rows: Tensor) -> None:
+        """Bring `rows` of a table's average up to date."""
+        still = table.detach()[rows]
+        kept = (self.log_decay - mark[rows]).exp().to(still.dtype)[:, None]
+        with any_order(table.device):
+            average.index_copy_(0, rows, still.lerp_(average[rows], kept))
+            mark.index_fill_(0, rows, self.log_decay)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the weights of the step just done."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.log_decay += math.log(max(decay, 1e-30))  # 0, no averaging, has no logarithm
+        for parameter, average in self.dense:
+            if parameter.requires_grad:  # word vectors that are yet to be trained stand still
+                average.lerp_(parameter.detach(), 1 - decay)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Inside the block the model has the averaged weights; afterwards its own again."""
+        with torch.no_grad():
+            for (table, average), mark in zip(self.tables, self.marks, strict=True):
+                kept = (self.log_decay - mark).exp().to(table.dtype)[:, None]
+                average.copy_(torch.lerp(table, average, kept))
+                mark.fill_(self.log_decay)
+        self.swap()
+        try:
+            yield
+        finally:
+            self.swap()
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange the values of the model's weights and the averages, each in its place.
+
+        Exchanging the tensors instead would take the LSTM's weights out of the one block that cuDNN wants them in.
+        """
+        for average, parameter in zip(self.averages, self.parameters, strict=True):
+            own = parameter.detach().clone()
+            parameter.copy_(average)
+            average.copy_(own)
