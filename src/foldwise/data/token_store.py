@@ -54,5 +54,5 @@ class TokenStore:
 
         Copy-on-write mapping, because torch wants writable arrays; nothing writes, so the pages stay shared.
         """
-        arrays = (np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("tokens", "offsets"))
-        return cls(*arrays, columns=int(np.load(folder / "columns.npy")))
+        tokens, offsets = (np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("tokens", "offsets"))
+        return cls(tokens, offsets, int(np.load(folder / "columns.npy")))
