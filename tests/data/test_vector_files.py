@@ -200,6 +200,7 @@ def test_the_dimension_is_what_most_lines_have(lines, expected):
         ("t.bin", as_binary(TABLE)[:-30], "ends within word 10 of 11; fetch it again"),
         ("t.txt", b"a" * (17 << 20), "bytes without a line end"),
     ],
+    ids=["empty", "html", "no numbers", "header only", "fasttext model", "text as bin", "cut short", "endless line"],
 )
 def test_a_file_without_vectors_is_named_with_its_first_fault(tmp_path, name, content, message):
     source = write(tmp_path, name, content)
