@@ -3,7 +3,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from foldwise.data.embeddings import build_vectors, random_vectors, spellings, wanted_words
-from foldwise.data.vector_files import SPREAD_ROWS, VectorTable, read_vectors
+from foldwise.data.vector_files import read_vectors
+from foldwise.data.vector_rows import SPREAD_ROWS, VectorTable
 from foldwise.errors import InputError
 from foldwise.paths import REPOSITORY, VectorFile
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from foldwise.data import vector_files as module
-from foldwise.data.vector_files import layout, parse_text, read_vectors, size_of
+from foldwise.data import vector_files, vector_rows
+from foldwise.data.vector_files import layout, read_vectors, size_of
+from foldwise.data.vector_rows import parse_text
 from foldwise.errors import InputError
 from foldwise.paths import VectorFile
 
@@ -91,7 +92,7 @@ def assert_whole(table, dtype=np.float32):
 @pytest.mark.parametrize(("name", "content"), FORMS, ids=[name for name, _ in FORMS])
 @pytest.mark.parametrize("block", [1, 7, 4 << 20])
 def test_every_form_holds_the_same_table(tmp_path, monkeypatch, name, content, block):
-    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(vector_files, "BLOCK", block)
     source = write(tmp_path, name, content)
     table = read(source)
     assert_whole(table)
@@ -108,7 +109,8 @@ def write_pair(folder, words, vectors):
 def test_a_pair_holds_the_same_table(tmp_path, monkeypatch, rows):
     source = write_pair(tmp_path, TABLE, np.stack(list(TABLE.values())).astype(np.float16))
     assert_whole(read(source), np.float16)
-    monkeypatch.setattr(module, "SPREAD_ROWS", rows)
+    for module in (vector_files, vector_rows):
+        monkeypatch.setattr(module, "SPREAD_ROWS", rows)
     first = np.stack(list(TABLE.values())[:rows])
     assert read(source).mean.tobytes() == first.mean(axis=0).tobytes()
     assert read(write(tmp_path, "t.txt", as_text(TABLE))).spread.tobytes() == first.std(axis=0).tobytes()
@@ -137,6 +139,9 @@ MALFORMED = [
     (b"good 1,5 2 3", "not all values are finite numbers"),
     (b"good 1 nan 3", "not all values are finite numbers"),
     (b"good 1 1e999 3", "not all values are finite numbers"),
+    (b"good 1 1e39 3", "not all values are finite numbers"),  # too large for float32
+    (b"good 1 1e39 x", "not all values are finite numbers"),
+    (b"good 1 True 3", "not all values are finite numbers"),
     (b'good 1 "2 3', "not all values are finite numbers"),
 ]
 

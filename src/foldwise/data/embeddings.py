@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from foldwise.data.tokenizer import PAD, SPECIAL
-from foldwise.data.vector_files import VectorTable
+from foldwise.data.vector_rows import VectorTable
 from foldwise.errors import InputError
 
 SUFFIXES = ("'s", "s", "es", "ed", "d", "ing", "ly", "er", "est", "y", "ness", "ish", "like")

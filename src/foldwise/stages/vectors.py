@@ -13,7 +13,8 @@ from safetensors.numpy import save_file
 
 from foldwise.console import bar, duration, say
 from foldwise.data.embeddings import wanted_words
-from foldwise.data.vector_files import VectorTable, read_vectors, size_of
+from foldwise.data.vector_files import read_vectors, size_of
+from foldwise.data.vector_rows import VectorTable
 from foldwise.errors import InputError
 from foldwise.files import atomic_file, hash_of, read_json, write_json, write_text
 from foldwise.paths import VectorFile
