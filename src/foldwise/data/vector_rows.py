@@ -1,4 +1,4 @@
-"""Rows of a file of word vectors on their way into a table: bytes at first, parsed many at once where they are needed."""
+"""Rows of a file of word vectors on their way into a table: bytes at first, parsed many at once if they are needed."""
 
 from collections.abc import Callable, Set
 from csv import QUOTE_NONE
