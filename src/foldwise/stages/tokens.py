@@ -18,22 +18,19 @@ from foldwise.data.tokenizer import SEPARATOR, tokenize
 from foldwise.errors import InputError
 from foldwise.files import atomic_folder, hash_of, read_json, sizes_of, write_json
 from foldwise.stages.run import Run, differences
+from foldwise.stages.vectors import read_tables, vector_hashes
 
 
 def inputs_of(run: Run) -> dict[str, Any]:
     """What the tokens depend on; when any of it changes they are made again."""
     settings = run.config.recipe.tokens
-    vectors = "none"
-    if settings.vectors != ["none"]:
-        table = run.paths.vectors(settings.vectors[0])
-        vectors = hash_of(table, table.with_suffix(".txt"))
     return {
         "train": hash_of(run.paths.table("train")),
         "test": hash_of(run.paths.table("test")),
         "columns": run.config.columns.model_dump(include={"id", "text", "features"}),
         "files": run.config.files.model_dump(include={"quotes", "numbered"}),
         "tokens": settings.model_dump(),
-        "vectors": vectors,
+        "vectors": vector_hashes(run),
         "debug": run.debug,
     }
 
@@ -57,7 +54,7 @@ def tokens(run: Run) -> None:
     if settings.vectors == ["none"]:
         vectors, coverage = random_vectors(len(words), settings.dimension), None
     else:
-        vectors, coverage = build_vectors(words, counts, run.paths.vectors(settings.vectors[0]))
+        vectors, coverage = build_vectors(words, counts, read_tables(run, words), settings.combine)
     seconds = time.perf_counter() - start
     with atomic_folder(folder) as temporary:
         store.save(temporary)
