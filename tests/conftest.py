@@ -1,9 +1,12 @@
 """What tests share: the 20-row competitions and the real command line."""
 
+import csv
+import io
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +19,7 @@ settings.load_profile("foldwise")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPETITIONS = REPOSITORY / "tests" / "data" / "competitions"
+CONTESTS = REPOSITORY / "tests" / "data" / "contests"  # twins of the contests known by name
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -23,7 +27,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 def command(root: Path, *arguments: str) -> list[str]:
     """`./run.sh …` with every folder below `root`, in this interpreter."""
     folders = [part for name in ("input", "folds", "output") for part in (f"--{name}", str(root / name))]
-    where = folders[:2] if arguments[0] == "init" else folders
+    where = folders[:2] if arguments[0] in ("init", "competitions") else folders
     return [sys.executable, "-m", "foldwise", *arguments, *where]
 
 
@@ -51,3 +55,19 @@ def cli(workspace: Path) -> Cli:
         return done
 
     return run
+
+
+def contest_rows(slug: str, stem: str, quotes: str = "csv") -> list[list[str]]:
+    """Header and rows of a twin's table, read without foldwise."""
+    path = next(path for path in (CONTESTS / slug).iterdir() if path.name.split(".")[0] == stem)
+    name, content = path.name, path.read_bytes()
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            (name,) = archive.namelist()
+            content = archive.read(name)
+    delimiter = "\t" if name.endswith(".tsv") else ","
+    file = io.StringIO(content.decode(), newline="")
+    if quotes == "csv":
+        return list(csv.reader(file, delimiter=delimiter, strict=True))
+    rows = csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    return [[value[1:-1].replace('\\"', '"') if value[0] == '"' else value for value in row] for row in rows]
