@@ -1,12 +1,9 @@
 """What tests share: the 20-row competitions and the real command line."""
 
-import csv
-import io
 import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +16,6 @@ settings.load_profile("foldwise")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPETITIONS = REPOSITORY / "tests" / "data" / "competitions"
-CONTESTS = REPOSITORY / "tests" / "data" / "contests"  # twins of the contests known by name
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -55,19 +51,3 @@ def cli(workspace: Path) -> Cli:
         return done
 
     return run
-
-
-def contest_rows(slug: str, stem: str, quotes: str = "csv") -> list[list[str]]:
-    """Header and rows of a twin's table, read without foldwise."""
-    path = next(path for path in (CONTESTS / slug).iterdir() if path.name.split(".")[0] == stem)
-    name, content = path.name, path.read_bytes()
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            (name,) = archive.namelist()
-            content = archive.read(name)
-    delimiter = "\t" if name.endswith(".tsv") else ","
-    file = io.StringIO(content.decode(), newline="")
-    if quotes == "csv":
-        return list(csv.reader(file, delimiter=delimiter, strict=True))
-    rows = csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    return [[value[1:-1].replace('\\"', '"') if value[0] == '"' else value for value in row] for row in rows]

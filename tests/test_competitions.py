@@ -1,19 +1,9 @@
 """The contests known by name: each configuration loads, and fits the files of its twin."""
 
-from pathlib import Path
-
 import pytest
 
-import foldwise
-from conftest import CONTESTS, contest_rows
-from foldwise.config import Config, load_config
-
-FOLDER = Path(foldwise.__file__).parent / "competitions"
-SLUGS = sorted(path.stem for path in FOLDER.glob("*.toml"))
-
-
-def config_of(slug: str) -> Config:
-    return load_config(FOLDER / f"{slug}.toml", [])
+from contest_files import CONTESTS, KNOWN, SLUGS, config_of, contest_rows
+from foldwise.config import Config
 
 
 def header_of(config: Config, stem: str) -> list[str]:
@@ -34,7 +24,7 @@ def test_a_contest_is_called_as_its_file(slug):
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_contest_says_what_is_special_about_it(slug):
-    lines = (FOLDER / f"{slug}.toml").read_text(encoding="utf-8").splitlines()
+    lines = (KNOWN / f"{slug}.toml").read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("# ")
     assert max(map(len, lines)) <= 120
 

@@ -8,12 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import foldwise
-from conftest import CONTESTS, contest_rows
-from foldwise.config import Config, load_config
+from contest_files import CONTESTS, SLUGS, config_of, contest_rows
+from foldwise.config import Config
 
-FOLDER = Path(foldwise.__file__).parent / "competitions"
-SLUGS = sorted(path.stem for path in FOLDER.glob("*.toml"))
 TINY = [
     "folds.n=2", "tokens.vectors=none", "tokens.dimension=8", "model.hidden=4", "batches.size=4", "batches.group=2",
     "training.epochs=1", "training.evaluations=1",
@@ -86,7 +83,7 @@ def special(slug: str, config: Config, submission: Rows, summary: dict) -> None:
 @pytest.mark.parametrize("slug", SLUGS)
 def test_from_the_contests_files_to_its_submission(cli, workspace, slug):
     shutil.copytree(CONTESTS / slug, workspace / "input" / slug)
-    config = load_config(FOLDER / f"{slug}.toml", [])
+    config = config_of(slug)
     files = config.files
     train, test, sample = (
         contest_rows(slug, stem, files.quotes) for stem in (files.train, files.test, files.sample_submission)

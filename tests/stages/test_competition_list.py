@@ -4,9 +4,7 @@ import shutil
 
 import pytest
 
-from conftest import CONTESTS, REPOSITORY
-
-KNOWN = sorted(path.stem for path in (REPOSITORY / "src" / "foldwise" / "competitions").glob("*.toml"))
+from contest_files import CONTESTS, KNOWN, SLUGS
 
 
 @pytest.fixture
@@ -28,7 +26,7 @@ def entries(cli):
 
 def test_known_contests_come_first_and_then_your_own(entries):
     listed = entries()
-    assert list(listed) == [*KNOWN, "twin-binary", "twin-multiclass", "twin-multilabel", "twin-regression"]
+    assert list(listed) == [*SLUGS, "twin-binary", "twin-multiclass", "twin-multilabel", "twin-regression"]
     assert "not there" in listed["quora-insincere-questions-classification"]
     assert "binary" in listed["twin-binary"]
     assert "f1" in listed["twin-binary"]
@@ -49,11 +47,11 @@ def test_data_in_place_and_data_missing(entries, workspace):
 def test_your_own_settings_of_a_known_contest_are_the_ones_listed(entries, workspace):
     folder = workspace / "input" / "nlp-getting-started"
     shutil.copytree(CONTESTS / "nlp-getting-started", folder)
-    source = (REPOSITORY / "src" / "foldwise" / "competitions" / "nlp-getting-started.toml").read_text()
+    source = (KNOWN / "nlp-getting-started.toml").read_text()
     (folder / "competition.toml").write_text(source.replace('metric = "f1"', 'metric = "mcc"'))
     listed = entries()
     assert "mcc" in listed["nlp-getting-started"]
-    assert len(listed) == len(KNOWN) + 4
+    assert len(listed) == len(SLUGS) + 4
 
 
 def test_faulty_settings_of_one_competition_leave_the_others_listed(entries, workspace):
