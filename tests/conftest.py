@@ -4,11 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from foldwise.config import Config
 
 # A busy machine is slow; that says nothing about the code.
 settings.register_profile("foldwise", deadline=None)
@@ -51,3 +54,15 @@ def cli(workspace: Path) -> Cli:
         return done
 
     return run
+
+
+def make_config(task: str, metric: str, target: Sequence[str] = ("y",), soft_cut: float | None = None, **columns: Any):
+    """A configuration of columns `id`, `text` and `target`, for tests of what reads tables."""
+    kinds = {"regression": "value", "multiclass": "label", "ordinal": "label"}
+    content = {
+        "competition": {"slug": "x", "task": task, "metric": metric, "soft_cut": soft_cut},
+        "files": columns.pop("files", {}),
+        "columns": {"id": "id", "text": ["text"], "target": list(target), **columns},
+        "submission": {"kind": kinds.get(task, "probability")},
+    }
+    return Config.model_validate(content)

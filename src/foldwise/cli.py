@@ -10,6 +10,7 @@ import sys
 import traceback as tracebacks
 import typing
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,6 +73,7 @@ def make_run(
     options = [part for name, folder in given if folder for part in (name, str(folder))] + ["--debug"] * debug
     config = load_config(paths.config, settings)
     check_config(config, competition)
+    paths = replace(paths, stems=config.files.model_dump(include={"train", "test", "sample_submission", "solution"}))
     return Run(config, paths, force, debug, device.value, command, tuple(options))  # type: ignore[attr-defined]
 
 

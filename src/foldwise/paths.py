@@ -1,7 +1,8 @@
 """Where everything lies. The only module that knows a checkout at home from a Kaggle kernel."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from foldwise.errors import InputError
@@ -10,7 +11,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 KAGGLE_INPUT = Path("/kaggle/input")
 KAGGLE_WORKING = Path("/kaggle/working")
 CONFIG = "competition.toml"
-SUFFIXES = (".csv", ".tsv", ".csv.gz", ".csv.zip")
+COMPETITIONS = Path(__file__).resolve().parent / "competitions"  # contests known by name
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".tsv.zip", ".zip")
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,11 @@ class Paths:
     Attributes:
         slug: name of the competition, as in its Kaggle address.
         input: folder with the competition's CSVs.
-        config: competition.toml, beside them or in the repository.
+        config: competition.toml, beside them, in the repository, or of a contest known by name.
         folds: the fold file.
         output: folder that the stages write to.
         embeddings: folders searched for word vectors, in order.
+        stems: what the files of the tables train, test, … are called, without ending, where it is not the same.
     """
 
     slug: str
@@ -32,6 +35,7 @@ class Paths:
     folds: Path
     output: Path
     embeddings: tuple[Path, ...]
+    stems: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tokens(self) -> Path:
@@ -57,13 +61,14 @@ class Paths:
         if len(found) > 1:
             raise InputError(f"{self.input}: {' and '.join(p.name for p in found)} are both there; keep one")
         if not found:
-            forms = ", ".join(name + suffix for suffix in SUFFIXES)
+            forms = ", ".join(self.stems.get(name, name) + suffix for suffix in SUFFIXES)
             raise InputError(f"{self.input}: no table {name!r}; put one of {forms} there")
         return found[0]
 
     def tables(self, name: str) -> list[Path]:
         """Every readable form of table `name` that exists."""
-        return [path for suffix in SUFFIXES if (path := self.input / f"{name}{suffix}").is_file()]
+        stem = self.stems.get(name, name)
+        return [path for suffix in SUFFIXES if (path := self.input / f"{stem}{suffix}").is_file()]
 
     def vectors(self, name: str) -> Path:
         """The safetensors file of the word vectors called `name`; their words are beside it as .txt.
@@ -100,7 +105,13 @@ def resolve(slug: str, input_: Path | None, folds: Path | None, output: Path | N
     own = input_ or REPOSITORY / "input"
     mounts = [] if input_ else [KAGGLE_INPUT / "competitions" / slug, KAGGLE_INPUT / slug]
     candidates = [own / slug, *mounts]
-    found = next((folder for folder in candidates if any(folder.glob("train.*"))), own / slug)
-    config = next((path for folder in (found, own / slug) if (path := folder / CONFIG).is_file()), found / CONFIG)
+    found = next((folder for folder in candidates if holds_tables(folder)), own / slug)
+    configs = [found / CONFIG, own / slug / CONFIG, COMPETITIONS / f"{slug}.toml"]
+    config = next((path for path in configs if path.is_file()), configs[0])
     embeddings = tuple(root / "embeddings" for root in dict.fromkeys([own, REPOSITORY / "input"]))
     return Paths(slug, found, config, folds_file, output_folder, embeddings)
+
+
+def holds_tables(folder: Path) -> bool:
+    """True if a folder has a file that could be a table."""
+    return any(path.name.endswith(SUFFIXES) for path in folder.glob("*"))

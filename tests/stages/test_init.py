@@ -138,3 +138,20 @@ def test_missing_folder(cli):
 def test_missing_table(cli, workspace):
     (workspace / "input" / "new").mkdir()
     assert "no table 'train'; put one of train.csv, train.tsv" in cli("init", "new", code=2).stderr
+
+
+def test_a_contest_known_by_name_needs_no_init(cli, workspace):
+    slug = "spooky-author-identification"
+    folder = competition(workspace, {"author": ["EAP", "HPL", "MWS", "EAP"]}, {"EAP": "0", "HPL": "0", "MWS": "1"})
+    folder.rename(folder.with_name(slug))
+    assert "is known by name: `./run.sh all -c spooky-author-identification`" in cli("init", slug, code=2).stderr
+    assert "wrote" in cli("init", slug, "--force").stdout
+    assert (workspace / "input" / slug / "competition.toml").is_file()
+
+
+def test_a_metric_of_classes_on_a_scale_decides_the_task(cli, workspace):
+    folder = competition(workspace, {"score": ["1", "2", "3", "4"]}, {"score": "3"})
+    assert "--task multiclass or --task ordinal or --task regression" in cli("init", "new", code=2).stderr
+    cli("init", "new", "--metric", "quadratic_kappa")
+    assert result(folder)["competition"]["task"] == "ordinal"
+    assert result(folder)["submission"] == {"kind": "label"}

@@ -17,7 +17,7 @@ from foldwise.data.targets import parse_number
 from foldwise.errors import Faults, InputError, shorten
 from foldwise.files import write_text
 from foldwise.metrics import metric_for
-from foldwise.paths import Paths
+from foldwise.paths import COMPETITIONS, CONFIG, Paths
 
 ODD_SHARE = 0.05  # so few rows that are neither 0 nor 1 are faults rather than classes
 FEW = 30  # so many whole-number values of a target may be classes
@@ -30,6 +30,7 @@ PLAIN_METRIC: dict[tuple[Task, Kind], Metric] = {
     ("multilabel", "label"): "f1",
     ("multilabel", "probability"): "roc_auc",
     ("regression", "value"): "rmse",
+    ("ordinal", "label"): "quadratic_kappa",
 }
 
 
@@ -60,8 +61,14 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     Raises:
         InputError: it exists already, a table is missing or faulty, or a decision is needed.
     """
-    if paths.config.exists() and not force:
-        raise InputError(f"{paths.config}: exists already; edit it, or write it anew with --force")
+    config = paths.input / CONFIG
+    if config.exists() and not force:
+        raise InputError(f"{config}: exists already; edit it, or write it anew with --force")
+    if paths.config.parent == COMPETITIONS and not force:
+        raise InputError(
+            f"{paths.slug} is known by name: `./run.sh all -c {paths.slug}` does without init; "
+            f"--force infers a {config} of your own, which then counts instead"
+        )
     if not paths.input.is_dir():
         raise InputError(f"{paths.input}: no such folder; make it and put train, test and sample_submission there")
     train, test, sample = (read_table(paths.table(name)) for name in ("train", "test", "sample_submission"))
@@ -82,10 +89,8 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     for name, inference in found.items():
         shown = ", ".join(map(str, inference.value)) if isinstance(inference.value, list) else inference.value
         say("init", f"{name:<6} = {shown or '(none)'}: {inference.reason}")
-    write_text(
-        paths.config, to_toml(paths.slug, choices.group, {name: inference.value for name, inference in found.items()})
-    )
-    say("init", f"wrote {paths.config}; next: ./run.sh all -c {paths.slug}")
+    write_text(config, to_toml(paths.slug, choices.group, {name: inference.value for name, inference in found.items()}))
+    say("init", f"wrote {config}; next: ./run.sh all -c {paths.slug}")
 
 
 def as_list(value: object) -> list[str]:
@@ -180,6 +185,8 @@ def infer_task(choices: Choices, train: Table, sample: Table, id_column: str, ta
     """From the target's values, and the sample's where those leave it open."""
     if choices.task:
         return Found(choices.task, "as told")
+    if choices.metric == "quadratic_kappa":
+        return Found("ordinal", "quadratic_kappa scores classes on a scale")
     values = set().union(*(set(train.frame[name]) for name in target))
     numbers = [parse_number(value) for value in values if value.strip()]
     zero_one = all(number in (0, 1) for number in numbers)
@@ -220,8 +227,8 @@ def infer_task(choices: Choices, train: Table, sample: Table, id_column: str, ta
     raise decide(
         "the task",
         "--task",
-        ["multiclass", "regression"],
-        f"{target[0]} has {len(values)} whole numbers, classes or a scale",
+        ["multiclass", "ordinal", "regression"],
+        f"{target[0]} has {len(values)} whole numbers: classes, classes on a scale, or values",
     )
 
 
@@ -232,6 +239,8 @@ def infer_kind(choices: Choices, sample: Table, id_column: str, task: Task) -> F
     asked = [name for name in sample.frame.columns if name != id_column]
     if task == "regression":
         return Found("value", "a regression")
+    if task == "ordinal":
+        return Found("label", "classes on a scale")
     if task == "multiclass":
         if len(asked) > 1:
             return Found("probability", f"the sample has {len(asked)} columns, one a class")
