@@ -1,6 +1,7 @@
 """`./run.sh competitions`: the contests known by name and your own, and whether their data is in place."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -10,9 +11,8 @@ from rich.text import Text
 
 from foldwise.config import load_config
 from foldwise.errors import InputError
-from foldwise.paths import CONFIG, SUFFIXES, Paths, resolve
+from foldwise.paths import COMPETITIONS, CONFIG, SUFFIXES, Paths, resolve
 
-COMPETITIONS = Path(__file__).resolve().parents[1] / "competitions"
 NEEDED = ("train", "test", "sample_submission")
 WIDTH = 100  # of the table where no terminal says otherwise
 
@@ -42,23 +42,14 @@ def competitions(input_: Path | None) -> None:
 def describe(paths: Paths) -> tuple[Text, Text, Text]:
     """The cells of one competition."""
     try:
-        config = load_config(config_file(paths), [])
+        config = load_config(paths.config, [])
     except InputError:
         return Text(paths.slug, "bold"), Text(""), Text(f"faulty {CONFIG}", "red")
-    stems = [getattr(config.files, name) for name in NEEDED]
-    missing = [stem for stem in stems if not is_there(paths.input, stem)]
-    name = Text.assemble((paths.slug, "bold"), "\n  ", ", ".join(stems))
+    stems = config.files.model_dump(include=set(NEEDED))
+    paths = replace(paths, stems=stems)
+    missing = [stem for table, stem in stems.items() if not paths.tables(table)]
+    name = Text.assemble((paths.slug, "bold"), "\n  ", ", ".join(stems.values()))
     kind = Text(f"{config.competition.task}\n{config.competition.metric}")
     if not missing:
         return name, kind, Text("in place", "green")
     return name, kind, Text("not there" if len(missing) == len(stems) else f"missing: {', '.join(missing)}", "yellow")
-
-
-def config_file(paths: Paths) -> Path:
-    """competition.toml beside the data, or else what is known of the contest."""
-    return paths.config if paths.config.is_file() else COMPETITIONS / f"{paths.slug}.toml"
-
-
-def is_there(folder: Path, stem: str) -> bool:
-    """True if a table of this name is there in any readable form."""
-    return any((folder / f"{stem}{suffix}").is_file() for suffix in SUFFIXES)
