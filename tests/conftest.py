@@ -26,7 +26,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 def command(root: Path, *arguments: str) -> list[str]:
     """`./run.sh …` with every folder below `root`, in this interpreter."""
     folders = [part for name in ("input", "folds", "output") for part in (f"--{name}", str(root / name))]
-    where = folders[:2] if arguments[0] == "init" else folders
+    where = folders[:2] if arguments[0] in ("init", "competitions") else folders
     return [sys.executable, "-m", "foldwise", *arguments, *where]
 
 

@@ -221,6 +221,17 @@ def run_init(
     guarded(lambda: init(resolve(slug, input_, None, None), choices, force), traceback)
 
 
+@app.command("competitions")
+def run_competitions(
+    input_: Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")] = None,
+    traceback: Traceback = False,
+) -> None:
+    """List the contests known by name and your own: task, metric, files, and whether the data is in place."""
+    from foldwise.stages.competitions import competitions
+
+    guarded(lambda: competitions(input_), traceback)
+
+
 def main() -> None:
     """Entry point of `python -m foldwise`."""
     arguments = sys.argv[1:]
