@@ -15,15 +15,16 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from foldwise.config import LINEAR, Recipe
 from foldwise.config import Metric as MetricName
-from foldwise.config import Recipe
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
-from foldwise.files import atomic_folder, sizes_of, write_csv, write_json, write_text
+from foldwise.files import atomic_folder, read_json, sizes_of, write_csv, write_json, write_text
 from foldwise.metrics import metric_for
 from foldwise.training.fold import FoldResult, StoppedError, train_fold
 from foldwise.training.fold_data import FoldData
+from foldwise.training.linear_fold import train_linear_fold
 from foldwise.training.precision import Runtime
 from foldwise.training.snapshots import Event
 from foldwise.training.workers import Report
@@ -61,8 +62,13 @@ def work(job: Job, report: Report) -> None:
     """Train one fold and write its folder; runs in a worker process."""
     start = time.perf_counter()
     metric = metric_for(job.metric, job.targets.task)
+    data, recipe = open_data(job), job.recipe
     try:
-        result = train_fold(open_data(job), job.recipe, job.member, job.fold, metric, job.runtime, report)
+        if recipe.model.name == LINEAR:
+            words = list(read_json(job.tokens / "vocab.json"))
+            result = train_linear_fold(data, words, recipe, job.member, job.fold, metric, report)
+        else:
+            result = train_fold(data, recipe, job.member, job.fold, metric, job.runtime, report)
     except StoppedError as fault:
         raise RunError(stopped(job, fault, report)) from fault
     seconds = time.perf_counter() - start
@@ -129,6 +135,8 @@ def write_fold(job: Job, result: FoldResult, outcome: dict[str, Any]) -> None:
     with atomic_folder(job.folder) as temporary:
         write_history(temporary, result.history)
         write_weights(temporary, result.snapshots)
+        if result.ngrams is not None:
+            write_json(temporary / "ngrams.json", result.ngrams)
         write_predictions(temporary / "oof.csv", job.valid_ids, result.oof, job.targets.columns)
         write_predictions(temporary / "test.csv", job.test_ids, result.test, job.targets.columns)
         write_json(temporary / "fold.json", {**record, "files": sizes_of(temporary)})

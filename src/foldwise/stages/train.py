@@ -144,8 +144,9 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
         )
         jobs.append(job)
     tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * len(wanted) * run.config.recipe.training.epochs
-    if device.type == "cuda" and len(jobs) > 1:
-        placement = place_on_gpus(open_data(jobs[0]), list(recipes.values()), jobs[0].runtime, tokens)
+    networks = [recipe for recipe in recipes.values() if recipe.model.name != LINEAR]
+    if device.type == "cuda" and len(jobs) > 1 and networks:
+        placement = place_on_gpus(open_data(jobs[0]), networks, jobs[0].runtime, tokens)
     else:
         placement = place_on_cpu(folds, tokens)
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))

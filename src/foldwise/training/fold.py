@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ class FoldResult:
         test: (M, C) predictions of the test rows.
         snapshots: the weights that predict together, best first, by name and without frozen vectors.
         history: one record per evaluation.
+        ngrams: what the arrays of a linear member stand for; None of a network.
     """
 
     rows: np.ndarray
@@ -42,6 +44,7 @@ class FoldResult:
     test: np.ndarray
     snapshots: list[dict[str, Tensor]]
     history: list[Event]
+    ngrams: dict[str, Any] | None = None
 
 
 class StoppedError(RunError):
