@@ -116,24 +116,7 @@ def fit_linear(
     Raises:
         InputError: settings that do not fit the task, or no n-gram stands in `min_count` texts.
     """
-    from threadpoolctl import threadpool_limits  # scikit-learn's own way
-
     check_linear(task, settings)
-    # One thread: sums in another order would give other last bits, and folds side by side would fight for the cores.
-    with threadpool_limits(1):
-        return fit_on_one_thread(texts, y, task, settings, sample_weight, seed, outputs)
-
-
-def fit_on_one_thread(
-    texts: Sequence[str],
-    y: np.ndarray,
-    task: Task,
-    settings: Linear,
-    sample_weight: np.ndarray | None,
-    seed: int,
-    outputs: int | None,
-) -> LinearModel:
-    """`fit_linear` with settings that are checked."""
     vectorizers = []
     if settings.word_ngrams:
         vectorizers.append(make_vectorizer("word", (1, settings.word_ngrams), settings.min_count))
@@ -189,7 +172,7 @@ def fit_ridge(
     from sklearn.linear_model import Ridge
 
     ridge = Ridge(alpha=1 / settings.strength, random_state=seed)
-    ridge.fit(inputs, y.reshape(len(y), -1), sample_weight=sample_weight)
+    fit_on_one_thread(ridge, inputs, y.reshape(len(y), -1), sample_weight)
     return np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_)
 
 
@@ -201,7 +184,7 @@ def fit_softmax(
     found = np.unique(y)
     intercept[found] = 0
     if len(found) > 1:
-        model = logistic(settings, seed).fit(inputs, y, sample_weight=sample_weight)
+        model = fit_on_one_thread(logistic(settings, seed), inputs, y, sample_weight)
         rows = found if len(found) > 2 else found[1:]  # of two classes scikit-learn weighs the second against the first
         coef[rows], intercept[rows] = model.coef_, model.intercept_
     return coef, intercept
@@ -224,7 +207,7 @@ def fit_column(
     if (y == y[0]).all():
         total = len(y) if sample_weight is None else float(sample_weight.sum())
         return np.zeros(inputs.shape[1]), float(np.log1p(total) * (1 if y[0] == 1 else -1))
-    model = logistic(settings, seed).fit(inputs, y, sample_weight=sample_weight)
+    model = fit_on_one_thread(logistic(settings, seed), inputs, y, sample_weight)
     return model.coef_[0] * ratio, float(model.intercept_[0])
 
 
@@ -233,6 +216,14 @@ def logistic(settings: Linear, seed: int) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(C=settings.strength, max_iter=ITERATIONS, random_state=seed)
+
+
+def fit_on_one_thread(model: Any, inputs: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Any:
+    """The model, fitted. Sums in another order have other last bits, and folds side by side fight for the cores."""
+    from threadpoolctl import threadpool_limits  # what scikit-learn itself uses
+
+    with threadpool_limits(1):
+        return model.fit(inputs, y, sample_weight=sample_weight)
 
 
 def log_count_ratio(inputs: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> np.ndarray:
