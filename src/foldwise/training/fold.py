@@ -15,7 +15,7 @@ from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
 from foldwise.files import hash_of
-from foldwise.metrics import Metric, best_threshold, score
+from foldwise.metrics import Metric, best_cuts, score
 from foldwise.models import build_model
 from foldwise.training.early_stopping import EarlyStopping
 from foldwise.training.loop import BatchSource, Trainer, evaluate, predict, train_epoch
@@ -103,10 +103,10 @@ def train_fold(
         return scale.undo(to_predictions(logits, targets.task).numpy())
 
     def score_valid(logits: Tensor) -> float:
-        # Hard labels are judged at their best threshold: which one to use is the ensemble's decision, not this fold's.
-        predictions, y = to_values(logits), targets.y[valid_rows]
-        threshold = best_threshold(metric, targets.task, y, predictions) if np.isfinite(predictions).all() else 0.5
-        return score(metric, targets.task, y, predictions, threshold)
+        # Hard labels are judged at their best cuts: which ones to use is the ensemble's decision, not this fold's.
+        predictions, truth = to_values(logits), targets.y[valid_rows]
+        cuts = best_cuts(metric, targets.task, truth, predictions)
+        return score(metric, targets.task, truth, predictions, cuts)
 
     for epoch in range(settings.epochs):
         sampler.set_epoch(epoch)
