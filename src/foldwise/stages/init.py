@@ -27,10 +27,11 @@ PLAIN_METRIC: dict[tuple[Task, Kind], Metric] = {
     ("binary", "probability"): "roc_auc",
     ("multiclass", "label"): "accuracy",
     ("multiclass", "probability"): "log_loss",
-    ("multilabel", "label"): "f1",
+    ("multilabel", "label"): "micro_f1",
     ("multilabel", "probability"): "roc_auc",
     ("regression", "value"): "rmse",
     ("ordinal", "label"): "quadratic_kappa",
+    ("ordinal", "value"): "rmse",
 }
 
 
@@ -239,15 +240,16 @@ def infer_kind(choices: Choices, sample: Table, id_column: str, task: Task) -> F
     asked = [name for name in sample.frame.columns if name != id_column]
     if task == "regression":
         return Found("value", "a regression")
-    if task == "ordinal":
-        return Found("label", "classes on a scale")
     if task == "multiclass":
         if len(asked) > 1:
             return Found("probability", f"the sample has {len(asked)} columns, one a class")
         return Found("label", f"the sample has one column, {asked[0]}")
+    metric = metric_for(choices.metric, task) if choices.metric else None
+    if metric and metric.takes != "label":
+        return Found("value" if task == "ordinal" else "probability", f"{choices.metric} scores {metric.scored}")
+    if task == "ordinal":
+        return Found("label", "classes in order")
     values = set().union(*(set(sample.frame[name]) for name in asked))
-    if choices.metric in ("log_loss", "roc_auc"):
-        return Found("probability", f"{choices.metric} scores probabilities")
     if values == {"0", "1"}:
         return Found("label", "the sample holds 0 and 1, written as whole numbers")
     if len(values) == 1 and values <= {"0", "1"}:
@@ -267,8 +269,10 @@ def infer_metric(choices: Choices, task: Task, kind: Kind) -> Found:
     if (task, kind) not in PLAIN_METRIC:
         raise InputError(f"a {task} task cannot be submitted as {kind}; change --task or --kind")
     if choices.metric:
-        if metric_for(choices.metric, task).takes == "probability" and kind == "label":
-            raise InputError(f"--metric {choices.metric} scores probabilities; give --kind probability with it")
+        metric = metric_for(choices.metric, task)
+        if metric.takes != "label" and kind == "label":
+            other = "value" if task == "ordinal" else "probability"
+            raise InputError(f"--metric {choices.metric} scores {metric.scored}; give --kind {other} with it")
         return Found(choices.metric, "as told")
     reason = (
         f"usual where a {task} task asks for a {kind}; the CSVs do not say, so compare the contest's page (--metric)"

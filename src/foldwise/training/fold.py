@@ -104,9 +104,9 @@ def train_fold(
         return scale.undo(to_predictions(logits[:, : targets.outputs], targets.task).numpy())
 
     def score_valid(logits: Tensor) -> float:
-        # Hard labels are judged at their best cut: which one to use is the ensemble's decision, not this fold's.
+        # Hard labels are judged at their best cuts: which ones to use is the ensemble's decision, not this fold's.
         predictions, truth = to_values(logits), targets.truth[valid_rows]
-        cuts = best_cuts(metric, targets.task, truth, predictions) if np.isfinite(predictions).all() else None
+        cuts = best_cuts(metric, targets.task, truth, predictions)
         return score(metric, targets.task, truth, predictions, cuts)
 
     for epoch in range(settings.epochs):

@@ -49,7 +49,7 @@ def train_linear_fold(
     oof, test = (model.predict(texts_of(data, words, rows)) for rows in (valid_rows, test_rows))
     report({"event": "steps", "steps": 1})
     truth = targets.truth[valid_rows]
-    cuts = best_cuts(metric, targets.task, truth, oof) if np.isfinite(oof).all() else None
+    cuts = best_cuts(metric, targets.task, truth, oof)
     valid_score = score(metric, targets.task, truth, oof, cuts)
     if not np.isfinite(valid_score):
         raise RunError(f"fold {fold} of {member}: its {len(valid_rows)} rows have no finite score; fewer folds help")
