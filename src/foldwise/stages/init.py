@@ -268,7 +268,8 @@ def infer_metric(choices: Choices, task: Task, kind: Kind) -> Found:
             other = "value" if task == "ordinal" else "probability"
             raise InputError(f"--metric {choices.metric} scores {metric.scored}; give --kind {other} with it")
         return Found(choices.metric, "as told")
-    reason = f"usual where {with_article(task)} task asks for a {kind}; the CSVs do not say, so compare the contest's page (--metric)"
+    usual = f"usual where {with_article(task)} task asks for a {kind}"
+    reason = f"{usual}; the CSVs do not say, so compare the contest's page (--metric)"
     return Found(PLAIN_METRIC[task, kind], reason)
 
 
