@@ -54,3 +54,12 @@ def shorten(value: object, width: int = 60) -> str:
     """`repr` of a user's value, cut so that a message stays one line."""
     text = repr(value)
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def with_article(word: str) -> str:
+    """A word with its article, for a message.
+
+    >>> with_article("binary"), with_article("ordinal")
+    ('a binary', 'an ordinal')
+    """
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"

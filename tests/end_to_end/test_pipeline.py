@@ -208,6 +208,36 @@ def test_members_are_averaged(cli, workspace):
     assert rows_of(output / "bilstm" / "fold0" / "oof.csv") != rows_of(output / "wide" / "fold0" / "oof.csv")
 
 
+def test_weights_of_members_and_thresholds_of_columns(cli, workspace):
+    path, output = workspace / "input" / "twin-multilabel", workspace / "output" / "twin-multilabel"
+    text = (path / "competition.toml").read_text()
+    text = text.replace('"roc_auc"', '"macro_f1"').replace('"probability"', '"label"')
+    (path / "competition.toml").write_text(
+        text + "\n[recipe.members.bilstm]\n[recipe.members.wide]\nmodel.hidden = 6\n"
+    )
+    shown = cli("all", "-c", "twin-multilabel", "--set", "ensemble.weights=fit").stdout
+    ensemble = json.loads((output / "summary.json").read_text())["ensemble"]
+    assert ensemble["weights"].keys() == {"bilstm", "wide"}
+    assert sum(ensemble["weights"].values()) == pytest.approx(1)
+    cuts = ensemble["threshold"]
+    named = ", ".join(f"{name} {cut:.4f}" for name, cut in zip(("positive", "negative", "strong"), cuts, strict=True))
+    assert f"thresholds: {named}; each fold's score" in shown
+    assert f"member wide, weight {ensemble['weights']['wide']:.2f}" in shown
+    shown = cli("all", "-c", "twin-multilabel", "--set", "ensemble.weights={bilstm = 3, wide = 1}").stdout
+    assert "made submission.csv" in shown
+    assert "kept wide folds 0, 1" in shown
+    summary = json.loads((output / "summary.json").read_text())
+    assert summary["ensemble"]["weights"] == {"bilstm": 0.75, "wide": 0.25}
+    oof = rows_of(output / "oof.csv")
+    for fold in (0, 1):
+        mine = [row[5:8] for row in oof[1:] if row[1] == str(fold)]
+        parts = [rows_of(output / member / f"fold{fold}" / "oof.csv")[1:] for member in ("bilstm", "wide")]
+        first, second = (np.array([row[1:] for row in part], dtype=float) for part in parts)
+        assert np.array(mine, dtype=float) == pytest.approx(0.75 * first + 0.25 * second, abs=1e-12)
+    values = {value for row in rows_of(output / "submission.csv")[1:] for value in row[1:]}
+    assert values <= {"0", "1"}
+
+
 def test_debug_goes_through_every_stage_apart(cli, workspace):
     shown = cli("all", "-c", "twin-multilabel", "--debug").stdout
     assert (workspace / "output" / "twin-multilabel-debug" / "submission.csv").is_file()

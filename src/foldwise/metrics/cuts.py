@@ -159,7 +159,7 @@ def ascend(function: Scores, places: Places, start: np.ndarray) -> tuple[np.ndar
             high = int(chosen[cut + 1]) if cut + 1 < len(chosen) else highest
             place, score = best_place(partial(scores_of, cut), low, high)
             if score >= best + least:
-                chosen[cut], best, moved = place, score, True
+                chosen[cut], best, moved = place, max(best, score), True
         return moved
 
     round_gains(-TIE)

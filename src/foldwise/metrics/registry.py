@@ -8,7 +8,7 @@ import numpy as np
 
 from foldwise.config import Metric as MetricName
 from foldwise.config import Task
-from foldwise.errors import InputError
+from foldwise.errors import InputError, with_article
 from foldwise.metrics import confusion, formulas
 
 
@@ -75,5 +75,5 @@ def metric_for(name: MetricName, task: Task) -> Metric:
     metric = METRICS[name]
     if task not in metric.tasks:
         fitting = ", ".join(known for known, other in METRICS.items() if task in other.tasks)
-        raise InputError(f"competition.metric = {name!r} is not for a {task} task; choose one of {fitting}")
+        raise InputError(f"competition.metric = {name!r} is not for {with_article(task)} task; choose one of {fitting}")
     return metric

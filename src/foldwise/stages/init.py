@@ -14,7 +14,7 @@ from foldwise.config import Kind, Metric, Task
 from foldwise.console import say
 from foldwise.data.table import Table, read_table
 from foldwise.data.targets import parse_number
-from foldwise.errors import Faults, InputError, shorten
+from foldwise.errors import Faults, InputError, shorten, with_article
 from foldwise.files import write_text
 from foldwise.metrics import metric_for
 from foldwise.paths import COMPETITIONS, CONFIG, Paths
@@ -267,16 +267,15 @@ def infer_kind(choices: Choices, sample: Table, id_column: str, task: Task) -> F
 def infer_metric(choices: Choices, task: Task, kind: Kind) -> Found:
     """No CSV says what the leaderboard counts: the usual one of the task, and a word about it."""
     if (task, kind) not in PLAIN_METRIC:
-        raise InputError(f"a {task} task cannot be submitted as {kind}; change --task or --kind")
+        raise InputError(f"{with_article(task)} task cannot be submitted as {kind}; change --task or --kind")
     if choices.metric:
         metric = metric_for(choices.metric, task)
         if metric.takes != "label" and kind == "label":
             other = "value" if task == "ordinal" else "probability"
             raise InputError(f"--metric {choices.metric} scores {metric.scored}; give --kind {other} with it")
         return Found(choices.metric, "as told")
-    reason = (
-        f"usual where a {task} task asks for a {kind}; the CSVs do not say, so compare the contest's page (--metric)"
-    )
+    usual = f"usual where {with_article(task)} task asks for a {kind}"
+    reason = f"{usual}; the CSVs do not say, so compare the contest's page (--metric)"
     return Found(PLAIN_METRIC[task, kind], reason)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from foldwise.config import Config, Kind, Recipe, Task
 from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
-from foldwise.errors import InputError
+from foldwise.errors import InputError, with_article
 from foldwise.files import read_json, sizes_of, write_json
 from foldwise.metrics import metric_for
 from foldwise.paths import Paths
@@ -81,7 +81,7 @@ def check_config(config: Config, slug: str) -> None:
     metric = metric_for(name, task)
     if kind not in KINDS[task]:
         fitting = " or ".join(map(repr, KINDS[task]))
-        raise InputError(f"submission.kind = {kind!r} is not for a {task} task; set it to {fitting}")
+        raise InputError(f"submission.kind = {kind!r} is not for {with_article(task)} task; set it to {fitting}")
     if kind == "label" and metric.takes != "label":
         raise InputError(
             f"submission.kind = 'label': {name} scores {metric.scored}; set the kind to {KINDS[task][-1]!r}"
@@ -91,7 +91,9 @@ def check_config(config: Config, slug: str) -> None:
     valued = task in ("multiclass", "regression") or (task == "ordinal" and kind == "value")
     if config.recipe.ensemble.method == "rank_mean" and (valued or not ordered):
         what = "submitted as values" if task == "ordinal" and ordered else f"scored by {name}"
-        raise InputError(f"recipe.ensemble.method = 'rank_mean': ranks cannot be {what} in a {task} task; use 'mean'")
+        raise InputError(
+            f"recipe.ensemble.method = 'rank_mean': ranks cannot be {what} in {with_article(task)} task; use 'mean'"
+        )
     check_weights(config.recipe)
 
 
