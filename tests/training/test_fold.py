@@ -170,6 +170,40 @@ def test_frozen_vectors_are_not_among_the_kept_weights_and_predictions_use_them(
     assert torch.equal(torch.from_numpy(result.test), expected)
 
 
+def test_vectors_that_train_later_are_among_the_kept_weights_and_stand_still_before():
+    data = make_data()
+    vectors = torch.from_numpy(data.vectors)
+    later, never = (
+        train_fold(
+            data, recipe(unfreeze_epoch=epoch, patience=99), "m", 0, METRICS["log_loss"], RUNTIME, lambda _: None
+        )
+        for epoch in (2, 5)
+    )
+    assert any(record["best"] for record in later.history[4:]), "the best must come later to prove anything"
+    assert torch.equal(never.weights["embedding.weight"], vectors)
+    assert not torch.equal(later.weights["embedding.weight"], vectors)
+    before, after = ([record["score"] for record in result.history] for result in (later, never))
+    assert before[:4] == after[:4]
+    assert before[4:] != after[4:]
+
+
+def test_a_plateau_follows_the_validation_score():
+    arguments = {"patience": 0, "factor": 0.5, "threshold": 1.0}  # no score is better by so much
+    settings = recipe(schedule="plateau", schedule_arguments=arguments, epochs=2, patience=99)
+    result = train_fold(make_data(), settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert [record["learning_rate"] for record in result.history] == [0.02, 0.01, 0.005, 0.0025]
+
+
+def test_class_weights_come_from_training_rows_alone():
+    data, settings = make_data(), recipe(class_weights="balanced", epochs=1)
+    result = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    other = replace(data, targets=replace(data.targets, y=np.where(data.folds[:, None] == 0, 1, data.targets.y)))
+    again = train_fold(other, settings, "m", 0, METRICS["accuracy"], RUNTIME, lambda _: None)
+    assert result.history[0]["loss"] == again.history[0]["loss"]
+    plain = train_fold(data, recipe(epochs=1), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert result.history[0]["loss"] != plain.history[0]["loss"]
+
+
 def test_batches_by_tokens_train_and_the_schedule_ends_at_zero():
     data, settings = make_data(), recipe(epochs=3, patience=99)
     by_tokens = Recipe.model_validate({**settings.model_dump(), "batches": {"tokens": 60, "group": 3}})
