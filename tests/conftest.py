@@ -4,11 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from foldwise.config import Config
 
 # A busy machine is slow; that says nothing about the code.
 settings.register_profile("foldwise", deadline=None)
@@ -23,7 +26,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 def command(root: Path, *arguments: str) -> list[str]:
     """`./run.sh …` with every folder below `root`, in this interpreter."""
     folders = [part for name in ("input", "folds", "output") for part in (f"--{name}", str(root / name))]
-    where = folders[:2] if arguments[0] == "init" else folders
+    where = folders[:2] if arguments[0] in ("init", "competitions") else folders
     return [sys.executable, "-m", "foldwise", *arguments, *where]
 
 
@@ -51,3 +54,15 @@ def cli(workspace: Path) -> Cli:
         return done
 
     return run
+
+
+def make_config(task: str, metric: str, target: Sequence[str] = ("y",), soft_cut: float | None = None, **columns: Any):
+    """A configuration of columns `id`, `text` and `target`, for tests of what reads tables."""
+    kinds = {"regression": "value", "multiclass": "label", "ordinal": "label"}
+    content = {
+        "competition": {"slug": "x", "task": task, "metric": metric, "soft_cut": soft_cut},
+        "files": columns.pop("files", {}),
+        "columns": {"id": "id", "text": ["text"], "target": list(target), **columns},
+        "submission": {"kind": kinds.get(task, "probability")},
+    }
+    return Config.model_validate(content)

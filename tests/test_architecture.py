@@ -18,7 +18,7 @@ ALLOWED = {
     "metrics": {"config", "errors"},
     "ensembling": {"config", "metrics"},
     "data": {"config", "errors", "paths"},
-    "models": {"config", "errors", "plugins", "data"},
+    "models": {"config", "errors", "data", "plugins"},
     "submission": {"config", "errors", "files", "metrics", "data"},
     "training": {"config", "errors", "files", "plugins", "metrics", "data", "models"},
     "stages": {

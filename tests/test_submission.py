@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foldwise.data.table import read_table
-from foldwise.errors import RunError
+from foldwise.errors import InputError, RunError
 from foldwise.submission import Format, build_submission, check_submission, write_submission
 
 IDS = ["b", "007", "a,b", 'q"q']
@@ -36,11 +36,38 @@ def test_what_is_handed_in_reads_back_exactly(tmp_path_factory, ids, data):
 
 def test_labels():
     predictions = np.array([[0.2], [0.5], [0.7], [0.4]])
-    assert build_submission(form("label"), predictions, 0.5)["target"].tolist() == ["0", "1", "1", "0"]
-    assert build_submission(form("label"), predictions, 0.3)["target"].tolist() == ["0", "1", "1", "1"]
+    assert build_submission(form("label"), predictions)["target"].tolist() == ["0", "1", "1", "0"]
+    assert build_submission(form("label"), predictions, np.array([0.3]))["target"].tolist() == ["0", "1", "1", "1"]
     classes = form("label", "multiclass", names=["x", "y z"])
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [1, 0], [0, 1]])
     assert build_submission(classes, probabilities)["target"].tolist() == ["x", "y z", "x", "y z"]
+
+
+def test_labels_of_columns_have_a_threshold_each():
+    wanted = form("label", "multilabel", columns=["x", "y"], names=["x", "y"])
+    frame = build_submission(wanted, np.array([[0.2, 0.2]] * 4), np.array([0.1, 0.3]))
+    check_submission(wanted, frame)
+    assert frame[["x", "y"]].to_numpy().tolist() == [["1", "0"]] * 4
+
+
+def test_an_ordinal_task_gives_the_names_of_its_classes_by_their_cuts():
+    wanted = form("label", "ordinal", names=["bad", "fair", "good"])
+    predictions = np.array([[-0.3], [0.4], [1.2], [7]])
+    frame = build_submission(wanted, predictions, np.array([0.4, 1.3]))
+    check_submission(wanted, frame)
+    assert frame["target"].tolist() == ["bad", "fair", "fair", "good"]
+    assert build_submission(wanted, predictions)["target"].tolist() == ["bad", "bad", "fair", "good"]
+    with pytest.raises(RunError, match="'1', which is no label"):
+        check_submission(wanted, frame.assign(target="1"))
+
+
+def test_an_ordinal_task_gives_values_on_the_scale_of_its_labels():
+    wanted = form("value", "ordinal", names=["1", "2", "4"])
+    frame = build_submission(wanted, np.array([[-1], [0.5], [1.5], [2.5]]))
+    check_submission(wanted, frame)
+    assert [float(value) for value in frame["target"]] == [0, 1.5, 3, 5]
+    with pytest.raises(InputError, match="label 'fair' is not a number; set the kind to 'label'"):
+        build_submission(form("value", "ordinal", names=["1", "fair"]), np.array([[0.5]] * 4))
 
 
 def test_columns_follow_the_outputs_whatever_the_samples_order():

@@ -10,6 +10,7 @@ import sys
 import traceback as tracebacks
 import typing
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,6 +73,7 @@ def make_run(
     options = [part for name, folder in given if folder for part in (name, str(folder))] + ["--debug"] * debug
     config = load_config(paths.config, settings)
     check_config(config, competition)
+    paths = replace(paths, stems=config.files.model_dump(include={"train", "test", "sample_submission", "solution"}))
     return Run(config, paths, force, debug, device.value, command, tuple(options))  # type: ignore[attr-defined]
 
 
@@ -217,6 +219,17 @@ def run_init(
     chosen = [option.value if option else None for option in (task, kind, metric)]
     choices = Choices(id_, text or [], target or [], group, *chosen)
     guarded(lambda: init(resolve(slug, input_, None, None), choices, force), traceback)
+
+
+@app.command("competitions")
+def run_competitions(
+    input_: Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")] = None,
+    traceback: Traceback = False,
+) -> None:
+    """List the contests known by name and your own: task, metric, files, and whether the data is in place."""
+    from foldwise.stages.competitions import competitions
+
+    guarded(lambda: competitions(input_), traceback)
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ Metric = Literal[
     "log_loss", "mean_column_log_loss", "roc_auc", "mean_column_roc_auc", "average_precision", "jigsaw_bias_auc",
     "rmse", "mcrmse", "mae", "r2", "pearson", "spearman",
 ]  # fmt: skip
+VALUE_METRICS = ("rmse", "mcrmse", "mae", "r2", "pearson", "spearman")  # take values, not labels or probabilities
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -171,6 +172,9 @@ class Model(Section):
     dropout: Fraction = 0.3
     train_embedding: bool = True
     arguments: dict[str, Any] = {}  # keyword arguments of a class of your own
+
+
+LINEAR = "linear"  # the model that is not a network
 
 
 class Linear(Section):

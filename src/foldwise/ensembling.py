@@ -1,4 +1,4 @@
-"""From the predictions of folds and members to one per row, and the threshold that makes labels of them."""
+"""From the predictions of folds and members to one per row: averages, weights, and scores that do not flatter."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 
 from foldwise.config import Task
-from foldwise.metrics import Metric, best_threshold, score, to_labels
+from foldwise.metrics import METRICS, Metric, best_cuts, score, score_labels, to_labels
 
 Method = Literal["mean", "rank_mean"]
+STEPS = 50  # members that the greedy search picks at most; weights are whole multiples of a share of that size
+PATIENCE = 5  # picks without a gain before it stops
+GAIN = 1e-9  # in the score; less is rounding
 
 
 def to_ranks(predictions: np.ndarray) -> np.ndarray:
@@ -20,10 +23,14 @@ def to_ranks(predictions: np.ndarray) -> np.ndarray:
     return pd.DataFrame(predictions).rank(pct=True).to_numpy()
 
 
-def average(predictions: Sequence[np.ndarray], method: Method) -> np.ndarray:
-    """Mean, or mean rank, of several models' (N, C) predictions of the same rows."""
+def average(predictions: Sequence[np.ndarray], method: Method, weights: np.ndarray | None = None) -> np.ndarray:
+    """Mean, or mean rank, of several models' (N, C) predictions of the same rows.
+
+    Args:
+        weights: (M,) one for each model, none negative, one above 0; None for equal ones.
+    """
     parts = [to_ranks(part) if method == "rank_mean" else part for part in predictions]
-    return np.mean(parts, axis=0)
+    return np.mean(parts, axis=0) if weights is None else np.average(parts, axis=0, weights=weights)
 
 
 def assemble_oof(parts: dict[int, np.ndarray], folds: np.ndarray, method: Method) -> np.ndarray:
@@ -42,26 +49,103 @@ def assemble_oof(parts: dict[int, np.ndarray], folds: np.ndarray, method: Method
     return oof
 
 
-def cross_fitted_scores(
-    metric: Metric, task: Task, y: np.ndarray, oof: np.ndarray, folds: np.ndarray
-) -> tuple[float, list[float]]:
-    """Score on all rows and per fold, each fold cut at the threshold that is best on the *other* folds.
+def fitted_on(metric: Metric, task: Task, method: Method) -> Metric:
+    """The score that weights are fitted on: the metric itself, but for hard labels one that moves with every row.
 
-    A threshold scored on the rows it was chosen on flatters; this is what a new row can expect. Metrics that take
-    no labels have no threshold, and this is their plain score.
+    A score of labels jumps when single rows cross a cut, and of many weightings the best one is then chosen by chance.
+    Probabilities are fitted by log loss, values of an ordinal task by their squared error; ranks, which are neither,
+    by what only sees the order.
+    """
+    if metric.takes != "label":
+        return metric
+    if method == "rank_mean":
+        return METRICS["spearman" if task == "ordinal" else "roc_auc"]
+    return METRICS["rmse" if task == "ordinal" else "log_loss"]
+
+
+def greedy_weights(metric: Metric, task: Task, truth: np.ndarray, oofs: Sequence[np.ndarray]) -> np.ndarray:
+    """(M,) weights of models by greedy selection with replacement.
+
+    The member that does the mean most good joins it, again and again, also more than once; the weights are the counts
+    of the best mean on the way. Few members get much weight and useless ones none, which holds up better on new rows
+    than solving for the weights (Caruana et al. 2004, "Ensemble selection from libraries of models").
+    """
+    direction = 1 if metric.greater_is_better else -1
+    total, counts = np.zeros_like(oofs[0], dtype=np.float64), np.zeros(len(oofs))
+    best, kept, idle = -np.inf, np.ones(len(oofs)), 0
+    for step in range(1, STEPS + 1):
+        scores = [direction * score(metric, task, truth, (total + oof) / step) for oof in oofs]
+        if np.isnan(scores).all():
+            break  # undefined on these rows, whatever the weights
+        pick = int(np.nanargmax(scores))
+        total += oofs[pick]
+        counts[pick] += 1
+        if scores[pick] > best + GAIN:
+            best, kept, idle = scores[pick], counts.copy(), 0
+        else:
+            idle += 1
+        if idle == PATIENCE or len(oofs) == 1:
+            break
+    return kept / kept.sum()
+
+
+def fit_weights(
+    metric: Metric,
+    task: Task,
+    truth: np.ndarray,
+    oofs: Sequence[np.ndarray],
+    folds: np.ndarray,
+    method: Method = "mean",
+) -> np.ndarray:
+    """(folds, M) weights of members, each fold's fitted on the rows of the *other* folds; none negative, together 1.
+
+    New rows are weighed by the mean over folds: as they get the mean of the folds' models, they get the mean of the
+    weightings that the folds were scored with, and chance in one fit is averaged away (the bagging of Caruana et al.).
+
+    Args:
+        oofs: (N, C) out-of-fold predictions of each member, as `assemble_oof` gives them.
+        folds: (N,) fold of each row.
+        method: how `oofs` were made.
+    """
+    target = fitted_on(metric, task, method)
+    outside = [folds != fold for fold in np.unique(folds)]
+    return np.stack([greedy_weights(target, task, truth[rows], [oof[rows] for oof in oofs]) for rows in outside])
+
+
+def cross_fitted_ensemble(
+    metric: Metric, task: Task, truth: np.ndarray, oofs: Sequence[np.ndarray], folds: np.ndarray, weights: np.ndarray
+) -> tuple[float, list[float]]:
+    """Score of weighted members on all rows and per fold, each fold cut where it is best on the *other* folds.
+
+    Cuts and weights scored on the rows they were chosen on flatter; this is what a new row can expect. Metrics that
+    take no labels have no cuts.
+
+    Args:
+        weights: (folds, M) of each fold, as `fit_weights` gives them; (M,) where they were not fitted.
 
     Returns:
         Pooled score over all rows at once, and one score per fold in order of the fold numbers.
     """
-    numbers = np.unique(folds)
-    if metric.takes != "label":
-        return score(metric, task, y, oof), [score(metric, task, y[folds == k], oof[folds == k]) for k in numbers]
-    shifted = oof.copy()
-    scores = []
-    for fold in numbers:
+    numbers, by_labels = np.unique(folds), metric.takes == "label"
+    if not all(np.isfinite(oof).all() for oof in oofs):
+        return float("nan"), [float("nan")] * len(numbers)
+    scores, parts = [], []
+    for fold, size in zip(numbers, np.broadcast_to(weights, (len(numbers), len(oofs))), strict=True):
         inside = folds == fold
-        threshold = best_threshold(metric, task, y[~inside], oof[~inside])
-        scores.append(score(metric, task, y[inside], oof[inside], threshold))
-        if task != "multiclass":
-            shifted[inside] = to_labels(oof[inside], task, threshold)  # 0 or 1, whatever cut follows
-    return score(metric, task, y, shifted), scores
+        oof = average(oofs, "mean", size)
+        cuts = best_cuts(metric, task, truth[~inside], oof[~inside])
+        scores.append(score(metric, task, truth[inside], oof[inside], cuts))
+        parts.append(to_labels(oof[inside], task, cuts) if by_labels else oof[inside])
+    in_order = truth[np.argsort(folds, kind="stable")]  # fold after fold, as the parts are
+    return (score_labels if by_labels else score)(metric, task, in_order, np.concatenate(parts)), scores
+
+
+def cross_fitted_scores(
+    metric: Metric, task: Task, truth: np.ndarray, oof: np.ndarray, folds: np.ndarray
+) -> tuple[float, list[float]]:
+    """Score of (N, C) out-of-fold predictions on all rows and per fold, each fold cut as the *other* folds say.
+
+    Returns:
+        As `cross_fitted_ensemble`.
+    """
+    return cross_fitted_ensemble(metric, task, truth, [oof], folds, np.ones(1))

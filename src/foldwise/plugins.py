@@ -40,7 +40,8 @@ def load(spec: str, key: str) -> Any:
         names = [name for name in vars(module) if not name.startswith("_")]
         near = difflib.get_close_matches(attribute, names, n=3, cutoff=0.5)
         mend = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names) or 'nothing'}"
-        raise InputError(f"{where}: {module.__file__ or module_name} has no {attribute!r}; {mend}")
+        file = getattr(module, "__file__", None) or module_name
+        raise InputError(f"{where}: {file} has no {attribute!r}; {mend}")
     return getattr(module, attribute)
 
 

@@ -8,11 +8,13 @@ import pandas as pd
 
 from foldwise.config import Kind, Task
 from foldwise.data.table import read_table
-from foldwise.errors import RunError
+from foldwise.data.targets import parse_number
+from foldwise.errors import InputError, RunError
 from foldwise.files import atomic_file, write_csv
-from foldwise.metrics import to_labels
+from foldwise.metrics import neutral_cuts, to_labels
 
 SUM_TOLERANCE = 1e-3  # of the probabilities of one row's classes
+NAMED: tuple[Task, ...] = ("multiclass", "ordinal")  # tasks whose labels are names, not 0 and 1 in a column of each
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,11 @@ class Format:
     Attributes:
         sample: sample_submission.csv as strings; its ids, their order and its columns are kept.
         id_column: its id column.
-        columns: its prediction columns, in the order of the model's outputs; one for the labels of a multiclass task.
+        columns: its prediction columns, in the order of the model's outputs; one for the labels of a multiclass task,
+            and of an ordinal one.
         kind: hard labels, probabilities or values.
         task: with `kind` decides what a valid value is.
-        names: the C outputs; the class labels of a multiclass task.
+        names: the C outputs; the class labels of a multiclass task, and, rising, of an ordinal one.
     """
 
     sample: pd.DataFrame
@@ -36,26 +39,47 @@ class Format:
     names: list[str]
 
 
-def build_submission(form: Format, predictions: np.ndarray, threshold: float = 0.5) -> pd.DataFrame:
+def build_submission(form: Format, predictions: np.ndarray, cuts: np.ndarray | None = None) -> pd.DataFrame:
     """Fill the sample with predictions.
 
     Args:
-        predictions: (M, C) in the order of the sample's rows.
-        threshold: where probabilities are cut to 0/1 labels.
+        predictions: (M, C) in the order of the sample's rows; of an ordinal task (M, 1) on the scale of class numbers.
+        cuts: where labels begin, as `foldwise.metrics.best_cuts` gives them; None for the neutral ones.
 
     Returns:
         A table of strings, floats in the shortest form that reads back to the same number.
+
+    Raises:
+        InputError: values are asked for of an ordinal task whose labels are not numbers.
     """
     frame = form.sample.copy()
     if form.kind == "label":
-        labels = to_labels(predictions, form.task, threshold)
-        if form.task == "multiclass":
+        cuts = neutral_cuts(form.task, len(form.names)) if cuts is None else cuts
+        labels = to_labels(predictions, form.task, cuts)
+        if form.task in NAMED:
             frame[form.columns[0]] = [form.names[label] for label in labels]
             return frame
         predictions = labels.astype(int)
+    elif form.task == "ordinal":
+        predictions = to_scale(predictions, form.names)
     for index, column in enumerate(form.columns):
         frame[column] = [repr(value) for value in predictions[:, index].tolist()]
     return frame
+
+
+def to_scale(predictions: np.ndarray, names: list[str]) -> np.ndarray:
+    """(M, 1) values on the scale of class numbers → on that of the labels, such as 1 … 6; straight between and beyond.
+
+    Raises:
+        InputError: a label is not a number.
+    """
+    numbers = [parse_number(name) for name in names]
+    if None in numbers:
+        name = names[numbers.index(None)]
+        raise InputError(f"submission.kind = 'value': the label {name!r} is not a number; set the kind to 'label'")
+    scale = np.array(numbers, dtype=np.float64)
+    lower = np.clip(np.floor(predictions), 0, len(scale) - 2).astype(np.int64)
+    return scale[lower] + (predictions - lower) * (scale[lower + 1] - scale[lower])
 
 
 def check_submission(form: Format, frame: pd.DataFrame) -> None:
@@ -69,7 +93,7 @@ def check_submission(form: Format, frame: pd.DataFrame) -> None:
     if list(frame[form.id_column]) != list(form.sample[form.id_column]):
         raise RunError(f"submission: {len(frame)} ids, not the sample's {len(form.sample)} in their order")
     if form.kind == "label":
-        allowed = set(form.names) if form.task == "multiclass" else {"0", "1"}
+        allowed = set(form.names) if form.task in NAMED else {"0", "1"}
         for column in form.columns:
             wrong = sorted(set(frame[column]) - allowed)
             if wrong:

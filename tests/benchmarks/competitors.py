@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from foldwise.data.tokenizer import PAD
 from foldwise.models import build_model
-from foldwise.training.fold import FoldData
+from foldwise.training.fold_data import FoldData
 from foldwise.training.precision import choose_device
 
 WARM = 1  # step before the clock starts: it makes the optimizer's state

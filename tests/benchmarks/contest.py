@@ -23,7 +23,7 @@ from foldwise.config import Batches, Model, Recipe, Training
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.paths import REPOSITORY
-from foldwise.training.fold import FoldData
+from foldwise.training.fold_data import FoldData
 
 SLUG = "questions"
 BATCH = 512  # rows
@@ -53,7 +53,8 @@ def prepare(folder: Path, rows: int) -> None:
 def load(folder: Path) -> FoldData:
     """What `prepare` wrote, mapped into memory as foldwise's workers do."""
     tokens = folder / "output" / SLUG / "tokens"
-    targets = Targets("binary", np.load(folder / "targets.npy"), ["target"])
+    y = np.load(folder / "targets.npy")
+    targets = Targets("binary", y, y, ["target"])
     vectors = np.load(tokens / "vectors.npy", mmap_mode="c")
     return FoldData(TokenStore.open(tokens), vectors, targets, np.load(folder / "folds.npy"))
 

@@ -12,7 +12,8 @@ from contest import BATCH, RECIPE, load
 
 from foldwise.data.batching import Batch
 from foldwise.metrics import metric_for
-from foldwise.training.fold import FoldData, build_trainer, train_fold
+from foldwise.training.fold import build_trainer, train_fold
+from foldwise.training.fold_data import FoldData
 from foldwise.training.placement import WORTH_PROCESSES, Placement, place_on_cpu, place_on_gpus, threads_per_fold
 from foldwise.training.precision import Runtime, choose_device, choose_precision
 from foldwise.training.workers import Report, run_jobs
@@ -93,7 +94,7 @@ def step_one(job: Job, report: Report) -> None:
     width = round(float(data.store.lengths.mean()))
     batches = ready_batches(data, width, job.runtime.device)
     torch.set_num_threads(job.runtime.threads)
-    trainer = build_trainer(data, RECIPE, seed=0, steps=1000, runtime=job.runtime)
+    trainer = build_trainer(data, RECIPE, 0, 1000, job.runtime, np.arange(len(data.folds)))
     trainer.model.train()
     trainer.averages.before_step = trainer.averages.update = lambda: None  # steps and nothing else
     step, start = 0, 0.0

@@ -26,7 +26,8 @@ from foldwise.data.batching import BucketBatchSampler, TokenDataset, pad_collate
 from foldwise.data.embeddings import random_vectors
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
-from foldwise.training.fold import FoldData, build_trainer
+from foldwise.training.fold import build_trainer
+from foldwise.training.fold_data import FoldData
 from foldwise.training.loop import BatchSource
 from foldwise.training.precision import Runtime
 
@@ -67,12 +68,13 @@ def batches_per_second(repeats: int) -> dict[str, float]:
 def seconds_per_step(steps: int) -> dict[int, float]:
     """Seconds of a whole training step (forward, backward, clip, optimizer, average), by words in the table."""
     runtime = Runtime(CPU, "fp32", 1)
-    targets = Targets("binary", np.zeros((BATCH * (steps + 1), 1), dtype=np.float32), ["target"])
+    y = np.zeros((BATCH * (steps + 1), 1), dtype=np.float32)
+    targets = Targets("binary", y, y, ["target"])
     trainers, batches = {}, {}
     for words in SIZES:
         store = zipf_store(np.full(len(targets.y), WIDTH), words)
         data = FoldData(store, random_vectors(words, 100), targets, np.zeros(len(store), dtype=np.int64))
-        trainers[words] = build_trainer(data, RECIPE, seed=0, steps=steps + 1, runtime=runtime)
+        trainers[words] = build_trainer(data, RECIPE, 0, steps + 1, runtime, np.arange(len(store)))
         trainers[words].model.train()
         plan = np.split(np.arange(len(store)), steps + 1)
         batches[words] = list(BatchSource(store, torch.from_numpy(targets.y), CPU).batches(plan))

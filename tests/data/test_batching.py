@@ -14,11 +14,12 @@ from foldwise.data.batching import (
     sorted_plan,
 )
 from foldwise.data.token_store import TokenStore
+from foldwise.training.loop import BatchSource
 
 
-def make_store(lengths: list[int], seed: int = 0) -> TokenStore:
+def make_store(lengths: list[int], seed: int = 0, columns: int = 1) -> TokenStore:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return TokenStore(np.random.default_rng(seed).integers(1, 50, offsets[-1], dtype=np.int32), offsets)
+    return TokenStore(np.random.default_rng(seed).integers(1, 50, offsets[-1], dtype=np.int32), offsets, columns)
 
 
 def test_no_rows_no_batches():
@@ -116,27 +117,34 @@ def test_padding_share_by_hand():
     assert padding_share(np.array([1, 3, 2]), [np.array([0, 1]), np.array([2])]) == 1 - 6 / 8
 
 
-@given(lengths=LENGTHS, data=st.data())
-def test_gathered_batches_are_the_collated_ones(lengths, data):
-    store = make_store(lengths)
+@given(lengths=LENGTHS, columns=st.integers(1, 3), data=st.data())
+def test_gathered_batches_are_the_collated_ones(lengths, columns, data):
+    store = make_store(lengths * columns, columns=columns)
     rows = np.array(data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=20)))
     targets = torch.arange(len(lengths), dtype=torch.float32)[:, None]
     dataset = TokenDataset(store, rows, targets)
     collated = pad_collate([dataset[index] for index in range(len(rows))])
-    gathered = gather_batch(
-        torch.from_numpy(store.tokens), torch.from_numpy(store.offsets), torch.from_numpy(rows), targets
-    )
-    known = gather_batch(
-        torch.from_numpy(store.tokens),
-        torch.from_numpy(store.offsets),
-        torch.from_numpy(rows),
-        targets,
-        int(collated.lengths.max()),
-    )
-    assert all(torch.equal(one, other) for one, other in zip(gathered, known, strict=True))
-    for one, other in zip(collated, gathered, strict=True):
-        assert one.dtype == other.dtype
-        assert torch.equal(one, other)
+    flat = torch.from_numpy(store.tokens), torch.from_numpy(store.offsets), torch.from_numpy(rows)
+    gathered = gather_batch(*flat, targets, columns=columns)
+    known = gather_batch(*flat, targets, int(collated.lengths.max()), columns)
+    (trained,) = BatchSource(store, targets, torch.device("cpu")).batches([rows])
+    for other in (gathered, known, trained):
+        for one, its in zip(collated, other, strict=True):
+            assert (one is None) == (its is None)
+            if one is not None:
+                assert one.dtype == its.dtype
+                assert torch.equal(one, its)
+
+
+def test_texts_of_several_columns_stand_column_by_column():
+    store = make_store([2, 3, 1, 0], columns=2)  # row 0: texts of 2 and 3 tokens, row 1: of 1 and 0
+    assert len(store) == 2
+    assert store.lengths.tolist() == [3, 1]
+    (batch,) = BatchSource(store, None, torch.device("cpu")).batches([np.array([1, 0])])
+    assert batch.lengths.tolist() == [1, 2, 0, 3]
+    assert batch.tokens[1, :2].tolist() == store.tokens[:2].tolist()
+    assert batch.tokens[3].tolist() == store.tokens[2:5].tolist()
+    assert store.row(0).tolist() == store.tokens[:5].tolist()
 
 
 def test_pieces_work_alone_in_a_dataloader(tmp_path):

@@ -56,6 +56,24 @@ def test_tokens_read_back_and_counts_hold():
     assert store.offsets.tolist() == [0, 5, 7, 7, 10]
 
 
+def test_cuts_keep_the_part_asked_for_and_a_share_gives_the_limit():
+    texts = ["a b c d e f g", "a b c", "", "x y z u v w"]
+    kept = {}
+    for cut in ("head", "tail", "head+tail"):
+        store, words, _ = tokenize(texts, 3, Tokens(max_length=3, cut=cut), lambda _: None)
+        kept[cut] = [" ".join(words_of(store, words, row)) for row in range(4)]
+    assert kept["head"] == ["a b c", "a b c", "", "x y z"]
+    assert kept["tail"] == ["e f g", "a b c", "", "u v w"]
+    assert kept["head+tail"] == ["a b g", "a b c", "", "x y w"]
+    for share, longest in (("100%", 7), ("67%", 7), ("66%", 3), ("33%", 1)):  # of the 3 training texts: 0, 3 and 7
+        store, _, _ = tokenize(texts, 3, Tokens(max_length=share), lambda _: None)
+        assert store.lengths.tolist() == [min(length, longest) for length in (7, 3, 0, 6)], share
+
+
+def test_columns_are_parted_by_a_token_of_its_own():
+    assert pieces("First one <sep> second") == ["first", "one", "<sep>", "second"]
+
+
 def test_train_only_vocabulary_does_not_know_test_words():
     store, words, counts = tokenize(TEXTS, 2, Tokens(vocabulary="train"), lambda _: None)
     assert set(words) == {"<pad>", "<unk>", "the", "film", "a"}

@@ -23,7 +23,8 @@ def edit(path: Path, old: str, new: str) -> None:
         ("test.csv", "id,text", "id,text,id", ["test.csv", "2 columns 'id'"]),
         ("sample_submission.csv", "id,prediction", "id,a,b", ["sample_submission.csv", "fields where the header has 3"]),
         ("competition.toml", "task = ", "tusk = ", ["competition.toml", "did you mean task?"]),
-        ("competition.toml", 'metric = "f1"', 'metric = "rmse"', ["'rmse' is not for a binary task"]),
+        ("competition.toml", 'metric = "f1"', 'metric = "rmse"', ["'label': rmse scores values; set the kind to 'probability'"]),
+        ("competition.toml", 'metric = "f1"', 'metric = "micro_f1"', ["'micro_f1' is not for a binary task"]),
         ("competition.toml", 'slug = "twin-binary"', 'slug = "other"', ["competition.slug = 'other'"]),
         ("competition.toml", 'metric = "f1"', 'metric = "roc_auc"', ["'label'", "roc_auc scores probabilities"]),
         ("competition.toml", 'kind = "label"', 'kind = "value"', ["submission.kind = 'value' is not for a binary task"]),
@@ -125,6 +126,10 @@ def test_stages_in_the_wrong_order(cli):
         (["all", "-c", "twin-binary", "--set", "epochs=3"], ["did you mean training.epochs?", "--set epochs=3"]),
         (["all", "-c", "twin-binary", "--set", "model.pooling=max"], ['write ["max"]']),
         (["all", "-c", "twin-binary", "--device", "tpu"], ["tpu"]),
+        (
+            ["all", "-c", "twin-binary", "--set", "ensemble.weights={bilstn = 1}"],
+            ["'bilstm' has none, 'bilstn' is no member"],
+        ),
         (["al", "-c", "twin-binary"], ["No such command 'al'"]),
     ],
 )

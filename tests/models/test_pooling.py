@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from foldwise.models.pooling import AttentionPooling, masked_max, masked_mean
+from foldwise.models.pooling import AttentionPooling, last_states, masked_max, masked_mean
 
 LENGTHS = torch.tensor([5, 1, 3, 0])
 MASK = torch.arange(5) < LENGTHS[:, None]
@@ -38,3 +38,16 @@ def test_half_precision_has_no_infinities():
     for dtype in (torch.bfloat16, torch.float16):
         for pool in (masked_max, masked_mean):
             assert torch.isfinite(pool(STATES.to(dtype), MASK)).all()
+
+
+@pytest.mark.parametrize("padding", [0.0, 1e9, -1e9])
+def test_last_states_are_those_at_the_ends_of_a_row(padding):
+    states = torch.randn(4, 5, 6, generator=torch.Generator().manual_seed(1))
+    expected = torch.stack(
+        [
+            torch.cat([row[length - 1, :3], row[0, 3:]]) if length else torch.zeros(6)
+            for row, length in zip(states, LENGTHS, strict=True)
+        ]
+    )
+    assert torch.equal(last_states(states.masked_fill(~MASK[:, :, None], padding), MASK), expected)
+    assert torch.equal(last_states(states, None), torch.cat([states[:, -1, :3], states[:, 0, 3:]], dim=1))

@@ -42,6 +42,7 @@ def result(folder: Path) -> dict:
         ({"y": ["b", "a", "b", "c"]}, {"y": "a"}, "multiclass", "label", "accuracy"),
         ({"y": ["b", "a", "b", "c"]}, {"a": "0.3", "b": "0.3", "c": "0.3"}, "multiclass", "probability", "log_loss"),
         ({"p": ["0", "1", "0", "1"], "q": ["1", "1", "0", "0"]}, {"p": "0.5", "q": "0.5"}, "multilabel", "probability", "roc_auc"),
+        ({"p": ["0", "1", "0", "1"], "q": ["1", "1", "0", "0"]}, {"p": "0", "q": "1"}, "multilabel", "label", "micro_f1"),
         ({"y": ["0.25", "1.5", "-3", "2"]}, {"y": "0"}, "regression", "value", "rmse"),
         ({"y": ["1", "2", "3", "4"]}, {"y": "0.5"}, "regression", "value", "rmse"),
     ],
@@ -67,7 +68,7 @@ def test_side_columns_are_ignored_by_name_and_the_result_runs(cli, workspace):
 @pytest.mark.parametrize(
     ("target", "sample", "extra", "options", "expected"),
     [
-        ({"y": ["1", "2", "3", "1"]}, {"y": "1"}, {}, ["--task multiclass", "--task regression"], "3 whole numbers"),
+        ({"y": ["1", "2", "3", "1"]}, {"y": "1"}, {}, ["--task multiclass", "--task regression", "--task ordinal"], "3 whole numbers"),
         (
             {"y": ["a", "b", "b", "a"]}, {"y": "a"}, {"title": list(reversed(WORDS))},
             ["--text body", "--text title"], "words a row",
@@ -131,6 +132,17 @@ def test_a_metric_of_probabilities_wants_probabilities(cli, workspace):
     )
 
 
+@pytest.mark.parametrize(("options", "kind"), [((), "label"), (("--metric", "mae"), "value")])
+def test_classes_in_order(cli, workspace, options, kind):
+    folder = competition(workspace, {"y": ["1", "2", "3", "1"]}, {"y": "1"})
+    cli("init", "new", "--task", "ordinal", *options)
+    found = result(folder)
+    assert (found["competition"]["task"], found["submission"]["kind"]) == ("ordinal", kind)
+    assert found["competition"]["metric"] == (options[1] if options else "quadratic_kappa")
+    message = cli("init", "new", "--force", "--task", "ordinal", "--metric", "mae", "--kind", "label", code=2).stderr
+    assert "mae scores values; give --kind value" in message
+
+
 def test_missing_folder(cli):
     assert "no such folder" in cli("init", "nowhere", code=2).stderr
 
@@ -138,3 +150,20 @@ def test_missing_folder(cli):
 def test_missing_table(cli, workspace):
     (workspace / "input" / "new").mkdir()
     assert "no table 'train'; put one of train.csv, train.tsv" in cli("init", "new", code=2).stderr
+
+
+def test_a_contest_known_by_name_needs_no_init(cli, workspace):
+    slug = "spooky-author-identification"
+    folder = competition(workspace, {"author": ["EAP", "HPL", "MWS", "EAP"]}, {"EAP": "0", "HPL": "0", "MWS": "1"})
+    folder.rename(folder.with_name(slug))
+    assert "is known by name: `./run.sh all -c spooky-author-identification`" in cli("init", slug, code=2).stderr
+    assert "wrote" in cli("init", slug, "--force").stdout
+    assert (workspace / "input" / slug / "competition.toml").is_file()
+
+
+def test_a_metric_of_classes_on_a_scale_decides_the_task(cli, workspace):
+    folder = competition(workspace, {"score": ["1", "2", "3", "4"]}, {"score": "3"})
+    assert "--task multiclass or --task ordinal or --task regression" in cli("init", "new", code=2).stderr
+    cli("init", "new", "--metric", "quadratic_kappa")
+    assert result(folder)["competition"]["task"] == "ordinal"
+    assert result(folder)["submission"] == {"kind": "label"}

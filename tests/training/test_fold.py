@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
+from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
@@ -14,8 +16,9 @@ from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
 from foldwise.metrics import METRICS, Metric
-from foldwise.models import build_model
-from foldwise.training.fold import FoldData, fold_seed, train_fold
+from foldwise.models import Shape, build_model
+from foldwise.training.fold import StoppedError, fold_seed, train_fold
+from foldwise.training.fold_data import FoldData, standardise
 from foldwise.training.loop import BatchSource, predict
 from foldwise.training.precision import Runtime
 from foldwise.training.schedules import build_schedules
@@ -35,12 +38,14 @@ def make_data(task="binary", rows=90, test_rows=17) -> FoldData:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     store = TokenStore(rng.integers(1, 30, offsets[-1], dtype=np.int32), offsets)
     signal = np.array([(store.row(row) < 12).sum() - (store.row(row) > 18).sum() for row in range(rows)])
-    if task == "multiclass":
-        targets = Targets("multiclass", np.clip(signal + 1, 0, 2).astype(np.int64), ["a", "b", "c"])
-    elif task == "regression":
-        targets = Targets("regression", 1000 + 50.0 * signal[:, None], ["value"])
-    else:
-        targets = Targets("binary", (signal > 0).astype(np.float32)[:, None], ["target"])
+    classes = np.clip(signal + 1, 0, 2).astype(np.int64)
+    positive, values = (signal > 0).astype(np.float32)[:, None], 1000 + 50.0 * signal[:, None]
+    targets = {
+        "binary": Targets("binary", positive, positive, ["target"]),
+        "multiclass": Targets("multiclass", classes, classes, ["a", "b", "c"]),
+        "regression": Targets("regression", values, values, ["value"]),
+        "ordinal": Targets("ordinal", classes[:, None].astype(float), classes, ["1", "2", "3"]),
+    }[task]
     vectors = rng.normal(size=(30, 5)).astype(np.float32)
     vectors[0] = 0
     return FoldData(store, vectors, targets, np.arange(rows) % 3)
@@ -51,7 +56,7 @@ def plain_training(data: FoldData, settings: Recipe, fold: int, best_step: int) 
     average of all weights.
     """
     seed, training = fold_seed(settings.seed, "bilstm", fold), settings.training
-    model = build_model(torch.from_numpy(data.vectors), 1, settings.model, seed)
+    model = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, seed)
     rows = np.flatnonzero(data.folds != fold)
     sampler = BucketBatchSampler(data.store.lengths[rows], settings.batches.size, settings.batches.group, seed)
     dataset = TokenDataset(data.store, rows, torch.from_numpy(data.targets.y))
@@ -99,14 +104,14 @@ def test_stopped_early_means_the_weights_of_the_best_evaluation():
     assert best["score"] == max(record["score"] for record in result.history)
     expected = plain_training(data, settings, 1, best["step"])
     for name, value in expected.items():
-        assert torch.allclose(result.weights[name], value, atol=1e-5), name
+        assert torch.allclose(result.snapshots[0][name], value, atol=1e-5), name
 
 
 def test_predictions_are_those_of_the_kept_weights_row_by_row():
     data, settings = make_data(), recipe()
     result = train_fold(data, settings, "bilstm", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    model = build_model(torch.from_numpy(data.vectors), 1, settings.model, 0)
-    model.load_state_dict(result.weights)
+    model = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, 0)
+    model.load_state_dict(result.snapshots[0])
     model.eval()
 
     def alone(row: int) -> float:
@@ -125,12 +130,12 @@ def test_the_same_bytes_twice_and_other_folds_do_not_matter():
     train_fold(data, settings, "m", 0, METRICS["accuracy"], RUNTIME, lambda _: None)
     after = train_fold(data, settings, "m", 2, METRICS["accuracy"], RUNTIME, lambda _: None)
     for other in (again, after):
-        assert all(torch.equal(first.weights[name], other.weights[name]) for name in first.weights)
+        assert all(torch.equal(value, other.snapshots[0][name]) for name, value in first.snapshots[0].items())
         assert first.oof.tobytes() == other.oof.tobytes()
         assert first.test.tobytes() == other.test.tobytes()
 
 
-@pytest.mark.parametrize(("task", "metric"), [("multiclass", "log_loss"), ("regression", "rmse")])
+@pytest.mark.parametrize(("task", "metric"), [("multiclass", "log_loss"), ("regression", "rmse"), ("ordinal", "rmse")])
 def test_other_tasks_learn(task, metric):
     data = make_data(task, rows=400)
     result = train_fold(data, recipe(epochs=12, patience=24, ema=0.9), "m", 0, METRICS[metric], RUNTIME, lambda _: None)
@@ -138,6 +143,8 @@ def test_other_tasks_learn(task, metric):
     assert min(scores) < 0.75 * scores[0]
     if task == "regression":  # in the target's own units, though trained on scaled ones
         assert 700 < result.test.mean() < 1300
+    elif task == "ordinal":  # on the scale of class numbers
+        assert 0 < result.test.mean() < 2
     else:
         assert result.test.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
@@ -148,9 +155,9 @@ def test_tokens_and_frozen_vectors_are_mapped_not_copied(tmp_path):
     np.save(tmp_path / "vectors.npy", data.vectors)
     store, vectors = TokenStore.open(tmp_path), np.load(tmp_path / "vectors.npy", mmap_mode="c")
     assert BatchSource(store, None, torch.device("cpu")).tokens.data_ptr() == store.tokens.ctypes.data
-    frozen = build_model(torch.from_numpy(vectors), 1, Model(hidden=4, train_embedding=False), 0)
+    frozen = build_model(torch.from_numpy(vectors), Shape(1), Model(hidden=4, train_embedding=False), 0)
     assert frozen.embedding.weight.data_ptr() == vectors.ctypes.data
-    trained = build_model(torch.from_numpy(vectors), 1, Model(hidden=4), 0)
+    trained = build_model(torch.from_numpy(vectors), Shape(1), Model(hidden=4), 0)
     assert trained.embedding.weight.data_ptr() != vectors.ctypes.data
 
 
@@ -161,10 +168,10 @@ def test_frozen_vectors_are_not_among_the_kept_weights_and_predictions_use_them(
     )
     before = data.vectors.copy()
     result = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    assert "embedding.weight" not in result.weights
+    assert "embedding.weight" not in result.snapshots[0]
     assert data.vectors.tobytes() == before.tobytes()
-    model = build_model(torch.from_numpy(data.vectors), 1, settings.model, 0)
-    model.load_state_dict(result.weights, strict=False)
+    model = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, 0)
+    model.load_state_dict(result.snapshots[0], strict=False)
     source = BatchSource(data.store, None, torch.device("cpu"))
     expected = torch.sigmoid(predict(model, source, np.arange(90, 107), RUNTIME))
     assert torch.equal(torch.from_numpy(result.test), expected)
@@ -229,15 +236,132 @@ def test_a_score_that_is_always_nan_is_a_fault_not_a_best():
 
 
 def test_a_loss_that_is_not_finite_stops_the_fold():
-    data = make_data("regression")
-    data.targets.y[40] = np.nan
-    with pytest.raises(RunError, match=r"loss became nan at a learning rate"):
-        train_fold(data, recipe(), "m", 0, METRICS["rmse"], RUNTIME, lambda _: None)
+    data = make_data("binary")
+    settings = recipe(learning_rate=1e30, warmup=0.0, clip=1e30, ema=0.0)  # the first step throws the weights away
+    reached = []
+    with pytest.raises(StoppedError, match=r"loss became nan at step \d+, at a learning rate of 1e\+30") as caught:
+        train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, reached.append)
+    assert len(caught.value.rows) <= settings.batches.size
+    assert not caught.value.best
+    assert not [event for event in reached if event["event"] == "evaluation"]
+
+
+class FailsLate(nn.Module):
+    """Binary cross entropy that becomes NaN at its 40th batch of training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        self.calls += len(targets) > 4  # the check of an own loss takes fewer rows
+        loss = functional.binary_cross_entropy_with_logits(logits, targets)
+        return loss * float("nan") if self.calls == 40 else loss
+
+
+def test_a_fold_that_stops_names_step_and_batch_and_keeps_the_best_weights():
+    data, settings = make_data(), recipe(epochs=9, patience=99, loss=f"{__name__}:FailsLate")
+    with pytest.raises(StoppedError, match=r"nan at step 40, at a learning rate of 0\.0\d+") as caught:
+        train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    fault = caught.value
+    sampler = BucketBatchSampler(
+        data.store.lengths[data.folds != 0], settings.batches.size, settings.batches.group, fold_seed(0, "m", 0)
+    )
+    epoch, place = divmod(39, len(sampler))
+    sampler.set_epoch(epoch)
+    assert fault.rows.tolist() == np.flatnonzero(data.folds != 0)[sampler.plan()[place]].tolist()
+    before = recipe(epochs=9, patience=99, loss="bce")
+    whole = train_fold(data, before, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert [record["score"] for record in fault.history] == [r["score"] for r in whole.history[: len(fault.history)]]
+    model = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, 0)
+    model.load_state_dict(fault.best)
+    logits = predict(
+        model, BatchSource(data.store, None, torch.device("cpu")), np.flatnonzero(data.folds == 0), RUNTIME
+    )
+    best = max(record["score"] for record in fault.history)
+    assert roc_auc_score(data.targets.truth[data.folds == 0], logits) == best
+
+
+def test_snapshots_average_the_predictions_of_the_best_evaluations():
+    data, several = make_data(), recipe(snapshots=3, patience=99)
+    result = train_fold(data, several, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    single = train_fold(data, recipe(patience=99), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert len(result.snapshots) == 3
+    assert all(torch.equal(value, single.snapshots[0][name]) for name, value in result.snapshots[0].items())
+    parts = []
+    for weights in result.snapshots:
+        model = build_model(torch.from_numpy(data.vectors), Shape(1), several.model, 0)
+        model.load_state_dict(weights)
+        logits = predict(model, BatchSource(data.store, None, torch.device("cpu")), result.rows, RUNTIME)
+        parts.append(torch.sigmoid(logits).numpy())
+    scores = [roc_auc_score(data.targets.truth[result.rows], part) for part in parts]
+    assert scores == sorted(scores, reverse=True)
+    assert scores == sorted((record["score"] for record in result.history), reverse=True)[:3]
+    assert result.oof == pytest.approx(np.mean(parts, axis=0), abs=1e-6)
+
+
+def test_features_are_standardised_on_training_rows_and_learnt_from():
+    data = make_data(rows=300)
+    rng = np.random.default_rng(5)
+    y = (rng.random((300, 1)) < 0.5).astype(np.float32)  # in no word of the text
+    features = np.vstack([5000 + 100 * y, np.full((17, 1), 5100.0)])
+    features[7] = np.nan
+    data = replace(data, targets=Targets("binary", y, y, ["target"]), features=features)
+    result = train_fold(data, recipe(epochs=12, patience=99), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert max(record["score"] for record in result.history) > 0.95
+    assert (result.test > 0.5).all()
+    rows = np.flatnonzero(data.folds != 0)
+    scaled = standardise(features, rows)
+    known = rows[np.isfinite(features[rows, 0])]
+    assert scaled[known].mean() == pytest.approx(0, abs=1e-5)
+    assert scaled[known].std() == pytest.approx(1, abs=1e-2)
+    assert scaled[7] == 0
+
+
+def test_auxiliary_targets_and_weights_reach_the_loss_and_not_the_predictions():
+    data = make_data()
+    plain = train_fold(data, recipe(epochs=2), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    one = np.ones(len(data.folds), dtype=np.float32)
+    weighted = replace(data, targets=replace(data.targets, weights=one))
+    same = train_fold(weighted, recipe(epochs=2), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert same.oof == pytest.approx(plain.oof, abs=1e-5)
+    other = replace(data, targets=replace(data.targets, weights=one * (1 + 9 * (np.arange(len(one)) % 2))))
+    moved = train_fold(other, recipe(epochs=2), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert np.abs(moved.oof - plain.oof).max() > 1e-3
+    beside = replace(data, targets=replace(data.targets, auxiliary=np.hstack([data.targets.y, 1 - data.targets.y])))
+    helped = train_fold(beside, recipe(epochs=2), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert helped.oof.shape == plain.oof.shape
+    assert helped.snapshots[0]["head.weight"].shape[0] == 3
+    assert np.abs(helped.oof - plain.oof).max() > 1e-4
+
+
+def test_vectors_stand_still_until_they_are_let_go():
+    data = make_data()
+    start = torch.from_numpy(data.vectors)
+    kept = {}
+    for unfreeze in (2, 3):
+        settings = recipe(epochs=3, evaluations=1, patience=99, unfreeze_epoch=unfreeze, snapshots=3)
+        result = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+        order = np.argsort([-record["score"] for record in result.history], kind="stable")
+        kept[unfreeze] = {int(epoch): weights for epoch, weights in zip(order, result.snapshots, strict=True)}
+    assert torch.equal(kept[2][1]["embedding.weight"], start)
+    assert not torch.equal(kept[2][2]["embedding.weight"], start)
+    assert torch.equal(kept[3][2]["embedding.weight"], start)
+    assert torch.equal(kept[2][1]["head.weight"], kept[3][1]["head.weight"])
+
+
+def test_several_texts_a_row_are_encoded_apart():
+    data = make_data(rows=300)
+    lengths = np.diff(data.store.offsets)
+    offsets = np.sort(np.concatenate([data.store.offsets, data.store.offsets[:-1] + lengths // 2]))
+    data = replace(data, store=TokenStore(data.store.tokens, offsets, columns=2))
+    result = train_fold(data, recipe(epochs=8, patience=99), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert max(record["score"] for record in result.history) > 0.9
 
 
 def test_bucketed_predictions_are_the_unbucketed_ones():
     data = make_data()
-    model = build_model(torch.from_numpy(data.vectors), 1, recipe().model, 0).eval()
+    model = build_model(torch.from_numpy(data.vectors), Shape(1), recipe().model, 0).eval()
     source = BatchSource(data.store, None, torch.device("cpu"))
     rows = np.random.default_rng(2).permutation(len(data.store))
     (batch,) = source.batches([rows])  # all rows at once, in the order asked for

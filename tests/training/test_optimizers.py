@@ -11,7 +11,7 @@ from torch import nn
 from foldwise.config import Model, Training
 from foldwise.data.batching import Batch
 from foldwise.errors import InputError
-from foldwise.models import build_model
+from foldwise.models import Shape, build_model
 from foldwise.training.averaging import AveragedWeights
 from foldwise.training.loop import Trainer
 from foldwise.training.losses import build_loss
@@ -35,7 +35,7 @@ OBJECTIVE = build_loss(Training(), "regression", 1, np.zeros((1, 1)))
 
 def small_model() -> nn.Module:
     vectors = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
-    return build_model(vectors, 1, Model(hidden=3), seed=0)
+    return build_model(vectors, Shape(1), Model(hidden=3), seed=0)
 
 
 def sparse(rows: list[int], values: torch.Tensor, size: int = 20) -> torch.Tensor:
@@ -419,7 +419,7 @@ def test_tables_stand_still_until_they_are_unfrozen(tables, scale):
 
 def test_vectors_frozen_for_good_are_not_unfrozen():
     vectors = torch.randn(20, 4)
-    model = build_model(vectors, 1, Model(hidden=3, train_embedding=False), seed=0)
+    model = build_model(vectors, Shape(1), Model(hidden=3, train_embedding=False), seed=0)
     for on in (False, True):
         set_embeddings_trained(model, on)
         assert not model.embedding.weight.requires_grad

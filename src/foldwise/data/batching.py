@@ -32,19 +32,19 @@ from foldwise.data.tokenizer import PAD
 
 
 class Item(NamedTuple):
-    """One row: (T,) int32 tokens, its target or None, and its row number."""
+    """One row: K texts of (T,) int32 tokens, its target or None, and its row number."""
 
-    tokens: Tensor
+    texts: list[Tensor]
     target: Tensor | None
     row: int
 
 
 class Batch(NamedTuple):
-    """Rows padded at the end to the longest of them, at least one token wide.
+    """Texts padded at the end to the longest of them, at least one token wide.
 
     Attributes:
-        tokens: (B, T) int32, `PAD` after each row's end.
-        lengths: (B,) int64.
+        tokens: (K * B, T) int32, `PAD` after each text's end; first all rows' first texts, then all their second ones.
+        lengths: (K * B,) int64.
         targets: (B, C) float32 or (B,) int64; None at prediction.
         rows: (B,) int64 row numbers in the dataset's token store.
         weights: (B,) float32 how much each row counts in the loss; None for all alike.
@@ -81,33 +81,46 @@ class TokenDataset(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         row = int(self.rows[index])
         target = None if self.targets is None else self.targets[row]
-        return Item(torch.from_numpy(self.store.row(row)), target, row)
+        first = row * self.store.columns
+        bounds = self.store.offsets[first : first + self.store.columns + 1].tolist()
+        texts = [torch.from_numpy(self.store.tokens[start:stop]) for start, stop in itertools.pairwise(bounds)]
+        return Item(texts, target, row)
 
 
 def pad_collate(items: Sequence[Item]) -> Batch:
     """Pad items to the longest of them; a `collate_fn` for `torch.utils.data.DataLoader`."""
-    lengths = torch.tensor([len(item.tokens) for item in items])
-    tokens = torch.full((len(items), max(int(lengths.max()), 1)), PAD, dtype=torch.int32)
-    for padded, item in zip(tokens, items, strict=True):
-        padded[: len(item.tokens)] = item.tokens
+    texts = [text for column in zip(*(item.texts for item in items), strict=True) for text in column]
+    lengths = torch.tensor([len(text) for text in texts])
+    tokens = torch.full((len(texts), max(int(lengths.max()), 1)), PAD, dtype=torch.int32)
+    for padded, text in zip(tokens, texts, strict=True):
+        padded[: len(text)] = text
     targets = [item.target for item in items if item.target is not None]
     return Batch(tokens, lengths, torch.stack(targets) if targets else None, torch.tensor([item.row for item in items]))
 
 
 def gather_batch(
-    tokens: Tensor, offsets: Tensor, rows: Tensor, targets: Tensor | None = None, longest: int | None = None
+    tokens: Tensor,
+    offsets: Tensor,
+    rows: Tensor,
+    targets: Tensor | None = None,
+    longest: int | None = None,
+    columns: int = 1,
 ) -> Batch:
     """The batch that `pad_collate` makes of these rows, straight from the flat arrays.
 
     Args:
         tokens: (S,) int32 all tokens.
-        offsets: (N + 1,) int64.
+        offsets: (N * K + 1,) int64.
         rows: (B,) int64.
         targets: (N, …) or None.
-        longest: length of the longest of the rows, where the caller knows it: asking a GPU for it would wait for it.
+        longest: length of the longest of the texts, where the caller knows it: asking a GPU for it would wait for it.
+        columns: K, texts of a row.
     """
-    starts = offsets[rows]
-    lengths = offsets[rows + 1] - starts
+    texts = rows
+    if columns > 1:
+        texts = (torch.arange(columns, device=rows.device)[:, None] + rows * columns).reshape(-1)
+    starts = offsets[texts]
+    lengths = offsets[texts + 1] - starts
     width = int(lengths.max()) if longest is None else longest
     position = torch.arange(max(width, 1), device=tokens.device)  # (T,)
     inside = position < lengths[:, None]  # (B, T)

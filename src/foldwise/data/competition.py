@@ -1,17 +1,33 @@
 """A competition's tables, read together and checked against each other and against competition.toml."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from foldwise.config import Config
 from foldwise.data.table import Table, check_columns, check_unique, read_table
-from foldwise.data.targets import Targets, encode_targets
+from foldwise.data.targets import CLASS_TASKS, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
 from foldwise.errors import Faults, InputError, shorten
 from foldwise.paths import Paths
 
 DEBUG_ROWS = 200
+TableName = Literal["train", "test", "sample_submission", "solution"]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What the submission is scored against.
+
+    Attributes:
+        rows: (n,) int64 rows of the sample that count.
+        truth: of these rows, as `Targets.truth`.
+    """
+
+    rows: np.ndarray
+    truth: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -20,20 +36,22 @@ class Competition:
 
     Attributes:
         train_ids, test_ids: ids in file order, N and M of them.
-        train_texts, test_texts: the text columns of each row, joined by a newline.
+        train_texts, test_texts: of each text column the texts of the rows.
+        features: (N + M, D) float64 of the columns given as features; NaN where a cell is empty.
         targets: encoded targets of the N training rows.
         groups: N group names, or None.
         sample: sample_submission.csv, whose ids are `test_ids` in any order.
-        sample_columns: its prediction columns, in the order of `targets.names` (one column for hard labels).
-        empty: how many texts of train and test are empty.
+        sample_columns: its prediction columns, in the order of the outputs (one column for hard labels).
+        empty: how many rows of train and test have no text at all.
     """
 
     train_ids: list[str]
-    train_texts: list[str]
+    train_texts: list[list[str]]
+    features: np.ndarray
     targets: Targets
     groups: list[str] | None
     test_ids: list[str]
-    test_texts: list[str]
+    test_texts: list[list[str]]
     sample: pd.DataFrame
     sample_columns: list[str]
     empty: dict[str, int]
@@ -49,64 +67,116 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
         InputError: any fault of any of the files.
     """
     columns = config.columns
-    train, test, sample = (read_table(paths.table(name)) for name in ("train", "test", "sample_submission"))
-    extra = [columns.group] if columns.group else []
-    check_columns(train, [columns.id, *columns.text, *columns.target, *extra], columns.ignore)
-    check_columns(test, [columns.id, *columns.text], [*columns.ignore, *extra])
+    train, test, sample = (open_table(config, paths, name) for name in ("train", "test", "sample_submission"))
+    shared = [columns.id, *columns.text, *columns.features]
+    of_train = [*columns.target, *columns.auxiliary, *columns.subgroups]
+    of_train += [name for name in (columns.weight, columns.group) if name]
+    check_columns(train, [*shared, *of_train], columns.ignore)
+    check_columns(test, shared, [*columns.ignore, *of_train])
     for table in (train, test):
         check_unique(table, columns.id)
-    targets = encode_targets(train, columns.target, config.competition.task)
-    sample_columns = check_sample(config, sample, targets)
+    targets = encode_extras(train, config, encode_targets(train, config))
+    sample_columns = check_sample(config, sample, targets, train)
     check_same_ids(test, sample, columns.id)
+    features = np.vstack([read_features(table, columns.features) for table in (train, test)])
 
     rows, test_rows = np.arange(len(train)), np.arange(len(test))
     if debug:
         rng = np.random.default_rng(0)
         rows, test_rows = (np.sort(rng.permutation(n)[:DEBUG_ROWS]) for n in (len(train), len(test)))
+        features = features[np.concatenate([rows, len(train) + test_rows])]
+        targets = targets.take(rows)
     train_frame, test_frame = train.frame.iloc[rows], test.frame.iloc[test_rows]
-    texts = [join_texts(frame, columns.text) for frame in (train_frame, test_frame)]
+    texts = {
+        name: [list(frame[column]) for column in columns.text]
+        for name, frame in (("train", train_frame), ("test", test_frame))
+    }
     return Competition(
         train_ids=list(train_frame[columns.id]),
-        train_texts=texts[0],
-        targets=Targets(targets.task, targets.y[rows], targets.names),
+        train_texts=texts["train"],
+        features=features,
+        targets=targets,
         groups=list(train_frame[columns.group]) if columns.group else None,
         test_ids=list(test_frame[columns.id]),
-        test_texts=texts[1],
+        test_texts=texts["test"],
         sample=sample.frame[sample.frame[columns.id].isin(test_frame[columns.id])],
         sample_columns=sample_columns,
-        empty={
-            name: sum(not text.strip() for text in part) for name, part in zip(("train", "test"), texts, strict=True)
-        },
+        empty={name: sum(not text.strip() for text in join_texts(part)) for name, part in texts.items()},
     )
 
 
-def join_texts(frame: pd.DataFrame, columns: list[str]) -> list[str]:
-    """One text a row."""
-    if len(columns) == 1:
-        return list(frame[columns[0]])
-    return ["\n".join(parts) for parts in frame[columns].itertuples(index=False, name=None)]
+def open_table(config: Config, paths: Paths, name: TableName) -> Table:
+    """One of the competition's tables, written as `[files]` says; with an id column if it has none."""
+    table = read_table(paths.table(name), config.files.quotes)
+    if name not in config.files.numbered:
+        return table
+    id_column = config.columns.id
+    if id_column in table.frame.columns:
+        raise InputError(f"{table.path}: has a column {id_column!r}; take {name!r} out of [files] numbered")
+    frame = table.frame.copy()
+    frame.insert(0, id_column, [str(number) for number in range(1, len(frame) + 1)])
+    return Table(table.path, frame, table.lines)
 
 
-def check_sample(config: Config, sample: Table, targets: Targets) -> list[str]:
+def join_texts(texts: Sequence[Sequence[str]], separator: str = "\n") -> Sequence[str]:
+    """One text a row, of the texts of each column."""
+    return texts[0] if len(texts) == 1 else [separator.join(parts) for parts in zip(*texts, strict=True)]
+
+
+def read_features(table: Table, columns: list[str]) -> np.ndarray:
+    """(N, D) float64; NaN where a cell is empty."""
+    faults = Faults(table.path)
+    features = encode_numbers(table, columns, faults, "a number", empty=np.nan)
+    faults.raise_if_any()
+    return features
+
+
+def check_sample(config: Config, sample: Table, targets: Targets, train: Table) -> list[str]:
     """The prediction columns of the sample, in the order of the model's outputs.
 
     A single column may have any name (train says `target`, the sample `prediction`); several must be the target
-    columns, or the classes of a multiclass task.
+    columns, or the classes of a multiclass task. Columns that the test set has too (its text, say) stay as they are.
 
     Raises:
-        InputError: the sample does not fit the task and the kind of submission.
+        InputError: the sample does not fit the task and the kind of submission, or has classes that train lacks.
     """
     id_column, kind = config.columns.id, config.submission.kind
     present = list(sample.frame.columns)
     check_unique(sample, id_column) if id_column in present else check_columns(sample, [id_column], present)
-    given = [name for name in present if name != id_column]
-    multiclass_labels = targets.task == "multiclass" and kind == "label"
-    expected = config.columns.target if multiclass_labels else targets.names
-    if len(expected) == len(given) == 1:
-        return given
-    if sorted(given) != sorted(expected):
-        check_columns(sample, [id_column, *expected])
-    return expected
+    others = [*config.columns.text, *config.columns.features, *config.columns.ignore]
+    given = [name for name in present if name != id_column and name not in others]
+    of_classes = targets.task in CLASS_TASKS and kind == "label"
+    expected = config.columns.target if of_classes else targets.columns
+    if targets.task == "multiclass" and kind == "probability" and (lacking := sorted(set(given) - set(targets.names))):
+        raise InputError(
+            f"{sample.path}: asks for the classes {', '.join(map(repr, lacking))}, which no row of {train.path.name} "
+            f"has ({', '.join(map(repr, targets.names))}); is it the whole file, and are the labels spelt alike?"
+        )
+    if len(expected) != 1 or len(given) != 1:
+        if sorted(given) != sorted(expected):
+            check_columns(sample, [id_column, *expected], others)
+        given = expected
+    if of_classes:
+        check_sample_labels(sample, given[0], targets.names)
+    return given
+
+
+def check_sample_labels(sample: Table, column: str, classes: list[str]) -> None:
+    """The sample's labels are the classes of train, but for one placeholder that stands in every row.
+
+    Raises:
+        InputError: listing the rows.
+    """
+    values = sample.column(column)
+    if len(set(values)) == 1:
+        return
+    faults = Faults(sample.path)
+    for value, line in zip(values, sample.lines.tolist(), strict=True):
+        if value not in classes:
+            faults.add(
+                f"class {shorten(value)} has no row in the training table; are labels spelt alike?", line, column
+            )
+    faults.raise_if_any()
 
 
 def check_same_ids(test: Table, sample: Table, column: str) -> None:
@@ -124,23 +194,38 @@ def check_same_ids(test: Table, sample: Table, column: str) -> None:
         faults.raise_if_any()
 
 
-def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: list[str]) -> Targets | None:
-    """The true targets in the order of `sample`, where solution.csv is there. Only the final score reads it.
+def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: list[str]) -> Solution | None:
+    """The true targets of the test rows, where a solution is there. Only the final score reads it.
+
+    Args:
+        sample: its ids, and their order.
+        names: the outputs of the training table.
 
     Raises:
         InputError: it lacks columns or ids, or has labels that train.csv has not.
     """
     if not paths.tables("solution"):
         return None
-    solution = read_table(paths.table("solution"))
+    solution = open_table(config, paths, "solution")
     id_column, columns = config.columns.id, config.columns.target
     others = [name for name in solution.frame.columns if name not in columns]  # Usage, and whatever else Kaggle adds
     check_columns(solution, [id_column, *columns], others)
     check_unique(solution, id_column)
+    subgroups = config.columns.subgroups if config.competition.metric == "jigsaw_bias_auc" else []
+    if subgroups and not set(subgroups) <= set(others):
+        return None  # the score cannot be had without them
     place_of = {row_id: place for place, row_id in enumerate(solution.frame[id_column])}
     missing = [row_id for row_id in sample[id_column] if row_id not in place_of]
     if missing:
         raise InputError(f"{solution.path}: {len(missing)} test ids are missing, for example {missing[0]!r}")
     places = np.array([place_of[row_id] for row_id in sample[id_column]])
     ordered = Table(solution.path, solution.frame.iloc[places].reset_index(drop=True), solution.lines[places])
-    return encode_targets(ordered, columns, config.competition.task, known=names)
+    marked = (ordered.frame[columns] == config.files.unscored).any(axis=1).to_numpy()
+    rows = np.flatnonzero(~marked)
+    scored = Table(solution.path, ordered.frame.iloc[rows].reset_index(drop=True), ordered.lines[rows])
+    truth = encode_targets(scored, config, known=names).truth
+    if subgroups:
+        faults = Faults(solution.path)
+        truth = np.hstack([truth, read_subgroups(scored, subgroups, faults)])
+        faults.raise_if_any()
+    return Solution(rows, truth)

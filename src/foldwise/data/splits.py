@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from foldwise.config import Task
 from foldwise.data.table import check_columns, check_unique, read_table
-from foldwise.data.targets import Targets, parse_number
+from foldwise.data.targets import CLASS_TASKS, Targets, parse_number
 from foldwise.errors import Faults, InputError, shorten
 
 QUANTILES = 10  # strata of a regression target
+HALF = 0.5  # from here on a share of raters counts as one
+NAMED = 5  # rows that a message names
 
 
 def normalise(text: str) -> str:
@@ -29,22 +30,26 @@ def normalise(text: str) -> str:
 
 def strata(targets: Targets) -> np.ndarray:
     """(N, L) uint8 indicators that should be spread evenly: classes, labels, or quantiles of a regression target."""
-    task: Task = targets.task
-    if task == "multiclass":
-        return np.eye(targets.outputs, dtype=np.uint8)[targets.y]
-    if task == "regression":
+    if targets.task in CLASS_TASKS:
+        return np.eye(len(targets.names), dtype=np.uint8)[targets.truth]
+    if targets.task == "regression":
         spread = targets.y.std(axis=0)
         centred = (targets.y - targets.y.mean(axis=0)) / np.where(spread > 0, spread, 1)
         ranks = np.argsort(np.argsort(centred.mean(axis=1), kind="stable"), kind="stable")
         bins = min(QUANTILES, len(ranks))
         return np.eye(bins, dtype=np.uint8)[ranks * bins // len(ranks)]
-    return targets.y.astype(np.uint8)
+    return (targets.truth[:, : targets.outputs] >= HALF).astype(np.uint8)
 
 
-def units_of(texts: Sequence[str], groups: Sequence[str] | None) -> np.ndarray:
-    """(N,) int64 unit numbers: rows with one text or one group, directly or through others, share a number."""
+def units_of(texts: Sequence[str], groups: Sequence[str] | None, same_text: bool = True) -> np.ndarray:
+    """(N,) int64 unit numbers: rows with one text or one group, directly or through others, share a number.
+
+    Args:
+        same_text: false where only the group counts, or where every row may stand alone.
+    """
     n = len(texts)
-    unit, _ = pd.factorize(np.array([normalise(text) for text in texts], dtype=object))
+    keys = [normalise(text) for text in texts] if same_text else range(n)
+    unit, _ = pd.factorize(np.array(keys, dtype=object))
     if groups is None:
         return unit
     from scipy.sparse import coo_array
@@ -175,3 +180,28 @@ def check_units(path: Path, folds: np.ndarray, units: np.ndarray, remake: str) -
             f"{path}: {parted} texts or groups stand in more than one fold, which leaks from training into validation; "
             f"run `{remake}` to make folds that keep them together"
         )
+
+
+def missing_classes(folds: np.ndarray, targets: Targets, ids: Sequence[str]) -> list[str]:
+    """A phrase for each class that a fold has no row of: it could not be scored there, nor learnt without it.
+
+    Args:
+        folds: (N,) fold of each row.
+        ids: N ids, to name the rows of the class.
+    """
+    if not targets.of_classes:
+        return []
+    labels = strata(targets).astype(bool)
+    kinds = [(name, labels[:, place]) for place, name in enumerate(targets.names)]
+    if targets.task not in CLASS_TASKS:
+        kinds = [(f"{name} = {value}", has == bool(value)) for name, has in kinds for value in (0, 1)]
+    phrases = []
+    for name, has in kinds:
+        lacking = sorted(set(folds.tolist()) - set(folds[has].tolist()))
+        if lacking:
+            rows = [ids[row] for row in np.flatnonzero(has).tolist()]
+            named = ", ".join(rows[:NAMED]) + (", …" if len(rows) > NAMED else "")
+            phrases.append(
+                f"class {name} has {len(rows)} rows ({named}) and none in fold {', '.join(map(str, lacking))}"
+            )
+    return phrases

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -46,21 +46,28 @@ class Table:
         return list(self.frame[name])
 
 
-def read_table(path: Path) -> Table:
-    """Read `.csv`, `.tsv`, `.csv.gz` or `.csv.zip` with a header line.
+def read_table(path: Path, quotes: Literal["csv", "literal"] = "csv") -> Table:
+    """Read `.csv` or `.tsv`, plain or in `.gz` or `.zip`, with a header line.
 
     A lone carriage return inside a text is kept as part of the text (pandas' own `to_csv` writes such files), unless
     the whole file uses it to end lines.
 
+    Args:
+        quotes: "csv": a quoted value may hold separators and line ends, and a doubled quote is one. "literal": quotes
+            are text, values end at the separator (`quoting=3` of pandas); only see `unwrap`.
+
     Raises:
         InputError: not readable, not UTF-8, empty, a header with repeated names, or rows that do not fit the header.
     """
-    text = decode(path, read_bytes(path))
-    text, stand_ins = replace_controls(text)
-    header, lines = check_shape(path, text, separator(path))
+    content, name = read_bytes(path)
+    text, stand_ins = replace_controls(decode(path, content))
+    separator = "\t" if name.endswith(".tsv") else ","
+    quoting = csv.QUOTE_MINIMAL if quotes == "csv" else csv.QUOTE_NONE
+    header, lines = check_shape(path, text, separator, quoting)
     frame = pd.read_csv(
         io.StringIO(text),
-        sep=separator(path),
+        sep=separator,
+        quoting=quoting,
         names=header,
         header=0,
         index_col=False,
@@ -77,7 +84,21 @@ def read_table(path: Path) -> Table:
     for stand_in, control in stand_ins.items():
         frame = frame.apply(lambda column, old=stand_in, new=control: column.str.replace(old, new, regex=False))
         frame.columns = [name.replace(stand_in, control) for name in frame.columns]
+    if quotes == "literal":
+        frame = frame.apply(lambda column: column.map(unwrap))
+        frame.columns = [unwrap(name) for name in frame.columns]
     return Table(path, frame, lines)
+
+
+def unwrap(value: str) -> str:
+    r"""A value without the one pair of quotes around the whole of it; inside, an escaped quote is one.
+
+    >>> unwrap('"5814_8"'), unwrap(r'"\"Twin Peaks\" is back"'), unwrap('5" wide'), unwrap('"')
+    ('5814_8', '"Twin Peaks" is back', '5" wide', '"')
+    """
+    if len(value) < 2 or value[0] != '"' or value[-1] != '"':
+        return value
+    return value[1:-1].replace('\\"', '"')
 
 
 def replace_controls(text: str) -> tuple[str, dict[str, str]]:
@@ -95,26 +116,21 @@ def replace_controls(text: str) -> tuple[str, dict[str, str]]:
     return text, stand_ins
 
 
-def separator(path: Path) -> str:
-    """Tab for `.tsv`, comma otherwise."""
-    return "\t" if path.suffix == ".tsv" else ","
-
-
-def read_bytes(path: Path) -> bytes:
-    """The file's content, unpacked where it is packed."""
+def read_bytes(path: Path) -> tuple[bytes, str]:
+    """The table's content, unpacked where it is packed, and the name of the unpacked file."""
     try:
         content = path.read_bytes()
         if path.suffix == ".gz":
-            return gzip.decompress(content)
+            return gzip.decompress(content), path.stem
         if path.suffix == ".zip":
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 names = [name for name in archive.namelist() if not name.startswith("__MACOSX") and name[-1] != "/"]
                 if len(names) != 1:
-                    raise InputError(f"{path}: holds {len(names)} files; a .csv.zip must hold one")
-                return archive.read(names[0])
+                    raise InputError(f"{path}: holds {len(names)} files; a table's .zip must hold one")
+                return archive.read(names[0]), names[0]
     except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read: {error}; download it again") from error
-    return content
+    return content, path.name
 
 
 def decode(path: Path, content: bytes) -> str:
@@ -138,7 +154,7 @@ def decode(path: Path, content: bytes) -> str:
     return text
 
 
-def check_shape(path: Path, text: str, delimiter: str) -> tuple[list[str], np.ndarray]:
+def check_shape(path: Path, text: str, delimiter: str, quoting: int) -> tuple[list[str], np.ndarray]:
     """The header, and the line each row starts on; a fault for every row that has not the header's width.
 
     Raises:
@@ -146,7 +162,7 @@ def check_shape(path: Path, text: str, delimiter: str) -> tuple[list[str], np.nd
     """
     csv.field_size_limit(sys.maxsize)
     # newline="" leaves line ends alone; strict refuses quotes that do not match instead of guessing.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, quoting=quoting)  # type: ignore[arg-type]
     faults = Faults(path)
     header: list[str] = []
     starts: list[int] = []

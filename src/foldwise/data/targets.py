@@ -1,17 +1,30 @@
-"""Targets: from the strings of train.csv to the array a loss and a metric take.
+"""Targets: from the strings of train.csv to the arrays that a loss and a metric take.
 
-The shape of `y` follows the task: binary and multilabel (N, C) float32 of 0 and 1, C = 1 for binary; multiclass (N,)
-int64 class numbers; regression (N, C) float64 in the target's own units.
+What is learnt and what is scored can differ: shares of raters are learnt as they are and scored as 0 and 1, classes of
+an ordinal task are learnt as numbers on a scale and scored as classes. So there are two arrays, `y` and `truth`.
+
+| task                | y, for the loss            | truth, for the metric                                |
+|---------------------|----------------------------|------------------------------------------------------|
+| binary, multilabel  | (N, C) float32, 0 … 1      | (N, C) float32, 0 or 1 (shares for a metric of values) |
+| multiclass          | (N,) int64 class numbers   | the same                                             |
+| ordinal             | (N, 1) float64 class numbers | (N,) int64                                         |
+| regression          | (N, C) float64             | the same, in the target's own units                  |
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from foldwise.config import Task
+from foldwise.config import VALUE_METRICS, Config, Task
 from foldwise.data.table import Table
 from foldwise.errors import Faults, shorten
+
+CLASS_TASKS = ("multiclass", "ordinal")
+MAJORITY = 0.5
 
 
 @dataclass(frozen=True)
@@ -20,24 +33,48 @@ class Targets:
 
     Attributes:
         task: decides the shape of `y`.
-        y: (N, C) float32, float64 for regression, or (N,) int64 for multiclass.
-        names: the C prediction columns: target columns, or the classes of a multiclass task.
+        y: what is learnt, see above.
+        truth: what predictions are scored against, see above. With subgroups (N, 1 + S): target, then who is in which.
+        names: the C prediction columns: target columns, or the classes of a multiclass or ordinal task.
+        auxiliary: (N, A) further targets that are learnt beside and not predicted, or None; float32 shares, or
+            float64 numbers of a regression or ordinal task.
+        weights: (N,) float32 how much a row counts in the loss, or None.
     """
 
     task: Task
     y: np.ndarray
+    truth: np.ndarray
     names: list[str]
+    auxiliary: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether each row is or is not of a class: not so of numbers, nor of shares that are scored as they are."""
+        if self.task == "regression":
+            return False
+        return self.task in CLASS_TASKS or bool(np.isin(self.truth, (0, 1)).all())
 
     @property
     def outputs(self) -> int:
-        """C, how many numbers the model gives for a row."""
-        return len(self.names)
+        """C, how many numbers the model gives for a row as predictions."""
+        return 1 if self.task == "ordinal" else len(self.names)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the C prediction columns: one for each output."""
+        return ["prediction"] if self.task == "ordinal" else self.names
+
+    def take(self, rows: np.ndarray) -> "Targets":
+        """The targets of some rows."""
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: a[rows] for name, a in values.items() if isinstance(a, np.ndarray)})
 
 
-def encode_targets(table: Table, columns: list[str], task: Task, known: list[str] | None = None) -> Targets:
-    """Encode `columns` of the training table, or of the solution.
+def encode_targets(table: Table, config: Config, known: list[str] | None = None) -> Targets:
+    """Encode the target columns of the training table, or of the solution.
 
-    Classes of a multiclass task are the labels as written, in order of their value where all are numbers.
+    Classes are the labels as written, in order of their value where all are numbers.
 
     Args:
         known: outputs of the training table; the solution is then encoded as it was, and one value throughout is legal.
@@ -45,36 +82,64 @@ def encode_targets(table: Table, columns: list[str], task: Task, known: list[str
     Raises:
         InputError: listing every value that does not fit the task.
     """
+    task, columns = config.competition.task, config.columns.target
     faults = Faults(table.path)
-    if task in ("binary", "multiclass") and len(columns) != 1:
+    if task in ("binary", *CLASS_TASKS) and len(columns) != 1:
         faults.add(
             f"a {task} task has one target column, not {len(columns)}: {', '.join(columns)}; see [columns] target"
         )
         faults.raise_if_any()
-    if task == "multiclass":
-        return encode_classes(table, columns[0], faults, known)
-    binary = task in ("binary", "multilabel")
-    y = np.empty((len(table), len(columns)), dtype=np.float32 if binary else np.float64)
-    for index, column in enumerate(columns):
-        values = table.column(column)
-        for row, value in enumerate(values):
-            number = parse_number(value)
-            if number is None or (binary and number not in (0.0, 1.0)):
-                what = (
-                    "missing target"
-                    if value.strip() == ""
-                    else f"{shorten(value)} is not {'0 or 1' if binary else 'a number'}"
-                )
-                faults.add(f"{what}; mend the row, or the task in competition.toml", int(table.lines[row]), column)
-            else:
-                y[row, index] = number
-        if binary and known is None and not faults.found and len(set(y[:, index].tolist())) < 2:
-            faults.add(f"every row has {column} = {values[0]}; there is nothing to learn", column=column)
+    if task in CLASS_TASKS:
+        return encode_classes(table, columns[0], task, faults, known)
+    if task == "regression":
+        y = encode_numbers(table, columns, faults, "a number")
+        faults.raise_if_any()
+        return Targets(task, y, y, list(columns))
+    cut = config.competition.soft_cut
+    if cut is None:
+        y = encode_numbers(table, columns, faults, "0 or 1", lambda number: number in (0.0, 1.0))
+    else:
+        y = encode_numbers(table, columns, faults, "a share from 0 to 1", lambda number: 0 <= number <= 1)
+    # A metric of values compares shares as they are; others ask whether a row is one or not.
+    soft = cut is None or config.competition.metric in VALUE_METRICS
+    truth = (y if soft else y >= cut).astype(np.float32)
+    if known is None and not faults.found:
+        for column, values in zip(columns, truth.T, strict=True):
+            if len(set(values.tolist())) < 2:
+                faults.add(f"every row has {column} = {values[0]:g}; there is nothing to learn", column=column)
     faults.raise_if_any()
-    return Targets(task, y, list(columns))
+    return Targets(task, y.astype(np.float32), truth, list(columns))
 
 
-def encode_classes(table: Table, column: str, faults: Faults, known: list[str] | None) -> Targets:
+def encode_numbers(
+    table: Table,
+    columns: Sequence[str],
+    faults: Faults,
+    wanted: str,
+    fits: Callable[[float], bool] = lambda _: True,
+    empty: float | None = None,
+) -> np.ndarray:
+    """(N, len(columns)) float64; what is no number, or does not fit, is added to the faults and left undefined.
+
+    Args:
+        wanted: what a value should be, for the message.
+        empty: what an empty cell stands for; None where it is a fault.
+    """
+    y = np.zeros((len(table), len(columns)))
+    for index, column in enumerate(columns):
+        # Each different value once: two million shares of raters are a few thousand different ones.
+        places, values = pd.factorize(np.array(table.column(column), dtype=object))
+        numbers = [empty if value.strip() == "" and empty is not None else parse_number(value) for value in values]
+        right = np.array([number is not None and fits(number) for number in numbers], dtype=bool)
+        y[:, index] = np.array([number or 0.0 for number in numbers])[places]
+        for row in np.flatnonzero(~right[places]).tolist():
+            value = values[places[row]]
+            what = "missing value" if value.strip() == "" else f"{shorten(value)} is not {wanted}"
+            faults.add(f"{what}; mend the row, or the task in competition.toml", int(table.lines[row]), column)
+    return y
+
+
+def encode_classes(table: Table, column: str, task: Task, faults: Faults, known: list[str] | None) -> Targets:
     """Class numbers of one label column; classes are its own labels, or the known ones."""
     values = table.column(column)
     for row, value in enumerate(values):
@@ -82,12 +147,70 @@ def encode_classes(table: Table, column: str, faults: Faults, known: list[str] |
             faults.add("missing target; mend or remove the row", int(table.lines[row]), column)
         elif known is not None and value not in known:
             faults.add(f"label {shorten(value)} is not in the training table", int(table.lines[row]), column)
+        elif task == "ordinal" and parse_number(value) is None:
+            faults.add(
+                f"{shorten(value)} is not a number, and ordinal classes are in order of their numbers; "
+                "number them, or make the task multiclass",
+                int(table.lines[row]),
+                column,
+            )
     classes = known or sort_labels(set(values))
     if len(classes) < 2 and not faults.found:
         faults.add(f"every row has the label {shorten(values[0])}; there is nothing to learn", column=column)
     faults.raise_if_any()
     number_of = {label: number for number, label in enumerate(classes)}
-    return Targets("multiclass", np.array([number_of[value] for value in values], dtype=np.int64), classes)
+    truth = np.array([number_of[value] for value in values], dtype=np.int64)
+    return Targets(task, truth[:, None].astype(np.float64) if task == "ordinal" else truth, truth, classes)
+
+
+def encode_extras(table: Table, config: Config, targets: Targets) -> Targets:
+    """The targets with what stands beside them in the training table: auxiliary targets, subgroups, weights.
+
+    Raises:
+        InputError: listing every value that does not fit.
+    """
+    columns, faults = config.columns, Faults(table.path)
+    extras: dict[str, Any] = {}
+    if columns.auxiliary:
+        if config.competition.task in ("regression", "ordinal"):
+            extras["auxiliary"] = encode_numbers(table, columns.auxiliary, faults, "a number")
+        else:
+            shares = encode_numbers(table, columns.auxiliary, faults, "a share from 0 to 1", lambda x: 0 <= x <= 1)
+            extras["auxiliary"] = shares.astype(np.float32)
+    weights = np.ones(len(table))
+    if columns.weight:
+        weights = encode_numbers(table, [columns.weight], faults, "a weight, 0 or more", lambda x: x >= 0)[:, 0]
+    subgroups = read_subgroups(table, columns.subgroups, faults)
+    faults.raise_if_any()
+    if config.recipe.training.subgroup_weights:
+        weights = weights * subgroup_weights(targets.truth[:, 0], subgroups)
+    if columns.weight or config.recipe.training.subgroup_weights:
+        extras["weights"] = weights.astype(np.float32)
+    if config.competition.metric == "jigsaw_bias_auc":
+        extras["truth"] = np.hstack([targets.truth, subgroups])
+    return replace(targets, **extras)
+
+
+def read_subgroups(table: Table, columns: Sequence[str], faults: Faults) -> np.ndarray:
+    """(N, S) float32 of 0 and 1: at least half of the raters saw the subgroup in the text; empty cells are 0."""
+    shares = encode_numbers(table, columns, faults, "a share from 0 to 1, or empty", lambda x: 0 <= x <= 1, empty=0.0)
+    return (shares >= MAJORITY).astype(np.float32)
+
+
+def subgroup_weights(positive: np.ndarray, subgroups: np.ndarray) -> np.ndarray:
+    """(N,) row weights that make the errors count which `jigsaw_bias_auc` looks for.
+
+    A quarter each for being there, for a subgroup in the text, for positive rows that name none (background positive)
+    and for negative rows that name one (subgroup negative), divided by their mean; the customary loss weights of the
+    public solutions of Jigsaw Unintended Bias in Toxicity Classification (2019).
+
+    Args:
+        positive: (N,) 0 or 1.
+        subgroups: (N, S) 0 or 1.
+    """
+    named = subgroups.any(axis=1)
+    weights = (1.0 + named + (positive.astype(bool) & ~named) + (~positive.astype(bool) & named)) / 4
+    return weights / weights.mean()
 
 
 def sort_labels(labels: set[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""All tokens of all rows in one flat array, and where each row starts: what a ragged table is on disk.
+"""All tokens of all rows in one flat array, and where each text starts: what a ragged table is on disk.
 
 Arrays are memory-mapped: opening a store costs nothing, and processes that train folds side by side share its pages.
 """
@@ -14,29 +14,39 @@ class TokenStore:
     """Rows of different length without padding.
 
     Attributes:
-        tokens: (S,) int32, all rows end to end.
-        offsets: (N + 1,) int64; row i is `tokens[offsets[i]:offsets[i + 1]]`.
+        tokens: (S,) int32, all texts end to end.
+        offsets: (N * K + 1,) int64; text k of row i is number i * K + k, text t `tokens[offsets[t]:offsets[t + 1]]`.
+        columns: K, texts of a row that are encoded apart.
     """
 
     tokens: np.ndarray
     offsets: np.ndarray
+    columns: int = 1
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return (len(self.offsets) - 1) // self.columns
 
     @property
     def lengths(self) -> np.ndarray:
-        """(N,) int64 tokens in each row."""
-        return np.diff(self.offsets)
+        """(N,) int64 tokens in each row; in the longest of its texts, which decides how wide a batch becomes."""
+        lengths = np.diff(self.offsets)
+        return lengths if self.columns == 1 else lengths.reshape(-1, self.columns).max(axis=1)
 
     def row(self, index: int) -> np.ndarray:
-        """(T,) int32 tokens of one row."""
-        return self.tokens[self.offsets[index] : self.offsets[index + 1]]
+        """(T,) int32 tokens of one row, of all its texts."""
+        return self.tokens[self.offsets[index * self.columns] : self.offsets[(index + 1) * self.columns]]
+
+    def texts(self, rows: np.ndarray) -> np.ndarray:
+        """(K * B,) int64 numbers of the texts of B rows: first all rows' first texts, then all their second ones."""
+        if self.columns == 1:
+            return rows
+        return (np.arange(self.columns)[:, None] + rows * self.columns).reshape(-1)
 
     def save(self, folder: Path) -> None:
-        """Write tokens.npy and offsets.npy."""
+        """Write tokens.npy, offsets.npy and columns.npy."""
         np.save(folder / "tokens.npy", self.tokens)
         np.save(folder / "offsets.npy", self.offsets)
+        np.save(folder / "columns.npy", np.int64(self.columns))
 
     @classmethod
     def open(cls, folder: Path) -> "TokenStore":
@@ -44,4 +54,5 @@ class TokenStore:
 
         Copy-on-write mapping, because torch wants writable arrays; nothing writes, so the pages stay shared.
         """
-        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("tokens", "offsets")))
+        tokens, offsets = (np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("tokens", "offsets"))
+        return cls(tokens, offsets, int(np.load(folder / "columns.npy")))

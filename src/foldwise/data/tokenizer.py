@@ -9,6 +9,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
+from typing import Literal
 
 import numpy as np
 from tokenizers import Regex, Tokenizer
@@ -23,11 +24,14 @@ from foldwise.data.token_store import TokenStore
 
 PAD, UNK = 0, 1
 SPECIAL = ["<pad>", "<unk>"]
+SEPARATOR = "<sep>"  # the token between text columns that are read as one text
+Cut = Literal["head", "tail", "head+tail"]
 CHUNK = 8192  # texts between two steps of the progress bar
 
 # Penn Treebank style, as GloVe 6B: "don't" → do n't, "it's" → it 's; numbers and hyphenated words stay whole.
 TOKEN = "|".join(
     [
+        SEPARATOR,
         r"\p{L}+?(?=n't(?!\p{L}))",
         r"n't(?!\p{L})",
         r"'(?:s|m|d|ll|re|ve)(?!\p{L})",
@@ -55,7 +59,7 @@ def tokenize(
     """Tokenize all texts and make the vocabulary.
 
     Args:
-        texts: N training texts followed by M test texts.
+        texts: N training texts followed by M test texts (of columns apart, all columns of a row one after the other).
         n_train: N.
         settings: case, vocabulary policy, `min_count`, `max_size`, `max_length`.
         progress: called with the number of texts done; twice over all texts.
@@ -69,7 +73,11 @@ def tokenize(
     tokenizer.train_from_iterator(
         chunks(forms), WordLevelTrainer(vocab_size=2**31 - 1, special_tokens=SPECIAL, show_progress=False)
     )
-    flat, offsets = expand_runs(encode(tokenizer, forms), runs, run_offsets, settings.max_length, progress)
+    encoded = encode(tokenizer, forms)
+    limit = settings.max_length
+    if isinstance(limit, str):
+        limit = limit_of_share(float(limit[:-1]) / 100, np.diff(encoded[1]), runs, run_offsets[: n_train + 1])
+    flat, offsets = expand_runs(encoded, runs, run_offsets, limit, settings.cut, progress)
     seen = flat[: offsets[n_train]] if settings.vocabulary == "train" else flat
     counts = np.bincount(seen, minlength=tokenizer.get_vocab_size())
     word_of = {number: word for word, number in tokenizer.get_vocab().items()}
@@ -119,14 +127,16 @@ def expand_runs(
     runs: np.ndarray,
     run_offsets: np.ndarray,
     max_length: int,
+    cut: Cut,
     progress: Callable[[int], object],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Put the tokens of each run where the run stands; texts longer than `max_length` tokens lose their tail.
+    """Put the tokens of each run where the run stands; of texts longer than `max_length` tokens a part stays.
 
     Args:
         encoded: tokens of the U different runs and their (U + 1,) offsets.
         runs: (R,) run numbers of all texts end to end.
         run_offsets: (N + 1,) int64 of the texts among them.
+        cut: which part: the head, the tail, or half of each (the odd token is the head's).
 
     Returns:
         (S,) int32 tokens of all texts end to end; (N + 1,) int64 offsets.
@@ -141,11 +151,33 @@ def expand_runs(
         # Token j of a run lies j places behind the run's first, in `tokens` as in the chunk.
         flat = tokens[np.repeat(starts[chosen] - ends[:-1], sizes[chosen]) + np.arange(ends[-1])]
         row_ends = ends[bounds - bounds[0]]
-        place = np.arange(ends[-1]) - np.repeat(row_ends[:-1], np.diff(row_ends))  # of a token in its text
-        parts.append(flat[place < max_length])
-        lengths.append(np.minimum(np.diff(row_ends), max_length))
+        row_lengths = np.diff(row_ends)
+        place = np.arange(ends[-1]) - np.repeat(row_ends[:-1], row_lengths)  # of a token in its text
+        head = {"head": max_length, "tail": 0, "head+tail": (max_length + 1) // 2}[cut]
+        kept = place < head
+        if cut != "head":
+            kept |= place >= np.repeat(row_lengths - (max_length - head), row_lengths)
+        parts.append(flat[kept])
+        lengths.append(np.minimum(row_lengths, max_length))
         progress(len(bounds) - 1)
     return np.concatenate(parts), np.cumsum(np.concatenate(lengths))
+
+
+def limit_of_share(share: float, sizes: np.ndarray, runs: np.ndarray, run_offsets: np.ndarray) -> int:
+    """The number of tokens that this share of the texts does not exceed, at least 1.
+
+    Args:
+        share: 0 … 1.
+        sizes: (U,) tokens in each different run.
+        runs: (R,) run numbers of all texts end to end.
+        run_offsets: (N + 1,) of the texts among them.
+    """
+    lengths = [np.zeros(1, dtype=np.int64)]
+    for first in range(0, len(run_offsets) - 1, CHUNK):
+        bounds = run_offsets[first : first + CHUNK + 1]
+        ends = np.concatenate([[0], np.cumsum(sizes[runs[bounds[0] : bounds[-1]]])])
+        lengths.append(np.diff(ends[bounds - bounds[0]]))
+    return max(1, int(np.quantile(np.concatenate(lengths)[1:], share, method="inverted_cdf")))
 
 
 def chunks(texts: Sequence[str]) -> Iterator[list[str]]:

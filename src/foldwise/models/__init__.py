@@ -1,6 +1,8 @@
-"""Models by name. A builder takes word vectors, the number of outputs C and the `[model]` settings.
+"""Models by name. A builder takes word vectors, the `Shape` of what goes in and out, and the `[model]` settings.
 
-A model is an `nn.Module` called with `tokens` (B, T) int and `lengths` (B,) int64, and returns logits (B, C).
+A model is an `nn.Module` called with `tokens` (K·B, T) int and `lengths` (K·B,) int64 on the CPU, first the B rows of
+column 0, then those of column 1, …; where rows have D numbers beside their text also with `features` (B, D) float32. It
+returns logits (B, C).
 """
 
 from collections.abc import Callable
@@ -10,22 +12,37 @@ from torch import Tensor, nn
 
 from foldwise.config import Model
 from foldwise.errors import InputError
-from foldwise.models.bilstm import BiLSTM
+from foldwise.models.own import build_own, check_model
+from foldwise.models.recurrent import BiGRU, BiLSTM, BiLSTMBiGRU
+from foldwise.models.text import Shape
+from foldwise.models.textcnn import TextCNN
 
-BUILDERS: dict[str, Callable[[Tensor, int, Model], nn.Module]] = {"bilstm": BiLSTM}
+__all__ = ["BUILDERS", "Shape", "build_model", "check_model"]
+
+BUILDERS: dict[str, Callable[[Tensor, Shape, Model], nn.Module]] = {
+    "bilstm": BiLSTM,
+    "bigru": BiGRU,
+    "bilstm_bigru": BiLSTMBiGRU,
+    "textcnn": TextCNN,
+}
 
 
-def build_model(vectors: Tensor, outputs: int, settings: Model, seed: int) -> nn.Module:
+def build_model(vectors: Tensor, shape: Shape, settings: Model, seed: int) -> nn.Module:
     """The model `settings.name`, its weights drawn from `seed` alone.
 
     Args:
         vectors: (V, E) float32 word vectors.
-        outputs: C.
+        shape: what goes in and out.
 
     Raises:
-        InputError: no model of that name.
+        InputError: no model of that name, or a class of the user's own that does not do what a model must.
     """
-    if settings.name not in BUILDERS:
-        raise InputError(f"recipe.model.name = {settings.name!r}: no such model; known are {', '.join(BUILDERS)}")
     torch.manual_seed(seed)
-    return BUILDERS[settings.name](vectors, outputs, settings)
+    if ":" in settings.name:
+        return build_own(vectors, shape, settings)
+    if settings.name not in BUILDERS:
+        known = ", ".join([*BUILDERS, "linear"])
+        raise InputError(
+            f"recipe.model.name = {settings.name!r}: no such model; known are {known}, or module:Class of your own"
+        )
+    return BUILDERS[settings.name](vectors, shape, settings)

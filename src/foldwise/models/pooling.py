@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def masked_max(states: Tensor, mask: Tensor | None) -> Tensor:
@@ -26,6 +27,19 @@ def masked_mean(states: Tensor, mask: Tensor | None) -> Tensor:
         return states.mean(dim=1)
     share = mask.to(states.dtype) / mask.sum(dim=1, keepdim=True).clamp(min=1).to(states.dtype)  # (B, T)
     return torch.bmm(share[:, None], states)[:, 0]  # without the masked copy of all states that a sum would take
+
+
+def last_states(states: Tensor, mask: Tensor | None) -> Tensor:
+    """What each direction of a bidirectional net ends with: forward at a row's last token, backward at its first.
+
+    Shapes as `masked_max`; the first half of the features is the forward direction's.
+    """
+    forward, backward = states.chunk(2, dim=2)
+    if mask is None:
+        return torch.cat([forward[:, -1], backward[:, 0]], dim=1)
+    ends = mask & ~functional.pad(mask[:, 1:], (0, 1))  # (B, T), true at the last token
+    last = torch.bmm(ends.to(states.dtype)[:, None], forward)[:, 0]  # picks exactly, and the same on every device
+    return torch.cat([last, backward[:, 0].masked_fill(~mask[:, :1], 0)], dim=1)
 
 
 class AttentionPooling(nn.Module):

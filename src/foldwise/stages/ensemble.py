@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from foldwise.config import Task
 from foldwise.console import say
 from foldwise.data.competition import read_solution
-from foldwise.data.targets import Targets
-from foldwise.ensembling import assemble_oof, average, cross_fitted_scores
+from foldwise.data.targets import CLASS_TASKS, Targets
+from foldwise.ensembling import assemble_oof, average, cross_fitted_ensemble, cross_fitted_scores, fit_weights
 from foldwise.errors import InputError
 from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
-from foldwise.metrics import best_threshold, metric_for, score
+from foldwise.metrics import Metric, best_cuts, metric_for, score
 from foldwise.paths import REPOSITORY
 from foldwise.stages.run import Run, changes, differences
 from foldwise.stages.tokens import check_tokens
@@ -121,9 +122,15 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
         oofs[member] = assemble_oof(parts, assigned, settings.method)
         tests[member] = average(predictions, settings.method)
     # Members were averaged inside (or ranked over) their folds; between members the mean of these is taken.
-    oof, test = np.mean(list(oofs.values()), axis=0), np.mean(list(tests.values()), axis=0)
-    threshold = best_threshold(metric, targets.task, targets.y, oof)
-    pooled, fold_scores = cross_fitted_scores(metric, targets.task, targets.y, oof, assigned)
+    truth, members = targets.truth, list(oofs.values())
+    if settings.weights == "fit":
+        fold_weights = fit_weights(metric, targets.task, truth, members, assigned, settings.method)
+    else:
+        fold_weights = given_weights(settings.weights, list(oofs))[None]
+    weights = fold_weights.mean(axis=0)
+    oof, test = average(members, "mean", weights), average(list(tests.values()), "mean", weights)
+    cuts = best_cuts(metric, targets.task, truth, oof)
+    pooled, fold_scores = cross_fitted_ensemble(metric, targets.task, truth, members, assigned, fold_weights)
 
     form = Format(
         sample=competition.sample,
@@ -136,7 +143,7 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
     row_of = {row_id: row for row, row_id in enumerate(competition.test_ids)}
     ordered = test[[row_of[row_id] for row_id in form.sample[form.id_column]]]
     solution = read_solution(config, run.paths, form.sample, targets.names)  # a fault in it comes before any file
-    frame = build_submission(form, ordered, threshold)
+    frame = build_submission(form, ordered, cuts)
     check_submission(form, frame)
     write_oof(run, assigned, targets, oof)
     write_submission(run.paths.submission, frame)
@@ -163,14 +170,14 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
                 "name": name,
                 "cv": pooled
                 if len(oofs) == 1
-                else cross_fitted_scores(metric, targets.task, targets.y, part, assigned)[0],
+                else cross_fitted_scores(metric, targets.task, truth, part, assigned)[0],
             }
             for name, part in oofs.items()
         ],
         "ensemble": {
             "method": settings.method,
-            "weights": {name: 1 / len(oofs) for name in oofs},
-            "threshold": threshold if metric.takes == "label" and targets.task != "multiclass" else None,
+            "weights": dict(zip(oofs, weights.tolist(), strict=True)),
+            "threshold": shown_cuts(metric, targets.task, cuts),
             "cv": pooled,
         },
         "rows": {"train": len(competition.train_ids), "test": len(competition.test_ids)},
@@ -181,21 +188,34 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
         "seed": config.recipe.seed,
     }  # fmt: skip
     if solution is not None:
-        summary["leaderboard"] = score(metric, targets.task, solution.y, ordered, threshold)
+        summary["leaderboard"] = score(metric, targets.task, solution.truth, ordered[solution.rows], cuts)
     return summary
+
+
+def given_weights(weights: str | dict[str, float], members: list[str]) -> np.ndarray:
+    """(M,) weights that are not fitted, together 1: equal ones, or those of the table."""
+    sizes = np.array([1.0 if isinstance(weights, str) else weights[member] for member in members])
+    return sizes / sizes.sum()
+
+
+def shown_cuts(metric: Metric, task: Task, cuts: np.ndarray) -> float | list[float] | None:
+    """Cuts as summary.json has them: one threshold, one a column, the cut points between classes, or None."""
+    if metric.takes != "label" or task == "multiclass":
+        return None
+    return float(cuts[0]) if task == "binary" else cuts.tolist()
 
 
 def write_oof(run: Run, assigned: np.ndarray, targets: Targets, oof: np.ndarray) -> None:
     """oof.csv: id, fold, targets and predictions, one row per training row, in the order of train.csv."""
     columns = run.config.columns.target
     truth: Sequence[Sequence[Any]]
-    if targets.task == "multiclass":
-        truth = [[targets.names[number]] for number in targets.y.tolist()]
-    elif targets.task == "regression":
-        truth = targets.y.tolist()
+    if targets.task in CLASS_TASKS:
+        truth = [[targets.names[number]] for number in targets.truth.tolist()]
+    elif targets.task == "regression" or run.config.competition.soft_cut is not None:
+        truth = targets.y.astype(str).tolist()  # the shortest form that reads back as the same number
     else:
         truth = targets.y.astype(int).tolist()
-    names = ["prediction"] if targets.outputs == 1 else [f"prediction_{name}" for name in targets.names]
+    names = ["prediction"] if oof.shape[1] == 1 else [f"prediction_{name}" for name in targets.names]
     path = run.paths.output / "oof.csv"
     rows = zip(run.competition.train_ids, assigned.tolist(), truth, oof.tolist(), strict=True)
     with atomic_file(path) as temporary:

@@ -6,6 +6,7 @@ are up to date.
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,18 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from foldwise.config import LINEAR, Recipe
 from foldwise.config import Metric as MetricName
-from foldwise.config import Recipe
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
-from foldwise.files import atomic_folder, sizes_of, write_csv, write_json, write_text
+from foldwise.errors import RunError
+from foldwise.files import atomic_folder, read_json, sizes_of, write_csv, write_json, write_text
 from foldwise.metrics import metric_for
-from foldwise.training.fold import FoldData, FoldResult, train_fold
+from foldwise.training.fold import FoldResult, StoppedError, train_fold
+from foldwise.training.fold_data import FoldData
+from foldwise.training.linear_fold import train_linear_fold
 from foldwise.training.precision import Runtime
+from foldwise.training.snapshots import Event
 from foldwise.training.workers import Report
 
 
@@ -48,15 +53,24 @@ class Job:
 
 def open_data(job: Job) -> FoldData:
     """What the fold learns from. Arrays are mapped, so that processes side by side share their pages."""
-    vectors = np.load(job.tokens / "vectors.npy", mmap_mode="c")
-    return FoldData(TokenStore.open(job.tokens), vectors, job.targets, job.folds)
+    vectors, features = (np.load(job.tokens / f"{name}.npy", mmap_mode="c") for name in ("vectors", "features"))
+    beside = features if features.shape[1] else None
+    return FoldData(TokenStore.open(job.tokens), vectors, job.targets, job.folds, beside)
 
 
 def work(job: Job, report: Report) -> None:
     """Train one fold and write its folder; runs in a worker process."""
     start = time.perf_counter()
     metric = metric_for(job.metric, job.targets.task)
-    result = train_fold(open_data(job), job.recipe, job.member, job.fold, metric, job.runtime, report)
+    data, recipe = open_data(job), job.recipe
+    try:
+        if recipe.model.name == LINEAR:
+            words = list(read_json(job.tokens / "vocab.json"))
+            result = train_linear_fold(data, words, recipe, job.member, job.fold, metric, report)
+        else:
+            result = train_fold(data, recipe, job.member, job.fold, metric, job.runtime, report)
+    except StoppedError as fault:
+        raise RunError(stopped(job, fault, report)) from fault
     seconds = time.perf_counter() - start
     best = [record for record in result.history if record["best"]][-1]
     last = result.history[-1]
@@ -73,13 +87,42 @@ def work(job: Job, report: Report) -> None:
     report({"event": "done", **outcome})
 
 
+def stopped(job: Job, fault: StoppedError, report: Report) -> str:
+    """Keep what a fold had reached before it went wrong; what to say of it.
+
+    The rows of the batch are reported by number, as only the main process has their ids.
+    """
+    report({"event": "stopped", "rows": fault.rows.tolist()})
+    mend = "lower --set training.learning_rate=…, or use training.precision=fp32; look at the rows named above"
+    if not fault.best:
+        return f"{job}: {fault}; {mend}"
+    folder = job.folder.with_name(f"{job.folder.name}-stopped")
+    with atomic_folder(folder) as temporary:
+        write_history(temporary, fault.history)
+        write_weights(temporary, [fault.best])
+    return f"{job}: {fault}; the best weights until then are in {folder}; {mend}"
+
+
+def write_history(folder: Path, history: Sequence[Event]) -> None:
+    """One line of JSON an evaluation."""
+    write_text(folder / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in history))
+
+
+def write_weights(folder: Path, snapshots: Sequence[dict[str, torch.Tensor]]) -> None:
+    """weights.safetensors, and weights-2.safetensors … where several snapshots predict together."""
+    for number, weights in enumerate(snapshots, start=1):
+        path = folder / ("weights.safetensors" if number == 1 else f"weights-{number}.safetensors")
+        save_file(weights, path)
+        path.chmod(0o644)  # safetensors makes it readable by its owner only
+
+
 def write_fold(job: Job, result: FoldResult, outcome: dict[str, Any]) -> None:
     """The fold's folder, all of it or nothing."""
     record = {
         "member": job.member,
         "fold": job.fold,
         "inputs": job.inputs,
-        "outputs": job.targets.names,
+        "outputs": job.targets.columns,
         "rows": {"train": len(job.folds) - len(result.rows), "validation": len(result.rows), "test": len(result.test)},
         "runtime": {
             "device": job.runtime.device.type,
@@ -90,11 +133,12 @@ def write_fold(job: Job, result: FoldResult, outcome: dict[str, Any]) -> None:
         **outcome,
     }
     with atomic_folder(job.folder) as temporary:
-        write_text(temporary / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in result.history))
-        save_file(result.weights, temporary / "weights.safetensors")
-        (temporary / "weights.safetensors").chmod(0o644)  # safetensors makes it readable by its owner only
-        write_predictions(temporary / "oof.csv", job.valid_ids, result.oof, job.targets.names)
-        write_predictions(temporary / "test.csv", job.test_ids, result.test, job.targets.names)
+        write_history(temporary, result.history)
+        write_weights(temporary, result.snapshots)
+        if result.ngrams is not None:
+            write_json(temporary / "ngrams.json", result.ngrams)
+        write_predictions(temporary / "oof.csv", job.valid_ids, result.oof, job.targets.columns)
+        write_predictions(temporary / "test.csv", job.test_ids, result.test, job.targets.columns)
         write_json(temporary / "fold.json", {**record, "files": sizes_of(temporary)})
 
 

@@ -9,7 +9,9 @@ import time
 import numpy as np
 
 from foldwise.console import say, warn
-from foldwise.data.splits import check_units, make_folds, read_folds, strata, units_of
+from foldwise.data.competition import join_texts
+from foldwise.data.splits import check_units, make_folds, missing_classes, read_folds, strata, units_of
+from foldwise.errors import InputError
 from foldwise.files import atomic_file, write_csv
 from foldwise.stages.run import Run
 
@@ -27,22 +29,16 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
         InputError: the file that is there does not match train.csv, or parts a text or a group.
     """
     path, settings, competition = run.paths.folds, run.config.recipe.folds, run.competition
-    units = units_of(competition.train_texts, competition.groups)
+    units = units_of(join_texts(competition.train_texts), competition.groups, settings.same_text)
     if path.is_file() and not remake and not run.debug:  # debug has folds of its own, of whatever rows it drew
         assigned = read_folds(path, competition.train_ids, settings.n, run.hint("folds", "--force"))
         check_units(path, assigned, units, run.hint("folds", "--force"))
+        check_classes(run, assigned)
         say("folds", f"kept {path.name}: {len(assigned):,} rows in {settings.n} folds, matches train.csv")
         return assigned
     start = time.perf_counter()
-    labels = strata(competition.targets)
-    rare = [
-        name
-        for name, rows in zip(competition.targets.names, labels.sum(axis=0), strict=False)
-        if competition.targets.task != "regression" and rows < settings.n
-    ]
-    if rare:
-        warn(f"{', '.join(rare)}: fewer than {settings.n} rows, so some folds have none to validate on")
-    assigned = make_folds(labels, units, settings.n, settings.seed)
+    assigned = make_folds(strata(competition.targets), units, settings.n, settings.seed)
+    check_classes(run, assigned)
     with atomic_file(path) as temporary:
         write_csv(temporary, ["id", "fold"], zip(competition.train_ids, assigned.tolist(), strict=True))
     run.record_seconds("folds", time.perf_counter() - start)
@@ -56,3 +52,22 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
         f"made {path.name}: {len(assigned):,} rows in {settings.n} folds of {of_each}{together}",
     )
     return assigned
+
+
+def check_classes(run: Run, assigned: np.ndarray) -> None:
+    """Every fold has rows of every class. Of the 200 rows of `--debug` it is enough to say which are missing.
+
+    Raises:
+        InputError: naming the classes, their rows and the folds without.
+    """
+    competition = run.competition
+    missing = missing_classes(assigned, competition.targets, competition.train_ids)
+    if not missing:
+        return
+    if run.debug:
+        warn("; ".join(missing))
+        return
+    raise InputError(
+        "\n  ".join([f"{run.paths.table('train')}: classes that a fold has no row of", *missing])
+        + "\n  ask for fewer folds (--set folds.n=…), join rare classes, or take their rows out"
+    )

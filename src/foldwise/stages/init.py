@@ -17,7 +17,7 @@ from foldwise.data.targets import parse_number
 from foldwise.errors import Faults, InputError, shorten
 from foldwise.files import write_text
 from foldwise.metrics import metric_for
-from foldwise.paths import Paths
+from foldwise.paths import COMPETITIONS, CONFIG, Paths
 
 ODD_SHARE = 0.05  # so few rows that are neither 0 nor 1 are faults rather than classes
 FEW = 30  # so many whole-number values of a target may be classes
@@ -27,9 +27,11 @@ PLAIN_METRIC: dict[tuple[Task, Kind], Metric] = {
     ("binary", "probability"): "roc_auc",
     ("multiclass", "label"): "accuracy",
     ("multiclass", "probability"): "log_loss",
-    ("multilabel", "label"): "f1",
+    ("multilabel", "label"): "micro_f1",
     ("multilabel", "probability"): "roc_auc",
     ("regression", "value"): "rmse",
+    ("ordinal", "label"): "quadratic_kappa",
+    ("ordinal", "value"): "rmse",
 }
 
 
@@ -60,8 +62,14 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     Raises:
         InputError: it exists already, a table is missing or faulty, or a decision is needed.
     """
-    if paths.config.exists() and not force:
-        raise InputError(f"{paths.config}: exists already; edit it, or write it anew with --force")
+    config = paths.input / CONFIG
+    if config.exists() and not force:
+        raise InputError(f"{config}: exists already; edit it, or write it anew with --force")
+    if paths.config.parent == COMPETITIONS and not force:
+        raise InputError(
+            f"{paths.slug} is known by name: `./run.sh all -c {paths.slug}` does without init; "
+            f"--force infers a {config} of your own, which then counts instead"
+        )
     if not paths.input.is_dir():
         raise InputError(f"{paths.input}: no such folder; make it and put train, test and sample_submission there")
     train, test, sample = (read_table(paths.table(name)) for name in ("train", "test", "sample_submission"))
@@ -82,10 +90,8 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     for name, inference in found.items():
         shown = ", ".join(map(str, inference.value)) if isinstance(inference.value, list) else inference.value
         say("init", f"{name:<6} = {shown or '(none)'}: {inference.reason}")
-    write_text(
-        paths.config, to_toml(paths.slug, choices.group, {name: inference.value for name, inference in found.items()})
-    )
-    say("init", f"wrote {paths.config}; next: ./run.sh all -c {paths.slug}")
+    write_text(config, to_toml(paths.slug, choices.group, {name: inference.value for name, inference in found.items()}))
+    say("init", f"wrote {config}; next: ./run.sh all -c {paths.slug}")
 
 
 def as_list(value: object) -> list[str]:
@@ -180,6 +186,8 @@ def infer_task(choices: Choices, train: Table, sample: Table, id_column: str, ta
     """From the target's values, and the sample's where those leave it open."""
     if choices.task:
         return Found(choices.task, "as told")
+    if choices.metric == "quadratic_kappa":
+        return Found("ordinal", "quadratic_kappa scores classes on a scale")
     values = set().union(*(set(train.frame[name]) for name in target))
     numbers = [parse_number(value) for value in values if value.strip()]
     zero_one = all(number in (0, 1) for number in numbers)
@@ -220,8 +228,8 @@ def infer_task(choices: Choices, train: Table, sample: Table, id_column: str, ta
     raise decide(
         "the task",
         "--task",
-        ["multiclass", "regression"],
-        f"{target[0]} has {len(values)} whole numbers, classes or a scale",
+        ["multiclass", "ordinal", "regression"],
+        f"{target[0]} has {len(values)} whole numbers: classes, classes on a scale, or values",
     )
 
 
@@ -236,9 +244,12 @@ def infer_kind(choices: Choices, sample: Table, id_column: str, task: Task) -> F
         if len(asked) > 1:
             return Found("probability", f"the sample has {len(asked)} columns, one a class")
         return Found("label", f"the sample has one column, {asked[0]}")
+    metric = metric_for(choices.metric, task) if choices.metric else None
+    if metric and metric.takes != "label":
+        return Found("value" if task == "ordinal" else "probability", f"{choices.metric} scores {metric.scored}")
+    if task == "ordinal":
+        return Found("label", "classes in order")
     values = set().union(*(set(sample.frame[name]) for name in asked))
-    if choices.metric in ("log_loss", "roc_auc"):
-        return Found("probability", f"{choices.metric} scores probabilities")
     if values == {"0", "1"}:
         return Found("label", "the sample holds 0 and 1, written as whole numbers")
     if len(values) == 1 and values <= {"0", "1"}:
@@ -258,8 +269,10 @@ def infer_metric(choices: Choices, task: Task, kind: Kind) -> Found:
     if (task, kind) not in PLAIN_METRIC:
         raise InputError(f"a {task} task cannot be submitted as {kind}; change --task or --kind")
     if choices.metric:
-        if metric_for(choices.metric, task).takes == "probability" and kind == "label":
-            raise InputError(f"--metric {choices.metric} scores probabilities; give --kind probability with it")
+        metric = metric_for(choices.metric, task)
+        if metric.takes != "label" and kind == "label":
+            other = "value" if task == "ordinal" else "probability"
+            raise InputError(f"--metric {choices.metric} scores {metric.scored}; give --kind {other} with it")
         return Found(choices.metric, "as told")
     reason = (
         f"usual where a {task} task asks for a {kind}; the CSVs do not say, so compare the contest's page (--metric)"

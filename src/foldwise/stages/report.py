@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from foldwise.console import say
+from foldwise.data.competition import join_texts
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import InputError
 from foldwise.files import read_json, write_text
@@ -137,7 +138,7 @@ def worst_rows(run: Run, oof: pd.DataFrame) -> str:
         error = 1 - predictions.to_numpy()[np.arange(len(oof)), places]
     else:
         error = np.abs(predictions.to_numpy() - targets.to_numpy(dtype=float)).max(axis=1)
-    text_of = dict(zip(run.competition.train_ids, run.competition.train_texts, strict=True))
+    text_of = dict(zip(run.competition.train_ids, join_texts(run.competition.train_texts), strict=True))
     rows = []
     for row in np.argsort(-error, kind="stable")[:WORST].tolist():
         row_id = oof["id"].iloc[row]

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from foldwise.config import Config
+from foldwise.config import Config, Kind, Recipe, Task
 from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
 from foldwise.errors import InputError
@@ -14,7 +14,15 @@ from foldwise.files import read_json, sizes_of, write_json
 from foldwise.metrics import metric_for
 from foldwise.paths import Paths
 
-ORDER_IS_ENOUGH = ("roc_auc",)  # metrics of probabilities that ranks score alike
+# Metrics of probabilities or values that ranks score alike.
+ORDER_IS_ENOUGH = ("roc_auc", "mean_column_roc_auc", "average_precision", "jigsaw_bias_auc", "spearman")
+KINDS: dict[Task, tuple[Kind, ...]] = {
+    "binary": ("label", "probability"),
+    "multiclass": ("label", "probability"),
+    "multilabel": ("label", "probability"),
+    "regression": ("value",),
+    "ordinal": ("label", "value"),
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ def check_config(config: Config, slug: str) -> None:
     """Hold the parts of a configuration against each other, before anything runs.
 
     Raises:
-        InputError: slug, metric, kind of submission or ensemble method do not fit the task or one another.
+        InputError: slug, metric, kind of submission, ensemble method or weights do not fit the task or one another.
     """
     if config.competition.slug != slug:
         raise InputError(
@@ -71,17 +79,36 @@ def check_config(config: Config, slug: str) -> None:
         )
     task, name, kind = config.competition.task, config.competition.metric, config.submission.kind
     metric = metric_for(name, task)
-    if (kind == "value") != (task == "regression"):
-        fitting = "'value'" if task == "regression" else "'label' or 'probability'"
+    if kind not in KINDS[task]:
+        fitting = " or ".join(map(repr, KINDS[task]))
         raise InputError(f"submission.kind = {kind!r} is not for a {task} task; set it to {fitting}")
-    if kind == "label" and metric.takes == "probability":
-        raise InputError(f"submission.kind = 'label': {name} scores probabilities; set the kind to 'probability'")
+    if kind == "label" and metric.takes != "label":
+        raise InputError(
+            f"submission.kind = 'label': {name} scores {metric.scored}; set the kind to {KINDS[task][-1]!r}"
+        )
     # Ranks have an order and nothing else: no sizes to compare between classes, no probabilities, no values.
     ordered = metric.takes == "label" or name in ORDER_IS_ENOUGH
-    if config.recipe.ensemble.method == "rank_mean" and (task in ("multiclass", "regression") or not ordered):
-        raise InputError(
-            f"recipe.ensemble.method = 'rank_mean': ranks cannot be scored by {name} in a {task} task; use 'mean'"
-        )
+    valued = task in ("multiclass", "regression") or (task == "ordinal" and kind == "value")
+    if config.recipe.ensemble.method == "rank_mean" and (valued or not ordered):
+        what = "submitted as values" if task == "ordinal" and ordered else f"scored by {name}"
+        raise InputError(f"recipe.ensemble.method = 'rank_mean': ranks cannot be {what} in a {task} task; use 'mean'")
+    check_weights(config.recipe)
+
+
+def check_weights(recipe: Recipe) -> None:
+    """Weights by hand are of the ensemble's members, all of them and no others.
+
+    Raises:
+        InputError: naming those that have none, or are none.
+    """
+    weights, members = recipe.ensemble.weights, recipe.ensemble.members or list(recipe.members)
+    if isinstance(weights, str):
+        return
+    faults = [f"{name!r} has none" for name in members if name not in weights]
+    faults += [f"{name!r} is no member of it" for name in weights if name not in members]
+    if faults:
+        mend = f"give one to each of {', '.join(members)}; 0 leaves a member out"
+        raise InputError(f"recipe.ensemble.weights: {', '.join(faults)}; {mend}")
 
 
 def changes(old: Any, new: Any, prefix: str = "") -> list[str]:

@@ -23,7 +23,8 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
     cv = summary["cv"]
     table.add_row("cv, mean ± sd", f"{cv['mean']:.4f} ± {cv['std']:.4f}")
     for member in summary["members"] if len(summary["members"]) > 1 else []:
-        table.add_row(f"member {member['name']}", f"{member['cv']:.4f}")
+        weight = summary["ensemble"]["weights"][member["name"]]
+        table.add_row(f"member {member['name']}, weight {weight:.2f}", f"{member['cv']:.4f}")
     method = summary["ensemble"]["method"].replace("_", " ")
     table.add_row(f"ensemble ({method}), out of fold", f"{cv['pooled']:.4f}", style="bold")
     if "leaderboard" in summary:
@@ -33,7 +34,23 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
     seconds = summary["seconds"]
     stages = ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items() if stage != "total")
     console.print(Text(f"time when last made: {stages}; together {duration(seconds['total'])}"))
-    threshold = summary["ensemble"]["threshold"]
-    if threshold is not None:
-        console.print(f"threshold: {threshold:.4f}; each fold's score is at the other folds' best one")
+    if shown := cuts_of(summary, run.config.columns.target):
+        ones = "one" if summary["task"] == "binary" else "ones"
+        console.print(Text(f"{shown}; each fold's score is at the other folds' best {ones}"))
     console.print(Text(f"submission: {run.paths.submission}", style="bold"))
+
+
+def cuts_of(summary: dict[str, Any], names: list[str]) -> str:
+    """Where predictions become labels, as a phrase; "" where they do not.
+
+    Args:
+        names: of the target columns.
+    """
+    cuts = summary["ensemble"]["threshold"]
+    if cuts is None:
+        return ""
+    if summary["task"] == "multilabel":
+        return "thresholds: " + ", ".join(f"{name} {cut:.4f}" for name, cut in zip(names, cuts, strict=True))
+    if summary["task"] == "ordinal":
+        return "cut points: " + ", ".join(f"{cut:.4f}" for cut in cuts)
+    return f"threshold: {cuts:.4f}"

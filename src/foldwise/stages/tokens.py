@@ -4,32 +4,33 @@
 """
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
+from foldwise.config import Tokens
 from foldwise.console import bar, duration, say
+from foldwise.data.competition import Competition, join_texts
 from foldwise.data.embeddings import build_vectors, random_vectors
-from foldwise.data.tokenizer import tokenize
+from foldwise.data.features import text_features
+from foldwise.data.tokenizer import SEPARATOR, tokenize
 from foldwise.errors import InputError
 from foldwise.files import atomic_folder, hash_of, read_json, sizes_of, write_json
 from foldwise.stages.run import Run, differences
+from foldwise.stages.vectors import read_tables, vector_hashes
 
 
 def inputs_of(run: Run) -> dict[str, Any]:
     """What the tokens depend on; when any of it changes they are made again."""
     settings = run.config.recipe.tokens
-    vectors = "none"
-    if settings.vectors != ["none"]:
-        table = run.paths.vectors(settings.vectors[0])
-        vectors = hash_of(table, table.with_suffix(".txt"))
     return {
         "train": hash_of(run.paths.table("train")),
         "test": hash_of(run.paths.table("test")),
-        "columns": {"id": run.config.columns.id, "text": run.config.columns.text},
+        "columns": run.config.columns.model_dump(include={"id", "text", "features"}),
+        "files": run.config.files.model_dump(include={"quotes", "numbered"}),
         "tokens": settings.model_dump(),
-        "vectors": vectors,
+        "vectors": vector_hashes(run),
         "debug": run.debug,
     }
 
@@ -45,17 +46,20 @@ def tokens(run: Run) -> None:
     why = "there were none" if reasons == ["missing"] else "; ".join(reasons) or "--force"
     competition, settings = run.competition, run.config.recipe.tokens
     start = time.perf_counter()
-    texts = competition.train_texts + competition.test_texts
+    texts, columns = texts_of(competition, settings)
     with bar("tokens", 2 * len(texts), "texts") as shown:
-        store, words, counts = tokenize(texts, len(competition.train_ids), settings, shown.update)
+        store, words, counts = tokenize(texts, columns * len(competition.train_ids), settings, shown.update)
+    store = replace(store, columns=columns)
+    features = features_of(competition, settings)
     if settings.vectors == ["none"]:
         vectors, coverage = random_vectors(len(words), settings.dimension), None
     else:
-        vectors, coverage = build_vectors(words, counts, run.paths.vectors(settings.vectors[0]))
+        vectors, coverage = build_vectors(words, counts, read_tables(run, words), settings.combine)
     seconds = time.perf_counter() - start
     with atomic_folder(folder) as temporary:
         store.save(temporary)
         np.save(temporary / "vectors.npy", vectors)
+        np.save(temporary / "features.npy", features)
         write_json(temporary / "vocab.json", {word: index for index, word in enumerate(words)})
         summary = {"rows": len(store), "tokens": len(store.tokens), "words": len(words)}
         facts = {"coverage": asdict(coverage) if coverage else None, "files": sizes_of(temporary)}
@@ -64,8 +68,25 @@ def tokens(run: Run) -> None:
     lengths = store.lengths
     say("tokens", f"made {len(store.tokens):,} tokens, {len(words):,} words, in {duration(seconds)} ({why})")
     say("tokens", f"row lengths: median {np.median(lengths):.0f}, longest {lengths.max()}, limit {settings.max_length}")
+    if features.shape[1]:
+        names = ", ".join([*settings.features, *run.config.columns.features])
+        say("tokens", f"{features.shape[1]} features beside the text: {names}")
     for line in coverage.lines() if coverage else []:
         say("tokens", line)
+
+
+def texts_of(competition: Competition, settings: Tokens) -> tuple[list[str], int]:
+    """The texts to tokenize, training rows first, and how many of them a row has."""
+    both = [[*train, *test] for train, test in zip(competition.train_texts, competition.test_texts, strict=True)]
+    if settings.columns == "apart":
+        return [text for row in zip(*both, strict=True) for text in row], len(both)
+    return list(join_texts(both, f" {SEPARATOR} ")), 1
+
+
+def features_of(competition: Competition, settings: Tokens) -> np.ndarray:
+    """(N + M, D) float64: numbers from the texts, then those from columns of the tables."""
+    texts = [*join_texts(competition.train_texts), *join_texts(competition.test_texts)]
+    return np.hstack([text_features(texts, settings.features), competition.features])
 
 
 def check_tokens(run: Run) -> str:

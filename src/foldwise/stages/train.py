@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from foldwise.config import LINEAR, Recipe
 from foldwise.console import FoldProgress, duration, say, warn
 from foldwise.data.table import read_table
 from foldwise.errors import InputError
 from foldwise.files import hash_of, read_json
 from foldwise.metrics import metric_for
+from foldwise.plugins import is_own, source_hash
 from foldwise.stages.run import Run, differences
 from foldwise.stages.tokens import check_tokens
 
@@ -26,15 +28,22 @@ from foldwise.stages.tokens import check_tokens
 def inputs_of(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
     """What a trained fold depends on besides its number: when any of it changes, it is out of date."""
     recipe = run.config.recipe.of_member(member)
+    parts = {"seed", "linear"} if recipe.model.name == LINEAR else {"seed", "batches", "model", "training"}
     return {
         "folds": hash_of(run.paths.folds),
         "tokens": tokens_hash,
         "targets": hash_of(run.paths.table("train")),
-        "target": run.config.columns.target,
-        "task": run.config.competition.task,
-        "metric": run.config.competition.metric,
-        "recipe": recipe.model_dump(include={"seed", "batches", "model", "training"}),
+        "columns": run.config.columns.model_dump(include={"target", "auxiliary", "subgroups", "weight"}),
+        "competition": run.config.competition.model_dump(include={"task", "metric", "soft_cut"}),
+        "recipe": recipe.model_dump(include=parts),
+        "own": own_code(recipe),
     }
+
+
+def own_code(recipe: Recipe) -> dict[str, str]:
+    """Hashes of the modules that a recipe takes a loss, an optimizer or a model of its user's own from."""
+    named = (recipe.training.loss, recipe.training.optimizer, recipe.model.name)
+    return {name: source_hash(name) for name in named if is_own(name)}
 
 
 def members_of(run: Run) -> list[str]:
@@ -135,8 +144,9 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
         )
         jobs.append(job)
     tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * len(wanted) * run.config.recipe.training.epochs
-    if device.type == "cuda" and len(jobs) > 1:
-        placement = place_on_gpus(open_data(jobs[0]), list(recipes.values()), jobs[0].runtime, tokens)
+    networks = [recipe for recipe in recipes.values() if recipe.model.name != LINEAR]
+    if device.type == "cuda" and len(jobs) > 1 and networks:
+        placement = place_on_gpus(open_data(jobs[0]), networks, jobs[0].runtime, tokens)
     else:
         placement = place_on_cpu(folds, tokens)
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
@@ -144,16 +154,19 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
     say("train", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {placement.threads}")
     metric = metric_for(run.config.competition.metric, competition.targets.task)
     if metric.takes == "label" and competition.targets.task != "multiclass":
-        say("train", "scores so far: each fold at its own best threshold; the table is stricter")
+        cuts = "cut points" if competition.targets.task == "ordinal" else "threshold"
+        say("train", f"scores so far: each fold at its own best {cuts}; the table is stricter")
     progress = FoldProgress()
+
+    def on_event(slot: int, job: Job, event: dict[str, Any]) -> None:
+        if event["event"] == "stopped":
+            ids = ", ".join(competition.train_ids[row] for row in event["rows"])
+            warn(f"{job} stops at a batch whose loss is no number; its rows: {ids}")
+        else:
+            progress.update(slot, str(job), event)
+
     try:
-        run_jobs(
-            jobs,
-            work,
-            placement.workers,
-            lambda slot, job, event: progress.update(slot, str(job), event),
-            placement.prepare,
-        )
+        run_jobs(jobs, work, placement.workers, on_event, placement.prepare)
     finally:
         progress.close()
     seconds = time.perf_counter() - start

@@ -1,48 +1,29 @@
 """Train one fold from its first weights to its predictions. Pure: arrays in, arrays out."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from foldwise.config import Recipe
 from foldwise.data.batching import BucketBatchSampler, padding_share
-from foldwise.data.targets import Targets
-from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
 from foldwise.files import hash_of
-from foldwise.metrics import Metric, best_threshold, score
+from foldwise.metrics import Metric, best_cuts, score
 from foldwise.models import build_model
 from foldwise.training.averaging import AveragedWeights
 from foldwise.training.early_stopping import EarlyStopping
-from foldwise.training.loop import BatchSource, Trainer, evaluate, predict, train_epoch
+from foldwise.training.fold_data import FoldData, Scale, build_source
+from foldwise.training.loop import DivergedError, Trainer, evaluate, predict, train_epoch
 from foldwise.training.losses import build_loss, to_predictions
 from foldwise.training.optimizers import build_optimizers, set_embeddings_trained
 from foldwise.training.precision import Runtime
 from foldwise.training.schedules import build_schedules, schedule_on_score
-
-Event = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class FoldData:
-    """What a fold learns from.
-
-    Attributes:
-        store: tokens of N training rows, then M test rows.
-        vectors: (V, E) float32.
-        targets: of the N training rows.
-        folds: (N,) int64 fold of each training row.
-    """
-
-    store: TokenStore
-    vectors: np.ndarray
-    targets: Targets
-    folds: np.ndarray
+from foldwise.training.snapshots import Event, Snapshots, copy_weights
 
 
 @dataclass(frozen=True)
@@ -53,15 +34,31 @@ class FoldResult:
         rows: (n,) int64 validation rows.
         oof: (n, C) predictions of these rows, float32 (float64 in a regression).
         test: (M, C) predictions of the test rows.
-        weights: the best weights by name, without frozen vectors.
+        snapshots: the weights that predict together, best first, by name and without frozen vectors.
         history: one record per evaluation.
+        ngrams: what the arrays of a linear member stand for; None of a network.
     """
 
     rows: np.ndarray
     oof: np.ndarray
     test: np.ndarray
-    weights: dict[str, Tensor]
+    snapshots: list[dict[str, Tensor]]
     history: list[Event]
+    ngrams: dict[str, Any] | None = None
+
+
+class StoppedError(RunError):
+    """A fold that went wrong on its way, with what it had reached by then.
+
+    Attributes:
+        rows: row numbers of the batch it went wrong at.
+        best: the best weights so far; empty if none were validated.
+        history: the evaluations so far.
+    """
+
+    def __init__(self, fault: DivergedError, best: dict[str, Tensor], history: list[Event]) -> None:
+        super().__init__(str(fault))
+        self.rows, self.best, self.history = fault.rows, best, history
 
 
 def train_fold(
@@ -79,15 +76,16 @@ def train_fold(
         report: takes progress as records: `start`, `steps` now and then, `evaluation` with the history's fields.
 
     Raises:
-        RunError: the loss or every score was not finite.
+        StoppedError: the loss was not finite.
+        RunError: no score was finite.
     """
     settings, targets = recipe.training, data.targets
     torch.set_num_threads(runtime.threads)
     use_repeatable_algorithms()
     seed = fold_seed(recipe.seed, member, fold)
     train_rows, valid_rows = np.flatnonzero(data.folds != fold), np.flatnonzero(data.folds == fold)
-    scale = Scale.of(targets, train_rows)
-    source = BatchSource(data.store, torch.from_numpy(scale.apply(targets.y)), runtime.device)
+    scale = Scale.of(targets.task, targets.y, train_rows)
+    source = build_source(data, train_rows, scale, runtime)
     lengths = data.store.lengths[train_rows]
     sampler = BucketBatchSampler(
         lengths, recipe.batches.size, recipe.batches.group, seed, recipe.batches.tokens or None
@@ -95,20 +93,21 @@ def train_fold(
     steps = sampler.steps(settings.epochs)
     trainer = build_trainer(data, recipe, seed, steps, runtime, train_rows)
     model, averages = trainer.model, trainer.averages
+    kept = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta)
+    snapshots = Snapshots(settings.snapshots, metric.greater_is_better)
     report({"event": "start", "steps": steps})
     train_seconds = 0.0
     history: list[Event] = []
-    best: dict[str, Tensor] = {}
 
     def to_values(logits: Tensor) -> np.ndarray:
-        return scale.undo(to_predictions(logits, targets.task).numpy())
+        return scale.undo(to_predictions(logits[:, : targets.outputs], targets.task).numpy())
 
     def score_valid(logits: Tensor) -> float:
-        # Hard labels are judged at their best threshold: which one to use is the ensemble's decision, not this fold's.
-        predictions, y = to_values(logits), targets.y[valid_rows]
-        threshold = best_threshold(metric, targets.task, y, predictions) if np.isfinite(predictions).all() else 0.5
-        return score(metric, targets.task, y, predictions, threshold)
+        # Hard labels are judged at their best cuts: which ones to use is the ensemble's decision, not this fold's.
+        predictions, truth = to_values(logits), targets.truth[valid_rows]
+        cuts = best_cuts(metric, targets.task, truth, predictions)
+        return score(metric, targets.task, truth, predictions, cuts)
 
     for epoch in range(settings.epochs):
         set_embeddings_trained(model, epoch >= settings.unfreeze_epoch)
@@ -119,20 +118,22 @@ def train_fold(
         for part in range(parts):
             share = plan[len(plan) * part // parts : len(plan) * (part + 1) // parts]
             started = time.perf_counter()
-            loss = train_epoch(trainer, source, share, lambda steps: report({"event": "steps", "steps": steps}))
+            try:
+                loss = train_epoch(trainer, source, share, lambda steps: report({"event": "steps", "steps": steps}))
+            except DivergedError as fault:
+                raise StoppedError(fault, snapshots.best, history) from fault
             train_seconds += time.perf_counter() - started
             with averages.applied():
                 valid_score = evaluate(model, source, valid_rows, runtime, score_valid)
-                improved = stopping.improved(valid_score)
-                if improved:
-                    best = kept_weights(model, averages.parameters)
+                best = snapshots.offer(valid_score, lambda: copy_weights(model, kept))
+            stopping.improved(valid_score)
             schedule_on_score(trainer.schedules, valid_score, metric.greater_is_better)
             record = {
                 "epoch": epoch + (part + 1) / parts,
                 "step": trainer.steps,
                 "loss": loss,
                 "score": valid_score if np.isfinite(valid_score) else None,  # JSON has no NaN
-                "best": improved,
+                "best": best,
                 "learning_rate": trainer.learning_rate,
                 "padding": padding,
                 "train_seconds": round(train_seconds, 3),
@@ -143,47 +144,38 @@ def train_fold(
                 break
         if stopping.should_stop:
             break
-    if not best:
+    if not snapshots.kept:
         raise RunError(
             f"fold {fold} of {member}: no evaluation gave a finite score; either its {len(valid_rows)} rows have one "
             "target value only, which leaves the metric undefined (fewer folds help), or the training diverged (lower "
             "--set training.learning_rate)"
         )
-    model.load_state_dict(best, strict=False)  # frozen vectors are as they were
     test_rows = np.arange(len(data.folds), len(data.store))
-    oof, test = (to_values(predict(model, source, rows, runtime)) for rows in (valid_rows, test_rows))
-    return FoldResult(valid_rows, oof, test, best, history)
+    predictions = []
+    for weights in snapshots.weights:
+        model.load_state_dict(weights, strict=False)  # frozen vectors are as they were
+        predictions.append([to_values(predict(model, source, rows, runtime)) for rows in (valid_rows, test_rows)])
+    oof, test = (np.mean(parts, axis=0) for parts in zip(*predictions, strict=True))
+    return FoldResult(valid_rows, oof, test, snapshots.weights, history)
 
 
 def build_trainer(
-    data: FoldData, recipe: Recipe, seed: int, steps: int, runtime: Runtime, rows: np.ndarray | None = None
+    data: FoldData, recipe: Recipe, seed: int, steps: int, runtime: Runtime, train_rows: np.ndarray
 ) -> Trainer:
     """Model, loss, optimizers, schedules and average of one fold.
 
     Args:
         seed: of the first weights.
         steps: of the whole training, for the schedules.
-        rows: (n,) training rows, whose targets give the class weights; all of them if None.
+        train_rows: whose targets may tell how rare classes are.
     """
     settings, targets = recipe.training, data.targets
-    model = build_model(torch.from_numpy(data.vectors), targets.outputs, recipe.model, seed).to(runtime.device)
+    objective = build_loss(settings, targets.task, targets.outputs, targets.y[train_rows]).to(runtime.device)
+    model = build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed).to(runtime.device)
     optimizers = build_optimizers(model, settings)
     schedules = build_schedules(optimizers, settings, steps)
     averages = AveragedWeights(model, settings.ema)
-    y = targets.y if rows is None else targets.y[rows]
-    objective = build_loss(settings, targets.task, targets.outputs, y).to(runtime.device)
     return Trainer(model, objective, optimizers, schedules, averages, settings.clip, runtime)
-
-
-def kept_weights(model: nn.Module, trained: Sequence[Tensor]) -> dict[str, Tensor]:
-    """A copy of the weights on the CPU, without frozen ones: frozen vectors are those of tokens/vectors.npy.
-
-    Args:
-        trained: the parameters that train, now or in a later epoch.
-    """
-    kept = {id(parameter) for parameter in trained}
-    frozen = {name for name, parameter in model.named_parameters() if id(parameter) not in kept}
-    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items() if name not in frozen}
 
 
 def use_repeatable_algorithms() -> None:
@@ -196,39 +188,3 @@ def use_repeatable_algorithms() -> None:
 def fold_seed(seed: int, member: str, fold: int) -> int:
     """A seed for each fold of each member that depends on nothing else, so that folds can be trained in any order."""
     return int(hash_of([seed, member, fold]), 16) % 2**31
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Regression targets are trained at mean 0 and spread 1 of the fold's training rows; other tasks as they are."""
-
-    mean: np.ndarray
-    spread: np.ndarray
-
-    @classmethod
-    def of(cls, targets: Targets, rows: np.ndarray) -> "Scale | Identity":
-        """Mean and spread of the (n, C) targets of `rows`."""
-        if targets.task != "regression":
-            return Identity()
-        spread = targets.y[rows].std(axis=0)
-        return cls(targets.y[rows].mean(axis=0), np.where(spread > 0, spread, 1))
-
-    def apply(self, y: np.ndarray) -> np.ndarray:
-        """Units of the target → units of the training."""
-        return ((y - self.mean) / self.spread).astype(np.float32)
-
-    def undo(self, y: np.ndarray) -> np.ndarray:
-        """Units of the training → units of the target."""
-        return y * self.spread + self.mean
-
-
-class Identity:
-    """No scaling."""
-
-    def apply(self, y: np.ndarray) -> np.ndarray:
-        """As they are."""
-        return y
-
-    def undo(self, y: np.ndarray) -> np.ndarray:
-        """As they are."""
-        return y

@@ -18,6 +18,7 @@ from foldwise.training.rowwise import clip_gradients, sum_rows
 
 PREDICT_TOKENS = 8192  # places in a batch of prediction
 REPORT_STEPS = 10
+MOVED = ("tokens", "targets", "weights", "auxiliary", "features")  # what a model and a loss read on the device
 RESIDENT = 0.25  # of a GPU's free memory: token arrays up to this share are kept there
 
 
@@ -32,14 +33,30 @@ class BatchSource:
         store: tokens of all rows, training rows first.
         targets: (N, …) of the training rows, or None.
         device: of the model.
+        weights: (N,) of the training rows, or None.
+        auxiliary: (N, A) of the training rows, or None.
+        features: (N + M, D) of all rows, or None.
     """
 
-    def __init__(self, store: TokenStore, targets: Tensor | None, device: torch.device) -> None:
+    def __init__(
+        self,
+        store: TokenStore,
+        targets: Tensor | None,
+        device: torch.device,
+        weights: Tensor | None = None,
+        auxiliary: Tensor | None = None,
+        features: Tensor | None = None,
+    ) -> None:
         self.device = device
+        self.store = store
         self.lengths = store.lengths  # also in main memory, for plans and for models, which want them there
+        self.text_lengths = self.lengths if store.columns == 1 else np.diff(store.offsets)
         self.home = device if fits(store.tokens.nbytes, device) else torch.device("cpu")
         self.tokens, self.offsets = (torch.from_numpy(part).to(self.home) for part in (store.tokens, store.offsets))
-        self.targets = None if targets is None else targets.to(self.home)
+        # By name of the batch's field; those of training rows alone, and of all rows.
+        of_train = {"targets": targets, "weights": weights, "auxiliary": auxiliary}
+        self.of_train = {name: part.to(self.home) for name, part in of_train.items() if part is not None}
+        self.of_all = {} if features is None else {"features": features.to(self.home)}
 
     def batches(self, plan: Sequence[np.ndarray], labelled: bool = True) -> Iterator[Batch]:
         """The batches of `plan` (row numbers of each), padded, on the device; lengths stay on the CPU.
@@ -49,16 +66,17 @@ class BatchSource:
         """
         if not plan:
             return
-        targets = self.targets if labelled else None
-        flat = np.concatenate(plan)
-        lengths = torch.from_numpy(self.lengths[flat])
-        rows = torch.from_numpy(flat).to(self.home)
+        columns = self.store.columns
+        beside = {**self.of_all, **(self.of_train if labelled else {})}
+        lengths = [torch.from_numpy(self.text_lengths[self.store.texts(part)]) for part in plan]
+        flat = torch.from_numpy(np.concatenate(plan)).to(self.home)
         stop = 0
-        for part in plan:
+        for part, own in zip(plan, lengths, strict=True):
             start, stop = stop, stop + len(part)
-            longest = int(lengths[start:stop].max())
-            batch = gather_batch(self.tokens, self.offsets, rows[start:stop], targets, longest)
-            yield self.move(batch)._replace(lengths=lengths[start:stop])
+            rows = flat[start:stop]
+            batch = gather_batch(self.tokens, self.offsets, rows, None, int(own.max()), columns)
+            batch = batch._replace(**{name: values[rows] for name, values in beside.items()})
+            yield self.move(batch)._replace(lengths=own)
 
     def move(self, batch: Batch) -> Batch:
         """To the device; from main memory through pinned memory, so that the copy runs beside the computation."""
@@ -68,8 +86,15 @@ class BatchSource:
         def send(part: Tensor) -> Tensor:
             return part.pin_memory().to(self.device, non_blocking=True)
 
-        targets = None if batch.targets is None else send(batch.targets)
-        return batch._replace(tokens=send(batch.tokens), targets=targets)
+        moved = {name: send(part) for name, part in batch._asdict().items() if name in MOVED and part is not None}
+        return batch._replace(**moved)
+
+
+def run_model(model: nn.Module, batch: Batch) -> Tensor:
+    """(B, C) logits of a batch."""
+    if batch.features is None:
+        return model(batch.tokens, batch.lengths)
+    return model(batch.tokens, batch.lengths, batch.features)
 
 
 def fits(size: int, device: torch.device) -> bool:
@@ -81,7 +106,7 @@ class Trainer:
     """What a training step needs besides the batch.
 
     Args:
-        model: takes tokens and lengths.
+        model: takes tokens and lengths, and features where there are any.
         objective: (logits, batch) → loss of the batch.
         optimizers: as `build_optimizers` makes them.
         schedules: of the learning rates of each.
@@ -139,7 +164,7 @@ class Trainer:
     def loss_and_gradients(self, batch: Batch) -> Tensor:
         """The batch's loss; the weights then have its gradients, clipped."""
         with autocast(self.runtime.device, self.runtime.precision):
-            logits = self.model(batch.tokens, batch.lengths)
+            logits = run_model(self.model, batch)
         loss = self.objective(logits.float(), batch)
         for parameter in self.parameters:
             parameter.grad = None
@@ -164,21 +189,36 @@ def train_epoch(
         Mean training loss over rows.
 
     Raises:
-        RunError: the loss is not finite.
+        DivergedError: the loss of a step is not finite.
     """
     trainer.model.train()
-    total = torch.zeros((), device=trainer.runtime.device)
+    losses, rates = [], []
     for step, batch in enumerate(source.batches(plan), start=1):
-        total += trainer.step(batch) * len(batch.rows)
+        rates.append(trainer.learning_rate)
+        losses.append(trainer.step(batch))
         if step % REPORT_STEPS == 0 or step == len(plan):
             on_steps((step - 1) % REPORT_STEPS + 1)
-    mean = float(total) / sum(map(len, plan))
-    if not np.isfinite(mean):
-        raise RunError(
-            f"the training loss became {mean} at a learning rate of {trainer.learning_rate:.2g}; "
-            "lower it (--set training.learning_rate=…) or train in full precision (--set training.precision=fp32)"
-        )
-    return mean
+    found = torch.stack(losses).double().cpu().numpy()  # the only time that this part of the epoch is waited for
+    if not np.isfinite(found).all():
+        first = int(np.flatnonzero(~np.isfinite(found))[0])
+        raise DivergedError(found[first], trainer.steps - len(plan) + first + 1, rates[first], plan[first])
+    sizes = np.array([len(rows) for rows in plan])
+    return float(found @ sizes / sizes.sum())
+
+
+class DivergedError(RunError):
+    """The loss of a step is no number any more.
+
+    Args:
+        loss: what it is instead.
+        step: of the fold, from 1.
+        learning_rate: at that step.
+        rows: row numbers of the batch.
+    """
+
+    def __init__(self, loss: float, step: int, learning_rate: float, rows: np.ndarray) -> None:
+        super().__init__(f"the training loss became {loss} at step {step:,}, at a learning rate of {learning_rate:.2g}")
+        self.step, self.learning_rate, self.rows = step, learning_rate, rows
 
 
 @torch.inference_mode()
@@ -198,7 +238,7 @@ def predict(model: nn.Module, source: BatchSource, rows: np.ndarray, runtime: Ru
     parts = []
     for batch in source.batches([rows[places] for places in plan], labelled=False):
         with autocast(runtime.device, runtime.precision):
-            parts.append(model(batch.tokens, batch.lengths).float())
+            parts.append(run_model(model, batch).float())
     logits = torch.cat(parts).cpu()
     restored = torch.empty_like(logits)
     restored[torch.from_numpy(np.concatenate(plan))] = logits

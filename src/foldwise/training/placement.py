@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 from foldwise.config import Recipe
-from foldwise.training.fold import FoldData, build_trainer, use_repeatable_algorithms
-from foldwise.training.loop import PREDICT_TOKENS, BatchSource, predict
+from foldwise.training.fold import build_trainer, use_repeatable_algorithms
+from foldwise.training.fold_data import FoldData, Scale, build_source
+from foldwise.training.loop import PREDICT_TOKENS, predict
 from foldwise.training.precision import Runtime
 from foldwise.training.workers import nothing_to_prepare
 
@@ -102,11 +104,10 @@ def choose_gpu(slot: int, gpus: int) -> None:
 def probe(data: FoldData, recipe: Recipe, runtime: Runtime) -> tuple[int, float]:
     """Bytes of GPU memory that a fold takes, and the share of the time in which it keeps the GPU busy."""
     use_repeatable_algorithms()
-    trainer = build_trainer(data, recipe, seed=0, steps=3 * STEPS, runtime=runtime)
+    rows = np.arange(len(data.folds))
+    trainer = build_trainer(data, recipe, 0, 3 * STEPS, runtime, rows)
     trainer.model.train()
-    targets = torch.from_numpy(data.targets.y)
-    targets = targets.float() if targets.is_floating_point() else targets
-    source = BatchSource(data.store, targets, runtime.device)
+    source = build_source(data, rows, Scale.of(data.targets.task, data.targets.y, rows), runtime)
     longest = (-data.store.lengths[: len(data.folds)]).argsort()
     size = recipe.batches.size
     if recipe.batches.tokens:

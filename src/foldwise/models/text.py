@@ -1,0 +1,92 @@
+"""What all built-in models share: from tokens to vectors at one end, from what encodes a text to logits at the other.
+
+embedding → spatial dropout → encoder, (rows, F) → columns and features joined → dropout → head. A subclass gives the
+encoder; padding must not reach what it returns.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from foldwise.config import Model
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What goes into a model and comes out.
+
+    Attributes:
+        outputs: C, logits of a row.
+        columns: K, texts of a row that are encoded apart.
+        features: D, numbers beside the text.
+    """
+
+    outputs: int
+    columns: int = 1
+    features: int = 0
+
+
+class TextModel(nn.Module):
+    """A model of texts without its encoder.
+
+    Args:
+        vectors: (V, E) float32 word vectors; that of padding zero.
+        shape: what goes in and out.
+        settings: of the encoder, the dropouts, whether the vectors are trained.
+    """
+
+    def __init__(self, vectors: Tensor, shape: Shape, settings: Model) -> None:
+        super().__init__()
+        self.columns = shape.columns
+        trained = settings.train_embedding
+        # Trained vectors are the model's own: the caller's array must not change under it.
+        table = vectors.clone() if trained else vectors
+        # Without `padding_idx`, which would wait for a GPU: the gradient at padding is zero all the same.
+        self.embedding = nn.Embedding.from_pretrained(table, freeze=not trained, sparse=trained)
+        # Drops whole features of a row's vectors, the same at every token (Tompson et al. 2015, "SpatialDropout").
+        self.spatial_dropout = nn.Dropout1d(settings.spatial_dropout)
+        width = self.add_encoder(vectors.shape[1], settings)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.head = nn.Linear(shape.columns * width + shape.features, shape.outputs)
+
+    def add_encoder(self, size: int, settings: Model) -> int:
+        """Make the encoder's modules for vectors of `size` numbers; F, how many numbers it gives for a text."""
+        raise NotImplementedError
+
+    def encode(self, states: Tensor, lengths: Tensor, mask: Tensor | None) -> Tensor:
+        """One vector for each text.
+
+        Args:
+            states: (R, T, E), texts padded at the end; what stands on padding must not matter.
+            lengths: (R,) int64 on the CPU, 0 for an empty text.
+            mask: (R, T) bool, true where there is a token; None where there is no padding.
+
+        Returns:
+            (R, F).
+        """
+        raise NotImplementedError
+
+    def forward(self, tokens: Tensor, lengths: Tensor, features: Tensor | None = None) -> Tensor:
+        """Logits of B ≥ 1 rows.
+
+        Args:
+            tokens: (K·B, T) int, T ≥ 1; first the rows of column 0, then those of column 1, …
+            lengths: (K·B,) int64 on the CPU.
+            features: (B, D) float32, standardised; None where D = 0.
+
+        Returns:
+            (B, C).
+        """
+        mask = None
+        if int(lengths.min()) < tokens.shape[1]:
+            sizes = lengths.to(tokens.device, non_blocking=True)
+            mask = torch.arange(tokens.shape[1], device=tokens.device) < sizes[:, None]
+        states = self.embedding(tokens)  # (K·B, T, E)
+        states = self.spatial_dropout(states.transpose(1, 2)).transpose(1, 2)
+        joined = self.encode(states, lengths, mask)  # (K·B, F)
+        if self.columns > 1:
+            joined = torch.cat(joined.chunk(self.columns), dim=1)  # (B, K·F)
+        if features is not None:
+            joined = torch.cat([joined, features], dim=1)
+        return self.head(self.dropout(joined))

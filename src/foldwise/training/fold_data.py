@@ -1,0 +1,100 @@
+"""What a fold learns from, and in which units."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from foldwise.config import Task
+from foldwise.data.targets import Targets
+from foldwise.data.token_store import TokenStore
+from foldwise.models import Shape
+from foldwise.training.loop import BatchSource
+from foldwise.training.precision import Runtime
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """What a fold learns from.
+
+    Attributes:
+        store: tokens of N training rows, then M test rows.
+        vectors: (V, E) float32.
+        targets: of the N training rows.
+        folds: (N,) int64 fold of each training row.
+        features: (N + M, D) float64 numbers beside the text, NaN where unknown; None where there are none.
+    """
+
+    store: TokenStore
+    vectors: np.ndarray
+    targets: Targets
+    folds: np.ndarray
+    features: np.ndarray | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """What a model takes and gives."""
+        auxiliary = 0 if self.targets.auxiliary is None else self.targets.auxiliary.shape[1]
+        features = 0 if self.features is None else self.features.shape[1]
+        return Shape(self.targets.outputs + auxiliary, self.store.columns, features)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Targets that are numbers are trained at mean 0 and spread 1 of the fold's training rows, others as they are."""
+
+    mean: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, task: Task, y: np.ndarray, rows: np.ndarray) -> "Scale | Identity":
+        """Mean and spread of the (n, C) numbers of `rows`."""
+        if task not in ("regression", "ordinal"):
+            return Identity()
+        spread = y[rows].std(axis=0)
+        return cls(y[rows].mean(axis=0), np.where(spread > 0, spread, 1))
+
+    def apply(self, y: np.ndarray) -> np.ndarray:
+        """Units of the target → units of the training."""
+        return ((y - self.mean) / self.spread).astype(np.float32)
+
+    def undo(self, y: np.ndarray) -> np.ndarray:
+        """Units of the training → units of the target."""
+        return y * self.spread + self.mean
+
+
+class Identity:
+    """No scaling."""
+
+    def apply(self, y: np.ndarray) -> np.ndarray:
+        """As they are."""
+        return y
+
+    def undo(self, y: np.ndarray) -> np.ndarray:
+        """As they are."""
+        return y
+
+
+def build_source(data: FoldData, train_rows: np.ndarray, scale: "Scale | Identity", runtime: Runtime) -> BatchSource:
+    """The fold's batches; targets and features are scaled by what its training rows show."""
+    targets = data.targets
+    auxiliary = features = None
+    if targets.auxiliary is not None:
+        own = Scale.of(targets.task, targets.auxiliary, train_rows)
+        auxiliary = torch.from_numpy(own.apply(targets.auxiliary))
+    if data.features is not None:
+        features = torch.from_numpy(standardise(data.features, train_rows))
+    weights = None if targets.weights is None else torch.from_numpy(targets.weights)
+    y = torch.from_numpy(scale.apply(targets.y))
+    return BatchSource(data.store, y, runtime.device, weights, auxiliary, features)
+
+
+def standardise(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(N + M, D) float32 with mean 0 and spread 1 over `rows`; unknown values become that mean."""
+    known = np.isfinite(features)
+    filled = np.where(known, features, 0.0)
+    counts = np.maximum(known[rows].sum(axis=0), 1)
+    mean = filled[rows].sum(axis=0) / counts
+    centred = np.where(known, filled - mean, 0.0)
+    spread = np.sqrt((centred[rows] ** 2).sum(axis=0) / counts)
+    return (centred / np.where(spread > 0, spread, 1)).astype(np.float32)

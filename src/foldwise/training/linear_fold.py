@@ -1,0 +1,65 @@
+"""One fold of the linear member, in the form in which a network's fold comes out."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from foldwise.config import Recipe
+from foldwise.errors import RunError
+from foldwise.metrics import Metric, best_cuts, score
+from foldwise.training.fold import FoldResult, fold_seed
+from foldwise.training.fold_data import FoldData
+from foldwise.training.linear import fit_linear
+from foldwise.training.snapshots import Event
+
+
+def train_linear_fold(
+    data: FoldData,
+    words: Sequence[str],
+    recipe: Recipe,
+    member: str,
+    fold: int,
+    metric: Metric,
+    report: Callable[[Event], object],
+) -> FoldResult:
+    """Fit on every fold but `fold`, predict `fold` and the test rows.
+
+    Args:
+        words: V words in id order: the texts are put together from their tokens, as the networks see them.
+        report: takes the progress, as `train_fold` gives it.
+
+    Raises:
+        InputError: settings that do not fit the task.
+        RunError: the score is not finite.
+    """
+    targets = data.targets
+    train_rows, valid_rows = np.flatnonzero(data.folds != fold), np.flatnonzero(data.folds == fold)
+    test_rows = np.arange(len(data.folds), len(data.store))
+    started = time.perf_counter()
+    report({"event": "start", "steps": 2})
+    weights = None if targets.weights is None else targets.weights[train_rows].astype(np.float64)
+    seed = fold_seed(recipe.seed, member, fold)
+    y = targets.y[train_rows]
+    y = y if targets.task == "multiclass" else y.astype(np.float64)
+    texts = texts_of(data, words, train_rows)
+    model = fit_linear(texts, y, targets.task, recipe.linear, weights, seed, targets.outputs)
+    report({"event": "steps", "steps": 1})
+    oof, test = (model.predict(texts_of(data, words, rows)) for rows in (valid_rows, test_rows))
+    report({"event": "steps", "steps": 1})
+    truth = targets.truth[valid_rows]
+    cuts = best_cuts(metric, targets.task, truth, oof)
+    valid_score = score(metric, targets.task, truth, oof, cuts)
+    if not np.isfinite(valid_score):
+        raise RunError(f"fold {fold} of {member}: its {len(valid_rows)} rows have no finite score; fewer folds help")
+    record = {"epoch": 1.0, "step": 1, "loss": None, "score": valid_score, "best": True, "learning_rate": 0.0}
+    record |= {"padding": 0.0, "train_seconds": round(time.perf_counter() - started, 3)}
+    arrays, ngrams = model.to_arrays()
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    return FoldResult(valid_rows, oof, test, [tensors], [record], ngrams)
+
+
+def texts_of(data: FoldData, words: Sequence[str], rows: np.ndarray) -> list[str]:
+    """The tokens of each row, joined by blanks."""
+    return [" ".join([words[token] for token in data.store.row(row).tolist()]) for row in rows.tolist()]
