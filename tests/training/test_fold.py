@@ -177,6 +177,38 @@ def test_frozen_vectors_are_not_among_the_kept_weights_and_predictions_use_them(
     assert torch.equal(torch.from_numpy(result.test), expected)
 
 
+def test_vectors_that_train_later_are_among_the_kept_weights_and_stand_still_before():
+    data, metric = make_data(rows=300), METRICS["log_loss"]
+    later, never = (
+        train_fold(data, recipe(unfreeze_epoch=epoch, patience=99), "m", 0, metric, RUNTIME, lambda _: None)
+        for epoch in (2, 5)
+    )
+    assert any(record["best"] for record in later.history[4:]), "the best must come later to prove anything"
+    start = torch.from_numpy(data.vectors)
+    assert torch.equal(never.snapshots[0]["embedding.weight"], start)
+    assert not torch.equal(later.snapshots[0]["embedding.weight"], start)
+    with_them, without = ([record["score"] for record in result.history] for result in (later, never))
+    assert with_them[:4] == without[:4]
+    assert with_them[4:] != without[4:]
+
+
+def test_a_plateau_follows_the_validation_score():
+    arguments = {"patience": 0, "factor": 0.5, "threshold": 1.0}  # no score is better by so much
+    settings = recipe(schedule="plateau", schedule_arguments=arguments, epochs=2, patience=99)
+    result = train_fold(make_data(), settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert [record["learning_rate"] for record in result.history] == [0.02, 0.01, 0.005, 0.0025]
+
+
+def test_class_weights_come_from_training_rows_alone():
+    data, settings = make_data(), recipe(class_weights="balanced", epochs=1)
+    result = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    other = replace(data, targets=replace(data.targets, y=np.where(data.folds[:, None] == 0, 1, data.targets.y)))
+    again = train_fold(other, settings, "m", 0, METRICS["accuracy"], RUNTIME, lambda _: None)
+    assert result.history[0]["loss"] == again.history[0]["loss"]
+    plain = train_fold(data, recipe(epochs=1), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert result.history[0]["loss"] != plain.history[0]["loss"]
+
+
 def test_batches_by_tokens_train_and_the_schedule_ends_at_zero():
     data, settings = make_data(), recipe(epochs=3, patience=99)
     by_tokens = Recipe.model_validate({**settings.model_dump(), "batches": {"tokens": 60, "group": 3}})

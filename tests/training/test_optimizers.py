@@ -1,5 +1,5 @@
 import copy
-import math
+import importlib.util
 
 import numpy as np
 import pytest
@@ -10,14 +10,25 @@ from torch import nn
 
 from foldwise.config import Model, Training
 from foldwise.data.batching import Batch
+from foldwise.errors import InputError
 from foldwise.models import Shape, build_model
 from foldwise.training.averaging import AveragedWeights
 from foldwise.training.loop import Trainer
 from foldwise.training.losses import build_loss
-from foldwise.training.optimizers import build_optimizers
+from foldwise.training.optimizers import build_optimizers, set_embeddings_trained
 from foldwise.training.precision import Runtime
 from foldwise.training.rowwise import RowwiseAdam, clip_gradients, sum_rows, sum_rows_in_place
 from foldwise.training.schedules import build_schedules
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tiny products only wait for a second one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
 
 OBJECTIVE = build_loss(Training(), "regression", 1, np.zeros((1, 1)))
 
@@ -195,20 +206,6 @@ def test_the_average_of_a_table_is_the_dense_one_whenever_it_is_looked_at():
             assert torch.equal(model.weight, own)
 
 
-def test_schedule_warms_up_and_ends_at_zero():
-    parameter = nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([parameter], lr=1.0)
-    schedule = build_schedules([optimizer], Training(warmup=0.1), 100)[0]
-    rates = []
-    for _ in range(100):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
-    assert rates[10:] == pytest.approx([0.5 * (1 + math.cos(math.pi * step / 90)) for step in range(90)])
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
-
-
 def test_average_is_the_written_sum():
     model = nn.Linear(1, 1, bias=False)
     averages = AveragedWeights(model, 0.9)
@@ -244,3 +241,297 @@ def test_weights_come_back_after_an_exception():
     with pytest.raises(RuntimeError), averages.applied():
         raise RuntimeError
     assert model.weight.item() == 5
+
+
+# Each class at a learning rate that suits it; 0.05 where none stands here.
+RATES = {"Adadelta": 2.0, "RAdam": 0.3, "SGD": 0.5, "ASGD": 0.5, "LBFGS": 0.5, "Rprop": 0.01}
+ARGUMENTS = {"LBFGS": {"max_iter": 4, "line_search_fn": "strong_wolfe"}}
+TORCHS = sorted(
+    name
+    for name, kind in vars(torch.optim).items()
+    if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer) and kind is not torch.optim.Optimizer
+)
+
+
+def make_trainer(model, settings, precision="fp32"):
+    optimizers = build_optimizers(model, settings)
+    schedules = build_schedules(optimizers, settings, 100)
+    averages = AveragedWeights(model, settings.ema)
+    runtime = Runtime(torch.device("cpu"), precision, 1)
+    return Trainer(model, OBJECTIVE, optimizers, schedules, averages, settings.clip, runtime)
+
+
+def words(number=0):
+    """A batch whose targets depend on its words."""
+    tokens = torch.randint(1, 20, (16, 5), generator=torch.Generator().manual_seed(number))
+    targets = (tokens < 10).float().mean(dim=1, keepdim=True) * 2 - 1
+    return Batch(tokens, torch.full((16,), 5), targets, torch.arange(16))
+
+
+def test_torch_has_the_classes_that_this_loops_over():
+    assert {"AdamW", "SGD", "LBFGS", "Muon", "Adafactor", "SparseAdam"} <= set(TORCHS)
+
+
+@pytest.mark.parametrize("tables", ["rowwise", "same"])
+@pytest.mark.parametrize("name", TORCHS)
+def test_every_optimizer_of_torch_trains(name, tables):
+    rate = RATES.get(name, 0.05)
+    settings = Training(
+        optimizer=name,
+        embedding_optimizer=tables,
+        learning_rate=rate,
+        embedding_learning_rate=rate,
+        warmup=0,
+        schedule="constant",
+        optimizer_arguments=ARGUMENTS.get(name, {}),
+    )
+    model = small_model().eval()  # dropout would blur the loss
+    with torch.no_grad():
+        model.embedding.weight[0] = 0
+    before = copy.deepcopy(model.state_dict())
+    if name == "SparseAdam":
+        with pytest.raises(InputError, match=r"sparse gradients only.*embedding_optimizer = 'rowwise'"):
+            build_optimizers(model, settings)
+        return
+    trainer = make_trainer(model, settings)
+    losses = [float(trainer.step(words())) for _ in range(25)]
+    assert losses[-1] < 0.6 * losses[0]
+    assert all(not torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert model.embedding.sparse == (tables == "rowwise")
+    assert (model.embedding.weight[0] == 0).all(), "padding never moves"
+
+
+def test_the_same_optimizer_takes_the_table_with_its_own_rate_and_no_decay():
+    ours, theirs = small_model(), small_model()
+    settings = Training(
+        optimizer="RMSprop", embedding_optimizer="same", learning_rate=0.01, embedding_learning_rate=0.03,
+        weight_decay=0.2, optimizer_arguments={"momentum": 0.5, "centered": True}, clip=1e9, warmup=0, schedule="constant",
+    )  # fmt: skip
+    theirs.embedding.sparse = False
+    table, *rest = theirs.parameters()
+    reference = torch.optim.RMSprop(
+        [{"params": rest, "weight_decay": 0.2}, {"params": [table], "lr": 0.03}], lr=0.01, momentum=0.5, centered=True
+    )
+    trainer = make_trainer(ours.eval(), settings)
+    theirs.eval()
+    for number in range(3):
+        batch = words(number)
+        trainer.step(batch)
+        reference.zero_grad()
+        nn.functional.mse_loss(theirs(batch.tokens, batch.lengths), batch.targets).backward()
+        reference.step()
+    for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6), name
+
+
+def test_the_average_of_a_dense_table_is_that_of_a_sparse_one():
+    found = []
+    for tables in ("rowwise", "same"):
+        model = small_model().eval()
+        settings = Training(optimizer="SGD", embedding_optimizer=tables, ema=0.9, embedding_learning_rate=1e-9)
+        trainer = make_trainer(model, settings)
+        with torch.no_grad():
+            model.embedding.weight.add_(1)  # the average, which starts at the old weights, follows
+        for number in range(5):
+            trainer.step(words(number))
+        with trainer.averages.applied():
+            found.append(model.embedding.weight.detach().clone())
+    assert torch.allclose(*found, atol=1e-5)
+
+
+def test_muon_has_the_matrices_and_adamw_the_rest():
+    model = small_model()
+    muon, adamw, rowwise = build_optimizers(model, Training(optimizer="Muon", optimizer_arguments={"ns_steps": 3}))
+    assert isinstance(muon, torch.optim.Muon)
+    assert muon.param_groups[0]["ns_steps"] == 3
+    assert all(weight.ndim == 2 for group in muon.param_groups for weight in group["params"])
+    assert all(weight.ndim == 1 for group in adamw.param_groups for weight in group["params"])
+    assert isinstance(adamw, torch.optim.AdamW)
+    assert isinstance(rowwise, RowwiseAdam)
+    _, adamw = build_optimizers(small_model(), Training(optimizer="Muon", embedding_optimizer="same"))
+    assert [(group["lr"], group["weight_decay"]) for group in adamw.param_groups] == [(2e-3, 0.01), (2e-3, 0.0)]
+
+
+def test_lbfgs_is_torchs_own_with_its_closure():
+    ours, theirs = nn.Linear(3, 1), nn.Linear(3, 1)
+    theirs.load_state_dict(ours.state_dict())
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = ours
+
+        def forward(self, tokens, _):
+            return self.linear(tokens.float())
+
+    tokens = torch.randint(1, 5, (8, 3), generator=torch.Generator().manual_seed(0))
+    batch = Batch(tokens, torch.full((8,), 3), tokens.sum(dim=1, keepdim=True) / 9, torch.arange(8))
+    settings = Training(
+        optimizer="LBFGS",
+        learning_rate=0.5,
+        clip=1e9,
+        warmup=0,
+        schedule="constant",
+        optimizer_arguments={"max_iter": 4},
+    )
+    trainer = make_trainer(Model(), settings)
+    reference = torch.optim.LBFGS(theirs.parameters(), lr=0.5, max_iter=4)
+
+    def closure():
+        reference.zero_grad()
+        loss = nn.functional.mse_loss(theirs(tokens.float()), batch.targets)
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        assert float(trainer.step(batch)) == pytest.approx(reference.step(closure).item(), rel=1e-5)
+    assert torch.allclose(ours.weight, theirs.weight, atol=1e-5)
+
+
+def test_lbfgs_does_not_go_with_scaled_losses():
+    with pytest.raises(InputError, match=r"LBFGS.*use training.precision = 'fp32' or 'bf16'"):
+        make_trainer(small_model(), Training(optimizer="LBFGS"), "fp16")
+
+
+@pytest.mark.parametrize("tables", ["rowwise", "same"])
+@pytest.mark.parametrize("scale", [None, 1024.0])
+def test_tables_stand_still_until_they_are_unfrozen(tables, scale):
+    model = small_model()
+    trainer = make_trainer(model, Training(embedding_optimizer=tables, ema=0.9))
+    if scale:
+        trainer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    table, start = model.embedding.weight, model.embedding.weight.detach().clone()
+    set_embeddings_trained(model, False)
+    for number in range(4):
+        trainer.step(words(number))
+    assert torch.equal(table, start)
+    assert not any(table in optimizer.state for optimizer in trainer.optimizers)
+    with trainer.averages.applied():
+        assert torch.equal(table, start)
+    assert any(parameter is table for parameter in trainer.averages.parameters)
+    set_embeddings_trained(model, True)
+    trainer.step(words())
+    assert not torch.equal(table, start)
+    assert torch.equal(table[0], start[0])
+    with trainer.averages.applied():
+        assert not torch.equal(table, start)
+
+
+def test_vectors_frozen_for_good_are_not_unfrozen():
+    vectors = torch.randn(20, 4)
+    model = build_model(vectors, Shape(1), Model(hidden=3, train_embedding=False), seed=0)
+    for on in (False, True):
+        set_embeddings_trained(model, on)
+        assert not model.embedding.weight.requires_grad
+
+
+OWN = """
+import torch
+
+class PlainSGD(torch.optim.Optimizer):
+    def __init__(self, params, lr=0.1, weight_decay=0.0, factor=1.0):
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+        self.factor = factor
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    weight.sub_(self.factor * group["lr"] * (weight.grad + group["weight_decay"] * weight))
+
+class NoNone(PlainSGD):
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight.sub_(weight.grad * group["lr"])
+
+class NoRate(torch.optim.Optimizer):
+    def __init__(self, params):
+        super().__init__(params, {})
+
+    def step(self, closure=None):
+        pass
+
+class Explodes(PlainSGD):
+    @torch.no_grad()
+    def step(self, closure=None):
+        self.param_groups[0]["params"][0].div_(0)
+
+class NotOne:
+    pass
+"""
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "own_optimizers.py").write_text(OWN, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield "own_optimizers"
+
+
+def test_an_own_optimizer_is_torchs_sgd_where_it_should_be(own):
+    results = []
+    for name, arguments in ((f"{own}:PlainSGD", {"factor": 2.0}), ("SGD", {})):
+        rate = 0.05 if arguments else 0.1
+        model = small_model().eval()
+        settings = Training(
+            optimizer=name, optimizer_arguments=arguments, embedding_optimizer="same",
+            learning_rate=rate, embedding_learning_rate=rate,
+        )  # fmt: skip
+        trainer = make_trainer(model, settings)
+        for number in range(3):
+            trainer.step(words(number))
+        results.append(model.state_dict())
+    assert all(torch.allclose(results[0][key], results[1][key], atol=1e-4) for key in results[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "phrases"),
+    [
+        ("adamw", {}, ["no such optimizer; did you mean AdamW", "your own: module:Class"]),
+        ("zzzzz", {}, ["known are", "SGD"]),
+        ("SGD", {"momentun": 0.9}, ["optimizer_arguments.momentun = 0.9: SGD takes momentum, dampening, nesterov"]),
+        ("SGD", {"lr": 0.9}, ["optimizer_arguments.lr = 0.9: that is recipe.training.learning_rate"]),
+        ("SGD", {"weight_decay": 0.9}, ["that is recipe.training.weight_decay"]),
+        ("SGD", {"momentum": -1.0}, ["SGD(groups of weights, lr=0.002, weight_decay=0.01, momentum=-1.0) fails", "Invalid momentum"]),
+        ("AdamW", {"betas": 0.9}, ["betas=0.9", "fails: TypeError", "its signature is (params"]),
+        ("{own}:PlainSDG", {}, ["did you mean PlainSGD?"]),
+        ("{own}:NotOne", {}, ["not a class of torch.optim.Optimizer"]),
+        ("{own}:PlainSGD", {"factr": 2}, ["optimizer_arguments.factr = 2: PlainSGD takes factor"]),
+        ("{own}:NoNone", {}, ["fails: TypeError", "own_optimizers.py, line "]),
+        ("{own}:NoRate", {}, ["its groups hold no 'lr'"]),
+        ("{own}:Explodes", {}, ["weights are not finite"]),
+    ],
+)  # fmt: skip
+def test_what_cannot_train_is_refused_before_training(own, name, arguments, phrases):
+    with pytest.raises(InputError) as caught:
+        build_optimizers(small_model(), Training(optimizer=name.format(own=own), optimizer_arguments=arguments))
+    for phrase in ["recipe.training.optimizer", *phrases]:
+        assert phrase in str(caught.value)
+
+
+def test_arguments_take_the_place_of_the_fused_kernel():
+    (optimizer, _) = build_optimizers(
+        small_model(), Training(optimizer_arguments={"foreach": True, "betas": [0.8, 0.9]})
+    )
+    assert optimizer.defaults["fused"] is None
+    assert build_optimizers(small_model(), Training(optimizer="Adam"))[0].defaults["fused"] is True
+
+
+def test_optimizers_of_the_optional_extra():
+    if importlib.util.find_spec("pytorch_optimizer") is None:
+        with pytest.raises(InputError, match=r"'Lion': no such optimizer; .*pip install pytorch_optimizer"):
+            build_optimizers(small_model(), Training(optimizer="Lion"))
+        return
+    for name in ("Lion", "AdaBelief"):
+        trainer = make_trainer(small_model().eval(), Training(optimizer=name, learning_rate=0.02))
+        losses = [float(trainer.step(words())) for _ in range(25)]
+        assert losses[-1] < 0.6 * losses[0]
+    with pytest.raises(InputError, match=r"optimizer_arguments.no_such = 1: Lion takes betas"):
+        build_optimizers(small_model(), Training(optimizer="Lion", optimizer_arguments={"no_such": 1}))
+    with pytest.raises(InputError, match="did you mean Lion"):
+        build_optimizers(small_model(), Training(optimizer="lion"))

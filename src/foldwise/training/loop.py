@@ -159,10 +159,10 @@ class Trainer:
         self.scaler.update()
         self.averages.update()
         self.steps += 1
-        return loss.detach()
+        return loss
 
     def loss_and_gradients(self, batch: Batch) -> Tensor:
-        """The batch's loss; its gradients, clipped, are then those of the weights."""
+        """The batch's loss; the weights then have its gradients, clipped."""
         with autocast(self.runtime.device, self.runtime.precision):
             logits = run_model(self.model, batch)
         loss = self.objective(logits.float(), batch)
@@ -173,7 +173,7 @@ class Trainer:
             if parameter.grad is not None and parameter.grad.is_sparse:
                 parameter.grad = sum_rows(parameter.grad)
         clip_gradients(self.parameters, self.scaler.scale(self.clip))
-        return loss
+        return loss.detach()
 
 
 def train_epoch(

@@ -105,9 +105,9 @@ def find_optimizer(name: str) -> type[Optimizer]:
         known = {**extra, **known}
     by_lower = {other.lower(): other for other in known}
     near = [by_lower[other] for other in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)]
-    mend = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)};"
-    others = "" if is_installed else f" for others: pip install {EXTRA}, or"
-    raise InputError(f"{KEY} = {name!r}: no such optimizer; {mend}{others} your own by module:Class")
+    mend = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
+    others = "" if is_installed else f"others: pip install {EXTRA}; "
+    raise InputError(f"{KEY} = {name!r}: no such optimizer; {mend} ({others}your own: module:Class)")
 
 
 def optimizers_in(module: Any) -> dict[str, type[Optimizer]]:

@@ -26,6 +26,7 @@ ARGUMENTS: dict[str, dict[str, float | None]] = {
     "one_cycle": dict.fromkeys(("pct_start", "div_factor", "final_div_factor", "base_momentum", "max_momentum")),
 }
 WHOLE = ("patience", "cooldown")  # numbers of evaluations
+FACTORS = ("div_factor", "final_div_factor")
 SHARES = ("step_size", "gamma", "factor", "pct_start", "base_momentum", "max_momentum")
 
 
@@ -77,6 +78,8 @@ def check_arguments(name: str, given: Arguments) -> Arguments:
             raise InputError(f"{key}: give a whole number of evaluations, from 0 on")
         if argument in SHARES and not 0 < value < 1:
             raise InputError(f"{key}: give a number between 0 and 1")
+        if argument in FACTORS and not 0 < value < math.inf:
+            raise InputError(f"{key}: give a number above 0")
         if not 0 <= value < math.inf:
             raise InputError(f"{key}: give a number from 0 on")
     merged = {**known, **given}
@@ -91,7 +94,7 @@ def one_cycle(optimizer: Optimizer, steps: int, arguments: Arguments) -> OneCycl
         arguments = {**arguments, "pct_start": arguments["pct_start"] * (1 + 1e-6)}
     try:
         return OneCycleLR(optimizer, largest, steps, cycle_momentum=moves_momentum, **arguments)  # type: ignore[arg-type]
-    except (ValueError, ZeroDivisionError) as error:
+    except ValueError as error:
         raise InputError(f"recipe.training.schedule_arguments: OneCycleLR: {error}") from error
 
 
