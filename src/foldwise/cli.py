@@ -189,6 +189,19 @@ def run_ensemble(run: Run) -> None:
     show_summary(run, ensemble(run, folds(run)))
 
 
+@stage("describe")
+def run_describe(
+    run: Run,
+    member: Annotated[
+        str | None, typer.Option("--member", metavar="NAME", help="Instead of the first member of the recipe.")
+    ] = None,
+) -> None:
+    """Show every layer of a member's model, with shapes and number of parameters."""
+    from foldwise.stages.describe import describe
+
+    describe(run, member)
+
+
 @stage("report")
 def run_report(run: Run) -> None:
     """Write report.html: learning curves, lengths, predictions, worst rows."""
