@@ -145,6 +145,8 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
     solution = read_solution(config, run.paths, form.sample, targets.names)  # a fault in it comes before any file
     frame = build_submission(form, ordered, cuts)
     check_submission(form, frame)
+    if "sample_submission" in config.files.numbered:  # its id was ours
+        frame = frame.drop(columns=form.id_column)
     write_oof(run, assigned, targets, oof)
     write_submission(run.paths.submission, frame)
 
