@@ -20,9 +20,10 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
+from foldwise.config import Metric, Task
 from foldwise.console import duration
 from foldwise.files import read_json, write_csv, write_text
-from foldwise.metrics import METRICS
+from foldwise.metrics import METRICS, score
 from foldwise.paths import CONFIG, REPOSITORY
 
 DOMAINS = ["editorial", "movie", "product", "tweet"]
@@ -38,8 +39,13 @@ def labels_of(row: Row) -> list[str]:
 
 
 MEMBERS = {"bilstm": "", "linear": 'model.name = "linear"\n'}
+SHOWN: dict[Task, list[Metric]] = {
+    "regression": ["rmse", "r2", "spearman"],
+    "multiclass": ["accuracy", "log_loss"],
+    "multilabel": ["mean_column_roc_auc"],
+}
 # slug → task, metric, kind, target columns, and a row's targets.
-TASKS: dict[str, tuple[str, str, str, list[str], Callable[[Row], list[str]]]] = {
+TASKS: dict[str, tuple[Task, str, str, list[str], Callable[[Row], list[str]]]] = {
     "valence": ("regression", "rmse", "value", ["valence"], lambda row: [row["valence"]]),
     "domain": ("multiclass", "log_loss", "probability", ["domain"], lambda row: [row["domain"]]),
     "sign-domain": ("multilabel", "roc_auc", "probability", LABELS, labels_of),
@@ -89,11 +95,9 @@ def scores(slug: str, path: Path) -> dict[str, float]:
     predictions = oof[oof.columns[2 + len(target) :]].to_numpy(dtype=np.float64)
     if task == "multiclass":
         truth = np.array([DOMAINS.index(domain) for domain in oof["domain"]])
-        hard = METRICS["accuracy"].function(truth, predictions.argmax(axis=1))
-        return {"accuracy": hard, "log loss": METRICS["log_loss"].function(truth, predictions)}
-    truth = oof[target].to_numpy(dtype=np.float64)
-    names = {"regression": ["rmse", "r2", "spearman"], "multilabel": ["mean_column_roc_auc"]}[task]
-    return {name.replace("_", " "): METRICS[name].function(truth, predictions) for name in names}  # type: ignore[index]
+    else:
+        truth = oof[target].to_numpy(dtype=np.float64)
+    return {name.replace("_", " "): score(METRICS[name], task, truth, predictions) for name in SHOWN[task]}
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 
 from foldwise.console import say
 from foldwise.data.competition import join_texts
+from foldwise.data.targets import sort_labels
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import InputError
 from foldwise.files import read_json, write_text
@@ -114,7 +115,9 @@ def draw_lengths(lengths: np.ndarray, axes: Axes) -> None:
 def draw_predictions(run: Run, oof: pd.DataFrame, axes: Axes) -> None:
     """First target: predictions of each class of rows, or prediction against truth for a regression."""
     target, prediction = oof[run.config.columns.target[0]], oof[oof.columns[2 + len(run.config.columns.target)]]
-    if run.config.competition.task == "regression":
+    if run.config.competition.task == "ordinal":
+        target = numbers_of_classes(target)
+    if run.config.competition.task in ("regression", "ordinal"):
         axes.scatter(target, prediction, s=4, alpha=0.3)
         axes.set(xlabel=f"true {target.name}", ylabel="predicted")
         return
@@ -128,6 +131,12 @@ def draw_predictions(run: Run, oof: pd.DataFrame, axes: Axes) -> None:
     axes.legend(frameon=False)
 
 
+def numbers_of_classes(labels: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Class numbers, 0 for the lowest label: the scale that an ordinal task is predicted on."""
+    classes = sort_labels(set(labels.astype(str)))
+    return labels.astype(str).map({label: number for number, label in enumerate(classes)}).rename(labels.name)
+
+
 def worst_rows(run: Run, oof: pd.DataFrame) -> str:
     """The rows with the largest error, with their text."""
     targets = oof[run.config.columns.target]
@@ -136,6 +145,8 @@ def worst_rows(run: Run, oof: pd.DataFrame) -> str:
         of_class = [f"prediction_{label}" for label in targets.iloc[:, 0].astype(str)]
         places = predictions.columns.get_indexer(of_class)
         error = 1 - predictions.to_numpy()[np.arange(len(oof)), places]
+    elif run.config.competition.task == "ordinal":
+        error = np.abs(predictions.iloc[:, 0] - numbers_of_classes(targets.iloc[:, 0])).to_numpy()
     else:
         error = np.abs(predictions.to_numpy() - targets.to_numpy(dtype=float)).max(axis=1)
     text_of = dict(zip(run.competition.train_ids, join_texts(run.competition.train_texts), strict=True))
