@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from foldwise.data import vector_files, vector_rows
-from foldwise.data.vector_files import layout, read_vectors, size_of
+from foldwise.data.vector_files import dimension_of, layout, read_vectors, size_of
 from foldwise.data.vector_rows import parse_text
 from foldwise.errors import InputError
 from foldwise.paths import VectorFile
@@ -97,6 +97,7 @@ def test_every_form_holds_the_same_table(tmp_path, monkeypatch, name, content, b
     table = read(source)
     assert_whole(table)
     assert table.name == name.split("/")[-1].removesuffix(".gz")
+    assert dimension_of(source) == 5
 
 
 def write_pair(folder, words, vectors):

@@ -47,6 +47,23 @@ def read_vectors(source: VectorFile, wanted: Set[bytes], progress: Progress) -> 
     return read(source, blocks_of(source, progress), wanted)
 
 
+def dimension_of(source: VectorFile) -> int:
+    """E, from the beginning of the file.
+
+    Raises:
+        InputError: the file is empty or damaged.
+    """
+    if source.suffix == ".safetensors":
+        return read_pair(source, frozenset(), lambda _: None).vectors.shape[1]
+    blocks = blocks_of(source, lambda _: None)
+    if source.suffix == ".bin":
+        return binary_header(source, blocks)[1]
+    for lines in lines_of(source, blocks):
+        if lines:
+            return layout(lines[:FIRST_LINES])[0]
+    raise no_usable_row(source, "it is empty")
+
+
 def size_of(source: VectorFile) -> int:
     """Bytes that reading goes through: of a .gz as it is on disk, of a member of a .zip unpacked."""
     if not source.member:
@@ -131,8 +148,8 @@ def layout(lines: Sequence[bytes]) -> tuple[int, bool]:
     return dimension, stated == dimension and stated > 0
 
 
-def read_binary(source: VectorFile, blocks: Iterator[bytes], wanted: Set[bytes]) -> VectorTable:
-    """A table from word2vec's binary format, with or without a line end after each row."""
+def binary_header(source: VectorFile, blocks: Iterator[bytes]) -> tuple[int, int, bytes]:
+    """How many words, E, and what follows the header in the blocks read for it."""
     buffer = b""
     while b"\n" not in buffer and len(buffer) < LONGEST_HEADER and (more := next(blocks, b"")):
         buffer += more
@@ -143,7 +160,12 @@ def read_binary(source: VectorFile, blocks: Iterator[bytes], wanted: Set[bytes])
             f"{source}: not word2vec's binary format, which starts with a line 'count dimension'; "
             "of a fastText model take the .vec file"
         )
-    count, dimension = map(int, fields)
+    return int(fields[0]), int(fields[1]), buffer
+
+
+def read_binary(source: VectorFile, blocks: Iterator[bytes], wanted: Set[bytes]) -> VectorTable:
+    """A table from word2vec's binary format, with or without a line end after each row."""
+    count, dimension, buffer = binary_header(source, blocks)
     rows, size, start = Rows(wanted, dimension, parse_binary), 4 * dimension, 0
     for number in range(1, count + 1):
         space = buffer.find(b" ", start)

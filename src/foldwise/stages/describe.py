@@ -15,16 +15,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from foldwise.config import Linear, Task
 from foldwise.data.embeddings import random_vectors
 from foldwise.data.tokenizer import SPECIAL
+from foldwise.data.vector_files import dimension_of
 from foldwise.errors import InputError
 from foldwise.models import Shape, build_model
 from foldwise.stages.run import Run
 from foldwise.stages.tokens import check_tokens
+from foldwise.stages.vectors import vector_sources
 from foldwise.training.linear import check_linear
 
 BATCHES = ((3, 7), (5, 12))  # rows, tokens of the longest
@@ -109,10 +110,7 @@ def size_of_vectors(run: Run) -> tuple[int, int, str]:
     except InputError:
         if settings.vectors == ["none"]:
             return WORDS, settings.dimension, "assumed: no tokens yet"
-        sizes = []
-        for name in settings.vectors:
-            with safe_open(run.paths.vectors(name), framework="np") as file:
-                sizes.append(file.get_slice("vectors").get_shape()[1])
+        sizes = [dimension_of(source) for source in vector_sources(run)]
         dimension = sum(sizes) if settings.combine == "concat" else sizes[0]
         return WORDS, dimension, "assumed: no tokens yet"
     words, dimension = np.load(run.paths.tokens / "vectors.npy", mmap_mode="r").shape
