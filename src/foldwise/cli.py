@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from foldwise.config import Kind, Metric, Task, load_config
+from foldwise.config import Config, Kind, Metric, Quotes, Task, load_config
 from foldwise.errors import InputError, RunError
 from foldwise.paths import resolve
 from foldwise.stages.run import Run, check_config
@@ -72,9 +72,20 @@ def make_run(
     given = (("--input", input_), ("--folds", folds), ("--output", output))
     options = [part for name, folder in given if folder for part in (name, str(folder))] + ["--debug"] * debug
     config = load_config(paths.config, settings)
+    if debug:
+        config = without_own_epochs(config)
     check_config(config, competition)
     paths = replace(paths, stems=config.files.model_dump(include={"train", "test", "sample_submission", "solution"}))
     return Run(config, paths, force, debug, device.value, command, tuple(options))  # type: ignore[attr-defined]
+
+
+def without_own_epochs(config: Config) -> Config:
+    """For `--debug`, which decides for every member how long it trains."""
+    members = {}
+    for name, member in config.recipe.members.items():
+        training = {key: value for key, value in member.training.items() if key not in ("epochs", "evaluations")}
+        members[name] = member.model_copy(update={"training": training})
+    return config.model_copy(update={"recipe": config.recipe.model_copy(update={"members": members})})
 
 
 def guarded(function: Callable[[], object], show_traceback: bool) -> None:
@@ -222,6 +233,9 @@ def run_init(
     task: Annotated[choice("Task", Task) | None, typer.Option()] = None,  # type: ignore[valid-type]
     kind: Annotated[choice("Kind", Kind) | None, typer.Option()] = None,  # type: ignore[valid-type]
     metric: Annotated[choice("Metric", Metric) | None, typer.Option()] = None,  # type: ignore[valid-type]
+    quotes: Annotated[
+        choice("Quotes", Quotes), typer.Option(help="literal: quotes are plain text in these files.")  # type: ignore[valid-type]
+    ] = "csv",
     input_: Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite competition.toml.")] = False,
     traceback: Traceback = False,
@@ -229,7 +243,7 @@ def run_init(
     """Infer competition.toml from the CSVs, and say from what."""
     from foldwise.stages.init import Choices, init
 
-    chosen = [option.value if option else None for option in (task, kind, metric)]
+    chosen: list[Any] = [getattr(option, "value", option) for option in (task, kind, metric, quotes)]
     choices = Choices(id_, text or [], target or [], group, *chosen)
     guarded(lambda: init(resolve(slug, input_, None, None), choices, force), traceback)
 

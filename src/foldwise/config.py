@@ -28,6 +28,7 @@ from foldwise.errors import InputError, shorten
 
 Task = Literal["binary", "multiclass", "multilabel", "regression", "ordinal"]
 Kind = Literal["label", "probability", "value"]
+Quotes = Literal["csv", "literal"]
 Metric = Literal[
     "accuracy", "f1", "macro_f1", "micro_f1", "mcc", "quadratic_kappa",
     "log_loss", "mean_column_log_loss", "roc_auc", "mean_column_roc_auc", "average_precision", "jigsaw_bias_auc",
@@ -99,7 +100,7 @@ class FilesSection(Section):
     test: str = "test"
     sample_submission: str = "sample_submission"
     solution: str = "solution"
-    quotes: Literal["csv", "literal"] = "csv"  # literal: text like any other, but for one pair around a whole value
+    quotes: Quotes = "csv"  # literal: text like any other, but for one pair around a whole value
     numbered: list[Literal["train", "test", "sample_submission", "solution"]] = []  # have no id: rows count from 1
     unscored: str | None = None  # a target of the solution that marks a row which does not count
 
@@ -257,18 +258,22 @@ class Recipe(Section):
         expanded: dict[str, Any] = {}
         for name, member in members.items():
             seeds = member.get("seeds") if isinstance(member, dict) else None
+            several = {name: member}
             if isinstance(seeds, list) and seeds and all(isinstance(seed, int) for seed in seeds):
+                if member.get("seed") is not None:
+                    raise ValueError(f"members.{name} has seed and seeds; keep one of them")
                 alone = {key: value for key, value in member.items() if key != "seeds"}
-                expanded |= {f"{name}-s{seed}": {**alone, "seed": seed} for seed in seeds}
-            else:
-                expanded[name] = member
+                several = {f"{name}-s{seed}": {**alone, "seed": seed} for seed in seeds}
+            if twice := expanded.keys() & several.keys():
+                raise ValueError(f"members.{min(twice)} is there twice, once by the seeds of another; rename one")
+            expanded |= several
         return {**content, "members": expanded}
 
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""
         member = self.members[name]
         changes = {key: value for key, value in member.model_dump().items() if value not in (None, {}, [])}
-        merged = merge(self.model_dump(), {**changes, "members": {}})
+        merged = merge({**self.model_dump(), "members": {}}, changes)
         return check(Recipe, merged, f"recipe.members.{name}")
 
 
@@ -324,7 +329,11 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        # Arguments belong to one loss or optimizer: those of another do not mix with them.
+        if isinstance(old, dict) and isinstance(value, dict) and not key.endswith("arguments"):
+            merged[key] = merge(old, value)
+        else:
+            merged[key] = value
     return merged
 
 

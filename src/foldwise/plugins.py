@@ -78,19 +78,24 @@ def is_users(filename: str) -> bool:
 
 
 def source_hash(spec: str) -> str:
-    """Hash of the file that `spec` lies in: when it changes, what was trained with it is out of date.
+    """Hash of the code that `spec` lies in: when it changes, what was trained with it is out of date.
 
-    Modules that this one imports are not looked at. A module without a file (built in) has the hash of its name.
+    Of a module the file; of a package of one's own every file in it. Other modules that these import are not looked at.
+    A module without a file (built in) has the hash of its name.
 
     Raises:
         InputError: no such module.
     """
-    name = spec.partition(":")[0]
+    top = spec.partition(":")[0].partition(".")[0]
     try:
-        found = importlib.util.find_spec(name)
+        found = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         found = None
     if found is None:
-        raise InputError(f"{spec!r}: {missing(name)}")
+        raise InputError(f"{spec!r}: {missing(top)}")
     path = Path(found.origin) if found.origin else None
-    return hash_of(path) if path is not None and path.is_file() else hash_of(name)
+    if path is None or not path.is_file():
+        return hash_of(top)
+    if found.submodule_search_locations and is_users(str(path)):
+        return hash_of(*sorted(path.parent.rglob("*.py")))
+    return hash_of(path)

@@ -4,7 +4,7 @@ import pytest
 
 from conftest import make_config
 from foldwise.data.table import Table
-from foldwise.data.targets import encode_extras, encode_targets, sort_labels, subgroup_weights
+from foldwise.data.targets import encode_extras, encode_targets, sort_labels, subgroup_weights, weigh_by_subgroups
 from foldwise.errors import InputError
 
 
@@ -82,6 +82,9 @@ def test_what_stands_beside_the_targets():
     targets = encode_extras(train, config, encode_targets(train, config))
     assert targets.auxiliary.tolist() == pytest.approx(np.array([[0.1], [0], [1], [0]]))
     assert targets.weights.tolist() == [2, 1, 1, 0]
+    assert targets.subgroups.tolist() == [[0, 0], [1, 0], [0, 1], [1, 0]]
+    weighed = weigh_by_subgroups(targets).weights
+    assert weighed.tolist() == pytest.approx(targets.weights * subgroup_weights(targets.truth[:, 0], targets.subgroups))
     assert targets.truth.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]]
     some = targets.take(np.array([3, 0]))
     assert some.truth.tolist() == [[1, 1, 0], [1, 0, 0]]

@@ -107,7 +107,8 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
 
 def open_table(config: Config, paths: Paths, name: TableName) -> Table:
     """One of the competition's tables, written as `[files]` says; with an id column if it has none."""
-    table = read_table(paths.table(name), config.files.quotes)
+    without = config.columns.ignore if name in ("train", "test") else []
+    table = read_table(paths.table(name), config.files.quotes, without)
     if name not in config.files.numbered:
         return table
     id_column = config.columns.id

@@ -13,14 +13,15 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from foldwise.config import Quotes
 from foldwise.errors import Faults, InputError, shorten
 
 
@@ -46,7 +47,7 @@ class Table:
         return list(self.frame[name])
 
 
-def read_table(path: Path, quotes: Literal["csv", "literal"] = "csv") -> Table:
+def read_table(path: Path, quotes: Quotes = "csv", without: Collection[str] = ()) -> Table:
     """Read `.csv` or `.tsv`, plain or in `.gz` or `.zip`, with a header line.
 
     A lone carriage return inside a text is kept as part of the text (pandas' own `to_csv` writes such files), unless
@@ -55,17 +56,22 @@ def read_table(path: Path, quotes: Literal["csv", "literal"] = "csv") -> Table:
     Args:
         quotes: "csv": a quoted value may hold separators and line ends, and a doubled quote is one. "literal": quotes
             are text, values end at the separator (`quoting=3` of pandas); only see `unwrap`.
+        without: columns that are left out, to save their memory.
 
     Raises:
         InputError: not readable, not UTF-8, empty, a header with repeated names, or rows that do not fit the header.
     """
-    content, name = read_bytes(path)
+    name, content = read_bytes(path)
     text, stand_ins = replace_controls(decode(path, content))
+    # As bytes: one emoji makes every character of a text, and of each copy that a reader makes, four bytes long.
+    content = text.encode()
+    del text
     separator = "\t" if name.endswith(".tsv") else ","
     quoting = csv.QUOTE_MINIMAL if quotes == "csv" else csv.QUOTE_NONE
-    header, lines = check_shape(path, text, separator, quoting)
+    header, lines = check_shape(path, content, separator, quoting)
     frame = pd.read_csv(
-        io.StringIO(text),
+        io.BytesIO(content),
+        usecols=[column for column in header if column not in without],
         sep=separator,
         quoting=quoting,
         names=header,
@@ -116,21 +122,21 @@ def replace_controls(text: str) -> tuple[str, dict[str, str]]:
     return text, stand_ins
 
 
-def read_bytes(path: Path) -> tuple[bytes, str]:
-    """The table's content, unpacked where it is packed, and the name of the unpacked file."""
+def read_bytes(path: Path) -> tuple[str, bytes]:
+    """The name of the table's file and its content, unpacked where it is packed."""
     try:
         content = path.read_bytes()
         if path.suffix == ".gz":
-            return gzip.decompress(content), path.stem
+            return path.stem, gzip.decompress(content)
         if path.suffix == ".zip":
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 names = [name for name in archive.namelist() if not name.startswith("__MACOSX") and name[-1] != "/"]
                 if len(names) != 1:
                     raise InputError(f"{path}: holds {len(names)} files; a table's .zip must hold one")
-                return archive.read(names[0]), names[0]
+                return names[0], archive.read(names[0])
     except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read: {error}; download it again") from error
-    return content, path.name
+    return path.name, content
 
 
 def decode(path: Path, content: bytes) -> str:
@@ -149,12 +155,12 @@ def decode(path: Path, content: bytes) -> str:
                 faults.add(f"{message}; save the file as UTF-8 (it may be Latin-1 or Windows-1252 now)", line=number)
         faults.raise_if_any()
         raise
-    if not text.strip():
+    if not text or text.isspace():
         raise InputError(f"{path}: the file is empty; download it again")
     return text
 
 
-def check_shape(path: Path, text: str, delimiter: str, quoting: int) -> tuple[list[str], np.ndarray]:
+def check_shape(path: Path, content: bytes, delimiter: str, quoting: int) -> tuple[list[str], np.ndarray]:
     """The header, and the line each row starts on; a fault for every row that has not the header's width.
 
     Raises:
@@ -162,7 +168,8 @@ def check_shape(path: Path, text: str, delimiter: str, quoting: int) -> tuple[li
     """
     csv.field_size_limit(sys.maxsize)
     # newline="" leaves line ends alone; strict refuses quotes that do not match instead of guessing.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, quoting=quoting)  # type: ignore[arg-type]
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, quoting=quoting)  # type: ignore[arg-type]
     faults = Faults(path)
     header: list[str] = []
     starts: list[int] = []
@@ -198,7 +205,10 @@ def records(reader: Any, faults: Faults) -> Iterator[tuple[int, list[str]]]:
             if "end of data" in str(error):
                 message = 'a quote " opened in this row is never closed; close it or double it'
             elif "expected after" in str(error):
-                message = 'a quote " inside a quoted text of this row, or one not closed; double it or close it'
+                message = (
+                    'a quote " inside a quoted text of this row, or one not closed; double it or close it, or if '
+                    'quotes are plain text in these files, set [files] quotes = "literal" (init --quotes literal)'
+                )
             else:
                 message = f"{str(error).split(' - ')[0]}; are its line ends mixed? save it with plain ones"
             faults.add(message, line=start)

@@ -39,6 +39,7 @@ class Targets:
         auxiliary: (N, A) further targets that are learnt beside and not predicted, or None; float32 shares, or
             float64 numbers of a regression or ordinal task.
         weights: (N,) float32 how much a row counts in the loss, or None.
+        subgroups: (N, S) float32 of 0 and 1: whom a text is about, or None.
     """
 
     task: Task
@@ -47,6 +48,7 @@ class Targets:
     names: list[str]
     auxiliary: np.ndarray | None = None
     weights: np.ndarray | None = None
+    subgroups: np.ndarray | None = None
 
     @property
     def of_classes(self) -> bool:
@@ -177,17 +179,14 @@ def encode_extras(table: Table, config: Config, targets: Targets) -> Targets:
         else:
             shares = encode_numbers(table, columns.auxiliary, faults, "a share from 0 to 1", lambda x: 0 <= x <= 1)
             extras["auxiliary"] = shares.astype(np.float32)
-    weights = np.ones(len(table))
     if columns.weight:
         weights = encode_numbers(table, [columns.weight], faults, "a weight, 0 or more", lambda x: x >= 0)[:, 0]
-    subgroups = read_subgroups(table, columns.subgroups, faults)
-    faults.raise_if_any()
-    if config.recipe.training.subgroup_weights:
-        weights = weights * subgroup_weights(targets.truth[:, 0], subgroups)
-    if columns.weight or config.recipe.training.subgroup_weights:
         extras["weights"] = weights.astype(np.float32)
+    if columns.subgroups:
+        extras["subgroups"] = read_subgroups(table, columns.subgroups, faults)
+    faults.raise_if_any()
     if config.competition.metric == "jigsaw_bias_auc":
-        extras["truth"] = np.hstack([targets.truth, subgroups])
+        extras["truth"] = np.hstack([targets.truth, extras["subgroups"]])
     return replace(targets, **extras)
 
 
@@ -195,6 +194,14 @@ def read_subgroups(table: Table, columns: Sequence[str], faults: Faults) -> np.n
     """(N, S) float32 of 0 and 1: at least half of the raters saw the subgroup in the text; empty cells are 0."""
     shares = encode_numbers(table, columns, faults, "a share from 0 to 1, or empty", lambda x: 0 <= x <= 1, empty=0.0)
     return (shares >= MAJORITY).astype(np.float32)
+
+
+def weigh_by_subgroups(targets: Targets) -> Targets:
+    """The targets with row weights times `subgroup_weights`."""
+    assert targets.subgroups is not None  # check_config sees to it
+    weights = subgroup_weights(targets.truth[:, 0], targets.subgroups)
+    given = 1.0 if targets.weights is None else targets.weights
+    return replace(targets, weights=(weights * given).astype(np.float32))
 
 
 def subgroup_weights(positive: np.ndarray, subgroups: np.ndarray) -> np.ndarray:

@@ -49,6 +49,8 @@ def ensemble(run: Run, assigned: np.ndarray) -> dict[str, Any]:
         "sample": hash_of(run.paths.table("sample_submission")),
         "solution": [hash_of(path) for path in run.paths.tables("solution")],
         "settings": [run.config.recipe.ensemble.model_dump(), run.config.submission.model_dump()],
+        "files": run.config.files.model_dump(),
+        "columns": run.config.columns.model_dump(),
     }
     summary = read_json(run.paths.output / "summary.json")
     made = [run.paths.submission, run.paths.output / "oof.csv"]

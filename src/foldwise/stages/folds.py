@@ -34,7 +34,8 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
         assigned = read_folds(path, competition.train_ids, settings.n, run.hint("folds", "--force"))
         check_units(path, assigned, units, run.hint("folds", "--force"))
         check_classes(run, assigned)
-        say("folds", f"kept {path.name}: {len(assigned):,} rows in {settings.n} folds, matches train.csv")
+        by = " by row number" if "train" in run.config.files.numbered else ""
+        say("folds", f"kept {path.name}: {len(assigned):,} rows in {settings.n} folds, matches train.csv{by}")
         return assigned
     start = time.perf_counter()
     assigned = make_folds(strata(competition.targets), units, settings.n, settings.seed)

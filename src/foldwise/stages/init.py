@@ -10,7 +10,7 @@ names the choices; an option decides.
 import json
 from dataclasses import dataclass, field
 
-from foldwise.config import Kind, Metric, Task
+from foldwise.config import Kind, Metric, Quotes, Task
 from foldwise.console import say
 from foldwise.data.table import Table, read_table
 from foldwise.data.targets import parse_number
@@ -46,6 +46,7 @@ class Choices:
     task: Task | None = None
     kind: Kind | None = None
     metric: Metric | None = None
+    quotes: Quotes = "csv"
 
 
 @dataclass
@@ -72,16 +73,17 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
         )
     if not paths.input.is_dir():
         raise InputError(f"{paths.input}: no such folder; make it and put train, test and sample_submission there")
-    train, test, sample = (read_table(paths.table(name)) for name in ("train", "test", "sample_submission"))
+    tables = ("train", "test", "sample_submission")
+    train, test, sample = (read_table(paths.table(name), choices.quotes) for name in tables)
     check_choices(choices, train)
     found = {"id": infer_id(choices, train, test, sample)}
     id_column = str(found["id"].value)
     found["target"] = infer_target(choices, train, test, sample, id_column)
     target = as_list(found["target"].value)
     found["text"] = infer_text(choices, train, test, [id_column, *target, *([choices.group] if choices.group else [])])
-    found["task"] = infer_task(choices, train, sample, id_column, target)
+    found["task"] = infer_task(choices, train, test, sample, id_column, target)
     task: Task = found["task"].value  # type: ignore[assignment]
-    found["kind"] = infer_kind(choices, sample, id_column, task)
+    found["kind"] = infer_kind(choices, test, sample, id_column, task)
     kind: Kind = found["kind"].value  # type: ignore[assignment]
     found["metric"] = infer_metric(choices, task, kind)
     used = {id_column, choices.group, *as_list(found["text"].value), *target}
@@ -90,8 +92,13 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     for name, inference in found.items():
         shown = ", ".join(map(str, inference.value)) if isinstance(inference.value, list) else inference.value
         say("init", f"{name:<6} = {shown or '(none)'}: {inference.reason}")
-    write_text(config, to_toml(paths.slug, choices.group, {name: inference.value for name, inference in found.items()}))
+    write_text(config, to_toml(paths.slug, choices, {name: inference.value for name, inference in found.items()}))
     say("init", f"wrote {config}; next: ./run.sh all -c {paths.slug}")
+
+
+def asked_columns(sample: Table, test: Table, id_column: str) -> list[str]:
+    """What is to be predicted: the sample's columns without the id, and without those it repeats of the test set."""
+    return [name for name in sample.frame.columns if name != id_column and name not in test.frame.columns]
 
 
 def as_list(value: object) -> list[str]:
@@ -133,7 +140,7 @@ def infer_target(choices: Choices, train: Table, test: Table, sample: Table, id_
     """The sample's other columns where train has them, else the column only train has."""
     if choices.target:
         return Found(choices.target, "as told")
-    asked = [name for name in sample.frame.columns if name != id_column]
+    asked = asked_columns(sample, test, id_column)
     if not asked:
         raise InputError(f"{sample.path}: has no column beside the id {id_column!r}; download it again")
     if all(name in train.frame.columns for name in asked):
@@ -182,7 +189,7 @@ def infer_text(choices: Choices, train: Table, test: Table, taken: list[str]) ->
     return Found([first], f"{words[first]:.1f} words a row, the most of the columns in train and test")
 
 
-def infer_task(choices: Choices, train: Table, sample: Table, id_column: str, target: list[str]) -> Found:
+def infer_task(choices: Choices, train: Table, test: Table, sample: Table, id_column: str, target: list[str]) -> Found:
     """From the target's values, and the sample's where those leave it open."""
     if choices.task:
         return Found(choices.task, "as told")
@@ -215,7 +222,7 @@ def infer_task(choices: Choices, train: Table, sample: Table, id_column: str, ta
         faults.raise_if_any()
     if None in numbers:
         return Found("multiclass", f"{target[0]} has {len(values)} different labels")
-    asked = [name for name in sample.frame.columns if name != id_column]
+    asked = asked_columns(sample, test, id_column)
     if len(asked) > 1:
         return Found("multiclass", f"the sample has a column for each of the {len(asked)} values of {target[0]}")
     whole = all(number == int(number) for number in numbers if number is not None)
@@ -233,11 +240,11 @@ def infer_task(choices: Choices, train: Table, sample: Table, id_column: str, ta
     )
 
 
-def infer_kind(choices: Choices, sample: Table, id_column: str, task: Task) -> Found:
+def infer_kind(choices: Choices, test: Table, sample: Table, id_column: str, task: Task) -> Found:
     """Labels, probabilities or values, from the sample's columns and values."""
     if choices.kind:
         return Found(choices.kind, "as told")
-    asked = [name for name in sample.frame.columns if name != id_column]
+    asked = asked_columns(sample, test, id_column)
     if task == "regression":
         return Found("value", "a regression")
     if task == "multiclass":
@@ -279,14 +286,14 @@ def infer_metric(choices: Choices, task: Task, kind: Kind) -> Found:
     return Found(PLAIN_METRIC[task, kind], reason)
 
 
-def to_toml(slug: str, group: str | None, found: dict[str, object]) -> str:
+def to_toml(slug: str, choices: Choices, found: dict[str, object]) -> str:
     """competition.toml; JSON's strings and lists are TOML's too."""
 
     def line(key: str, value: object) -> str:
         return f"{key} = {json.dumps(value, ensure_ascii=False)}"
 
     columns = [line(key, found[key]) for key in ("id", "text", "target")]
-    columns += [line("group", group)] if group else []
+    columns += [line("group", choices.group)] if choices.group else []
     columns += [line("ignore", found["ignore"])] if found["ignore"] else []
     return "\n".join(
         [
@@ -298,6 +305,7 @@ def to_toml(slug: str, group: str | None, found: dict[str, object]) -> str:
                 line("metric", found["metric"]),
                 "",
             ),
+            *(("[files]", line("quotes", choices.quotes), "") if choices.quotes != "csv" else ()),
             *("[columns]", *columns, ""),
             *("[submission]", line("kind", found["kind"]), ""),
         ]

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from foldwise.console import say
 from foldwise.data.competition import join_texts
-from foldwise.data.targets import sort_labels
+from foldwise.data.targets import CLASS_TASKS, sort_labels
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import InputError
 from foldwise.files import read_json, write_text
@@ -43,9 +43,9 @@ def report(run: Run) -> None:
     summary = read_json(run.paths.output / "summary.json")
     if summary is None:
         raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
-    oof = pd.read_csv(
-        run.paths.output / "oof.csv", dtype={"id": str}, keep_default_na=False, float_precision="round_trip"
-    )
+    labels = run.config.columns.target if run.config.competition.task in CLASS_TASKS else []
+    strings = dict.fromkeys(["id", *labels], str)  # 01 is another class than 1
+    oof = pd.read_csv(run.paths.output / "oof.csv", dtype=strings, keep_default_na=False, float_precision="round_trip")
     lengths = TokenStore.open(run.paths.tokens).lengths
     parts = [
         f"<h1>{html.escape(run.config.competition.title or run.paths.slug)}</h1>",
@@ -115,6 +115,9 @@ def draw_lengths(lengths: np.ndarray, axes: Axes) -> None:
 def draw_predictions(run: Run, oof: pd.DataFrame, axes: Axes) -> None:
     """First target: predictions of each class of rows, or prediction against truth for a regression."""
     target, prediction = oof[run.config.columns.target[0]], oof[oof.columns[2 + len(run.config.columns.target)]]
+    cut = run.config.competition.soft_cut
+    if cut is not None:
+        target = (target >= cut).astype(int).rename(target.name)
     if run.config.competition.task == "ordinal":
         target = numbers_of_classes(target)
     if run.config.competition.task in ("regression", "ordinal"):
@@ -133,8 +136,8 @@ def draw_predictions(run: Run, oof: pd.DataFrame, axes: Axes) -> None:
 
 def numbers_of_classes(labels: "pd.Series[Any]") -> "pd.Series[Any]":
     """Class numbers, 0 for the lowest label: the scale that an ordinal task is predicted on."""
-    classes = sort_labels(set(labels.astype(str)))
-    return labels.astype(str).map({label: number for number, label in enumerate(classes)}).rename(labels.name)
+    number_of = {label: number for number, label in enumerate(sort_labels(set(labels)))}
+    return labels.map(number_of)
 
 
 def worst_rows(run: Run, oof: pd.DataFrame) -> str:

@@ -77,6 +77,7 @@ def check_config(config: Config, slug: str) -> None:
         raise InputError(
             f"competition.slug = {config.competition.slug!r} in the competition.toml of {slug!r}; make them the same"
         )
+    check_shares(config)
     task, name, kind = config.competition.task, config.competition.metric, config.submission.kind
     metric = metric_for(name, task)
     if kind not in KINDS[task]:
@@ -111,6 +112,23 @@ def check_weights(recipe: Recipe) -> None:
     if faults:
         mend = f"give one to each of {', '.join(members)}; 0 leaves a member out"
         raise InputError(f"recipe.ensemble.weights: {', '.join(faults)}; {mend}")
+
+
+def check_shares(config: Config) -> None:
+    """What concerns shares of raters and the subgroups they named.
+
+    Raises:
+        InputError: asked for in a task that has none, or without the columns.
+    """
+    task, recipe = config.competition.task, config.recipe
+    if config.competition.soft_cut is not None and task not in ("binary", "multilabel"):
+        raise InputError(f"competition.soft_cut: {with_article(task)} task has no shares to cut; take it out")
+    weighed = any(recipe.of_member(member).training.subgroup_weights for member in recipe.members)
+    if weighed and task != "binary":
+        raise InputError(f"recipe.training.subgroup_weights is for binary tasks, not for {with_article(task)} one")
+    asking = "recipe.training.subgroup_weights" if weighed else "competition.metric = 'jigsaw_bias_auc'"
+    if (weighed or config.competition.metric == "jigsaw_bias_auc") and not config.columns.subgroups:
+        raise InputError(f"{asking} needs the columns that say whom a text is about; name them in [columns] subgroups")
 
 
 def changes(old: Any, new: Any, prefix: str = "") -> list[str]:

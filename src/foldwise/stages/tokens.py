@@ -23,12 +23,12 @@ from foldwise.stages.vectors import read_tables, vector_hashes
 
 def inputs_of(run: Run) -> dict[str, Any]:
     """What the tokens depend on; when any of it changes they are made again."""
-    settings = run.config.recipe.tokens
+    settings, files = run.config.recipe.tokens, run.config.files
     return {
         "train": hash_of(run.paths.table("train")),
         "test": hash_of(run.paths.table("test")),
         "columns": run.config.columns.model_dump(include={"id", "text", "features"}),
-        "files": run.config.files.model_dump(include={"quotes", "numbered"}),
+        "files": {"quotes": files.quotes, "numbered": sorted({"train", "test"} & set(files.numbered))},
         "tokens": settings.model_dump(),
         "vectors": vector_hashes(run),
         "debug": run.debug,
@@ -85,6 +85,8 @@ def texts_of(competition: Competition, settings: Tokens) -> tuple[list[str], int
 
 def features_of(competition: Competition, settings: Tokens) -> np.ndarray:
     """(N + M, D) float64: numbers from the texts, then those from columns of the tables."""
+    if not settings.features:
+        return competition.features
     texts = [*join_texts(competition.train_texts), *join_texts(competition.test_texts)]
     return np.hstack([text_features(texts, settings.features), competition.features])
 

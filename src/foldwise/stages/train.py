@@ -17,6 +17,7 @@ import numpy as np
 from foldwise.config import LINEAR, Recipe
 from foldwise.console import FoldProgress, duration, say, warn
 from foldwise.data.table import read_table
+from foldwise.data.targets import weigh_by_subgroups
 from foldwise.errors import InputError
 from foldwise.files import hash_of, read_json
 from foldwise.metrics import metric_for
@@ -28,7 +29,9 @@ from foldwise.stages.tokens import check_tokens
 def inputs_of(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
     """What a trained fold depends on besides its number: when any of it changes, it is out of date."""
     recipe = run.config.recipe.of_member(member)
-    parts = {"seed", "linear"} if recipe.model.name == LINEAR else {"seed", "batches", "model", "training"}
+    parts: dict[str, Any] = {"seed": True, "batches": True, "model": True, "training": True}
+    if recipe.model.name == LINEAR:
+        parts = {"seed": True, "linear": True, "training": {"subgroup_weights"}}
     return {
         "folds": hash_of(run.paths.folds),
         "tokens": tokens_hash,
@@ -42,6 +45,8 @@ def inputs_of(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
 
 def own_code(recipe: Recipe) -> dict[str, str]:
     """Hashes of the modules that a recipe takes a loss, an optimizer or a model of its user's own from."""
+    if recipe.model.name == LINEAR:
+        return {}
     named = (recipe.training.loss, recipe.training.optimizer, recipe.model.name)
     return {name: source_hash(name) for name in named if is_own(name)}
 
@@ -112,7 +117,7 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
     device, warning = choose_device(run.device)
     if warning:
         warn(warning)
-    competition = run.competition
+    competition, targets = run.competition, run.competition.targets
     folds = run.config.recipe.folds.n
     jobs: list[Job] = []
     chosen: dict[str, Precision] = {}
@@ -135,7 +140,7 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
             fold=fold,
             recipe=recipe,
             metric=run.config.competition.metric,
-            targets=competition.targets,
+            targets=weigh_by_subgroups(targets) if recipe.training.subgroup_weights else targets,
             folds=assigned,
             valid_ids=[competition.train_ids[row] for row in np.flatnonzero(assigned == fold)],
             test_ids=competition.test_ids,
@@ -143,7 +148,8 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
             runtime=Runtime(device, chosen[asked], threads_per_fold(folds)),
         )
         jobs.append(job)
-    tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * len(wanted) * run.config.recipe.training.epochs
+    epochs = sum(recipes[member].training.epochs for member, _, _ in wanted)
+    tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * epochs
     networks = [recipe for recipe in recipes.values() if recipe.model.name != LINEAR]
     if device.type == "cuda" and len(jobs) > 1 and networks:
         placement = place_on_gpus(open_data(jobs[0]), networks, jobs[0].runtime, tokens)
