@@ -3,6 +3,7 @@
 Stages are imported when their command runs, so that `--help` and a typo answer at once, without loading torch.
 """
 
+import difflib
 import inspect
 import shlex
 import signal
@@ -19,7 +20,7 @@ import typer
 
 from foldwise.config import Config, Kind, Metric, Quotes, Task, load_config
 from foldwise.errors import InputError, RunError
-from foldwise.paths import resolve
+from foldwise.paths import COMPETITIONS, resolve
 from foldwise.stages.run import Run, check_config
 
 DEFAULT = "movie-reviews"
@@ -64,9 +65,12 @@ def make_run(
     paths = resolve(competition, input_, folds, output, debug)
     if not paths.input.is_dir():
         there = sorted(path.parent.name for path in paths.input.parent.glob("*/competition.toml"))
-        raise InputError(
-            f"{paths.input}: no such folder; put the competition's CSVs there (there now: {', '.join(there) or 'none'})"
-        )
+        if paths.config.parent == COMPETITIONS:
+            raise InputError(f"{paths.input}: no such folder; unpack the contest's files there, and run the same again")
+        known = [*there, *(path.stem for path in COMPETITIONS.glob("*.toml"))]
+        near = difflib.get_close_matches(competition, known, n=1) or [name for name in known if competition in name]
+        mend = f"did you mean {near[0]}?" if near else "put the competition's CSVs there"
+        raise InputError(f"{paths.input}: no such folder; {mend} (there now: {', '.join(there) or 'none'})")
     settings = (DEBUG_SETTINGS if debug else []) + (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
     command = shlex.join(["./run.sh", *sys.argv[1:]])
     given = (("--input", input_), ("--folds", folds), ("--output", output))
@@ -156,10 +160,12 @@ def run_all(run: Run) -> None:
     from foldwise.stages.ensemble import ensemble
     from foldwise.stages.folds import folds
     from foldwise.stages.summary import show_summary
-    from foldwise.stages.tokens import tokens
-    from foldwise.stages.train import train
+    from foldwise.stages.tokens import are_current, tokens
+    from foldwise.stages.train import check_members, members_of, train
 
     assigned = folds(run)
+    if not are_current(run):  # reading gigabytes of vectors is no time to wait for "no such loss"
+        check_members(run, members_of(run))
     tokens(run)
     train(run, assigned)
     show_summary(run, ensemble(run, assigned))

@@ -269,6 +269,17 @@ class Recipe(Section):
             expanded |= several
         return {**content, "members": expanded}
 
+    @model_validator(mode="after")
+    def check_unfreezing(self) -> "Recipe":
+        """Vectors that are to train later must train at all."""
+        later, epochs, trains = self.training.unfreeze_epoch, self.training.epochs, self.model.train_embedding
+        if later and (later >= epochs or not trains):
+            raise ValueError(
+                f"training.unfreeze_epoch = {later}: the vectors never train, with training.epochs = {epochs} and "
+                f"model.train_embedding = {str(trains).lower()}; change one of them"
+            )
+        return self
+
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""
         member = self.members[name]
@@ -313,6 +324,10 @@ def load_config(path: Path, settings: list[str]) -> Config:
 def parse_setting(setting: str) -> dict[str, Any]:
     """`"training.epochs=3"` → `{"training": {"epochs": 3}}`; the value is TOML, or a plain string if it is not."""
     key, equals, text = setting.partition("=")
+    if key.strip().split(".")[0] in ("competition", "files", "columns", "submission"):
+        raise InputError(
+            f"--set {setting}: --set changes the recipe; [{key.strip().split('.')[0]}] is edited in competition.toml"
+        )
     if not equals or not key.strip():
         raise InputError(f"--set {setting}: write it as key=value, for example --set training.epochs=3")
     try:

@@ -95,8 +95,11 @@ class Paths:
         if len(found) > 1:
             raise InputError(f"{self.input}: {' and '.join(p.name for p in found)} are both there; keep one")
         if not found:
-            forms = ", ".join(self.stems.get(name, name) + suffix for suffix in SUFFIXES)
-            raise InputError(f"{self.input}: no table {name!r}; put one of {forms} there")
+            stem = self.stems.get(name, name)
+            raise InputError(
+                f"{self.input}: no table {name!r}; put {stem}.csv or .tsv there, plain or as .gz or .zip, or say in "
+                f"competition.toml what it is called: [files] {name} = …"
+            )
         return found[0]
 
     def tables(self, name: str) -> list[Path]:

@@ -68,7 +68,7 @@ def build_submission(form: Format, predictions: np.ndarray, cuts: np.ndarray | N
 
 
 def to_scale(predictions: np.ndarray, names: list[str]) -> np.ndarray:
-    """(M, 1) values on the scale of class numbers → on that of the labels, such as 1 … 6; straight between and beyond.
+    """Values on the scale of class numbers → on that of the labels, such as 1 … 6; straight between and beyond.
 
     Raises:
         InputError: a label is not a number.

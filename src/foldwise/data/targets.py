@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from foldwise.config import VALUE_METRICS, Config, Task
+from foldwise.config import VALUE_METRICS, Config, Metric, Task
 from foldwise.data.table import Table
 from foldwise.errors import Faults, shorten
 
@@ -92,7 +92,7 @@ def encode_targets(table: Table, config: Config, known: list[str] | None = None)
         )
         faults.raise_if_any()
     if task in CLASS_TASKS:
-        return encode_classes(table, columns[0], task, faults, known)
+        return encode_classes(table, columns[0], task, config.competition.metric, faults, known)
     if task == "regression":
         y = encode_numbers(table, columns, faults, "a number")
         faults.raise_if_any()
@@ -141,7 +141,9 @@ def encode_numbers(
     return y
 
 
-def encode_classes(table: Table, column: str, task: Task, faults: Faults, known: list[str] | None) -> Targets:
+def encode_classes(
+    table: Table, column: str, task: Task, metric: Metric, faults: Faults, known: list[str] | None
+) -> Targets:
     """Class numbers of one label column; classes are its own labels, or the known ones."""
     values = table.column(column)
     for row, value in enumerate(values):
@@ -160,6 +162,13 @@ def encode_classes(table: Table, column: str, task: Task, faults: Faults, known:
     if len(classes) < 2 and not faults.found:
         faults.add(f"every row has the label {shorten(values[0])}; there is nothing to learn", column=column)
     faults.raise_if_any()
+    if task == "ordinal" and metric in VALUE_METRICS:
+        numbers = [parse_number(label) or 0.0 for label in classes]
+        if any(step != 1 for step in np.diff(numbers)):  # their numbers would be scored, 0, 1, 2, not the labels
+            faults.add(
+                f"classes {', '.join(classes)} are not one apart, as {metric} needs them; make the task regression"
+            )
+            faults.raise_if_any()
     number_of = {label: number for number, label in enumerate(classes)}
     truth = np.array([number_of[value] for value in values], dtype=np.int64)
     return Targets(task, truth[:, None].astype(np.float64) if task == "ordinal" else truth, truth, classes)

@@ -5,6 +5,7 @@ column 0, then those of column 1, …; where rows have D numbers beside their te
 returns logits (B, C).
 """
 
+import difflib
 from collections.abc import Callable
 
 import torch
@@ -41,8 +42,12 @@ def build_model(vectors: Tensor, shape: Shape, settings: Model, seed: int) -> nn
     if ":" in settings.name:
         return build_own(vectors, shape, settings)
     if settings.name not in BUILDERS:
-        known = ", ".join([*BUILDERS, "linear"])
+        near = difflib.get_close_matches(settings.name, BUILDERS, n=1)
+        known = f"did you mean {near[0]}?" if near else f"known are {', '.join([*BUILDERS, 'linear'])},"
+        raise InputError(f"recipe.model.name = {settings.name!r}: no such model; {known} or module:Class of your own")
+    if settings.arguments:
         raise InputError(
-            f"recipe.model.name = {settings.name!r}: no such model; known are {known}, or module:Class of your own"
+            f"recipe.model.arguments = {settings.arguments}: only a class of your own takes them; {settings.name} has "
+            "fields such as model.hidden (`./run.sh describe` shows it)"
         )
     return BUILDERS[settings.name](vectors, shape, settings)

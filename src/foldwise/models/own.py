@@ -4,6 +4,8 @@ The class is called as `Class(vocabulary_size=V, vectors=vectors, outputs=C, **r
 a (V, E) float32 tensor of its own, row 0 for padding; its `forward` as a built-in model's (see `foldwise.models`).
 """
 
+import copy
+import inspect
 from typing import Any
 
 import torch
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from foldwise.config import Model
 from foldwise.errors import InputError
 from foldwise.models.text import Shape
-from foldwise.plugins import load
+from foldwise.plugins import fault, load
 
 KEY = "recipe.model.name"
 CALL = "vocabulary_size=int, vectors=(V, E) float32 tensor, outputs=int"
@@ -34,10 +36,12 @@ def build_own(vectors: Tensor, shape: Shape, settings: Model) -> nn.Module:
     try:
         model = make(vocabulary_size=len(vectors), vectors=vectors.clone(), outputs=shape.outputs, **settings.arguments)
     except Exception as error:
-        raise InputError(f"{where}: {type(error).__name__}: {error}; it is made by {call}") from error
+        yours = f"; yours is {name}{inspect.signature(make)}" if callable(make) else ""
+        raise InputError(f"{where}: {fault(error)}; foldwise calls {call}{yours}") from error
     if not isinstance(model, nn.Module):
-        raise InputError(f"{where}: gave {type(model).__name__}, not a torch.nn.Module; it is made by {call}")
+        raise InputError(f"{where}: gave {type(model).__name__}, not a torch.nn.Module; foldwise calls {call}")
     check_model(model, shape)
+    check_gradients(model, shape, where)
     return model
 
 
@@ -49,10 +53,8 @@ def check_model(model: nn.Module, shape: Shape) -> None:
     Raises:
         InputError: `forward` cannot be called as it will be, or gives anything but (B, C) floats.
     """
-    rows, width = [count for count in range(2, 5) if count != shape.outputs][:2]
-    lengths = torch.tensor([width, *[1] * (rows - 1)] * shape.columns)
-    tokens = (torch.arange(width) < lengths[:, None]).int()  # 1 in every vocabulary, 0 for padding
-    inputs = [tokens, lengths, *([torch.zeros(rows, shape.features)] if shape.features else [])]
+    inputs = tiny_batch(shape)
+    rows = len(inputs[0]) // shape.columns
     call = f"{type(model).__name__}.forward(tokens, lengths{', features' * bool(shape.features)})"
     called = f"{call} was given {', '.join(str(tuple(part.shape)) for part in inputs)}"
     expected = (rows, shape.outputs)
@@ -61,9 +63,7 @@ def check_model(model: nn.Module, shape: Shape) -> None:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             logits = model.eval()(*inputs)
     except Exception as error:
-        raise InputError(
-            f"{KEY}: {called} and failed, {type(error).__name__}: {error}; it must give {expected}"
-        ) from error
+        raise InputError(f"{KEY}: {called} and failed, {fault(error)}; it must give {expected}") from error
     finally:
         model.train(trained)
     if not isinstance(logits, Tensor):
@@ -73,3 +73,36 @@ def check_model(model: nn.Module, shape: Shape) -> None:
         raise InputError(
             f"{KEY}: {called} and gave {gave}; it must give {expected} floats, C = {shape.outputs} logits a row"
         )
+
+
+def tiny_batch(shape: Shape) -> list[Tensor]:
+    """Tokens, lengths and, where there are any, features of a few padded rows."""
+    rows, width = [count for count in range(2, 5) if count != shape.outputs][:2]
+    lengths = torch.tensor([width, *[1] * (rows - 1)] * shape.columns)
+    tokens = (torch.arange(width) < lengths[:, None]).int()  # 1 in every vocabulary, 0 for padding
+    return [tokens, lengths, *([torch.zeros(rows, shape.features)] if shape.features else [])]
+
+
+def check_gradients(model: nn.Module, shape: Shape, where: str) -> None:
+    """Whether a model can be trained; tried on a copy of it, so that it keeps no trace.
+
+    Raises:
+        InputError: it has no weights that train, its logits do not depend on them, or it has sparse gradients that are
+            not those of an `nn.Embedding`, which alone has an optimizer for them.
+    """
+    tried = copy.deepcopy(model).train()
+    trained = {name: parameter for name, parameter in tried.named_parameters() if parameter.requires_grad}
+    if not trained:
+        raise InputError(f"{where}: has no weights that train; give it an nn.Parameter that requires a gradient")
+    tables = {id(module.weight) for module in tried.modules() if isinstance(module, nn.Embedding)}
+    try:
+        with torch.random.fork_rng(devices=[]):
+            tried(*tiny_batch(shape)).sum().backward()
+    except Exception as error:
+        raise InputError(f"{where}: a step of training fails, {fault(error)}") from error
+    gradients = {name: parameter.grad for name, parameter in trained.items() if parameter.grad is not None}
+    if not gradients:
+        raise InputError(f"{where}: its logits depend on none of its weights; is something detached?")
+    for name, gradient in gradients.items():
+        if gradient.is_sparse and id(trained[name]) not in tables:
+            raise InputError(f"{where}: {name} has sparse gradients, which only an nn.Embedding(sparse=True) may have")

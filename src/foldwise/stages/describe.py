@@ -24,7 +24,7 @@ from foldwise.data.vector_files import dimension_of
 from foldwise.errors import InputError
 from foldwise.models import Shape, build_model
 from foldwise.stages.run import Run
-from foldwise.stages.tokens import check_tokens
+from foldwise.stages.tokens import check_tokens, texts_and_features
 from foldwise.stages.vectors import vector_sources
 from foldwise.training.linear import check_linear
 
@@ -90,12 +90,9 @@ def describe(run: Run, member: str | None) -> None:
 
 def shape_of(run: Run) -> Shape:
     """What the competition and the recipe put into a model and want of it."""
-    columns, tokens = run.config.columns, run.config.recipe.tokens
-    return Shape(
-        outputs=run.competition.targets.outputs + len(columns.auxiliary),
-        columns=len(columns.text) if tokens.columns == "apart" else 1,
-        features=len(columns.features) + len(tokens.features),
-    )
+    columns, features = texts_and_features(run)
+    outputs = run.competition.targets.outputs + len(run.config.columns.auxiliary)
+    return Shape(outputs, columns, features)
 
 
 def size_of_vectors(run: Run) -> tuple[int, int, str]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from foldwise.config import Task
 from foldwise.console import say
 from foldwise.data.competition import read_solution
 from foldwise.data.targets import CLASS_TASKS, Targets
@@ -24,7 +23,7 @@ from foldwise.stages.run import Run, changes, differences
 from foldwise.stages.tokens import check_tokens
 from foldwise.stages.train import inputs_of as fold_inputs_of
 from foldwise.stages.train import members_of, read_predictions
-from foldwise.submission import Format, build_submission, check_submission, write_submission
+from foldwise.submission import Format, build_submission, check_submission, to_scale, write_submission
 
 
 def ensemble(run: Run, assigned: np.ndarray) -> dict[str, Any]:
@@ -181,7 +180,7 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
         "ensemble": {
             "method": settings.method,
             "weights": dict(zip(oofs, weights.tolist(), strict=True)),
-            "threshold": shown_cuts(metric, targets.task, cuts),
+            "threshold": shown_cuts(metric, targets, cuts),
             "cv": pooled,
         },
         "rows": {"train": len(competition.train_ids), "test": len(competition.test_ids)},
@@ -202,11 +201,13 @@ def given_weights(weights: str | dict[str, float], members: list[str]) -> np.nda
     return sizes / sizes.sum()
 
 
-def shown_cuts(metric: Metric, task: Task, cuts: np.ndarray) -> float | list[float] | None:
-    """Cuts as summary.json has them: one threshold, one a column, the cut points between classes, or None."""
-    if metric.takes != "label" or task == "multiclass":
+def shown_cuts(metric: Metric, targets: Targets, cuts: np.ndarray) -> float | list[float] | None:
+    """Cuts as summary.json has them: one threshold, one a column, the points between classes, or None."""
+    if metric.takes != "label" or targets.task == "multiclass":
         return None
-    return float(cuts[0]) if task == "binary" else cuts.tolist()
+    if targets.task == "ordinal":
+        cuts = to_scale(cuts, targets.names)
+    return float(cuts[0]) if targets.task == "binary" else cuts.tolist()
 
 
 def write_oof(run: Run, assigned: np.ndarray, targets: Targets, oof: np.ndarray) -> None:
@@ -219,6 +220,8 @@ def write_oof(run: Run, assigned: np.ndarray, targets: Targets, oof: np.ndarray)
         truth = targets.y.astype(str).tolist()  # the shortest form that reads back as the same number
     else:
         truth = targets.y.astype(int).tolist()
+    if targets.task == "ordinal":
+        oof = to_scale(oof, targets.names)
     names = ["prediction"] if oof.shape[1] == 1 else [f"prediction_{name}" for name in targets.names]
     path = run.paths.output / "oof.csv"
     rows = zip(run.competition.train_ids, assigned.tolist(), truth, oof.tolist(), strict=True)

@@ -5,6 +5,7 @@ are up to date.
 """
 
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,17 +18,21 @@ from safetensors.torch import save_file
 
 from foldwise.config import LINEAR, Recipe
 from foldwise.config import Metric as MetricName
+from foldwise.data.embeddings import random_vectors
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
 from foldwise.files import atomic_folder, read_json, sizes_of, write_csv, write_json, write_text
 from foldwise.metrics import metric_for
-from foldwise.training.fold import FoldResult, StoppedError, train_fold
+from foldwise.training.fold import FoldResult, StoppedError, build_trainer, train_fold
 from foldwise.training.fold_data import FoldData
+from foldwise.training.linear import check_linear
 from foldwise.training.linear_fold import train_linear_fold
 from foldwise.training.precision import Runtime
 from foldwise.training.snapshots import Event
 from foldwise.training.workers import Report
+
+TRIED = 8  # rows, words and numbers in a vector of a member that is only tried
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,28 @@ def open_data(job: Job) -> FoldData:
     vectors, features = (np.load(job.tokens / f"{name}.npy", mmap_mode="c") for name in ("vectors", "features"))
     beside = features if features.shape[1] else None
     return FoldData(TokenStore.open(job.tokens), vectors, job.targets, job.folds, beside)
+
+
+def try_member(recipe: Recipe, targets: Targets, shape: tuple[int, int]) -> None:
+    """Make what a member is trained with, for a few rows and words.
+
+    Args:
+        shape: K texts of a row, D numbers beside them.
+
+    Raises:
+        InputError: a part of the recipe that does not exist, does not fit the task, or fails.
+    """
+    if recipe.model.name == LINEAR:
+        check_linear(targets.task, recipe.linear)
+        return
+    columns, features = shape
+    rows = np.arange(min(TRIED, len(targets.truth)))
+    store = TokenStore(np.ones(columns * len(rows), np.int32), np.arange(columns * len(rows) + 1), columns)
+    beside = np.zeros((len(rows), features)) if features else None
+    data = FoldData(store, random_vectors(TRIED, TRIED), targets.take(rows), np.zeros(len(rows), np.int64), beside)
+    precision = "fp32" if recipe.training.precision == "auto" else recipe.training.precision
+    runtime = Runtime(torch.device("cpu"), precision, torch.get_num_threads())
+    build_trainer(data, recipe, 0, recipe.training.epochs, runtime, rows)
 
 
 def work(job: Job, report: Report) -> None:
@@ -96,11 +123,16 @@ def stopped(job: Job, fault: StoppedError, report: Report) -> str:
     mend = "lower --set training.learning_rate=…, or use training.precision=fp32; look at the rows named above"
     if not fault.best:
         return f"{job}: {fault}; {mend}"
-    folder = job.folder.with_name(f"{job.folder.name}-stopped")
+    folder = stopped_folder(job)
     with atomic_folder(folder) as temporary:
         write_history(temporary, fault.history)
         write_weights(temporary, [fault.best])
     return f"{job}: {fault}; the best weights until then are in {folder}; {mend}"
+
+
+def stopped_folder(job: Job) -> Path:
+    """Where a fold that went wrong leaves its best weights."""
+    return job.folder.with_name(f"{job.folder.name}-stopped")
 
 
 def write_history(folder: Path, history: Sequence[Event]) -> None:
@@ -132,6 +164,7 @@ def write_fold(job: Job, result: FoldResult, outcome: dict[str, Any]) -> None:
         "torch": torch.__version__,
         **outcome,
     }
+    shutil.rmtree(stopped_folder(job), ignore_errors=True)  # of an earlier try
     with atomic_folder(job.folder) as temporary:
         write_history(temporary, result.history)
         write_weights(temporary, result.snapshots)

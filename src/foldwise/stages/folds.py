@@ -66,9 +66,10 @@ def check_classes(run: Run, assigned: np.ndarray) -> None:
     if not missing:
         return
     if run.debug:
-        warn("; ".join(missing))
+        warn("; ".join(missing) + "; without --debug this may be a fault")
         return
     raise InputError(
         "\n  ".join([f"{run.paths.table('train')}: classes that a fold has no row of", *missing])
-        + "\n  ask for fewer folds (--set folds.n=…), join rare classes, or take their rows out"
+        + "\n  a class with fewer rows than folds: join it to another, take its rows out, or ask for fewer folds "
+        f"(--set folds.n=…); a class with more: make the folds anew (`{run.hint('folds', '--force')}`)"
     )

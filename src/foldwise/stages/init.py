@@ -88,7 +88,10 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     found["metric"] = infer_metric(choices, task, kind)
     used = {id_column, choices.group, *as_list(found["text"].value), *target}
     ignore = [name for name in dict.fromkeys([*train.frame.columns, *test.frame.columns]) if name not in used]
-    found["ignore"] = Found(ignore, "in the tables and not used" if ignore else "every column is used")
+    found["ignore"] = Found(
+        ignore,
+        "not used; texts among them can be --text, numbers [columns] features" if ignore else "every column is used",
+    )
     for name, inference in found.items():
         shown = ", ".join(map(str, inference.value)) if isinstance(inference.value, list) else inference.value
         say("init", f"{name:<6} = {shown or '(none)'}: {inference.reason}")

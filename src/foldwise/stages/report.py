@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from foldwise.console import say
 from foldwise.data.competition import join_texts
-from foldwise.data.targets import CLASS_TASKS, sort_labels
+from foldwise.data.targets import CLASS_TASKS
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import InputError
 from foldwise.files import read_json, write_text
@@ -119,7 +119,7 @@ def draw_predictions(run: Run, oof: pd.DataFrame, axes: Axes) -> None:
     if cut is not None:
         target = (target >= cut).astype(int).rename(target.name)
     if run.config.competition.task == "ordinal":
-        target = numbers_of_classes(target)
+        target = target.astype(float)
     if run.config.competition.task in ("regression", "ordinal"):
         axes.scatter(target, prediction, s=4, alpha=0.3)
         axes.set(xlabel=f"true {target.name}", ylabel="predicted")
@@ -134,12 +134,6 @@ def draw_predictions(run: Run, oof: pd.DataFrame, axes: Axes) -> None:
     axes.legend(frameon=False)
 
 
-def numbers_of_classes(labels: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Class numbers, 0 for the lowest label: the scale that an ordinal task is predicted on."""
-    number_of = {label: number for number, label in enumerate(sort_labels(set(labels)))}
-    return labels.map(number_of)
-
-
 def worst_rows(run: Run, oof: pd.DataFrame) -> str:
     """The rows with the largest error, with their text."""
     targets = oof[run.config.columns.target]
@@ -149,7 +143,7 @@ def worst_rows(run: Run, oof: pd.DataFrame) -> str:
         places = predictions.columns.get_indexer(of_class)
         error = 1 - predictions.to_numpy()[np.arange(len(oof)), places]
     elif run.config.competition.task == "ordinal":
-        error = np.abs(predictions.iloc[:, 0] - numbers_of_classes(targets.iloc[:, 0])).to_numpy()
+        error = np.abs(predictions.iloc[:, 0] - targets.iloc[:, 0].astype(float)).to_numpy()
     else:
         error = np.abs(predictions.to_numpy() - targets.to_numpy(dtype=float)).max(axis=1)
     text_of = dict(zip(run.competition.train_ids, join_texts(run.competition.train_texts), strict=True))

@@ -52,5 +52,5 @@ def cuts_of(summary: dict[str, Any], names: list[str]) -> str:
     if summary["task"] == "multilabel":
         return "thresholds: " + ", ".join(f"{name} {cut:.4f}" for name, cut in zip(names, cuts, strict=True))
     if summary["task"] == "ordinal":
-        return "cut points: " + ", ".join(f"{cut:.4f}" for cut in cuts)
+        return "cut points between the classes: " + ", ".join(f"{cut:.4f}" for cut in cuts)
     return f"threshold: {cuts:.4f}"

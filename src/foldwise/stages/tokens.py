@@ -35,6 +35,11 @@ def inputs_of(run: Run) -> dict[str, Any]:
     }
 
 
+def are_current(run: Run) -> bool:
+    """True if the tokens there were made from the same input and settings."""
+    return not differences(run.paths.tokens, "tokens.json", inputs_of(run))
+
+
 def tokens(run: Run) -> None:
     """Make the tokens unless those there were made from the same input and settings."""
     folder, inputs = run.paths.tokens, inputs_of(run)
@@ -81,6 +86,13 @@ def texts_of(competition: Competition, settings: Tokens) -> tuple[list[str], int
     if settings.columns == "apart":
         return [text for row in zip(*both, strict=True) for text in row], len(both)
     return list(join_texts(both, f" {SEPARATOR} ")), 1
+
+
+def texts_and_features(run: Run) -> tuple[int, int]:
+    """K texts of a row that are encoded apart, and D numbers beside them."""
+    columns, settings = run.config.columns, run.config.recipe.tokens
+    texts = len(columns.text) if settings.columns == "apart" else 1
+    return texts, len(columns.features) + len(settings.features)
 
 
 def features_of(competition: Competition, settings: Tokens) -> np.ndarray:

@@ -23,7 +23,7 @@ from foldwise.files import hash_of, read_json
 from foldwise.metrics import metric_for
 from foldwise.plugins import is_own, source_hash
 from foldwise.stages.run import Run, differences
-from foldwise.stages.tokens import check_tokens
+from foldwise.stages.tokens import check_tokens, texts_and_features
 
 
 def inputs_of(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
@@ -89,10 +89,25 @@ def train(run: Run, assigned: np.ndarray, chosen: list[int] | None = None, membe
             if reason:
                 wanted.append((member, fold, inputs))
         for reason, group in reasons.items():
-            names = f"{member} fold{'s' if len(group) > 1 else ''} {', '.join(map(str, group))}"
+            model = run.config.recipe.of_member(member).model.name
+            called = member if member == model else f"{member} ({model})"
+            names = f"{called} fold{'s' if len(group) > 1 else ''} {', '.join(map(str, group))}"
             say("train", f"{names}: {reason}" if reason else f"kept {names}: recipe, folds and tokens are the same")
     if wanted:
+        check_members(run, list(dict.fromkeys(member for member, _, _ in wanted)))
         run_folds(run, wanted, assigned)
+
+
+def check_members(run: Run, members: list[str]) -> None:
+    """Make each member once on a few rows, so that a fault in the last of them does not show after hours of the first.
+
+    Raises:
+        InputError: a loss, optimizer, schedule or model that does not exist, does not fit, or fails.
+    """
+    from foldwise.stages.fold_job import try_member
+
+    for member in members:
+        try_member(run.config.recipe.of_member(member), run.competition.targets, texts_and_features(run))
 
 
 def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> str:

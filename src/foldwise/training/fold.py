@@ -170,7 +170,8 @@ def build_trainer(
         train_rows: whose targets may tell how rare classes are.
     """
     settings, targets = recipe.training, data.targets
-    objective = build_loss(settings, targets.task, targets.outputs, targets.y[train_rows]).to(runtime.device)
+    y, weighed = targets.y[train_rows], targets.weights is not None
+    objective = build_loss(settings, targets.task, targets.outputs, y, weighed).to(runtime.device)
     model = build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed).to(runtime.device)
     optimizers = build_optimizers(model, settings)
     schedules = build_schedules(optimizers, settings, steps)

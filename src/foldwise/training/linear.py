@@ -203,7 +203,9 @@ def fit_column(
     if ((y > 0) & (y < 1)).any():
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
         sample_weight = np.concatenate([weight * y, weight * (1 - y)])
-        inputs, y = sparse.vstack([inputs, inputs]).tocsr(), np.repeat([1, 0], len(y))
+        counts = np.flatnonzero(sample_weight > 0)  # of most rows only one side
+        inputs, y = sparse.vstack([inputs, inputs]).tocsr()[counts], np.repeat([1, 0], len(y))[counts]
+        sample_weight = sample_weight[counts]
     if (y == y[0]).all():
         total = len(y) if sample_weight is None else float(sample_weight.sum())
         return np.zeros(inputs.shape[1]), float(np.log1p(total) * (1 if y[0] == 1 else -1))

@@ -66,12 +66,13 @@ class Objective(nn.Module):
         return main + self.auxiliary_weight * beside
 
 
-def build_loss(settings: Training, task: Task, outputs: int, y: np.ndarray) -> Objective:
+def build_loss(settings: Training, task: Task, outputs: int, y: np.ndarray, weighed: bool = False) -> Objective:
     """The loss that `settings` ask for.
 
     Args:
         outputs: C.
         y: targets of the training rows alone, from which class weights come: (n,) int64 classes or (n, C) floats.
+        weighed: rows have weights.
 
     Raises:
         InputError: no such loss, one for other tasks, unknown or unfit arguments, class weights where there are no
@@ -89,7 +90,7 @@ def build_loss(settings: Training, task: Task, outputs: int, y: np.ndarray) -> O
                 f"recipe.training.class_weights = 'balanced': {settings.loss!r}, a loss of your own, does not know of "
                 "them; use 'none' and weigh the ones in the loss"
             )
-        weighed = class_weights is not None or settings.subgroup_weights
+        weighed = weighed or class_weights is not None
         loss = build_own_loss(settings.loss, settings.loss_arguments, task, outputs, weighed)
     else:
         loss = named_loss(settings.loss, settings.loss_arguments, task)
