@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from foldwise.config import Metric, Recipe, load_config, merge, parse_setting
+from foldwise.config import Metric, Recipe, check, load_config, merge, parse_setting
 from foldwise.errors import InputError
 from foldwise.metrics import METRICS
 
@@ -100,6 +100,35 @@ def test_merge_alters_neither_side():
     assert merge(base, changes) == {"a": {"b": 3, "c": 2}}
     assert base == {"a": {"b": 1, "c": 2}}
     assert changes == {"a": {"b": 3}}
+
+
+def test_arguments_go_with_what_they_were_given_for():
+    recipe = Recipe.model_validate(
+        {
+            "training": {"loss": "focal", "loss_arguments": {"gamma": 3}},
+            "members": {
+                "a": {"training": {"loss": "label_smoothing", "loss_arguments": {"epsilon": 0.2}}},
+                "b": {"training": {"loss": "bce"}},
+                "c": {"training": {"loss_arguments": {"gamma": 1}}},
+            },
+        }
+    )
+    training = {name: recipe.of_member(name).training for name in recipe.members}
+    assert {name: (part.loss, part.loss_arguments) for name, part in training.items()} == {
+        "a": ("label_smoothing", {"epsilon": 0.2}),
+        "b": ("bce", {}),
+        "c": ("focal", {"gamma": 1}),
+    }
+
+
+def test_seeds_make_a_member_each_and_never_hide_one():
+    recipe = Recipe.model_validate({"members": {"deep": {"seeds": [1, 2], "model": {"layers": 2}}, "other": {}}})
+    assert list(recipe.members) == ["deep-s1", "deep-s2", "other"]
+    assert (recipe.of_member("deep-s2").seed, recipe.of_member("deep-s2").model.layers) == (2, 2)
+    assert recipe.of_member("other").members == {}
+    for members in ({"a": {"seeds": [1]}, "a-s1": {}}, {"a": {"seeds": [1], "seed": 2}}):
+        with pytest.raises(InputError, match=r"is there twice|has seed and seeds"):
+            check(Recipe, {"members": members}, "x")
 
 
 def test_every_metric_of_the_configuration_exists():

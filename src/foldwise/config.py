@@ -41,6 +41,13 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
+# Tables of arguments, and the field beside each that says whose they are.
+ARGUMENTS = {
+    **{"loss_arguments": "loss", "optimizer_arguments": "optimizer", "schedule_arguments": "schedule"},
+    "arguments": "name",
+}
+
+
 def check_member_name(name: str) -> str:
     """A member's name is a folder of the output, beside `tokens`."""
     if name == "tokens" or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
@@ -310,8 +317,10 @@ def load_config(path: Path, settings: list[str]) -> Config:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid TOML: {error}; texts stand in double quotes") from error
+    chosen: dict[str, Any] = {}
     for setting in settings:
-        content = merge(content, {"recipe": parse_setting(setting)})
+        chosen = merge(chosen, parse_setting(setting))
+    content = merge(content, {"recipe": chosen} if chosen else {})
     config = check(Config, content, f"{path} with --set {' --set '.join(settings)}" if settings else str(path))
     for name in config.recipe.members:
         config.recipe.of_member(name)
@@ -340,15 +349,15 @@ def parse_setting(setting: str) -> dict[str, Any]:
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` laid over it, table by table; neither is altered."""
-    merged = dict(base)
+    """`base` with `changes` laid over it, table by table; neither is altered.
+
+    Arguments go with the loss, optimizer, schedule or model they were given for: another one starts without them.
+    """
+    other = {name for name, owner in ARGUMENTS.items() if owner in changes and changes[owner] != base.get(owner)}
+    merged = {key: value for key, value in base.items() if key not in other}
     for key, value in changes.items():
         old = merged.get(key)
-        # Arguments belong to one loss or optimizer: those of another do not mix with them.
-        if isinstance(old, dict) and isinstance(value, dict) and not key.endswith("arguments"):
-            merged[key] = merge(old, value)
-        else:
-            merged[key] = value
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from contest_files import CONTESTS, SLUGS, config_of, contest_rows
 from foldwise.config import Config
+from foldwise.paths import COMPETITIONS
 
 TINY = [
     "folds.n=2", "tokens.vectors=none", "tokens.dimension=8", "model.hidden=4", "batches.size=4", "batches.group=2",
@@ -121,3 +122,40 @@ def test_all_of_them_are_listed_as_in_place(cli, workspace):
     assert shown.count("in place") == len(SLUGS) + 4
     assert "not there" not in shown
     assert "missing" not in shown
+
+
+def test_what_a_jigsaw_run_depends_on_makes_it_run_again(cli, workspace):
+    toxic = "jigsaw-toxic-comment-classification-challenge"
+    shutil.copytree(CONTESTS / toxic, workspace / "input" / toxic)
+    cli("all", "-c", toxic, *SETTINGS)
+    config = (COMPETITIONS / f"{toxic}.toml").read_text(encoding="utf-8").replace('unscored = "-1"', 'unscored = "-2"')
+    (workspace / "input" / toxic / "competition.toml").write_text(config, encoding="utf-8")
+    assert "'-1' is not 0 or 1" in cli("all", "-c", toxic, *SETTINGS, code=2).stderr
+
+    bias = "jigsaw-unintended-bias-in-toxicity-classification"
+    shutil.copytree(CONTESTS / bias, workspace / "input" / bias)
+    options = [*SETTINGS, "--set", "model.name=linear", "--set", "linear.min_count=1"]
+    cli("all", "-c", bias, *options)
+    oof = workspace / "output" / bias / "oof.csv"
+    before = oof.read_bytes()
+    shown = cli("all", "-c", bias, *options, "--set", "training.subgroup_weights=false").stdout
+    assert "recipe.training.subgroup_weights True → False" in shown
+    assert oof.read_bytes() != before
+    cli("report", "-c", bias, *options, "--set", "training.subgroup_weights=false")
+    page = (workspace / "output" / bias / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 3
+
+
+def test_classes_on_a_scale_are_shown_on_it(cli, workspace):
+    essays = "learning-agency-lab-automated-essay-scoring-2"
+    shutil.copytree(CONTESTS / essays, workspace / "input" / essays)
+    shown = cli("all", "-c", essays, *SETTINGS).stdout
+    summary = json.loads((workspace / "output" / essays / "summary.json").read_text())
+    oof = rows_of(workspace / "output" / essays / "oof.csv")
+    scores = sorted({int(row[2]) for row in oof[1:]})
+    assert len(summary["ensemble"]["threshold"]) == len(scores) - 1
+    assert "cut points between the classes: " in shown
+    assert np.mean([float(row[3]) for row in oof[1:]]) == pytest.approx(
+        np.mean([int(row[2]) for row in oof[1:]]), abs=1
+    )
+    cli("report", "-c", essays)

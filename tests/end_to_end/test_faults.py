@@ -152,3 +152,87 @@ def test_traceback_on_request(workspace, cli):
     assert "the file is empty" in cli("tokens", "-c", "twin-binary", code=2).stderr
     with pytest.raises(AssertionError, match="Traceback"):
         cli("tokens", "-c", "twin-binary", "--traceback", code=2)
+
+
+def test_a_fault_in_the_last_member_shows_before_the_first_is_trained(cli, workspace):
+    path = workspace / "input" / "twin-binary" / "competition.toml"
+    members = '\n[recipe.members.good]\n[recipe.members.bad]\ntraining.optimizer = "AdmaW"\n'
+    path.write_text(path.read_text() + members)
+    done = cli("all", "-c", "twin-binary", code=2)
+    assert "recipe.training.optimizer = 'AdmaW': no such optimizer; did you mean AdamW" in done.stderr
+    assert not (workspace / "output" / "twin-binary" / "tokens").exists()
+    cli("tokens", "-c", "twin-binary")
+    cli("train", "-c", "twin-binary", code=2)
+    assert not (workspace / "output" / "twin-binary" / "good").exists()
+
+
+@pytest.mark.parametrize(
+    ("slug", "settings", "expected"),
+    [
+        ("twin-binary", ["training.subgroup_weights=true"], "name them in [columns] subgroups"),
+        ("twin-multiclass", ["training.subgroup_weights=true"], "is for binary tasks, not for a multiclass one"),
+        ("twin-regression", ["model.name=linear", "linear.weighting=nb"], "recipe.linear.weighting = 'nb'"),
+        ("twin-binary", ["model.arguments={ a = 1 }"], "only a class of your own takes them"),
+        ("twin-binary", ["model.name=bilstn"], "did you mean bilstm?"),
+        ("twin-binary", ["training.unfreeze_epoch=2"], "the vectors never train"),
+        ("twin-binary", ["competition.metric=f1"], "edit [competition] in competition.toml"),
+        ("twin-binary", ["members.a.seeds=[1]", "members.a-s1.seed=2"], "members.a-s1 is there twice"),
+        ("twin-binary", ["training.loss=mean:mse"], "no module 'mean'; put it into src/"),
+    ],
+)
+def test_settings_that_do_not_fit(cli, slug, settings, expected):
+    chosen = [part for setting in settings for part in ("--set", setting)]
+    assert expected in cli("all", "-c", slug, *chosen, code=2).stderr
+
+
+def test_shares_to_cut_in_a_task_without_any(cli, workspace):
+    edit(workspace / "input" / "twin-multiclass" / "competition.toml", "[columns]", "soft_cut = 0.5\n[columns]")
+    assert "a multiclass task has no shares to cut" in cli("all", "-c", "twin-multiclass", code=2).stderr
+
+
+def test_a_class_that_a_fold_lacks(cli, workspace):
+    folder = workspace / "input" / "twin-multiclass"
+    edit(folder / "train.tsv", "\tmovie\n", "\ttv\n")
+    edit(folder / "sample_submission.csv", "movie", "movie,tv")
+    lines = (folder / "sample_submission.csv").read_text().splitlines()
+    header = lines[0].split(",")
+    rows = [",".join([line.split(",")[0], *("0.2" for _ in header[1:])]) for line in lines[1:]]
+    (folder / "sample_submission.csv").write_text("\n".join([lines[0], *rows]) + "\n")
+    message = cli("all", "-c", "twin-multiclass", code=2).stderr
+    assert "class tv has 1 rows (" in message
+    assert "and none in fold " in message
+    assert "a class with fewer rows than folds: join it to another" in message
+
+
+def test_a_known_contest_whose_data_is_not_there(cli):
+    assert "unpack the contest's files there" in cli("all", "-c", "nlp-getting-started", code=2).stderr
+    assert "did you mean spooky-author-identification?" in cli("all", "-c", "spooky", code=2).stderr
+
+
+def test_a_loss_that_is_no_number_names_the_rows_and_keeps_the_best_weights(cli, workspace, monkeypatch):
+    """The targets of two rows are so far out that the loss overflows as soon as a batch holds them."""
+    (workspace / "mine.py").write_text(
+        "import torch\n"
+        "calls = 0\n"
+        "def fails(logits, targets):\n"
+        "    global calls\n"
+        "    calls += logits.requires_grad\n"
+        "    loss = torch.nn.functional.mse_loss(logits, targets)\n"
+        "    return loss * float('nan') if calls == 12 else loss\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(workspace))
+    done = cli(
+        "all", "-c", "twin-regression", "--set", "training.loss=mine:fails", "--set", "training.epochs=9", code=1
+    )
+    assert "stops at a batch whose loss is no number; its rows: " in done.stderr
+    named = done.stderr.split("its rows: ")[1].splitlines()[0].split(", ")
+    ids = [
+        line.split(",")[0] for line in (workspace / "input" / "twin-regression" / "train.csv").read_text().splitlines()
+    ]
+    assert named
+    assert set(named) <= set(ids)
+    assert "the training loss became nan at step " in done.stderr
+    stopped = next((workspace / "output" / "twin-regression" / "bilstm").glob("fold*-stopped"))
+    assert (stopped / "weights.safetensors").is_file()
+    cli("all", "-c", "twin-regression", "--set", "training.epochs=9")
+    assert not stopped.exists()

@@ -244,3 +244,40 @@ def test_debug_goes_through_every_stage_apart(cli, workspace):
     assert not (workspace / "folds").exists()
     assert not (workspace / "output" / "twin-multilabel").exists()
     assert "of 1.00" in shown
+
+
+def test_debug_decides_how_long_every_member_trains(cli, workspace):
+    path = workspace / "input" / "twin-binary" / "competition.toml"
+    path.write_text(path.read_text() + "\n[recipe.members.long]\ntraining.epochs = 3\n")
+    assert "long fold 0: epoch 1.00" in (shown := cli("all", "-c", "twin-binary", "--debug").stdout)
+    assert "of 3.00" not in shown
+
+
+def test_numbers_beside_the_text_two_texts_apart_and_a_package_of_ones_own(cli, workspace, monkeypatch):
+    folder, package = workspace / "input" / "twin-binary", workspace / "parts"
+    for name in ("train", "test"):
+        table = rows_of(folder / f"{name}.csv")
+        table[0] += ["title", "words"]
+        for row in table[1:]:
+            row += [row[1][:20], "" if row[0].endswith("1") else str(len(row[1].split()))]
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(table)
+    config = (
+        (folder / "competition.toml")
+        .read_text()
+        .replace('text = ["text"]', 'text = ["title", "text"]\nfeatures = ["words"]')
+    )
+    (folder / "competition.toml").write_text(config)
+    package.mkdir()
+    (package / "__init__.py").write_text("from parts.losses import mse\n")
+    (package / "losses.py").write_text("def mse(logits, targets):\n    return ((logits - targets) ** 2).mean(dim=1)\n")
+    monkeypatch.setenv("PYTHONPATH", str(workspace))
+    options = ["-c", "twin-binary", "--set", "tokens.columns=apart", "--set", 'tokens.features=["length", "unique"]',
+               "--set", "training.loss=parts:mse"]  # fmt: skip
+    assert "3 features beside the text: length, unique, words" in cli("all", *options).stdout
+    assert "kept bilstm folds 0, 1" in cli("all", *options).stdout
+    (package / "losses.py").write_text(
+        "def mse(logits, targets):\n    return 2 * ((logits - targets) ** 2).mean(dim=1)\n"
+    )
+    assert "own.parts:mse changed" in cli("all", *options).stdout
+    assert "bilstm folds 0, 1: " in cli("all", *options[:2], *options[4:]).stdout

@@ -151,9 +151,9 @@ SIGNATURE = r"Net\(vocabulary_size=int, vectors=\(V, E\) float32 tensor, outputs
 @pytest.mark.parametrize(
     ("made", "features", "message"),
     [
-        (OtherSignature, 0, rf"unexpected keyword argument 'vocabulary_size'; it is made by {SIGNATURE}\)"),
-        (Stubborn, 0, "ValueError: no luck; it is made by"),
-        (NoModule, 0, rf"gave NoModule, not a torch\.nn\.Module; it is made by {SIGNATURE}"),
+        (OtherSignature, 0, rf"unexpected keyword argument 'vocabulary_size'; foldwise calls {SIGNATURE}\)"),
+        (Stubborn, 0, "ValueError: no luck .*; foldwise calls"),
+        (NoModule, 0, rf"gave NoModule, not a torch\.nn\.Module; foldwise calls {SIGNATURE}"),
         (TokensOnly, 0, r"TokensOnly\.forward\(tokens, lengths\) was given .* and failed, TypeError: .*must give \(2, 1\)"),
         (BagOfWords, 2, r"BagOfWords\.forward\(tokens, lengths, features\) was given .* and failed, RuntimeError"),
     ],
@@ -164,7 +164,7 @@ def test_a_class_that_cannot_be_made_or_called(own, made, features, message):
 
 
 def test_arguments_of_the_recipe_are_named_in_the_message(own):
-    with pytest.raises(InputError, match=rf"'depth'; it is made by {SIGNATURE}, depth\)"):
+    with pytest.raises(InputError, match=rf"'depth'; foldwise calls {SIGNATURE}, depth\)"):
         build(own, BagOfWords, Shape(1), depth=3)
 
 
@@ -172,3 +172,31 @@ def test_arguments_of_the_recipe_are_named_in_the_message(own):
 def test_what_cannot_be_imported_is_named(own, name):
     with pytest.raises(InputError, match=f"recipe.model.name = '{name}'"):
         build_model(vectors(), Shape(1), Model(name=name), seed=0)
+
+
+class Detached(BagOfWords):
+    def forward(self, tokens, lengths):
+        logits = super().forward(tokens, lengths)
+        return logits.detach() if self.training else logits
+
+
+class SparseBag(nn.Module):
+    def __init__(self, vocabulary_size, vectors, outputs):
+        super().__init__()
+        self.bag = nn.EmbeddingBag.from_pretrained(vectors[:, :outputs], freeze=False, sparse=True, padding_idx=0)
+
+    def forward(self, tokens, lengths):
+        return self.bag(tokens)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (returning(lambda tokens, outputs: torch.zeros(len(tokens), outputs)), "has no weights that train"),
+        (Detached, "a step of training fails, RuntimeError: element 0 of tensors does not require grad"),
+        (SparseBag, "bag.weight has sparse gradients, which only an nn.Embedding"),
+    ],
+)
+def test_a_model_that_cannot_be_trained_is_refused(own, made, message):
+    with pytest.raises(InputError, match=message):
+        build(own, made, Shape(2))

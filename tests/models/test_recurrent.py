@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from foldwise.config import Model
 from foldwise.errors import InputError
 from foldwise.models import Shape, build_model
-from foldwise.models.recurrent import BiLSTM, PaddedGRU, PaddedLSTM
+from foldwise.models.recurrent import BiLSTM, PaddedGRU, PaddedLSTM, run_packed
 from models.batches import batch, check_rows_alone, vectors
 
 NAMES = ["bilstm", "bigru", "bilstm_bigru"]
@@ -143,3 +143,17 @@ def test_spatial_dropout_drops_a_feature_of_all_tokens():
 def test_an_unknown_model_is_named():
     with pytest.raises(InputError, match=r"recipe\.model\.name = 'bert': no such model; known are bilstm, bigru"):
         build_model(vectors(), Shape(1), Model(name="bert"), seed=0)
+
+
+@pytest.mark.parametrize("net_class", NETS)
+@pytest.mark.parametrize("lengths", [[5, 4, 4, 1], [1, 5, 2, 4]])
+def test_the_way_of_a_gpu_takes_rows_in_any_order(net_class, lengths):
+    """Texts of several columns are not sorted by length."""
+    torch.manual_seed(0)
+    net, sizes = net_class(6, 3), torch.tensor(lengths)
+    inputs = torch.randn(4, 5, 6)
+    states = run_packed(lambda rows: NETS[net_class].forward(net, rows), inputs, sizes)
+    assert torch.allclose(states, packed(net, inputs, sizes)[0], atol=1e-6)
+    for row, length in enumerate(lengths):
+        alone = NETS[net_class].forward(net, inputs[row : row + 1, :length])[0]
+        assert torch.allclose(states[row, :length], alone[0], atol=1e-6)

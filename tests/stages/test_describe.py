@@ -132,7 +132,7 @@ def test_a_model_of_ones_own(cli, workspace, monkeypatch):
     assert table["net.0"][2] == "77"
     assert table["idle"][1:3] == (["not called itself"], "9")
     wrong = cli("describe", "-c", "twin-binary", *given, "--set", "model.arguments.depth=2", code=2).stderr
-    assert "unexpected keyword argument 'depth'; it is made by Bag(vocabulary_size=int, vectors=" in wrong
+    assert "unexpected keyword argument 'depth'; foldwise calls Bag(vocabulary_size=int, vectors=" in wrong
 
 
 @pytest.mark.parametrize("columns", [80, 120])

@@ -149,7 +149,7 @@ def test_missing_folder(cli):
 
 def test_missing_table(cli, workspace):
     (workspace / "input" / "new").mkdir()
-    assert "no table 'train'; put one of train.csv, train.tsv" in cli("init", "new", code=2).stderr
+    assert "no table 'train'; put train.csv or .tsv there" in cli("init", "new", code=2).stderr
 
 
 def test_a_contest_known_by_name_needs_no_init(cli, workspace):

@@ -25,7 +25,6 @@ def check(task: str, metric: str, kind: str, **ensemble) -> None:
         ("ordinal", "rmse", "value", {}),
         ("multilabel", "spearman", "probability", {"method": "rank_mean"}),
         ("multilabel", "micro_f1", "label", {"method": "rank_mean"}),
-        ("binary", "jigsaw_bias_auc", "probability", {"method": "rank_mean"}),
         ("multilabel", "mean_column_roc_auc", "probability", {"weights": "fit"}),
         ("binary", "pearson", "probability", {"weights": {"a": 1.0, "b": 0.0}}),
         ("binary", "f1", "label", {"members": ["b"], "weights": {"b": 1.0}}),

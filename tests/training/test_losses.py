@@ -391,7 +391,6 @@ def test_trying_an_own_loss_leaves_the_random_numbers_alone(own):
         ("infinite", {}, ["the gradient of the logits is not finite"]),
         ("stumbles", {}, ["AttributeError", "own_losses.py, line", "targets: (B, C) float32, scaled"]),
         ("text", {}, ["str is neither a function nor a class"]),
-        ("scalar", {"subgroup_weights": True}, ["rows have weights here", "return one loss a row"]),
     ],
 )  # fmt: skip
 def test_an_own_loss_that_training_could_not_use_is_refused(own, spec, training, phrases):
@@ -399,6 +398,11 @@ def test_an_own_loss_that_training_could_not_use_is_refused(own, spec, training,
         loss_of("regression", f"{own}:{spec}", **training)
     for phrase in [f"recipe.training.loss = '{own}:{spec}': ", *phrases]:
         assert phrase in str(caught.value)
+
+
+def test_an_own_loss_of_one_number_takes_no_row_weights(own):
+    with pytest.raises(InputError, match=r"rows have weights here.*return one loss a row"):
+        build_loss(Training(loss=f"{own}:scalar"), "regression", 4, targets_of("regression"), weighed=True)
 
 
 def test_an_own_loss_of_columns_takes_no_class_weights(own):
