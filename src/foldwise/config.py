@@ -125,6 +125,17 @@ class ColumnsSection(Section):
     group: str | None = None  # rows of one group never part: an author, a thread, a sentence
     ignore: list[str] = []  # columns that are there and not used
 
+    @property
+    def of_both(self) -> list[str]:
+        """Columns that the training and the test table have."""
+        return [self.id, *self.text, *self.features]
+
+    @property
+    def of_train(self) -> list[str]:
+        """Columns of the training table alone."""
+        single = [name for name in (self.weight, self.group) if name]
+        return [*self.target, *self.auxiliary, *self.subgroups, *single]
+
 
 class SubmissionSection(Section):
     """What sample_submission.csv wants: hard labels, probabilities, or values of a regression."""
@@ -372,7 +383,7 @@ def check(model: type[SectionType], content: dict[str, Any], source: str) -> Sec
 
 def describe(model: type[Section], fault: Any) -> str:
     """One pydantic error as `  key: what is wrong (the value), and the nearest right name`."""
-    *parents, last = fault["loc"]
+    *parents, last = fault["loc"] or ("",)
     key = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         known = list(fields_at(model, parents))
@@ -385,6 +396,8 @@ def describe(model: type[Section], fault: Any) -> str:
         return f"  {key}: missing"
     message = fault["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
+    if fault["type"] == "value_error" and isinstance(fault["input"], dict):  # of a whole table: the message names keys
+        return f"  {key or 'recipe'}: {message}"
     if fault["type"] == "list_type":
         message += f'; write ["{fault["input"]}"]'
     if fault["type"] == "bool_type":

@@ -68,11 +68,8 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
     """
     columns = config.columns
     train, test, sample = (open_table(config, paths, name) for name in ("train", "test", "sample_submission"))
-    shared = [columns.id, *columns.text, *columns.features]
-    of_train = [*columns.target, *columns.auxiliary, *columns.subgroups]
-    of_train += [name for name in (columns.weight, columns.group) if name]
-    check_columns(train, [*shared, *of_train], columns.ignore)
-    check_columns(test, shared, [*columns.ignore, *of_train])
+    check_columns(train, [*columns.of_both, *columns.of_train], columns.ignore)
+    check_columns(test, columns.of_both, [*columns.ignore, *columns.of_train])
     for table in (train, test):
         check_unique(table, columns.id)
     targets = encode_extras(train, config, encode_targets(train, config))
@@ -107,7 +104,9 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
 
 def open_table(config: Config, paths: Paths, name: TableName) -> Table:
     """One of the competition's tables, written as `[files]` says; with an id column if it has none."""
-    without = config.columns.ignore if name in ("train", "test") else []
+    columns = config.columns
+    unused = set(columns.ignore) - {*columns.of_both, *columns.of_train}
+    without = unused if name in ("train", "test") else ()
     table = read_table(paths.table(name), config.files.quotes, without)
     if name not in config.files.numbered:
         return table
