@@ -118,7 +118,7 @@ if [ "${1:-}" = test ]; then
   "$python" -m ruff check .
   "$python" -m ruff format --check .
   "$python" -m mypy
-  exec "$python" -m pytest "$@"
+  exec "$python" -m pytest -n auto --maxprocesses 4 --dist worksteal "$@"
 fi
 
 if [ "${1:-}" = bench ]; then
