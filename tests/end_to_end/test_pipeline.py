@@ -225,7 +225,7 @@ def test_weights_of_members_and_thresholds_of_columns(cli, workspace):
     assert f"member wide, weight {ensemble['weights']['wide']:.2f}" in shown
     shown = cli("all", "-c", "twin-multilabel", "--set", "ensemble.weights={bilstm = 3, wide = 1}").stdout
     assert "made submission.csv" in shown
-    assert "kept wide folds 0, 1" in shown
+    assert "kept wide (bilstm) folds 0, 1" in shown
     summary = json.loads((output / "summary.json").read_text())
     assert summary["ensemble"]["weights"] == {"bilstm": 0.75, "wide": 0.25}
     oof = rows_of(output / "oof.csv")
