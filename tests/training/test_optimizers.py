@@ -522,6 +522,21 @@ def test_arguments_take_the_place_of_the_fused_kernel():
     assert build_optimizers(small_model(), Training(optimizer="Adam"))[0].defaults["fused"] is True
 
 
+class Passing(torch.optim.SGD):
+    """Takes whatever it is given on to another class."""
+
+    def __init__(self, params, **options):
+        super().__init__(params, **options)
+
+
+def test_an_own_optimizer_that_passes_options_on_gets_the_recipes():
+    settings = Training(
+        optimizer=f"{__name__}:Passing", learning_rate=0.5, weight_decay=0.2, optimizer_arguments={"momentum": 0.9}
+    )
+    group = build_optimizers(small_model(), settings)[0].param_groups[0]
+    assert (group["lr"], group["weight_decay"], group["momentum"]) == (0.5, 0.2, 0.9)
+
+
 def test_optimizers_of_the_optional_extra():
     if importlib.util.find_spec("pytorch_optimizer") is None:
         with pytest.raises(InputError, match=r"'Lion': no such optimizer; .*pip install pytorch_optimizer"):

@@ -155,6 +155,7 @@ from test_workers import count
 
 if __name__ == "__main__":
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
         signal.setitimer(signal.ITIMER_REAL, {delay})
         run_jobs(list(range(100_000)), count, 2, lambda *_: None)

@@ -26,8 +26,6 @@ from foldwise.files import atomic_folder, read_json, sizes_of, write_csv, write_
 from foldwise.metrics import metric_for
 from foldwise.training.fold import FoldResult, StoppedError, build_trainer, train_fold
 from foldwise.training.fold_data import FoldData
-from foldwise.training.linear import check_linear
-from foldwise.training.linear_fold import train_linear_fold
 from foldwise.training.precision import Runtime
 from foldwise.training.snapshots import Event
 from foldwise.training.workers import Report
@@ -73,6 +71,8 @@ def try_member(recipe: Recipe, targets: Targets, shape: tuple[int, int]) -> None
         InputError: a part of the recipe that does not exist, does not fit the task, or fails.
     """
     if recipe.model.name == LINEAR:
+        from foldwise.training.linear import check_linear
+
         check_linear(targets.task, recipe.linear)
         return
     columns, features = shape
@@ -92,6 +92,9 @@ def work(job: Job, report: Report) -> None:
     data, recipe = open_data(job), job.recipe
     try:
         if recipe.model.name == LINEAR:
+            # Here, as scipy is not needed otherwise: it would cost every worker half a second and 40 MB.
+            from foldwise.training.linear_fold import train_linear_fold
+
             words = list(read_json(job.tokens / "vocab.json"))
             result = train_linear_fold(data, words, recipe, job.member, job.fold, metric, report)
         else:

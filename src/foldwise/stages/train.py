@@ -26,6 +26,13 @@ from foldwise.stages.run import Run, differences
 from foldwise.stages.tokens import check_tokens, texts_and_features
 
 
+# Fields of a recipe that name parts, and the parts' arguments.
+NAMED = (
+    *("loss", "loss_arguments", "class_weights", "optimizer", "optimizer_arguments", "schedule", "schedule_arguments"),
+    "precision",
+)
+
+
 def inputs_of(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
     """What a trained fold depends on besides its number: when any of it changes, it is out of date."""
     recipe = run.config.recipe.of_member(member)
@@ -104,10 +111,20 @@ def check_members(run: Run, members: list[str]) -> None:
     Raises:
         InputError: a loss, optimizer, schedule or model that does not exist, does not fit, or fails.
     """
-    from foldwise.stages.fold_job import try_member
+    recipes = [run.config.recipe.of_member(member) for member in members]
+    doubtful = [recipe for recipe in recipes if not is_plain(recipe)]
+    if doubtful:
+        from foldwise.stages.fold_job import try_member
 
-    for member in members:
-        try_member(run.config.recipe.of_member(member), run.competition.targets, texts_and_features(run))
+        for recipe in doubtful:
+            try_member(recipe, run.competition.targets, texts_and_features(run))
+
+
+def is_plain(recipe: Recipe) -> bool:
+    """True if nothing of a member can be missing or fail: making its optimizer takes torch two seconds."""
+    default = Recipe()
+    same = all(getattr(recipe.training, name) == getattr(default.training, name) for name in NAMED)
+    return same and recipe.model.name == default.model.name and not recipe.model.arguments
 
 
 def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> str:

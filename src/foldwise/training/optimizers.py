@@ -147,7 +147,7 @@ def arguments_of(kind: type[Optimizer], settings: Training, given: dict[str, Any
     """The keyword arguments of the class; learning rate and weight decay where it takes them."""
     parameters = list(inspect.signature(kind).parameters.values())[1:]  # the first takes the weights
     takes = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):  # **options, which go on to another class
+    if "lr" not in takes and any(p.kind is p.VAR_KEYWORD for p in parameters):  # all goes on to another class
         takes += ["lr", "weight_decay", *given]
     own_fields = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     for name, value in given.items():
