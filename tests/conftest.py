@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import settings
 
+from foldwise.cli import main
 from foldwise.config import Config
 
 # A busy machine is slow; that says nothing about the code.
@@ -54,6 +57,29 @@ def cli(workspace: Path) -> Cli:
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done
+
+    return run
+
+
+@pytest.fixture
+def cli_here(workspace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+    """As `cli`, but `main()` runs in this process: loading torch takes longer than training a 20-row competition."""
+    threads = torch.get_num_threads()
+
+    def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        line = command(workspace, *arguments)
+        monkeypatch.setattr(sys, "argv", ["foldwise", *line[3:]])
+        handler = signal.getsignal(signal.SIGTERM)
+        capfd.readouterr()
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+            torch.set_num_threads(threads)
+        shown = capfd.readouterr()
+        assert ended.value.code == code, f"exit {ended.value.code}\n{shown.out}\n{shown.err}"
+        return subprocess.CompletedProcess(line, code, shown.out, shown.err)
 
     return run
 

@@ -82,14 +82,14 @@ def special(slug: str, config: Config, submission: Rows, summary: dict) -> None:
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_from_the_contests_files_to_its_submission(cli, workspace, slug):
+def test_from_the_contests_files_to_its_submission(cli_here, workspace, slug):
     shutil.copytree(CONTESTS / slug, workspace / "input" / slug)
     config = config_of(slug)
     files = config.files
     train, test, sample = (
         contest_rows(slug, stem, files.quotes) for stem in (files.train, files.test, files.sample_submission)
     )
-    cli("all", "-c", slug, *SETTINGS)
+    cli_here("all", "-c", slug, *SETTINGS)
 
     output = workspace / "output" / slug
     submission = rows_of(output / "submission.csv")
@@ -116,40 +116,40 @@ def test_from_the_contests_files_to_its_submission(cli, workspace, slug):
     special(slug, config, submission, summary)
 
 
-def test_all_of_them_are_listed_as_in_place(cli, workspace):
+def test_all_of_them_are_listed_as_in_place(cli_here, workspace):
     shutil.copytree(CONTESTS, workspace / "input", dirs_exist_ok=True)
-    shown = cli("competitions").stdout
+    shown = cli_here("competitions").stdout
     assert shown.count("in place") == len(SLUGS) + 4
     assert "not there" not in shown
     assert "missing" not in shown
 
 
-def test_what_a_jigsaw_run_depends_on_makes_it_run_again(cli, workspace):
+def test_what_a_jigsaw_run_depends_on_makes_it_run_again(cli_here, workspace):
     toxic = "jigsaw-toxic-comment-classification-challenge"
     shutil.copytree(CONTESTS / toxic, workspace / "input" / toxic)
-    cli("all", "-c", toxic, *SETTINGS)
+    cli_here("all", "-c", toxic, *SETTINGS)
     config = (COMPETITIONS / f"{toxic}.toml").read_text(encoding="utf-8").replace('unscored = "-1"', 'unscored = "-2"')
     (workspace / "input" / toxic / "competition.toml").write_text(config, encoding="utf-8")
-    assert "'-1' is not 0 or 1" in cli("all", "-c", toxic, *SETTINGS, code=2).stderr
+    assert "'-1' is not 0 or 1" in cli_here("all", "-c", toxic, *SETTINGS, code=2).stderr
 
     bias = "jigsaw-unintended-bias-in-toxicity-classification"
     shutil.copytree(CONTESTS / bias, workspace / "input" / bias)
     options = [*SETTINGS, "--set", "model.name=linear", "--set", "linear.min_count=1"]
-    cli("all", "-c", bias, *options)
+    cli_here("all", "-c", bias, *options)
     oof = workspace / "output" / bias / "oof.csv"
     before = oof.read_bytes()
-    shown = cli("all", "-c", bias, *options, "--set", "training.subgroup_weights=false").stdout
+    shown = cli_here("all", "-c", bias, *options, "--set", "training.subgroup_weights=false").stdout
     assert "recipe.training.subgroup_weights True → False" in shown
     assert oof.read_bytes() != before
-    cli("report", "-c", bias, *options, "--set", "training.subgroup_weights=false")
+    cli_here("report", "-c", bias, *options, "--set", "training.subgroup_weights=false")
     page = (workspace / "output" / bias / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 3
 
 
-def test_classes_on_a_scale_are_shown_on_it(cli, workspace):
+def test_classes_on_a_scale_are_shown_on_it(cli_here, workspace):
     essays = "learning-agency-lab-automated-essay-scoring-2"
     shutil.copytree(CONTESTS / essays, workspace / "input" / essays)
-    shown = cli("all", "-c", essays, *SETTINGS).stdout
+    shown = cli_here("all", "-c", essays, *SETTINGS).stdout
     summary = json.loads((workspace / "output" / essays / "summary.json").read_text())
     oof = rows_of(workspace / "output" / essays / "oof.csv")
     scores = sorted({int(row[2]) for row in oof[1:]})
@@ -158,4 +158,4 @@ def test_classes_on_a_scale_are_shown_on_it(cli, workspace):
     assert np.mean([float(row[3]) for row in oof[1:]]) == pytest.approx(
         np.mean([int(row[2]) for row in oof[1:]]), abs=1
     )
-    cli("report", "-c", essays)
+    cli_here("report", "-c", essays)

@@ -32,19 +32,19 @@ def edit(path: Path, old: str, new: str) -> None:
         ("competition.toml", '"none"', '"glove"', ["recipe.tokens.vectors = 'glove'", "glove-6b-100d-50k"]),
     ],
 )  # fmt: skip
-def test_a_fault_in_a_file(cli, workspace, file, old, new, expected):
+def test_a_fault_in_a_file(cli_here, workspace, file, old, new, expected):
     edit(workspace / "input" / "twin-binary" / file, old, new)
-    done = cli("all", "-c", "twin-binary", code=2)
+    done = cli_here("all", "-c", "twin-binary", code=2)
     assert done.stderr.startswith("error: ")
     for phrase in expected:
         assert phrase in done.stderr
 
 
-def test_ids_of_test_and_sample_differ(cli, workspace):
+def test_ids_of_test_and_sample_differ(cli_here, workspace):
     path = workspace / "input" / "twin-binary" / "sample_submission.csv"
     first = path.read_text().splitlines()[1].split(",")[0]
     edit(path, first, "other-1")
-    message = cli("all", "-c", "twin-binary", code=2).stderr
+    message = cli_here("all", "-c", "twin-binary", code=2).stderr
     assert f"test.csv: 1 fault\n  line 9, column id: id '{first}' is not in sample_submission.csv" in message
 
 
@@ -57,28 +57,28 @@ def test_a_fold_file_of_another_train_csv(cli, workspace):
     assert "made twin-binary.csv" in shown
 
 
-def test_the_ensemble_names_folds_that_are_missing_or_do_not_match(cli, workspace):
-    cli("all", "-c", "twin-binary")
-    cli("train", "-c", "twin-binary", "--fold", "0", "--set", "training.epochs=1")
+def test_the_ensemble_names_folds_that_are_missing_or_do_not_match(cli_here, workspace):
+    cli_here("all", "-c", "twin-binary")
+    cli_here("train", "-c", "twin-binary", "--fold", "0", "--set", "training.epochs=1")
     shutil.rmtree(workspace / "output" / "twin-binary" / "bilstm" / "fold1")
-    message = cli("ensemble", "-c", "twin-binary", code=2).stderr
+    message = cli_here("ensemble", "-c", "twin-binary", code=2).stderr
     assert "bilstm/fold0: recipe.training.epochs 1 → 2" in message
     assert "bilstm/fold1: missing" in message
     edit(workspace / "folds" / "twin-binary.csv", ",0\n", ",1\n")
-    assert "bilstm/fold0: folds changed" in cli("ensemble", "-c", "twin-binary", code=2).stderr
+    assert "bilstm/fold0: folds changed" in cli_here("ensemble", "-c", "twin-binary", code=2).stderr
 
 
-def test_a_damaged_fold_is_named_and_mended(cli, workspace):
-    cli("all", "-c", "twin-binary")
+def test_a_damaged_fold_is_named_and_mended(cli_here, workspace):
+    cli_here("all", "-c", "twin-binary")
     member = workspace / "output" / "twin-binary" / "bilstm"
     submission = (workspace / "output" / "twin-binary" / "submission.csv").read_bytes()
     (member / "fold0" / "test.csv").unlink()
     weights = (member / "fold1" / "weights.safetensors").read_bytes()
     (member / "fold1" / "weights.safetensors").write_bytes(weights[:100])
-    message = cli("ensemble", "-c", "twin-binary", code=2).stderr
+    message = cli_here("ensemble", "-c", "twin-binary", code=2).stderr
     assert "bilstm/fold0: file sizes.test.csv" in message
     assert "bilstm/fold1: file sizes.weights.safetensors" in message
-    cli("all", "-c", "twin-binary")
+    cli_here("all", "-c", "twin-binary")
     assert (workspace / "output" / "twin-binary" / "submission.csv").read_bytes() == submission
 
 
@@ -97,20 +97,21 @@ def test_a_group_named_after_the_folds_were_made_is_not_ignored(cli, workspace):
     cli("folds", "-c", "twin-binary")
 
 
-def test_a_solution_with_other_columns_and_one_label_scores(cli, workspace):
+def test_a_solution_with_other_columns_and_one_label_scores(cli_here, workspace):
     folder = workspace / "input" / "twin-binary"
     ids = [line.split(",")[0] for line in (folder / "sample_submission.csv").read_text().splitlines()[1:]]
     solution = folder / "solution.csv"
     solution.write_text("id,target,Usage\n" + "".join(f"{row_id},1,Public\n" for row_id in ids))
-    assert "leaderboard" in cli("all", "-c", "twin-binary").stdout
+    assert "leaderboard" in cli_here("all", "-c", "twin-binary").stdout
     edit(solution, f"{ids[0]},1", f"{ids[0]},x")
-    message = cli("all", "-c", "twin-binary", code=2).stderr
+    message = cli_here("all", "-c", "twin-binary", code=2).stderr
     assert "solution.csv: 1 fault\n  line 2, column target: 'x' is not 0 or 1" in message
 
 
-def test_stages_in_the_wrong_order(cli):
+def test_stages_in_the_wrong_order(cli_here):
     assert (
-        "no tokens yet; run `./run.sh tokens -c twin-binary --input" in cli("train", "-c", "twin-binary", code=2).stderr
+        "no tokens yet; run `./run.sh tokens -c twin-binary --input"
+        in cli_here("train", "-c", "twin-binary", code=2).stderr
     )
 
 
@@ -133,18 +134,18 @@ def test_stages_in_the_wrong_order(cli):
         (["al", "-c", "twin-binary"], ["No such command 'al'"]),
     ],
 )
-def test_a_fault_on_the_command_line(cli, arguments, expected):
-    message = cli(*arguments, code=2).stderr
+def test_a_fault_on_the_command_line(cli_here, arguments, expected):
+    message = cli_here(*arguments, code=2).stderr
     for phrase in expected:
         assert phrase in message
 
 
-def test_empty_texts_are_legal_and_counted(cli, workspace):
+def test_empty_texts_are_legal_and_counted(cli_here, workspace):
     path = workspace / "input" / "twin-binary" / "test.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
     lines[1] = lines[1].split(",")[0] + ","
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    assert "test.csv: 1 text is empty" in cli("all", "-c", "twin-binary").stderr
+    assert "test.csv: 1 text is empty" in cli_here("all", "-c", "twin-binary").stderr
 
 
 def test_traceback_on_request(workspace, cli):
@@ -180,17 +181,17 @@ def test_a_fault_in_the_last_member_shows_before_the_first_is_trained(cli, works
         ("twin-binary", ["training.loss=mean:mse"], "no module 'mean'; put it into src/"),
     ],
 )
-def test_settings_that_do_not_fit(cli, slug, settings, expected):
+def test_settings_that_do_not_fit(cli_here, slug, settings, expected):
     chosen = [part for setting in settings for part in ("--set", setting)]
-    assert expected in cli("all", "-c", slug, *chosen, code=2).stderr
+    assert expected in cli_here("all", "-c", slug, *chosen, code=2).stderr
 
 
-def test_shares_to_cut_in_a_task_without_any(cli, workspace):
+def test_shares_to_cut_in_a_task_without_any(cli_here, workspace):
     edit(workspace / "input" / "twin-multiclass" / "competition.toml", "[columns]", "soft_cut = 0.5\n[columns]")
-    assert "a multiclass task has no shares to cut" in cli("all", "-c", "twin-multiclass", code=2).stderr
+    assert "a multiclass task has no shares to cut" in cli_here("all", "-c", "twin-multiclass", code=2).stderr
 
 
-def test_a_class_that_a_fold_lacks(cli, workspace):
+def test_a_class_that_a_fold_lacks(cli_here, workspace):
     folder = workspace / "input" / "twin-multiclass"
     edit(folder / "train.tsv", "\tmovie\n", "\ttv\n")
     edit(folder / "sample_submission.csv", "movie", "movie,tv")
@@ -198,15 +199,15 @@ def test_a_class_that_a_fold_lacks(cli, workspace):
     header = lines[0].split(",")
     rows = [",".join([line.split(",")[0], *("0.2" for _ in header[1:])]) for line in lines[1:]]
     (folder / "sample_submission.csv").write_text("\n".join([lines[0], *rows]) + "\n")
-    message = cli("all", "-c", "twin-multiclass", code=2).stderr
+    message = cli_here("all", "-c", "twin-multiclass", code=2).stderr
     assert "class tv has 1 rows (" in message
     assert "and none in fold " in message
     assert "a class with fewer rows than folds: join it to another" in message
 
 
-def test_a_known_contest_whose_data_is_not_there(cli):
-    assert "unpack the contest's files there" in cli("all", "-c", "nlp-getting-started", code=2).stderr
-    assert "did you mean spooky-author-identification?" in cli("all", "-c", "spooky", code=2).stderr
+def test_a_known_contest_whose_data_is_not_there(cli_here):
+    assert "unpack the contest's files there" in cli_here("all", "-c", "nlp-getting-started", code=2).stderr
+    assert "did you mean spooky-author-identification?" in cli_here("all", "-c", "spooky", code=2).stderr
 
 
 def test_a_loss_that_is_no_number_names_the_rows_and_keeps_the_best_weights(cli, workspace, monkeypatch):

@@ -45,7 +45,7 @@ def report(run: Run) -> None:
         raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
     labels = run.config.columns.target if run.config.competition.task in CLASS_TASKS else []
     strings = dict.fromkeys(["id", *labels], str)  # 01 is another class than 1
-    oof = pd.read_csv(run.paths.output / "oof.csv", dtype=strings, keep_default_na=False, float_precision="round_trip")
+    oof = pd.read_csv(run.paths.output / "oof.csv", dtype=strings, keep_default_na=False)
     lengths = TokenStore.open(run.paths.tokens).lengths
     parts = [
         f"<h1>{html.escape(run.config.competition.title or run.paths.slug)}</h1>",

@@ -25,7 +25,6 @@ from foldwise.plugins import is_own, source_hash
 from foldwise.stages.run import Run, differences
 from foldwise.stages.tokens import check_tokens, texts_and_features
 
-
 # Fields of a recipe that name parts, and the parts' arguments.
 NAMED = (
     *("loss", "loss_arguments", "class_weights", "optimizer", "optimizer_arguments", "schedule", "schedule_arguments"),
