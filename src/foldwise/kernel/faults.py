@@ -15,8 +15,8 @@ STATUS = re.compile(r"\b([45]\d\d) (?:Client|Server) Error")
 # Sentences of the client and of the service, and the status that they stand for; the first that fits counts.
 SENTENCES = (
     (401, r"Authentication required to call|unauthenticated|unauthorized"),
-    (403, r"accept\b.{0,60}\brules|permission\b.{0,60}\bdenied|forbidden"),
-    (404, r"not found|could not find"),
+    (403, r"accept\b.{0,60}\brules|permission '[\w.]+' (?:was )?denied|^forbidden"),
+    (404, r"^(?:\w+ ){0,2}not found\b(?!:)|could not find"),
     (429, r"too many requests|rate limit"),
     (500, r"internal (?:server )?error|service unavailable|bad gateway"),
 )
@@ -65,7 +65,7 @@ def status_of(output: str) -> int:
     found = STATUS.findall(output)
     if found:
         return int(found[-1])
-    return next((status for status, words in SENTENCES if re.search(words, output, re.IGNORECASE | re.DOTALL)), 0)
+    return next((status for status, words in SENTENCES if re.search(words, output, re.IGNORECASE | re.MULTILINE)), 0)
 
 
 def by_status(status: int, output: str, slug: str, kernel: str) -> Exception:

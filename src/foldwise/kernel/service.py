@@ -103,6 +103,7 @@ def wait_for_kernel(kernel: str, slug: str, interval: float = KERNEL_INTERVAL) -
     Raises:
         RunError: it failed; the last lines of its log are shown.
     """
+    state = "unknown"
 
     def look() -> tuple[str, str] | None:
         nonlocal state
@@ -115,7 +116,6 @@ def wait_for_kernel(kernel: str, slug: str, interval: float = KERNEL_INTERVAL) -
         ended = state == "COMPLETE" or state in FAILED
         return (state, reason[1] if reason else "") if ended else None
 
-    state = "unknown"
     ended, reason = poll(look, lambda: f"{kernel} {state}", "kernel", interval)
     if ended == "COMPLETE":
         say("kernel", f"{kernel} is complete")
@@ -162,9 +162,9 @@ def show_log(kernel: str, slug: str) -> None:
 
 
 def log_lines(text: str) -> list[str]:
-    """The lines that a kernel wrote; the service gives them as text, or as JSON with a time for each piece.
+    r"""The lines that a kernel wrote; the service gives them as text, or as JSON with a time for each piece.
 
-    >>> log_lines('[{"stream_name": "stdout", "time": 1.5, "data": "a\\\\nb"}, {"data": "c\\\\n"}]')
+    >>> log_lines('[{"stream_name": "stdout", "time": 1.5, "data": "a\\nb"}, {"data": "c\\n"}]')
     ['a', 'bc']
     """
     try:

@@ -1,5 +1,6 @@
 """Unpack an archive that somebody else made: nothing outside the folder, no links, no bombs."""
 
+import errno
 import shutil
 import stat
 import zipfile
@@ -84,7 +85,10 @@ def unpack_one(archive: Path, folder: Path, budget: Budget) -> None:
                             file.write(chunk)
                             shown.update(len(chunk))
     except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno:  # of the disk
+        if isinstance(error, OSError) and error.errno not in (
+            None,
+            errno.EINVAL,
+        ):  # of the disk
             raise
         raise RunError(f"{archive.name}: damaged or cut short ({error}); run the same command again") from error
     except Exception as error:  # zlib.error and lzma.LZMAError have no common ground
