@@ -21,9 +21,10 @@ ALLOWED = {
     "models": {"config", "errors", "data", "plugins"},
     "submission": {"config", "errors", "files", "metrics", "data"},
     "training": {"config", "errors", "files", "plugins", "metrics", "data", "models"},
+    "kernel": {"config", "console", "errors", "files", "paths"},
     "stages": {
         *("config", "console", "errors", "files", "paths", "plugins"),
-        *("data", "models", "training", "metrics", "ensembling", "submission"),
+        *("data", "models", "training", "metrics", "ensembling", "submission", "kernel"),
     },
     "cli": {"config", "errors", "paths", "stages"},
     "__main__": {"cli"},

@@ -265,6 +265,94 @@ def run_competitions(
     guarded(lambda: competitions(input_), traceback)
 
 
+kernel_app = typer.Typer(
+    help="A kernel on Kaggle: push it, wait for it, fetch its output, submit it.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(kernel_app, name="kernel")
+
+Slug = Annotated[
+    str, typer.Option("--competition", "-c", metavar="SLUG", help="The last part of the contest's address.")
+]
+InputFolder = Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")]
+OutputFolder = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Instead of output/.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the commands of the kaggle client.")]
+Message = Annotated[str | None, typer.Option("--message", "-m", metavar="TEXT", help="Shown beside the submission.")]
+
+
+@app.command("download")
+def run_download(
+    competition: Slug,
+    input_: InputFolder = None,
+    force: Annotated[bool, typer.Option("--force", help="Fetch anew what is there.")] = False,
+    dry_run: DryRun = False,
+    traceback: Traceback = False,
+) -> None:
+    """Fetch a contest's files from Kaggle into input/SLUG, and run init if the contest is not known by name."""
+    from foldwise.stages.kaggle import download
+
+    guarded(lambda: download(competition, input_, force, dry_run), traceback)
+
+
+@kernel_app.command("push")
+def run_kernel_push(
+    competition: Slug, output: OutputFolder = None, dry_run: DryRun = False, traceback: Traceback = False
+) -> None:
+    """Send the built kernel to Kaggle, which starts it."""
+    from foldwise.stages.kaggle import push
+
+    guarded(lambda: push(competition, output, dry_run), traceback)
+
+
+@kernel_app.command("status")
+def run_kernel_status(
+    competition: Slug, output: OutputFolder = None, dry_run: DryRun = False, traceback: Traceback = False
+) -> None:
+    """Wait until the kernel has ended; show the end of its log if it failed."""
+    from foldwise.stages.kaggle import status
+
+    guarded(lambda: status(competition, output, dry_run), traceback)
+
+
+@kernel_app.command("output")
+def run_kernel_output(
+    competition: Slug, output: OutputFolder = None, dry_run: DryRun = False, traceback: Traceback = False
+) -> None:
+    """Fetch what the kernel wrote into output/SLUG/kernel-output."""
+    from foldwise.stages.kaggle import fetch
+
+    guarded(lambda: fetch(competition, output, dry_run), traceback)
+
+
+@kernel_app.command("submit")
+def run_kernel_submit(
+    competition: Slug,
+    message: Message = None,
+    output: OutputFolder = None,
+    dry_run: DryRun = False,
+    traceback: Traceback = False,
+) -> None:
+    """Submit the pushed version of the kernel to a code competition, and wait for the score."""
+    from foldwise.stages.kaggle import submit_kernel
+
+    guarded(lambda: submit_kernel(competition, message, output, dry_run), traceback)
+
+
+@app.command("submit")
+def run_submit(
+    competition: Slug,
+    message: Message = None,
+    output: OutputFolder = None,
+    dry_run: DryRun = False,
+    traceback: Traceback = False,
+) -> None:
+    """Submit output/SLUG/submission.csv, and wait for the score."""
+    from foldwise.stages.kaggle import submit_csv
+
+    guarded(lambda: submit_csv(competition, message, output, dry_run), traceback)
+
+
 def main() -> None:
     """Entry point of `python -m foldwise`."""
     arguments = sys.argv[1:]

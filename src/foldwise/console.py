@@ -8,6 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+QUIET_SECONDS = 60.0  # without a terminal, the longest silence of what runs
+
 
 def say(stage: str, message: str) -> None:
     """One line of a stage on standard output, above any running bar."""
@@ -32,10 +34,63 @@ def bar(stage: str, total: int, unit: str) -> Iterator["tqdm[Any]"]:
         yield shown
 
 
+class RelayedBar:
+    """Shows the bar of another program: on a terminal as it moves, elsewhere its state once a minute."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.spoken = time.monotonic()
+        self.shown = False
+
+    def update(self, text: str) -> None:
+        """Show the bar's newest state."""
+        if sys.stderr.isatty():
+            print(f"\r\033[K{self.stage:<9} {text[:68]}", end="", file=sys.stderr, flush=True)
+            self.shown = True
+        elif time.monotonic() - self.spoken > QUIET_SECONDS:
+            say(self.stage, text)
+            self.spoken = time.monotonic()
+
+    def close(self) -> None:
+        """Leave the line empty."""
+        if self.shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        self.shown = False
+
+
+class Timer:
+    """Shows that something far away is waited for: on a terminal a clock that ticks, elsewhere a line a minute.
+
+    Args:
+        stage: name of the command.
+    """
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.started = time.monotonic()
+        self.spoken = -QUIET_SECONDS
+        self.said = ""
+
+    def wait(self, state: str, seconds: float) -> None:
+        """Wait so long, and show `state` and the time since the start."""
+        until = time.monotonic() + seconds
+        elapsed = time.monotonic() - self.started
+        if not sys.stderr.isatty() and (state != self.said or elapsed - self.spoken >= QUIET_SECONDS):
+            say(self.stage, f"{state}, {duration(elapsed)}")
+            self.spoken, self.said = elapsed, state
+        while (left := until - time.monotonic()) > 0:
+            if sys.stderr.isatty():
+                clock = duration(int(time.monotonic() - self.started))
+                print(f"\r\033[K{self.stage:<9} {state}, {clock}", end="", file=sys.stderr, flush=True)
+            time.sleep(min(1.0, left))
+
+    def close(self) -> None:
+        """Leave the line empty."""
+        if sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
 BAR = "{desc} {percentage:3.0f}%|{bar:2}| {remaining} {rate_fmt}{postfix}"  # fits 80 columns
-
-
-QUIET_SECONDS = 60.0  # without a terminal, the longest silence of a fold that trains
 
 
 class FoldProgress:

@@ -1,0 +1,1 @@
+"""Kaggle: its command-line client, downloads, kernels and submissions."""
