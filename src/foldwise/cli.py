@@ -66,7 +66,10 @@ def make_run(
     if not paths.input.is_dir():
         there = sorted(path.parent.name for path in paths.input.parent.glob("*/competition.toml"))
         if paths.config.parent == COMPETITIONS:
-            raise InputError(f"{paths.input}: no such folder; unpack the contest's files there, and run the same again")
+            raise InputError(
+                f"{paths.input}: no such folder; `./run.sh download -c {competition}` fetches the contest's files, or "
+                "unpack them there yourself"
+            )
         known = [*there, *(path.stem for path in COMPETITIONS.glob("*.toml"))]
         near = difflib.get_close_matches(competition, known, n=1) or [name for name in known if competition in name]
         mend = f"did you mean {near[0]}?" if near else "put the competition's CSVs there"

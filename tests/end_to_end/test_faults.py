@@ -206,7 +206,10 @@ def test_a_class_that_a_fold_lacks(cli_here, workspace):
 
 
 def test_a_known_contest_whose_data_is_not_there(cli_here):
-    assert "unpack the contest's files there" in cli_here("all", "-c", "nlp-getting-started", code=2).stderr
+    assert (
+        "`./run.sh download -c nlp-getting-started` fetches the contest's files"
+        in cli_here("all", "-c", "nlp-getting-started", code=2).stderr
+    )
     assert "did you mean spooky-author-identification?" in cli_here("all", "-c", "spooky", code=2).stderr
 
 
