@@ -45,7 +45,7 @@ def cross_validate(fit: Fit) -> Figures:
     folds = read_folds(paths.folds, competition.train_ids, config.recipe.folds.n, paths.slug)
     solution = read_solution(config, paths, competition.sample, competition.targets.names)
     assert solution is not None
-    texts, test_texts = (np.array(part, dtype=object) for part in (competition.train_texts, competition.test_texts))
+    texts, test_texts = (np.array(part, dtype=object) for (part,) in (competition.train_texts, competition.test_texts))
     y, metric = competition.targets.y, METRICS[config.competition.metric]
     start = time.perf_counter()
     oof, test = np.zeros((len(y), 1)), np.zeros((len(test_texts), 1))
@@ -55,7 +55,7 @@ def cross_validate(fit: Fit) -> Figures:
         oof[inside, 0] = predictions[: inside.sum()]
         test[:, 0] += predictions[inside.sum() :] / config.recipe.folds.n
     pooled, _ = cross_fitted_scores(metric, "binary", y, oof, folds)
-    leaderboard = score(metric, "binary", solution.y, test, best_cuts(metric, "binary", y, oof))
+    leaderboard = score(metric, "binary", solution.truth, test, best_cuts(metric, "binary", y, oof))
     return Figures(pooled, leaderboard, time.perf_counter() - start)
 
 
