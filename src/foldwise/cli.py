@@ -42,6 +42,8 @@ def choice(name: str, values: Any) -> Any:
 
 
 Device = choice("Device", typing.Literal["auto", "cpu", "cuda"])
+InputFolder = Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")]
+OutputFolder = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Instead of output/.")]
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show where in the code a fault arose.")]
 
 
@@ -55,9 +57,9 @@ def make_run(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the training; the folds have their own.")] = None,
     device: Annotated[Device, typer.Option(help="auto takes a GPU if it works.")] = Device.auto,  # type: ignore[valid-type]
-    input_: Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")] = None,
+    input_: InputFolder = None,
     folds: Annotated[Path | None, typer.Option("--folds", metavar="DIR", help="Instead of folds/.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Instead of output/.")] = None,
+    output: OutputFolder = None,
     debug: Annotated[bool, typer.Option("--debug", help="200 rows, 1 epoch, into output/SLUG-debug/.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Redo what is up to date.")] = False,
 ) -> Run:
@@ -82,7 +84,7 @@ def make_run(
     if debug:
         config = without_own_epochs(config)
     check_config(config, competition)
-    paths = replace(paths, stems=config.files.model_dump(include={"train", "test", "sample_submission", "solution"}))
+    paths = replace(paths, stems=config.files.stems)
     return Run(config, paths, force, debug, device.value, command, tuple(options))  # type: ignore[attr-defined]
 
 
@@ -167,10 +169,11 @@ def run_all(run: Run) -> None:
     from foldwise.stages.train import check_members, members_of, train
 
     assigned = folds(run)
-    if not are_current(run):  # reading gigabytes of vectors is no time to wait for "no such loss"
+    first = not are_current(run)
+    if first:  # reading gigabytes of vectors is no time to wait for "no such loss"
         check_members(run, members_of(run))
     tokens(run)
-    train(run, assigned)
+    train(run, assigned, checked=first)
     show_summary(run, ensemble(run, assigned))
 
 
@@ -245,7 +248,7 @@ def run_init(
     quotes: Annotated[
         choice("Quotes", Quotes), typer.Option(help="literal: quotes are plain text in these files.")  # type: ignore[valid-type]
     ] = "csv",
-    input_: Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")] = None,
+    input_: InputFolder = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite competition.toml.")] = False,
     traceback: Traceback = False,
 ) -> None:
@@ -259,7 +262,7 @@ def run_init(
 
 @app.command("competitions")
 def run_competitions(
-    input_: Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")] = None,
+    input_: InputFolder = None,
     traceback: Traceback = False,
 ) -> None:
     """List the contests known by name and your own: task, metric, files, and whether the data is in place."""
@@ -278,8 +281,6 @@ app.add_typer(kernel_app, name="kernel")
 Slug = Annotated[
     str, typer.Option("--competition", "-c", metavar="SLUG", help="The last part of the contest's address.")
 ]
-InputFolder = Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")]
-OutputFolder = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Instead of output/.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the commands of the kaggle client.")]
 Message = Annotated[str | None, typer.Option("--message", "-m", metavar="TEXT", help="Shown beside the submission.")]
 

@@ -111,6 +111,11 @@ class FilesSection(Section):
     numbered: list[Literal["train", "test", "sample_submission", "solution"]] = []  # have no id: rows count from 1
     unscored: str | None = None  # a target of the solution that marks a row which does not count
 
+    @property
+    def stems(self) -> dict[str, str]:
+        """What each table's file is called."""
+        return self.model_dump(include={"train", "test", "sample_submission", "solution"})
+
 
 class ColumnsSection(Section):
     """Where things are in the tables. Those from `target` to `group` are in the training table only."""

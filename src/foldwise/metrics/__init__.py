@@ -5,8 +5,18 @@ takes values. Multiclass and ordinal: (N,) int64 class numbers. Regression: (N, 
 probabilities or values; of an ordinal task (N, 1) values on the scale of the class numbers.
 """
 
-from foldwise.metrics.cuts import best_cuts
+from foldwise.metrics.cuts import best_cuts, best_score
 from foldwise.metrics.labels import neutral_cuts, score, score_labels, to_labels
 from foldwise.metrics.registry import METRICS, Metric, metric_for
 
-__all__ = ["METRICS", "Metric", "best_cuts", "metric_for", "neutral_cuts", "score", "score_labels", "to_labels"]
+__all__ = [
+    "METRICS",
+    "Metric",
+    "best_cuts",
+    "best_score",
+    "metric_for",
+    "neutral_cuts",
+    "score",
+    "score_labels",
+    "to_labels",
+]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from foldwise.config import Task
-from foldwise.metrics.labels import columns_of, neutral_cuts
+from foldwise.metrics.labels import columns_of, neutral_cuts, score
 from foldwise.metrics.registry import Metric
 
 TRIED = 200  # places for a cut point at once, before the best of them are looked at more closely
@@ -81,6 +81,14 @@ def best_cuts(metric: Metric, task: Task, truth: np.ndarray, predictions: np.nda
     function = metric.function if task == "binary" else metric.of_column
     assert function is not None  # every metric of labels that has this task among its own
     return np.array([best_cut(function, places) for places in columns])
+
+
+def best_score(metric: Metric, task: Task, truth: np.ndarray, predictions: np.ndarray) -> float:
+    """The score at the best cuts of these very rows, as a fold is judged while it trains.
+
+    Which cuts to use on other rows is the ensemble's decision.
+    """
+    return score(metric, task, truth, predictions, best_cuts(metric, task, truth, predictions))
 
 
 def middle_of_best(scores: np.ndarray, tie: float = TIE) -> int:

@@ -17,6 +17,7 @@ from foldwise.models.own import build_own, check_model
 from foldwise.models.recurrent import BiGRU, BiLSTM, BiLSTMBiGRU
 from foldwise.models.text import Shape
 from foldwise.models.textcnn import TextCNN
+from foldwise.plugins import is_own
 
 __all__ = ["BUILDERS", "Shape", "build_model", "check_model"]
 
@@ -39,7 +40,7 @@ def build_model(vectors: Tensor, shape: Shape, settings: Model, seed: int) -> nn
         InputError: no model of that name, or a class of the user's own that does not do what a model must.
     """
     torch.manual_seed(seed)
-    if ":" in settings.name:
+    if is_own(settings.name):
         return build_own(vectors, shape, settings)
     if settings.name not in BUILDERS:
         near = difflib.get_close_matches(settings.name, BUILDERS, n=1)

@@ -45,8 +45,8 @@ def describe(paths: Paths) -> tuple[Text, Text, Text]:
         config = load_config(paths.config, [])
     except InputError:
         return Text(paths.slug, "bold"), Text(""), Text(f"faulty {CONFIG}", "red")
-    stems = config.files.model_dump(include=set(NEEDED))
-    paths = replace(paths, stems=stems)
+    paths = replace(paths, stems=config.files.stems)
+    stems = {table: config.files.stems[table] for table in NEEDED}
     missing = [stem for table, stem in stems.items() if not paths.tables(table)]
     name = Text.assemble((paths.slug, "bold"), "\n  ", ", ".join(stems.values()))
     kind = Text(f"{config.competition.task}\n{config.competition.metric}")

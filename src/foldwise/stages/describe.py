@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
 
-from foldwise.config import Linear, Task
+from foldwise.config import LINEAR, Linear, Task
 from foldwise.data.embeddings import random_vectors
 from foldwise.data.tokenizer import SPECIAL
 from foldwise.data.vector_files import dimension_of
@@ -73,7 +73,7 @@ def describe(run: Run, member: str | None) -> None:
     if others := [other for other in members if other != name]:
         title += f" (others, with --member: {', '.join(others)})"
     console = Console(highlight=False)
-    if recipe.model.name == "linear":
+    if recipe.model.name == LINEAR:
         check_linear(run.config.competition.task, recipe.linear)
         console.print(Text(title, style="bold"))
         console.print(Text(explain_linear(run.config.competition.task, recipe.linear, shape)))

@@ -62,13 +62,20 @@ def members_of(run: Run) -> list[str]:
     return run.config.recipe.ensemble.members or list(run.config.recipe.members)
 
 
-def train(run: Run, assigned: np.ndarray, chosen: list[int] | None = None, members: list[str] | None = None) -> None:
+def train(
+    run: Run,
+    assigned: np.ndarray,
+    chosen: list[int] | None = None,
+    members: list[str] | None = None,
+    checked: bool = False,
+) -> None:
     """Train the folds that are missing or out of date, or just the chosen ones.
 
     Args:
         assigned: (N,) fold of each training row.
         chosen: folds to train whatever their state; None for all that need it.
         members: members to train; None for those of the ensemble.
+        checked: `check_members` has passed them.
 
     Raises:
         InputError: no such fold or member, or the tokens are missing or out of date.
@@ -100,7 +107,8 @@ def train(run: Run, assigned: np.ndarray, chosen: list[int] | None = None, membe
             names = f"{called} fold{'s' if len(group) > 1 else ''} {', '.join(map(str, group))}"
             say("train", f"{names}: {reason}" if reason else f"kept {names}: recipe, folds and tokens are the same")
     if wanted:
-        check_members(run, list(dict.fromkeys(member for member, _, _ in wanted)))
+        if not checked:
+            check_members(run, list(dict.fromkeys(member for member, _, _ in wanted)))
         run_folds(run, wanted, assigned)
 
 

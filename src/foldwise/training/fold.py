@@ -13,7 +13,7 @@ from foldwise.config import Recipe
 from foldwise.data.batching import BucketBatchSampler, padding_share
 from foldwise.errors import RunError
 from foldwise.files import hash_of
-from foldwise.metrics import Metric, best_cuts, score
+from foldwise.metrics import Metric, best_score
 from foldwise.models import build_model
 from foldwise.training.averaging import AveragedWeights
 from foldwise.training.early_stopping import EarlyStopping
@@ -104,10 +104,7 @@ def train_fold(
         return scale.undo(to_predictions(logits[:, : targets.outputs], targets.task).numpy())
 
     def score_valid(logits: Tensor) -> float:
-        # Hard labels are judged at their best cuts: which ones to use is the ensemble's decision, not this fold's.
-        predictions, truth = to_values(logits), targets.truth[valid_rows]
-        cuts = best_cuts(metric, targets.task, truth, predictions)
-        return score(metric, targets.task, truth, predictions, cuts)
+        return best_score(metric, targets.task, targets.truth[valid_rows], to_values(logits))
 
     for epoch in range(settings.epochs):
         set_embeddings_trained(model, epoch >= settings.unfreeze_epoch)

@@ -8,7 +8,7 @@ import torch
 
 from foldwise.config import Recipe
 from foldwise.errors import RunError
-from foldwise.metrics import Metric, best_cuts, score
+from foldwise.metrics import Metric, best_score
 from foldwise.training.fold import FoldResult, fold_seed
 from foldwise.training.fold_data import FoldData
 from foldwise.training.linear import fit_linear
@@ -48,9 +48,7 @@ def train_linear_fold(
     report({"event": "steps", "steps": 1})
     oof, test = (model.predict(texts_of(data, words, rows)) for rows in (valid_rows, test_rows))
     report({"event": "steps", "steps": 1})
-    truth = targets.truth[valid_rows]
-    cuts = best_cuts(metric, targets.task, truth, oof)
-    valid_score = score(metric, targets.task, truth, oof, cuts)
+    valid_score = best_score(metric, targets.task, targets.truth[valid_rows], oof)
     if not np.isfinite(valid_score):
         raise RunError(f"fold {fold} of {member}: its {len(valid_rows)} rows have no finite score; fewer folds help")
     record = {"epoch": 1.0, "step": 1, "loss": None, "score": valid_score, "best": True, "learning_rate": 0.0}
