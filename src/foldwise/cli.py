@@ -10,11 +10,11 @@ import signal
 import sys
 import traceback as tracebacks
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -41,7 +41,7 @@ def choice(name: str, values: Any) -> Any:
     return Enum(name, {value: value for value in typing.get_args(values)}, type=str)
 
 
-Device = choice("Device", typing.Literal["auto", "cpu", "cuda"])
+Device = choice("Device", Literal["auto", "cpu", "cuda"])
 InputFolder = Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")]
 OutputFolder = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Instead of output/.")]
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show where in the code a fault arose.")]
@@ -60,11 +60,14 @@ def make_run(
     input_: InputFolder = None,
     folds: Annotated[Path | None, typer.Option("--folds", metavar="DIR", help="Instead of folds/.")] = None,
     output: OutputFolder = None,
+    submission: Annotated[
+        Path | None, typer.Option("--submission", metavar="FILE", help="Instead of output/SLUG/submission.csv.")
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="200 rows, 1 epoch, into output/SLUG-debug/.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Redo what is up to date.")] = False,
 ) -> Run:
     """The options that every stage shares."""
-    paths = resolve(competition, input_, folds, output, debug)
+    paths = resolve(competition, input_, folds, output, debug, submission)
     if not paths.input.is_dir():
         there = sorted(path.parent.name for path in paths.input.parent.glob("*/competition.toml"))
         if paths.config.parent == COMPETITIONS:
@@ -78,14 +81,15 @@ def make_run(
         raise InputError(f"{paths.input}: no such folder; {mend} (there now: {', '.join(there) or 'none'})")
     settings = (DEBUG_SETTINGS if debug else []) + (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
     command = shlex.join(["./run.sh", *sys.argv[1:]])
-    given = (("--input", input_), ("--folds", folds), ("--output", output))
+    given = (("--input", input_), ("--folds", folds), ("--output", output), ("--submission", submission))
     options = [part for name, folder in given if folder for part in (name, str(folder))] + ["--debug"] * debug
     config = load_config(paths.config, settings)
     if debug:
         config = without_own_epochs(config)
     check_config(config, competition)
     paths = replace(paths, stems=config.files.stems)
-    return Run(config, paths, force, debug, device.value, command, tuple(options))  # type: ignore[attr-defined]
+    kind = device.value  # type: ignore[attr-defined]
+    return Run(config, paths, force, debug, kind, command, tuple(options), tuple(settings))
 
 
 def without_own_epochs(config: Config) -> Config:
@@ -128,11 +132,19 @@ def explain(fault: BaseException) -> str:
     return f"{type(fault).__name__}: {fault}; this is a fault of foldwise: --traceback shows where"
 
 
-def stage(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register `function(run, …)` as a command that takes the common options beside its own."""
+def stage(
+    name: str, group: typer.Typer = app, without: Sequence[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register `function(run, …)` as a command that takes the common options beside its own.
+
+    Args:
+        group: what the command belongs to.
+        without: parameters of `make_run` that have no meaning there.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        common = inspect.signature(make_run).parameters
+        shared_by_all = inspect.signature(make_run).parameters
+        common = {key: parameter for key, parameter in shared_by_all.items() if key not in without}
         own = list(inspect.signature(function).parameters.values())[1:]
 
         def command(traceback: Traceback = False, **options: Any) -> None:
@@ -145,7 +157,7 @@ def stage(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         command.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         command.__doc__ = function.__doc__
-        app.command(name)(command)
+        group.command(name)(command)
         return function
 
     return register
@@ -272,7 +284,7 @@ def run_competitions(
 
 
 kernel_app = typer.Typer(
-    help="A kernel on Kaggle: push it, wait for it, fetch its output, submit it.",
+    help="A kernel on Kaggle: build it, push it, wait for it, fetch its output, submit it.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -297,6 +309,44 @@ def run_download(
     from foldwise.stages.kaggle import download
 
     guarded(lambda: download(competition, input_, force, dry_run), traceback)
+
+
+@stage("build", kernel_app, without=("device", "submission", "debug", "force"))
+def run_kernel_build(
+    run: Run,
+    train: Annotated[bool, typer.Option("--train", help="The kernel does everything; the default.")] = False,
+    infer: Annotated[
+        bool, typer.Option("--infer", help="The kernel predicts with the folds trained here, sent as a dataset.")
+    ] = False,
+    notebook: Annotated[bool, typer.Option("--notebook", help="A notebook with plots instead of a script.")] = False,
+    user: Annotated[str | None, typer.Option(metavar="NAME", help="On Kaggle; else from the credentials.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the kernel, instead of foldwise-SLUG.", show_default=False)
+    ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OWNER/NAME", help="A Kaggle dataset with the word vectors, not to send them. Repeatable."
+        ),
+    ] = None,
+    accelerator: Annotated[
+        str, typer.Option(metavar="ID", help="As `kaggle kernels push` names it; none: CPU alone.")
+    ] = "NvidiaTeslaT4",
+    time_budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The kernel ends within it: 2h, 90m. With --train.")
+    ] = None,
+) -> None:
+    """Pack package, settings and folds into one script, output/SLUG/kernel/, and what must travel beside it."""
+    from foldwise.stages.kernel_build import Wishes, build
+
+    if train and infer:
+        raise InputError("--train and --infer: a kernel does one of them; take one out")
+    if infer and time_budget:
+        raise InputError(
+            "--time-budget is for --train: a kernel that only predicts has no training to cut; take it out"
+        )
+    mode: Literal["train", "infer"] = "infer" if infer else "train"
+    build(run, Wishes(mode, notebook, user, name, tuple(dataset or ()), accelerator, time_budget))
 
 
 @kernel_app.command("push")

@@ -56,6 +56,8 @@ class Paths:
         output: folder that the stages write to.
         embeddings: folders searched for word vectors, in order.
         stems: what the files of the tables train, test, … are called, without ending, where it is not the same.
+        mounts: folders of data sets beside the competition's, searched for word vectors last.
+        handed_in: the file of the submission, where it is not in `output`.
     """
 
     slug: str
@@ -65,6 +67,8 @@ class Paths:
     output: Path
     embeddings: tuple[Path, ...]
     stems: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Path, ...] = ()
+    handed_in: Path | None = None
 
     @property
     def tokens(self) -> Path:
@@ -79,7 +83,7 @@ class Paths:
     @property
     def submission(self) -> Path:
         """The file that is handed in."""
-        return self.output / "submission.csv"
+        return self.handed_in or self.output / "submission.csv"
 
     def fold(self, member: str, fold: int) -> Path:
         """Folder of one trained fold."""
@@ -110,14 +114,15 @@ class Paths:
     def vectors(self, name: str) -> VectorFile:
         """The file of the word vectors called `name`, in any form that can be read, with or without its ending.
 
-        Those beside the competition or in the user's own `embeddings` come before those that foldwise brings along.
+        Those beside the competition or in the user's own `embeddings` come before those that foldwise brings along, and
+        these before those of data sets mounted beside.
 
         Raises:
             InputError: none, more than one, or no list of words beside a .safetensors file.
         """
         own = (self.embeddings[0], self.input, self.input / "embeddings")
         there = []
-        for folders in (own, self.embeddings[1:]):
+        for folders in (own, self.embeddings[1:], self.mounts):
             there += (files := vector_files(folders))
             found = [file for file in files if name in (file.name, file.file_name)]
             if len(found) > 1:
@@ -167,14 +172,23 @@ def members_of(path: Path) -> list[VectorFile]:
     return [file for file in members if file.suffix in VECTOR_SUFFIXES and not file.file_name.startswith(".")]
 
 
-def resolve(slug: str, input_: Path | None, folds: Path | None, output: Path | None, debug: bool = False) -> Paths:
+def resolve(
+    slug: str,
+    input_: Path | None,
+    folds: Path | None,
+    output: Path | None,
+    debug: bool = False,
+    submission: Path | None = None,
+) -> Paths:
     """Paths for `slug`. Folders the user did not name are the repository's, or Kaggle's mounts inside a kernel.
 
     On Kaggle the CSVs lie in a read-only mount and competition.toml and the fold file come with the code, whose folder
-    may be read-only too: a fold file that is not there yet is made beside the results.
+    may be read-only too: a fold file that is not there yet is made beside the results. A mount holds
+    `competitions/<slug>` and `datasets/<owner>/<name>`; an older one `<slug>` and `<name>`.
 
     Args:
         debug: keep folds and output apart, so that a 200-row pass never overwrites a real run.
+        submission: file instead of `submission.csv` in the output.
     """
     output_root = output or (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else REPOSITORY / "output")
     output_folder = output_root / (f"{slug}-debug" if debug else slug)
@@ -182,13 +196,15 @@ def resolve(slug: str, input_: Path | None, folds: Path | None, output: Path | N
     if debug or not (folds_file.exists() or folds or os.access(REPOSITORY, os.W_OK)):
         folds_file = output_folder / "folds.csv"
     own = input_ or REPOSITORY / "input"
-    mounts = [] if input_ else [KAGGLE_INPUT / "competitions" / slug, KAGGLE_INPUT / slug]
-    candidates = [own / slug, *mounts]
+    roots = [own] if input_ else [own, KAGGLE_INPUT]
+    candidates = [own / slug, *(root / part / slug for root in roots for part in ("competitions", ""))]
     found = next((folder for folder in candidates if holds_tables(folder)), own / slug)
-    configs = [found / CONFIG, own / slug / CONFIG, COMPETITIONS / f"{slug}.toml"]
+    configs = [found / CONFIG, own / slug / CONFIG, REPOSITORY / "input" / slug / CONFIG, COMPETITIONS / f"{slug}.toml"]
     config = next((path for path in configs if path.is_file()), configs[0])
     embeddings = tuple(root / "embeddings" for root in dict.fromkeys([own, REPOSITORY / "input"]))
-    return Paths(slug, found, config, folds_file, output_folder, embeddings)
+    mounted = [path for root in roots for pattern in ("datasets/*/*", "*") for path in sorted(root.glob(pattern))]
+    mounts = tuple(path for path in mounted if path.is_dir() and path not in (found, *embeddings))
+    return Paths(slug, found, config, folds_file, output_folder, embeddings, mounts=mounts, handed_in=submission)
 
 
 def holds_tables(folder: Path) -> bool:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from foldwise.errors import InputError
+from foldwise.files import read_json
+
 HOW = (
     "make an API token at https://www.kaggle.com/settings/api and put it into ~/.kaggle/access_token or into the "
     "environment variable KAGGLE_API_TOKEN, or run `kaggle auth login`"
@@ -28,6 +31,26 @@ def are_there() -> bool:
     """True if there are credentials of some form, good or not."""
     key = os.environ.get("KAGGLE_USERNAME") and os.environ.get("KAGGLE_KEY")
     return bool(os.environ.get("KAGGLE_API_TOKEN") or key or files())
+
+
+def user_name() -> str:
+    """The name of the Kaggle user, which is no secret; nothing else of the credentials is looked at.
+
+    Raises:
+        InputError: the credentials do not tell it, as a token does not.
+    """
+    names: list[Any] = [os.environ.get("KAGGLE_USERNAME")]
+    for path in files():
+        if path.suffix == ".json":
+            content = read_json(path)
+            names.append(content.get("username") if isinstance(content, dict) else None)
+    for name in names:
+        if isinstance(name, str) and name:
+            return name
+    raise InputError(
+        "the Kaggle user whose kernel this will be is not known: add --user NAME, as in your profile's address, or set "
+        "the environment variable KAGGLE_USERNAME"
+    )
 
 
 def secrets() -> set[str]:

@@ -5,11 +5,14 @@
 """
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from foldwise.console import say, warn
 from foldwise.data.competition import join_texts
+from foldwise.data.packed_folds import unpack_folds
 from foldwise.data.splits import check_units, make_folds, missing_classes, read_folds, strata, units_of
 from foldwise.errors import InputError
 from foldwise.files import atomic_file, write_csv
@@ -29,6 +32,9 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
         InputError: the file that is there does not match train.csv, or parts a text or a group.
     """
     path, settings, competition = run.paths.folds, run.config.recipe.folds, run.competition
+    packed = path.with_name(packed_name(run.paths.slug))
+    if packed.is_file() and not path.is_file() and not remake and not run.debug:  # inside a kernel
+        write_folds(path, competition.train_ids, unpack_folds(packed, competition.train_ids))
     units = units_of(join_texts(competition.train_texts), competition.groups, settings.same_text)
     if path.is_file() and not remake and not run.debug:  # debug has folds of its own, of whatever rows it drew
         assigned = read_folds(path, competition.train_ids, settings.n, run.hint("folds", "--force"))
@@ -40,8 +46,7 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
     start = time.perf_counter()
     assigned = make_folds(strata(competition.targets), units, settings.n, settings.seed)
     check_classes(run, assigned)
-    with atomic_file(path) as temporary:
-        write_csv(temporary, ["id", "fold"], zip(competition.train_ids, assigned.tolist(), strict=True))
+    write_folds(path, competition.train_ids, assigned)
     run.record_seconds("folds", time.perf_counter() - start)
     sizes = np.bincount(assigned)
     of_each = f"{sizes.min():,} to {sizes.max():,}" if np.ptp(sizes) else f"{sizes[0]:,} each"
@@ -53,6 +58,17 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
         f"made {path.name}: {len(assigned):,} rows in {settings.n} folds of {of_each}{together}",
     )
     return assigned
+
+
+def packed_name(slug: str) -> str:
+    """The file that stands for a fold file inside a kernel."""
+    return f"{slug}.packed.json"
+
+
+def write_folds(path: Path, train_ids: Sequence[str], assigned: np.ndarray) -> None:
+    """Write the fold file."""
+    with atomic_file(path) as temporary:
+        write_csv(temporary, ["id", "fold"], zip(train_ids, assigned.tolist(), strict=True))
 
 
 def check_classes(run: Run, assigned: np.ndarray) -> None:

@@ -43,9 +43,7 @@ def report(run: Run) -> None:
     summary = read_json(run.paths.output / "summary.json")
     if summary is None:
         raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
-    labels = run.config.columns.target if run.config.competition.task in CLASS_TASKS else []
-    strings = dict.fromkeys(["id", *labels], str)  # 01 is another class than 1
-    oof = pd.read_csv(run.paths.output / "oof.csv", dtype=strings, keep_default_na=False)
+    oof = read_oof(run)
     lengths = TokenStore.open(run.paths.tokens).lengths
     parts = [
         f"<h1>{html.escape(run.config.competition.title or run.paths.slug)}</h1>",
@@ -66,27 +64,55 @@ def report(run: Run) -> None:
     say("report", f"wrote {path}")
 
 
-def overview(summary: dict[str, Any]) -> str:
-    """Scores as a table."""
+def read_oof(run: Run) -> pd.DataFrame:
+    """oof.csv, with ids and labels as strings."""
+    labels = run.config.columns.target if run.config.competition.task in CLASS_TASKS else []
+    strings = dict.fromkeys(["id", *labels], str)  # 01 is another class than 1
+    return pd.read_csv(run.paths.output / "oof.csv", dtype=strings, keep_default_na=False)
+
+
+def score_rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What was scored, its score and its time."""
     rows = [(f"fold {fold['fold']}", f"{fold['score']:.4f}", f"{fold['seconds']:.1f} s") for fold in summary["folds"]]
     rows.append(("mean ± sd", f"{summary['cv']['mean']:.4f} ± {summary['cv']['std']:.4f}", ""))
     rows += [(f"member {member['name']}", f"{member['cv']:.4f}", "") for member in summary["members"]]
     rows.append(("ensemble, out of fold", f"{summary['cv']['pooled']:.4f}", f"{summary['seconds']['total']:.1f} s"))
     if "leaderboard" in summary:
         rows.append(("leaderboard", f"{summary['leaderboard']:.4f}", ""))
+    return rows
+
+
+def overview(summary: dict[str, Any]) -> str:
+    """Scores as a table."""
+    rows = score_rows(summary)
     cells = "".join(f"<tr><td>{name}<td class=n>{score}<td class=n>{seconds}" for name, score, seconds in rows)
     return f"<table><tr><th><th>{html.escape(summary['metric'])}<th>time{cells}</table>"
 
 
+class Picture:
+    """A drawing as a PNG, which a notebook shows where a cell ends with it.
+
+    Args:
+        draw: takes the axes, or a list of them.
+        columns: number of axes beside each other.
+    """
+
+    def __init__(self, draw: Callable[..., None], columns: int = 1) -> None:
+        with mpl.rc_context({"axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "foldwise"}):
+            figure = Figure(figsize=(9, 3.2), layout="constrained")
+            axes = [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
+            draw(axes if columns > 1 else axes[0])
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format="png", dpi=120)
+        self.png = buffer.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+
 def plot(draw: Callable[..., None], columns: int = 1) -> str:
-    """A drawing as an image inside the page; `draw` takes the axes, or a list of them."""
-    with mpl.rc_context({"axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "foldwise"}):
-        figure = Figure(figsize=(9, 3.2), layout="constrained")
-        axes = [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
-        draw(axes if columns > 1 else axes[0])
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=120)
-    return f'<img src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+    """A drawing as an image inside the page; arguments as of `Picture`."""
+    return f'<img src="data:image/png;base64,{base64.b64encode(Picture(draw, columns).png).decode()}">'
 
 
 def draw_curves(run: Run, summary: dict[str, Any], axes: list[Axes]) -> None:

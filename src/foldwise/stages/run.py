@@ -37,6 +37,7 @@ class Run:
         device: what the user asked for.
         command: the command line, for summary.json.
         options: folders and `--debug` as given, for hints.
+        settings: `--set` as given, `--seed` among them.
     """
 
     config: Config
@@ -46,6 +47,7 @@ class Run:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     command: str = ""
     options: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
     def hint(self, command: str, *extra: str) -> str:
         """A command line to suggest: for this competition, and with the folders that this call was given."""

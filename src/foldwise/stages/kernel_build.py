@@ -1,0 +1,213 @@
+"""Stage kernel build: package, settings and folds in one script that runs on Kaggle, and what must travel beside it.
+
+    ./run.sh kernel build -c SLUG              the kernel makes everything: tokens, folds, ensemble
+    ./run.sh kernel build -c SLUG --infer      the folds trained here go along as a dataset; the kernel predicts
+
+`output/SLUG/kernel/` is what `kernel push` sends; `output/SLUG/kernel-dataset/`, where there is one, must be on Kaggle
+first. The same input and settings give the same bytes.
+"""
+
+import hashlib
+import os
+import shlex
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from foldwise.console import say
+from foldwise.data.packed_folds import pack_folds
+from foldwise.errors import InputError
+from foldwise.files import atomic_folder, write_json, write_text
+from foldwise.kernel import credentials
+from foldwise.kernel.metadata import (
+    check_dataset,
+    check_user,
+    dataset_metadata,
+    kernel_metadata,
+    kernel_name,
+    shorten,
+)
+from foldwise.kernel.notebook import notebook
+from foldwise.kernel.payload import Part, check_size, pack, weights
+from foldwise.kernel.script import Job, fill, values_of
+from foldwise.kernel.service import METADATA
+from foldwise.paths import CONFIG, REPOSITORY, VectorFile
+from foldwise.stages.folds import folds, packed_name
+from foldwise.stages.kaggle import KERNEL
+from foldwise.stages.kernel_modules import check_modules
+from foldwise.stages.kernel_story import about, story
+from foldwise.stages.run import Run
+from foldwise.stages.train import check_members, members_of
+from foldwise.stages.vectors import vector_sources
+
+DATASET = "kernel-dataset"
+DATASET_METADATA = "dataset-metadata.json"
+MANIFEST = "model.json"
+SUFFIXES = (".py", ".toml")  # of what is packed from src/
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user said of the kernel.
+
+    Attributes:
+        mode: whether the kernel trains or predicts with what was trained here.
+        notebook: instead of a script.
+        user: whose kernel; None for the one of the credentials.
+        name: of the kernel; None for one made from the contest's.
+        datasets: owner/name of datasets on Kaggle that hold the word vectors.
+        accelerator: as Kaggle names it, or "none".
+        time_budget: handed on to the training.
+    """
+
+    mode: Literal["train", "infer"] = "train"
+    notebook: bool = False
+    user: str | None = None
+    name: str | None = None
+    datasets: tuple[str, ...] = ()
+    accelerator: str = "NvidiaTeslaT4"
+    time_budget: str | None = None
+
+
+def build(run: Run, wishes: Wishes) -> None:
+    """Write the kernel's folder, and its dataset's where one is needed.
+
+    Raises:
+        InputError: a name that Kaggle does not take, a recipe that cannot run there, or a script that is too large.
+    """
+    user = check_user(wishes.user or credentials.user_name())
+    name = kernel_name(run.paths.slug, wishes.name)
+    given = [check_dataset(dataset) for dataset in wishes.datasets]
+    assigned = folds(run)
+    check_modules(run, wishes.mode)
+    if wishes.mode == "train":
+        check_members(run, members_of(run))
+    sources = [] if given else sources_beside(run)
+    travels = bool(sources) or wishes.mode == "infer"
+    own = f"{user}/{shorten(name, '-vectors' if wishes.mode == 'train' else '-model')}"
+    datasets = [own, *given] if travels else given
+    parts = parts_of(run, assigned, wishes.mode)
+    code_file = "kernel.ipynb" if wishes.notebook else "kernel.py"
+    with atomic_folder(run.paths.output / DATASET) as folder:  # takes its place only if the script can, too
+        if wishes.mode == "infer":
+            from foldwise.stages.pack import pack_model  # type: ignore[import-not-found,unused-ignore]
+
+            pack_model(run, assigned, folder)
+        for source in sources:
+            add_vectors(source, folder)
+        write_json(folder / DATASET_METADATA, dataset_metadata(own))
+        code = code_of(run, wishes, job_of(run, wishes, datasets, folder), parts)
+        check_size(parts, len(code.encode()))
+        with atomic_folder(run.paths.output / KERNEL) as kernel:
+            write_text(kernel / code_file, code)
+            metadata = kernel_metadata(user, name, code_file, run.paths.slug, datasets, wishes.accelerator)
+            write_json(kernel / METADATA, metadata)
+    if not travels:
+        shutil.rmtree(run.paths.output / DATASET)
+    report(run, parts, len(code.encode()), run.paths.output / KERNEL / code_file, own if travels else "")
+
+
+def sources_beside(run: Run) -> list[VectorFile]:
+    """The files of word vectors that do not come with the contest, whose own ones are on Kaggle already."""
+    return [source for source in vector_sources(run) if not source.path.is_relative_to(run.paths.input)]
+
+
+def add_vectors(source: VectorFile, folder: Path) -> None:
+    """Put a file of word vectors into the dataset, which must be flat; a link where possible, for it may be large."""
+    if source.member:
+        target = free(folder, source.file_name)
+        with zipfile.ZipFile(source.path) as archive, archive.open(source.member) as packed, target.open("xb") as file:
+            shutil.copyfileobj(packed, file)
+        return
+    words = [source.path.with_suffix(".txt")] if source.suffix == ".safetensors" else []
+    for path in [source.path, *words]:
+        target = free(folder, path.name)
+        try:
+            os.link(path.resolve(), target)
+        except OSError:  # another disk, or one without links
+            shutil.copyfile(path, target)
+
+
+def free(folder: Path, name: str) -> Path:
+    """The place of a file in a dataset.
+
+    Raises:
+        InputError: another file has it.
+    """
+    if (folder / name).exists():
+        raise InputError(f"recipe.tokens.vectors: {name} is also the name of another file of the dataset; rename it")
+    return folder / name
+
+
+def job_of(run: Run, wishes: Wishes, datasets: list[str], folder: Path) -> Job:
+    """What the kernel does.
+
+    Args:
+        datasets: owner/name of those it needs, its own one first.
+        folder: of its own one.
+    """
+    settings = [part for setting in run.settings for part in ("--set", setting)]
+    if wishes.mode == "infer":
+        manifest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+        return Job(run.paths.slug, "infer", settings, datasets, manifest)
+    budget = ["--time-budget", wishes.time_budget] if wishes.time_budget else []
+    return Job(run.paths.slug, "all", settings + budget, datasets)
+
+
+def parts_of(run: Run, assigned: np.ndarray, mode: str) -> list[Part]:
+    """What the kernel carries."""
+    slug, root = run.paths.slug, REPOSITORY / "src"
+    paths = [path for path in sorted(root.rglob("*")) if path.suffix in SUFFIXES and path.is_file()]
+    names = {path.relative_to(REPOSITORY).as_posix(): path for path in paths}
+    content = {name: path.read_bytes() for name, path in names.items() if "/." not in name}
+    package = {name: text for name, text in content.items() if name.startswith("src/foldwise/")}
+    modules = {name: text for name, text in content.items() if name not in package}
+    heaviest = ", ".join(sorted(modules, key=lambda name: -len(modules[name]))[:3])
+    settings = {f"input/{slug}/{CONFIG}": run.paths.config.read_bytes()}
+    packed = pack_folds(assigned, run.competition.train_ids).encode() if mode == "train" else b""
+    return [
+        Part("package", package, "the package itself has grown; take out of src/foldwise what is not used"),
+        Part("own modules", modules, f"move data out of the modules in src/ and delete those not used: {heaviest}"),
+        Part("settings", settings, f"shorten {run.paths.config}"),
+        Part(
+            "folds",
+            {f"folds/{packed_name(slug)}": packed} if packed else {},
+            "fewer folds take less (--set folds.n=…, and folds --force), and a kernel built with --infer carries none",
+        ),
+    ]
+
+
+def code_of(run: Run, wishes: Wishes, job: Job, parts: list[Part]) -> str:
+    """The script or the notebook."""
+    values = values_of(job, pack(parts))
+    command = command_of(job, wishes)
+    if wishes.notebook:
+        return notebook(*story(run, job, command), values)
+    return fill(about(run, job, command), values)
+
+
+def command_of(job: Job, wishes: Wishes) -> str:
+    """The command that builds this kernel, without the folders of the machine it was built on."""
+    names = [("--user", wishes.user), ("--name", wishes.name), *(("--dataset", name) for name in wishes.datasets)]
+    given = [part for option, value in names if value for part in (option, value)]
+    accelerator = ["--accelerator", wishes.accelerator] if wishes.accelerator != Wishes.accelerator else []
+    form = [f"--{wishes.mode}", *["--notebook"] * wishes.notebook]
+    return shlex.join(["./run.sh", "kernel", "build", "-c", job.slug, *form, *given, *accelerator, *job.settings])
+
+
+def report(run: Run, parts: list[Part], total: int, path: Path, dataset: str) -> None:
+    """Say what was built, what weighs what, and what to do next."""
+    for line in weights(parts, total):
+        say("kernel", line)
+    say("kernel", f"made {path}")
+    if dataset:
+        folder = run.paths.output / DATASET
+        files = [file for file in folder.iterdir() if file.name != DATASET_METADATA]
+        size = sum(file.stat().st_size for file in files)
+        say("kernel", f"made {folder}: {len(files)} files, {size:,} bytes, the dataset {dataset} that it needs")
+    target = ["-c", run.paths.slug, *(["--output", str(run.paths.output.parent)] if "--output" in run.options else [])]
+    say("kernel", f"next: {shlex.join(['./run.sh', 'kernel', 'push', *target])}")

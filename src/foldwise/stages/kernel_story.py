@@ -1,0 +1,157 @@
+"""What a built kernel says about itself: the text at the top of the script, and the notebook's cells."""
+
+import shlex
+
+from foldwise.config import LINEAR, Recipe
+from foldwise.kernel.notebook import Cell
+from foldwise.kernel.script import Job
+from foldwise.stages.run import Run
+from foldwise.stages.train import members_of
+
+
+def about(run: Run, job: Job, command: str) -> str:
+    """The script's docstring.
+
+    Args:
+        command: that built it.
+    """
+    needs = f"\nIt needs the {'dataset' if len(job.datasets) == 1 else 'datasets'} {', '.join(job.datasets)}."
+    return f"""{title_of(run)}: {purpose(job)}.
+
+Built from a checkout of foldwise by
+
+    {command}
+
+{what_it_does(run, job)} Everything but the data is packed below; every file is checked by its hash when it is
+unpacked. What runs then is
+
+    {shlex.join(["python", "-m", "foldwise", job.stage, "-c", job.slug, *job.settings])}
+
+with the contest's files from the kernel's inputs, and without internet.{needs if job.datasets else ""}"""
+
+
+def title_of(run: Run) -> str:
+    """The contest's title, without the quotes and ends of line that a text around it could trip over."""
+    return " ".join((run.config.competition.title or run.paths.slug).split())
+
+
+def purpose(job: Job) -> str:
+    """In a few words."""
+    return "from the CSVs to submission.csv" if job.stage == "all" else "predicting with folds trained before"
+
+
+def what_it_does(run: Run, job: Job) -> str:
+    """One sentence."""
+    members, n = ", ".join(members_of(run)), run.config.recipe.folds.n
+    if job.stage == "infer":
+        return (
+            f"It reads the test set that it finds, predicts it with {n} folds trained at home ({members}) and writes "
+            "submission.csv."
+        )
+    return (
+        f"It makes tokens of train and test, trains {members} on {n} folds, combines them and writes submission.csv "
+        "for the test set that it finds."
+    )
+
+
+def story(run: Run, job: Job, command: str) -> tuple[list[Cell], list[Cell]]:
+    """The notebook's cells: those before what is packed, and those that work with it.
+
+    Args:
+        command: that built it.
+    """
+    title = f"# {title_of(run)}\n\n{what_it_does(run, job)}\n\nBuilt from a checkout of foldwise by `{command}`."
+    plan = "## The plan\n\n" + "\n".join(f"- {line}" for line in plan_of(run, job))
+    head = [text("title", title), text("plan", plan), text("packed", PACKED)]
+    unpack = Cell("unpack", "inputs = find_input()\ncheck_mounts(inputs)\nunpacked = unpack_apart()")
+    return head, [unpack, *(train_cells() if job.stage == "all" else infer_cells())]
+
+
+def text(name: str, source: str) -> Cell:
+    """A cell of text."""
+    return Cell(name, source, kind="markdown")
+
+
+def plan_of(run: Run, job: Job) -> list[str]:
+    """The recipe in a few sentences."""
+    config, recipe = run.config, run.config.recipe
+    metric = config.competition.metric.replace("_", " ")
+    lines = [f"The task is {config.competition.task}, scored by {metric}; texts: {', '.join(config.columns.text)}."]
+    if job.stage == "all":
+        lines.append(
+            f"Training rows are dealt to {recipe.folds.n} folds, once. Each fold in turn is predicted by a model that "
+            "has not seen it: how good these out-of-fold predictions are says what to expect of new rows."
+        )
+        vectors = ", ".join(recipe.tokens.vectors)
+        lines.append(
+            f"Words begin with random vectors of {recipe.tokens.dimension} numbers."
+            if vectors == "none"
+            else f"Words begin with the vectors {vectors}."
+        )
+    lines += [f"`{name}`: {model_of(recipe.of_member(name))}." for name in members_of(run)]
+    if job.stage == "all":
+        lines.append(f"The folds' predictions are combined by {recipe.ensemble.method.replace('_', ' ')}.")
+    return lines
+
+
+def model_of(recipe: Recipe) -> str:
+    """A member's model in a phrase."""
+    if recipe.model.name == LINEAR:
+        return "n-grams in a linear model"
+    training = recipe.training
+    stops = f"stopped after {training.patience} validations without a better one"
+    return f"the network {recipe.model.name}, up to {training.epochs} epochs, {stops}"
+
+
+def train_cells() -> list[Cell]:
+    """Training, scores and plots."""
+    return [
+        text("run-text", "## Tokens, folds, ensemble\n\nA line for each evaluation of each fold."),
+        Cell("run", RUN),
+        text("scores-text", SCORES),
+        Cell("scores", READ),
+        text("curves-text", "## Learning curves\n\nThe dot marks the evaluation that was kept."),
+        Cell("curves", "Picture(lambda axes: draw_curves(run, summary, axes), columns=2)"),
+        text("lengths-text", "## Lengths\n\nTokens of the texts; a batch takes texts of about one length."),
+        Cell("lengths", "Picture(lambda axes: draw_lengths(TokenStore.open(run.paths.tokens).lengths, axes))"),
+        text("predictions-text", "## Out-of-fold predictions\n\nOf the training rows, for the first target."),
+        Cell("predictions", "Picture(lambda axes: draw_predictions(run, read_oof(run), axes))"),
+        *SUBMISSION,
+    ]
+
+
+def infer_cells() -> list[Cell]:
+    """Predicting, and what came out."""
+    return [
+        text("run-text", "## Predicting\n\nTokens of the test set, then every fold of every member."),
+        Cell("run", RUN),
+        *SUBMISSION,
+    ]
+
+
+PACKED = "## Unpacking\n\nThe package and its settings are in the folded cells below, with a hash of each file."
+RUN = "stream(command_of(inputs, unpacked), environment_of(unpacked))\nfinish()"
+SCORES = """## Scores
+
+Each fold's rows are predicted by the model that did not see them. Where predictions are cut into labels, each fold is
+cut where the other folds are best, which is what new rows can expect."""
+READ = """import json
+
+import pandas as pd
+
+sys.path.insert(0, str(unpacked / "src"))
+from foldwise.config import load_config
+from foldwise.data.token_store import TokenStore
+from foldwise.paths import resolve
+from foldwise.stages.report import Picture, draw_curves, draw_lengths, draw_predictions, read_oof, score_rows
+from foldwise.stages.run import Run
+
+paths = resolve(SLUG, inputs, unpacked / "folds", Path.cwd())
+settings = [value for option, value in zip(SETTINGS[::2], SETTINGS[1::2]) if option == "--set"]
+run = Run(load_config(paths.config, settings), paths)
+summary = json.loads((paths.output / "summary.json").read_text())
+pd.DataFrame(score_rows(summary), columns=["", summary["metric"], "time"])"""
+SUBMISSION = (
+    text("submission-text", "## The submission"),
+    Cell("submission", "import pandas as pd\n\npd.read_csv('submission.csv', dtype=str).head()"),
+)
