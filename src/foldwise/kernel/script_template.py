@@ -84,7 +84,11 @@ def unpack_apart() -> Path:
     """Unpack into a new folder outside the working folder, of which Kaggle keeps every file."""
     scratch = next((folder for folder in (Path.cwd().parent / "temp", Path("/kaggle/temp")) if folder.is_dir()), None)
     folder = Path(tempfile.mkdtemp(prefix="foldwise-", dir=scratch))
-    unpack(folder)
+    try:
+        unpack(folder)
+    except KernelError:
+        shutil.rmtree(folder)
+        raise
     return folder
 
 

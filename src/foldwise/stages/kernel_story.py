@@ -1,12 +1,15 @@
 """What a built kernel says about itself: the text at the top of the script, and the notebook's cells."""
 
 import shlex
+import textwrap
 
 from foldwise.config import LINEAR, Recipe
 from foldwise.kernel.notebook import Cell
 from foldwise.kernel.script import Job
 from foldwise.stages.run import Run
 from foldwise.stages.train import members_of
+
+WIDTH = 116  # characters of a line
 
 
 def about(run: Run, job: Job, command: str) -> str:
@@ -15,19 +18,20 @@ def about(run: Run, job: Job, command: str) -> str:
     Args:
         command: that built it.
     """
-    needs = f"\nIt needs the {'dataset' if len(job.datasets) == 1 else 'datasets'} {', '.join(job.datasets)}."
+    datasets = f" and the dataset{'s' * (len(job.datasets) > 1)} {', '.join(job.datasets)}" if job.datasets else ""
+    does = f"{what_it_does(run, job)} Everything but the data is packed below, each file with its hash. What runs is"
+    needs = f"with the contest's files{datasets} among the kernel's inputs, and without internet."
     return f"""{title_of(run)}: {purpose(job)}.
 
 Built from a checkout of foldwise by
 
     {command}
 
-{what_it_does(run, job)} Everything but the data is packed below; every file is checked by its hash when it is
-unpacked. What runs then is
+{textwrap.fill(does, WIDTH)}
 
     {shlex.join(["python", "-m", "foldwise", job.stage, "-c", job.slug, *job.settings])}
 
-with the contest's files from the kernel's inputs, and without internet.{needs if job.datasets else ""}"""
+{textwrap.fill(needs, WIDTH)}"""
 
 
 def title_of(run: Run) -> str:

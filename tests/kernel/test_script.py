@@ -1,0 +1,179 @@
+"""Built kernels, run as Kaggle runs them: alone, inputs read-only, no network, another test set than at home."""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from kernel.kaggle_tree import ids_of, lay_out, run_alone, write_hidden
+
+SLUG = "twin-binary"
+DATASET = "ada/foldwise-twin-binary-vectors"
+SETTINGS = ("--set", "tokens.vectors=small", "--seed", "3")
+# Of Kaggle's image; with what they need that other versions do not.
+PINS = [
+    *("pandas==2.2.2", "numpy==2.0.2", "scikit-learn==1.6.1", "tokenizers==0.22.2", "pydantic==2.12.5"),
+    *("pydantic-core==2.41.5", "typer==0.24.1", "pytz", "tzdata"),
+]
+
+
+@pytest.fixture
+def build(cli_here, workspace):
+    """Build a kernel of twin-binary, with vectors of the user's own; → its folder and the datasets beside it."""
+    folder = workspace / "input" / "embeddings"
+    folder.mkdir()
+    (folder / "small.vec").write_text("3 3\nthe 1 2 3\nand 4 5 6\nfilm 7 8 9\n")
+
+    def run(*options: str) -> tuple[Path, dict[str, Path]]:
+        cli_here("kernel", "build", "-c", SLUG, "--user", "ada", *SETTINGS, *options)
+        output = workspace / "output" / SLUG
+        return output / "kernel", {DATASET: output / "kernel-dataset"}
+
+    return run
+
+
+def test_the_script_alone_gives_the_bytes_of_home(build, cli_here, workspace, tmp_path):
+    cli_here("all", "-c", SLUG, *SETTINGS)
+    folder, datasets = build()
+    working = lay_out(tmp_path / "kaggle", workspace / "input" / SLUG, SLUG, datasets)
+    done = run_alone(folder / "kernel.py", working)
+    assert done.returncode == 0, done.stderr
+    assert "small.vec: read" in done.stdout
+    assert f"submission: {working}/submission.csv" in done.stdout
+    assert (working / "submission.csv").read_bytes() == (workspace / "output" / SLUG / "submission.csv").read_bytes()
+    assert sorted(path.name for path in working.iterdir()) == ["submission.csv", SLUG]
+    assert not list((tmp_path / "kaggle" / "temp").iterdir())
+
+
+def test_the_submission_follows_a_hidden_test_set_in_the_older_mounts(build, workspace, tmp_path):
+    folder, datasets = build()
+    ids = write_hidden(workspace / "input" / SLUG, rows=56)
+    working = lay_out(tmp_path / "kaggle", workspace / "input" / SLUG, SLUG, datasets, old=True)
+    done = run_alone(folder / "kernel.py", working)
+    assert done.returncode == 0, done.stderr
+    assert "small.vec: read" in done.stdout
+    assert ids_of(working / "submission.csv") == ids
+
+
+def run_cells(path: Path) -> list[Any]:
+    """Run a notebook's cells in one namespace; → what each of them ends with, as a notebook would show it."""
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    shown = []
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        body = ast.parse(cell.source).body
+        last = body.pop() if isinstance(body[-1], ast.Expr) else None
+        exec(compile(ast.Module(body, []), cell.id, "exec"), namespace)
+        if last is not None:
+            shown.append(eval(compile(ast.Expression(last.value), cell.id, "eval"), namespace))
+    return [value for value in shown if value is not None]
+
+
+def test_the_notebook_runs_cell_by_cell_on_fewer_rows(build, workspace, tmp_path, monkeypatch, capfd):
+    folder, datasets = build("--notebook")
+    ids = write_hidden(workspace / "input" / SLUG, rows=3)
+    working = lay_out(tmp_path / "kaggle", workspace / "input" / SLUG, SLUG, datasets)
+    monkeypatch.chdir(working)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    scores, *pictures, head = run_cells(folder / "kernel.ipynb")
+    assert "train     bilstm fold 1: epoch 1.00" in capfd.readouterr().out
+    assert ids_of(working / "submission.csv") == ids == list(head["id"])
+    summary = json.loads((working / SLUG / "summary.json").read_text())
+    assert scores[summary["metric"]].tolist()[:2] == [f"{fold['score']:.4f}" for fold in summary["folds"]]
+    assert [picture._repr_png_()[:8] for picture in pictures] == [b"\x89PNG\r\n\x1a\n"] * 3
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory) -> Path:
+    """A Python with the versions of Kaggle's image; what the image has in ranges is this environment's, behind them."""
+    if sys.version_info >= (3, 13):
+        pytest.skip("the versions of Kaggle's image have no wheels for this Python")
+    try:
+        urllib.request.urlopen(os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple/"), timeout=20).close()
+    except urllib.error.HTTPError:
+        pass  # it answers
+    except OSError as error:
+        pytest.skip(f"the package index cannot be reached: {error}")
+    folder = tmp_path_factory.mktemp("image")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    here = next(path for path in sys.path if path.endswith("site-packages"))
+    (packages / "behind.pth").write_text(here + "\n")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    subprocess.run([*install, "--no-deps", "--only-binary", ":all:", "--target", str(packages), *PINS], check=True)
+    return folder / "bin" / "python"
+
+
+def test_the_script_runs_with_the_versions_of_kaggles_image(build, workspace, tmp_path, image):
+    folder, datasets = build()
+    working = lay_out(tmp_path / "kaggle", workspace / "input" / SLUG, SLUG, datasets)
+    done = run_alone(folder / "kernel.py", working, image)
+    assert done.returncode == 0, done.stderr
+    assert ids_of(working / "submission.csv") == ids_of(workspace / "input" / SLUG / "sample_submission.csv")
+    code = "import numpy, pandas, sklearn, pydantic; print(numpy.__version__, pandas.__version__, sklearn.__version__)"
+    found = subprocess.run([image, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.split() == ["2.0.2", "2.2.2", "1.6.1"]
+
+
+def changed(script: Path, old: str, new: str) -> None:
+    text = script.read_text()
+    assert text.count(old) == 1
+    script.write_text(text.replace(old, new))
+
+
+def test_faults_of_the_kernels_surroundings_and_of_the_script(build, workspace, tmp_path):
+    folder, datasets = build()
+    script = folder / "kernel.py"
+
+    def error(working: Path) -> str:
+        done = run_alone(script, working)
+        assert (done.returncode, done.stdout) == (2, "")
+        return done.stderr
+
+    bare = tmp_path / "bare" / "working"
+    bare.mkdir(parents=True)
+    done = subprocess.run([sys.executable, script], cwd=bare, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: no folder {tmp_path}/bare/input and no /kaggle/input; add the contest {SLUG} to the inputs\n"
+    )
+    empty = lay_out(tmp_path / "empty", workspace / "input" / SLUG, "another-contest")
+    assert f"error: the contest {SLUG} is not in {tmp_path}/empty/input; join it" in error(empty)
+    working = lay_out(tmp_path / "without", workspace / "input" / SLUG, SLUG)
+    assert f"error: the dataset {DATASET} is not in {tmp_path}/without/input; upload it" in error(working)
+
+    working = lay_out(tmp_path / "kaggle", workspace / "input" / SLUG, SLUG, datasets)
+    whole = script.read_text()
+    start = whole.index('PAYLOAD = """') + 1000
+    script.write_text(whole[:start] + ("A" if whole[start] != "A" else "B") + whole[start + 1 :])
+    assert "error: the payload of this kernel is damaged; build it anew with the command at its top" in error(working)
+    script.write_text(whole)
+    changed(script, "'src/foldwise/__main__.py': (", "'../outside.py': (")
+    assert "error: ../outside.py: not what was packed; build this kernel anew" in error(working)
+    assert not list((tmp_path / "kaggle" / "temp").iterdir())
+    assert not list(tmp_path.rglob("outside.py"))
+
+
+def test_a_train_table_that_the_folds_were_not_made_for(build, workspace, tmp_path):
+    folder, datasets = build()
+    tables = tmp_path / "tables"
+    shutil.copytree(workspace / "input" / SLUG, tables)
+    changed(tables / "train.csv", "movie-5914", "movie-5915")
+    working = lay_out(tmp_path / "kaggle", tables, SLUG, datasets)
+    done = run_alone(folder / "kernel.py", working)
+    assert done.returncode == 2
+    assert (
+        "twin-binary.packed.json: made for a train.csv of 20 rows, and the one here has 20, not the same" in done.stderr
+    )
