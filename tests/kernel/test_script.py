@@ -51,7 +51,7 @@ def test_the_script_alone_gives_the_bytes_of_home(build, cli_here, workspace, tm
     assert f"submission: {working}/submission.csv" in done.stdout
     assert (working / "submission.csv").read_bytes() == (workspace / "output" / SLUG / "submission.csv").read_bytes()
     assert sorted(path.name for path in working.iterdir()) == ["submission.csv", SLUG]
-    assert not list((tmp_path / "kaggle" / "temp").iterdir())
+    assert not list((tmp_path / "kaggle" / "temp").glob("foldwise-*"))
 
 
 def test_the_submission_follows_a_hidden_test_set_in_the_older_mounts(build, workspace, tmp_path):
@@ -162,7 +162,7 @@ def test_faults_of_the_kernels_surroundings_and_of_the_script(build, workspace, 
     script.write_text(whole)
     changed(script, "'src/foldwise/__main__.py': (", "'../outside.py': (")
     assert "error: ../outside.py: not what was packed; build this kernel anew" in error(working)
-    assert not list((tmp_path / "kaggle" / "temp").iterdir())
+    assert not list((tmp_path / "kaggle" / "temp").glob("foldwise-*"))
     assert not list(tmp_path.rglob("outside.py"))
 
 

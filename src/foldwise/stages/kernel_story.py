@@ -152,7 +152,7 @@ from foldwise.stages.run import Run
 
 paths = resolve(SLUG, inputs, unpacked / "folds", Path.cwd())
 settings = [value for option, value in zip(SETTINGS[::2], SETTINGS[1::2]) if option == "--set"]
-run = Run(load_config(paths.config, settings), paths)
+run = Run(load_config(unpacked / "input" / SLUG / "competition.toml", settings), paths)
 summary = json.loads((paths.output / "summary.json").read_text())
 pd.DataFrame(score_rows(summary), columns=["", summary["metric"], "time"])"""
 SUBMISSION = (
