@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from foldwise.budget import Budget
 from foldwise.config import Config, Kind, Recipe, Task
 from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
@@ -38,6 +39,7 @@ class Run:
         command: the command line, for summary.json.
         options: folders and `--debug` as given, for hints.
         settings: `--set` as given, `--seed` among them.
+        budget: how long the run may take, None for as long as it needs.
     """
 
     config: Config
@@ -48,6 +50,7 @@ class Run:
     command: str = ""
     options: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    budget: Budget | None = None
 
     def hint(self, command: str, *extra: str) -> str:
         """A command line to suggest: for this competition, and with the folders that this call was given."""
