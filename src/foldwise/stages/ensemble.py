@@ -23,7 +23,7 @@ from foldwise.stages.run import Run, changes, differences
 from foldwise.stages.tokens import check_tokens
 from foldwise.stages.train import inputs_of as fold_inputs_of
 from foldwise.stages.train import members_of, read_predictions
-from foldwise.submission import Format, build_submission, check_submission, to_scale, write_submission
+from foldwise.submission import Format, in_sample_order, make_submission, to_scale, write_submission
 
 
 def ensemble(run: Run, assigned: np.ndarray) -> dict[str, Any]:
@@ -112,25 +112,16 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
     config, competition = run.config, run.competition
     targets, settings = competition.targets, config.recipe.ensemble
     metric = metric_for(config.competition.metric, config.competition.task)
-    oofs, tests = {}, {}
-    for member in records:
-        parts, predictions = {}, []
-        for fold in range(config.recipe.folds.n):
-            folder = run.paths.fold(member, fold)
-            valid_ids = [competition.train_ids[row] for row in np.flatnonzero(assigned == fold)]
-            parts[fold] = read_predictions(folder / "oof.csv", valid_ids)
-            predictions.append(read_predictions(folder / "test.csv", competition.test_ids))
-        oofs[member] = assemble_oof(parts, assigned, settings.method)
+    oofs, tests = read_oofs(run, assigned, records), {}
+    for member, group in records.items():
+        paths = [run.paths.fold(member, fold) / "test.csv" for fold in range(len(group))]
+        predictions = [read_predictions(path, competition.test_ids) for path in paths]
         tests[member] = average(predictions, settings.method)
     # Members were averaged inside (or ranked over) their folds; between members the mean of these is taken.
     truth, members = targets.truth, list(oofs.values())
-    if settings.weights == "fit":
-        fold_weights = fit_weights(metric, targets.task, truth, members, assigned, settings.method)
-    else:
-        fold_weights = given_weights(settings.weights, list(oofs))[None]
+    fold_weights, cuts = decide(run, assigned, oofs)
     weights = fold_weights.mean(axis=0)
     oof, test = average(members, "mean", weights), average(list(tests.values()), "mean", weights)
-    cuts = best_cuts(metric, targets.task, truth, oof)
     pooled, fold_scores = cross_fitted_ensemble(metric, targets.task, truth, members, assigned, fold_weights)
 
     form = Format(
@@ -140,14 +131,11 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
         kind=config.submission.kind,
         task=targets.task,
         names=targets.names,
+        numbered="sample_submission" in config.files.numbered,
     )
-    row_of = {row_id: row for row, row_id in enumerate(competition.test_ids)}
-    ordered = test[[row_of[row_id] for row_id in form.sample[form.id_column]]]
+    ordered = in_sample_order(form, competition.test_ids, test)
     solution = read_solution(config, run.paths, form.sample, targets.names)  # a fault in it comes before any file
-    frame = build_submission(form, ordered, cuts)
-    check_submission(form, frame)
-    if "sample_submission" in config.files.numbered:  # its id was ours
-        frame = frame.drop(columns=form.id_column)
+    frame = make_submission(form, ordered, cuts)
     write_oof(run, assigned, targets, oof)
     write_submission(run.paths.submission, frame)
 
@@ -193,6 +181,33 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
     if solution is not None:
         summary["leaderboard"] = score(metric, targets.task, solution.truth, ordered[solution.rows], cuts)
     return summary
+
+
+def read_oofs(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, Any]]]) -> dict[str, np.ndarray]:
+    """Of each member the (N, C) out-of-fold predictions, as `assemble_oof` gives them."""
+    oofs = {}
+    for member, group in records.items():
+        parts = {}
+        for fold in range(len(group)):
+            ids = [run.competition.train_ids[row] for row in np.flatnonzero(assigned == fold)]
+            parts[fold] = read_predictions(run.paths.fold(member, fold) / "oof.csv", ids)
+        oofs[member] = assemble_oof(parts, assigned, run.config.recipe.ensemble.method)
+    return oofs
+
+
+def decide(run: Run, assigned: np.ndarray, oofs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """What out-of-fold predictions decide: (folds, M) weights of the members, or (1, M) where they are not fitted, and
+    the cuts of the members' weighted mean. New rows are weighed by the mean over folds.
+    """
+    settings, targets = run.config.recipe.ensemble, run.competition.targets
+    metric = metric_for(run.config.competition.metric, targets.task)
+    members = list(oofs.values())
+    if settings.weights == "fit":
+        weights = fit_weights(metric, targets.task, targets.truth, members, assigned, settings.method)
+    else:
+        weights = given_weights(settings.weights, list(oofs))[None]
+    oof = average(members, "mean", weights.mean(axis=0))
+    return weights, best_cuts(metric, targets.task, targets.truth, oof)
 
 
 def given_weights(weights: str | dict[str, float], members: list[str]) -> np.ndarray:
