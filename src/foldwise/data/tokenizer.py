@@ -98,7 +98,7 @@ def tokenize_further(
         The token store of the M texts; the V' new words, whose ids follow, most frequent first; (V',) int64 counts.
     """
     store, word_of = split_texts(texts, 0, settings, progress)
-    id_of = {word: number for number, word in enumerate(words)}
+    id_of = {word: number for number, word in enumerate(words) if number >= len(SPECIAL)}  # no text means padding
     new_id = np.array([id_of.get(word, UNK) for word in word_of], dtype=np.int32)
     counts = np.bincount(store.tokens, minlength=len(word_of))
     counts[new_id != UNK] = 0  # known, and not to be chosen again
