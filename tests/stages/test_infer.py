@@ -33,7 +33,7 @@ from foldwise.stages.tokens import tokens
 from foldwise.stages.train import read_predictions, train
 from foldwise.stages.vectors import vector_sources
 
-ESSAYS = "learning-agency-lab-automated-essay-scoring-2"
+ESSAYS, INSULTS = "learning-agency-lab-automated-essay-scoring-2", "detecting-insults-in-social-commentary"
 TINY = ["folds.n=2", "tokens.dimension=8", "model.hidden=4", "batches.size=4", "batches.group=2"]
 SHORT = [*TINY, "training.epochs=1", "training.evaluations=2", "training.precision=fp32"]
 FILE, NONE = 'tokens.vectors="small"', 'tokens.vectors="none"'
@@ -70,6 +70,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "twin-multiclass": (FROZEN, [FILE, "linear.min_count=1", 'ensemble.weights="fit"']),
     "twin-multilabel": (OWN, [NONE, 'ensemble.method="rank_mean"']),
     "twin-regression": ("", [NONE, *APART]),
+    INSULTS: ("", [NONE, "linear.min_count=1"]),  # tables without ids
     ESSAYS: ("", [NONE, "tokens.max_length=30", 'model.pooling=["attention"]', "model.layers=2"]),
 }
 
@@ -154,7 +155,8 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Pa
     """Of a competition: the root of its folders, its packed weights, and the submission of the home run; made once."""
     root, threads = tmp_path_factory.mktemp("home"), torch.get_num_threads()
     shutil.copytree(COMPETITIONS, root / "input")
-    shutil.copytree(COMPETITIONS.parent / "contests" / ESSAYS, root / "input" / ESSAYS)
+    for contest in (ESSAYS, INSULTS):
+        shutil.copytree(COMPETITIONS.parent / "contests" / contest, root / "input" / contest)
     made: dict[str, tuple[Path, Path, bytes]] = {}
 
     def of(slug: str) -> tuple[Path, Path, bytes]:
@@ -184,10 +186,8 @@ def elsewhere(packed, tmp_path) -> Callable[[str], tuple[Paths, Path]]:
 
     def of(slug: str) -> tuple[Paths, Path]:
         root, weights, _ = packed(slug)
-        for name in ("test", "sample_submission"):
-            source = table(root / "input" / slug, name)
-            (tmp_path / "input" / slug).mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, tmp_path / "input" / slug / source.name)
+        others = shutil.ignore_patterns("train*", "*solutions*", "competition.toml")
+        shutil.copytree(root / "input" / slug, tmp_path / "input" / slug, ignore=others, dirs_exist_ok=True)
         if FILE in CASES[slug][1]:
             shutil.copytree(root / "input" / "embeddings", tmp_path / "input" / "embeddings", dirs_exist_ok=True)
         return resolve(slug, tmp_path / "input", None, tmp_path / "output"), weights
@@ -246,7 +246,7 @@ def test_new_words_have_the_vectors_that_they_would_have_had_at_home(packed, els
     infer(paths, weights, "cpu")
     shown = capsys.readouterr().out
     assert "new words: 9" in shown  # zorp, quux and seven blicks
-    assert "vectors cover 100.0% of words (100.0% as written)" in shown
+    assert "of the new words 9 have vectors in the files (9 as written)" in shown
     again = home_with_other_test(packed, "twin-binary", tmp_path)
     found = np.stack(parts["bilstm"])
     ids = read_table(table(again.paths.input, "test")).column("id")
@@ -254,7 +254,7 @@ def test_new_words_have_the_vectors_that_they_would_have_had_at_home(packed, els
     assert found == pytest.approx(expected, abs=1e-5)
     (paths.input.parent / "embeddings" / "small.vec").write_text("the 0.5 1 2\nand 1 0.5 2\n", encoding="utf-8")
     infer(paths, weights, "cpu")
-    assert "vectors cover 0.0% of words" in capsys.readouterr().out
+    assert "of the new words 0 have vectors in the files (0 as written)" in capsys.readouterr().out
     assert np.abs(np.stack(parts["bilstm"]) - expected).max() > 1e-4
 
 

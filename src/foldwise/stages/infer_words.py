@@ -109,5 +109,6 @@ def vectors_of(
             f"recipe.tokens.vectors = {settings.vectors}: {', '.join(map(str, sources))}: vectors of "
             f"{vectors.shape[1]} numbers where the weights were trained with {dimension}; put the same files there"
         )
-    say("infer", f"vectors cover {coverage} of the new ones; the others get random vectors")
+    found, exact = (round(share * len(added)) for share in (coverage.words, coverage.exact_words))
+    say("infer", f"of the new words {found:,} have vectors in the files ({exact:,} as written), others get random ones")
     return vectors[len(SPECIAL) :]
