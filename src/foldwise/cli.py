@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
+from foldwise.budget import parse_budget
 from foldwise.config import Config, Kind, Metric, Quotes, Task, load_config
 from foldwise.errors import InputError, RunError
 from foldwise.paths import COMPETITIONS, resolve
@@ -160,20 +161,29 @@ MemberOption = Annotated[
 
 
 @stage("all")
-def run_all(run: Run) -> None:
+def run_all(
+    run: Run,
+    time_budget: Annotated[
+        str | None,
+        typer.Option("--time-budget", metavar="TIME", help="Be done by then: 2h, 40m; trains less where it must."),
+    ] = None,
+) -> None:
     """All stages; only what is missing or out of date runs, and each says why."""
     from foldwise.stages.ensemble import ensemble
     from foldwise.stages.folds import folds
+    from foldwise.stages.interim import Submissions
     from foldwise.stages.summary import show_summary
     from foldwise.stages.tokens import are_current, tokens
     from foldwise.stages.train import check_members, members_of, train
 
+    if time_budget is not None:
+        run = replace(run, budget=parse_budget(time_budget))
     assigned = folds(run)
     first = not are_current(run)
     if first:  # reading gigabytes of vectors is no time to wait for "no such loss"
         check_members(run, members_of(run))
     tokens(run)
-    train(run, assigned, checked=first)
+    train(run, assigned, checked=first, submit=Submissions(run, assigned).update if run.budget else None)
     show_summary(run, ensemble(run, assigned))
 
 

@@ -141,6 +141,8 @@ class FoldProgress:
             self.steps[slot] += event["steps"]
             if self.bars[slot].disable and time.monotonic() - self.spoken[slot] > QUIET_SECONDS:
                 self.say_steps(slot, name)
+        elif event["event"] == "shortened":
+            self.bars[slot].total = event["steps"]
         elif event["event"] == "evaluation":
             shown = self.bars[slot]
             score = "nan" if event["score"] is None else f"{event['score']:.4f}"

@@ -101,6 +101,7 @@ def fit_weights(
 
     New rows are weighed by the mean over folds: as they get the mean of the folds' models, they get the mean of the
     weightings that the folds were scored with, and chance in one fit is averaged away (the bagging of Caruana et al.).
+    A fold that is alone has no others, and is fitted on itself.
 
     Args:
         oofs: (N, C) out-of-fold predictions of each member, as `assemble_oof` gives them.
@@ -108,8 +109,14 @@ def fit_weights(
         method: how `oofs` were made.
     """
     target = fitted_on(metric, task, method)
-    outside = [folds != fold for fold in np.unique(folds)]
+    outside = [outside_of(folds, fold) for fold in np.unique(folds)]
     return np.stack([greedy_weights(target, task, truth[rows], [oof[rows] for oof in oofs]) for rows in outside])
+
+
+def outside_of(folds: np.ndarray, fold: int) -> np.ndarray:
+    """(N,) bool which rows are of other folds; all of them where there is no other."""
+    outside = folds != fold
+    return outside if outside.any() else ~outside
 
 
 def cross_fitted_ensemble(
@@ -118,7 +125,7 @@ def cross_fitted_ensemble(
     """Score of weighted members on all rows and per fold, each fold cut where it is best on the *other* folds.
 
     Cuts and weights scored on the rows they were chosen on flatter; this is what a new row can expect. Metrics that
-    take no labels have no cuts.
+    take no labels have no cuts. A fold that is alone is cut where it itself is best.
 
     Args:
         weights: (folds, M) of each fold, as `fit_weights` gives them; (M,) where they were not fitted.
@@ -131,9 +138,9 @@ def cross_fitted_ensemble(
         return float("nan"), [float("nan")] * len(numbers)
     scores, parts = [], []
     for fold, size in zip(numbers, np.broadcast_to(weights, (len(numbers), len(oofs))), strict=True):
-        inside = folds == fold
+        inside, others = folds == fold, outside_of(folds, fold)
         oof = average(oofs, "mean", size)
-        cuts = best_cuts(metric, task, truth[~inside], oof[~inside])
+        cuts = best_cuts(metric, task, truth[others], oof[others])
         scores.append(score(metric, task, truth[inside], oof[inside], cuts))
         parts.append(to_labels(oof[inside], task, cuts) if by_labels else oof[inside])
     in_order = truth[np.argsort(folds, kind="stable")]  # fold after fold, as the parts are

@@ -14,16 +14,14 @@ import numpy as np
 from foldwise.console import say
 from foldwise.data.competition import read_solution
 from foldwise.data.targets import CLASS_TASKS, Targets
-from foldwise.ensembling import assemble_oof, average, cross_fitted_ensemble, cross_fitted_scores, fit_weights
-from foldwise.errors import InputError
+from foldwise.ensembling import cross_fitted_scores
 from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
-from foldwise.metrics import Metric, best_cuts, metric_for, score
+from foldwise.metrics import Metric, metric_for, score
 from foldwise.paths import REPOSITORY
-from foldwise.stages.run import Run, changes, differences
-from foldwise.stages.tokens import check_tokens
-from foldwise.stages.train import inputs_of as fold_inputs_of
-from foldwise.stages.train import members_of, read_predictions
-from foldwise.submission import Format, in_sample_order, make_submission, to_scale, write_submission
+from foldwise.stages.blend import Blend, Records, check_folds, combine, submission_of
+from foldwise.stages.run import Run, changes
+from foldwise.stages.train import members_of
+from foldwise.submission import to_scale, write_submission
 
 
 def ensemble(run: Run, assigned: np.ndarray) -> dict[str, Any]:
@@ -42,7 +40,7 @@ def ensemble(run: Run, assigned: np.ndarray) -> dict[str, Any]:
     records = check_folds(run)
     inputs = {
         "folds": {
-            member: hash_of(*(run.paths.fold(member, fold) / "fold.json" for fold in range(len(group))))
+            member: hash_of(*(run.paths.fold(member, fold) / "fold.json" for fold in group))
             for member, group in records.items()
         },
         "sample": hash_of(run.paths.table("sample_submission")),
@@ -58,7 +56,7 @@ def ensemble(run: Run, assigned: np.ndarray) -> dict[str, Any]:
         say("ensemble", f"kept {run.paths.submission.name}: made from these folds")
         return dict(summary)
     start = time.perf_counter()
-    summary = combine(run, assigned, records)
+    summary = write_outcome(run, assigned, records, combine(run, assigned, records))
     run.record_seconds("ensemble", time.perf_counter() - start)
     seconds = read_json(run.paths.output / "seconds.json")
     summary["seconds"] = {**seconds, "total": round(sum(seconds.values()), 2)}
@@ -82,70 +80,28 @@ def why_combine(summary: dict[str, Any] | None, inputs: dict[str, Any], made: li
     return "; ".join(reasons or changes(summary.get("outputs"), [hash_of(path) for path in made], "outputs."))
 
 
-def check_folds(run: Run) -> dict[str, list[dict[str, Any]]]:
-    """The fold records of every member, all there and all trained on today's folds, tokens and recipe.
-
-    Raises:
-        InputError: naming each fold that is missing or does not match.
-    """
-    tokens_hash = check_tokens(run)
-    faults: list[str] = []
-    records: dict[str, list[dict[str, Any]]] = {}
-    for member in members_of(run):
-        inputs = fold_inputs_of(run, member, tokens_hash)
-        records[member] = []
-        for fold in range(run.config.recipe.folds.n):
-            reasons = differences(run.paths.fold(member, fold), "fold.json", inputs)
-            if reasons:
-                faults.append(f"  {member}/fold{fold}: {'; '.join(reasons)}")
-            records[member].append(read_json(run.paths.fold(member, fold) / "fold.json"))
-    if faults:
-        raise InputError(
-            "\n".join([f"{run.paths.output}: folds that cannot be combined", *faults])
-            + f"\n  run `{run.hint('train')}` with the same --set options to train them"
-        )
-    return records
-
-
-def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Read all predictions, write oof.csv and submission.csv, and describe the result."""
+def write_outcome(run: Run, assigned: np.ndarray, records: Records, blend: Blend) -> dict[str, Any]:
+    """Write oof.csv and submission.csv, and describe the result."""
     config, competition = run.config, run.competition
-    targets, settings = competition.targets, config.recipe.ensemble
+    targets, cuts = competition.targets, blend.cuts
     metric = metric_for(config.competition.metric, config.competition.task)
-    oofs, tests = read_oofs(run, assigned, records), {}
-    for member, group in records.items():
-        paths = [run.paths.fold(member, fold) / "test.csv" for fold in range(len(group))]
-        predictions = [read_predictions(path, competition.test_ids) for path in paths]
-        tests[member] = average(predictions, settings.method)
-    # Members were averaged inside (or ranked over) their folds; between members the mean of these is taken.
-    truth, members = targets.truth, list(oofs.values())
-    fold_weights, cuts = decide(run, assigned, oofs)
-    weights = fold_weights.mean(axis=0)
-    oof, test = average(members, "mean", weights), average(list(tests.values()), "mean", weights)
-    pooled, fold_scores = cross_fitted_ensemble(metric, targets.task, truth, members, assigned, fold_weights)
-
-    form = Format(
-        sample=competition.sample,
-        id_column=config.columns.id,
-        columns=competition.sample_columns,
-        kind=config.submission.kind,
-        task=targets.task,
-        names=targets.names,
-        numbered="sample_submission" in config.files.numbered,
-    )
-    ordered = in_sample_order(form, competition.test_ids, test)
-    solution = read_solution(config, run.paths, form.sample, targets.names)  # a fault in it comes before any file
-    frame = make_submission(form, ordered, cuts)
-    write_oof(run, assigned, targets, oof)
+    solution = read_solution(config, run.paths, competition.sample, targets.names)  # a fault comes before any file
+    ordered, frame = submission_of(run, blend)
+    write_oof(run, assigned, targets, blend)
     write_submission(run.paths.submission, frame)
 
     first = next(iter(records.values()))
+    any_fold = next(iter(first.values()))
     summary: dict[str, Any] = {
         "competition": run.paths.slug,
         "task": targets.task,
         "metric": config.competition.metric,
         "greater_is_better": metric.greater_is_better,
-        "cv": {"pooled": pooled, "mean": float(np.mean(fold_scores)), "std": float(np.std(fold_scores))},
+        "cv": {
+            "pooled": blend.pooled,
+            "mean": float(np.mean(blend.fold_scores)),
+            "std": float(np.std(blend.fold_scores)),
+        },
         "folds": [
             {
                 "fold": fold,
@@ -154,66 +110,55 @@ def combine(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, An
                 "epochs": first[fold]["epochs"],
                 "seconds": round(sum(group[fold]["seconds"] for group in records.values()), 2),
             }
-            for fold, fold_score in enumerate(fold_scores)
+            for fold, fold_score in zip(first, blend.fold_scores, strict=True)
         ],
         "members": [
             {
                 "name": name,
-                "cv": pooled
-                if len(oofs) == 1
-                else cross_fitted_scores(metric, targets.task, truth, part, assigned)[0],
+                "cv": blend.pooled
+                if len(records) == 1
+                else cross_fitted_scores(
+                    metric, targets.task, targets.truth[blend.rows], part[blend.rows], assigned[blend.rows]
+                )[0],
             }
-            for name, part in oofs.items()
+            for name, part in blend.parts.items()
         ],
         "ensemble": {
-            "method": settings.method,
-            "weights": dict(zip(oofs, weights.tolist(), strict=True)),
+            "method": config.recipe.ensemble.method,
+            "weights": dict(zip(records, blend.weights.tolist(), strict=True)),
             "threshold": shown_cuts(metric, targets, cuts),
-            "cv": pooled,
+            "cv": blend.pooled,
         },
         "rows": {"train": len(competition.train_ids), "test": len(competition.test_ids)},
-        "device": first[0]["runtime"]["device"],
-        "torch": first[0]["torch"],
+        "device": any_fold["runtime"]["device"],
+        "torch": any_fold["torch"],
         "command": run.command,
         "git_commit": git_commit(),
         "seed": config.recipe.seed,
     }  # fmt: skip
+    if run.budget:
+        summary["budget"] = budget_facts(run, records)
     if solution is not None:
         summary["leaderboard"] = score(metric, targets.task, solution.truth, ordered[solution.rows], cuts)
     return summary
 
 
-def read_oofs(run: Run, assigned: np.ndarray, records: dict[str, list[dict[str, Any]]]) -> dict[str, np.ndarray]:
-    """Of each member the (N, C) out-of-fold predictions, as `assemble_oof` gives them."""
-    oofs = {}
-    for member, group in records.items():
-        parts = {}
-        for fold in range(len(group)):
-            ids = [run.competition.train_ids[row] for row in np.flatnonzero(assigned == fold)]
-            parts[fold] = read_predictions(run.paths.fold(member, fold) / "oof.csv", ids)
-        oofs[member] = assemble_oof(parts, assigned, run.config.recipe.ensemble.method)
-    return oofs
-
-
-def decide(run: Run, assigned: np.ndarray, oofs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """What out-of-fold predictions decide: (folds, M) weights of the members, or (1, M) where they are not fitted, and
-    the cuts of the members' weighted mean. New rows are weighed by the mean over folds.
-    """
-    settings, targets = run.config.recipe.ensemble, run.competition.targets
-    metric = metric_for(run.config.competition.metric, targets.task)
-    members = list(oofs.values())
-    if settings.weights == "fit":
-        weights = fit_weights(metric, targets.task, targets.truth, members, assigned, settings.method)
-    else:
-        weights = given_weights(settings.weights, list(oofs))[None]
-    oof = average(members, "mean", weights.mean(axis=0))
-    return weights, best_cuts(metric, targets.task, targets.truth, oof)
-
-
-def given_weights(weights: str | dict[str, float], members: list[str]) -> np.ndarray:
-    """(M,) weights that are not fitted, together 1: equal ones, or those of the table."""
-    sizes = np.array([1.0 if isinstance(weights, str) else weights[member] for member in members])
-    return sizes / sizes.sum()
+def budget_facts(run: Run, records: Records) -> dict[str, Any]:
+    """What a time budget allowed, and what it left out."""
+    assert run.budget is not None
+    folds = list(next(iter(records.values())))
+    return {
+        "seconds": run.budget.seconds,
+        "used": round(run.budget.used, 2),
+        "dropped_members": [name for name in members_of(run) if name not in records],
+        "dropped_folds": [fold for fold in range(run.config.recipe.folds.n) if fold not in folds],
+        "shortened": [
+            {"member": name, "fold": fold, **record["shortened"]}
+            for name, group in records.items()
+            for fold, record in group.items()
+            if "shortened" in record
+        ],
+    }
 
 
 def shown_cuts(metric: Metric, targets: Targets, cuts: np.ndarray) -> float | list[float] | None:
@@ -225,8 +170,12 @@ def shown_cuts(metric: Metric, targets: Targets, cuts: np.ndarray) -> float | li
     return float(cuts[0]) if targets.task == "binary" else cuts.tolist()
 
 
-def write_oof(run: Run, assigned: np.ndarray, targets: Targets, oof: np.ndarray) -> None:
-    """oof.csv: id, fold, targets and predictions, one row per training row, in the order of train.csv."""
+def write_oof(run: Run, assigned: np.ndarray, targets: Targets, blend: Blend) -> None:
+    """oof.csv: id, fold, targets and predictions, one row per training row, in the order of train.csv.
+
+    Rows of folds that a time budget dropped have empty predictions.
+    """
+    oof = blend.oof
     columns = run.config.columns.target
     truth: Sequence[Sequence[Any]]
     if targets.task in CLASS_TASKS:
@@ -239,12 +188,13 @@ def write_oof(run: Run, assigned: np.ndarray, targets: Targets, oof: np.ndarray)
         oof = to_scale(oof, targets.names)
     names = ["prediction"] if oof.shape[1] == 1 else [f"prediction_{name}" for name in targets.names]
     path = run.paths.output / "oof.csv"
-    rows = zip(run.competition.train_ids, assigned.tolist(), truth, oof.tolist(), strict=True)
+    predicted = [row if known else [""] * len(row) for row, known in zip(oof.tolist(), blend.rows, strict=True)]
+    rows = zip(run.competition.train_ids, assigned.tolist(), truth, predicted, strict=True)
     with atomic_file(path) as temporary:
         write_csv(
             temporary,
             ["id", "fold", *columns, *names],
-            ([row_id, fold, *true, *predicted] for row_id, fold, true, predicted in rows),
+            ([row_id, fold, *true, *values] for row_id, fold, true, values in rows),
         )
 
 

@@ -26,6 +26,7 @@ from foldwise.files import atomic_folder, read_json, sizes_of, write_csv, write_
 from foldwise.metrics import metric_for
 from foldwise.training.fold import FoldResult, StoppedError, build_trainer, train_fold
 from foldwise.training.fold_data import FoldData
+from foldwise.training.pace import Limit
 from foldwise.training.precision import Runtime
 from foldwise.training.snapshots import Event
 from foldwise.training.workers import Report
@@ -49,6 +50,7 @@ class Job:
     test_ids: list[str]
     inputs: dict[str, Any]
     runtime: Runtime
+    limit: Limit | None = None
 
     def __str__(self) -> str:
         return f"{self.member} fold {self.fold}"
@@ -98,7 +100,7 @@ def work(job: Job, report: Report) -> None:
             words = list(read_json(job.tokens / "vocab.json"))
             result = train_linear_fold(data, words, recipe, job.member, job.fold, metric, report)
         else:
-            result = train_fold(data, recipe, job.member, job.fold, metric, job.runtime, report)
+            result = train_fold(data, recipe, job.member, job.fold, metric, job.runtime, report, job.limit)
     except StoppedError as fault:
         raise RunError(stopped(job, fault, report)) from fault
     seconds = time.perf_counter() - start
@@ -113,6 +115,8 @@ def work(job: Job, report: Report) -> None:
         "rows_per_second": round(trained_rows / last["train_seconds"]),
         "padding": float(np.mean([record["padding"] for record in result.history])),
     }
+    if result.shortened:
+        outcome["shortened"] = {"epochs": last["epoch"], "of": recipe.training.epochs}
     write_fold(job, result, outcome)
     report({"event": "done", **outcome})
 

@@ -47,7 +47,7 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
     manifest = open_manifest(weights, paths.slug)
     check_own(manifest)
     run = Run(manifest.config, replace(paths, stems=manifest.files.stems), device=device)
-    names = [f"{name} folds {', '.join(map(str, range(len(of.folds))))}" for name, of in manifest.members.items()]
+    names = [f"{name} folds {', '.join(str(fold.fold) for fold in of.folds)}" for name, of in manifest.members.items()]
     size = sum(part.size for part in manifest.parts.values()) / 1e6
     say("infer", f"{'; '.join(names)} of {weights}: {len(manifest.parts)} files, {size:,.1f} MB, whole")
     targets = manifest.targets
@@ -103,7 +103,7 @@ def predict_folds(
             weights=weights,
             data=data,
             member=name,
-            fold=number,
+            fold=fold.fold,
             recipe=member.recipe,
             packed=fold,
             shape=manifest.shape,
@@ -112,7 +112,7 @@ def predict_folds(
             runtime=runtime,
         )
         for name, member in manifest.members.items()
-        for number, (fold, runtime) in enumerate(zip(member.folds, runtimes[name], strict=True))
+        for fold, runtime in zip(member.folds, runtimes[name], strict=True)
     ]
     rows, tokens = size
     passes = sum(len(job.packed.weights) for job in jobs)
@@ -130,7 +130,7 @@ def predict_folds(
             say("infer", f"{job}: {rows / max(seconds, 1e-3):,.0f} rows/s, {duration(seconds)}")
 
     try:
-        run_jobs(jobs, work, placement.workers, on_event, placement.prepare)
+        run_jobs(jobs, work, at_once, on_event, placement.prepare)
     finally:
         progress.close()
     return {name: [found[name, fold] for fold in range(len(member.folds))] for name, member in manifest.members.items()}
@@ -151,7 +151,9 @@ def runtimes_of(manifest: Manifest, device: torch.device) -> dict[str, list[Runt
         return fold.threads if as_trained else threads_per_fold(number)
 
     return {
-        name: [Runtime(device, usable[fold.precision], threads_of(fold, len(member.folds))) for fold in member.folds]
+        name: [
+            Runtime(device, usable[fold.precision], threads_of(fold, member.recipe.folds.n)) for fold in member.folds
+        ]
         for name, member in manifest.members.items()
     }
 

@@ -36,6 +36,7 @@ class Units(Section):
 class PackedFold(Section):
     """One trained fold: its files, the units it learnt in, and what it ran on."""
 
+    fold: int
     weights: list[str]  # best snapshot first
     ngrams: str | None
     targets: Units | None  # where they are numbers

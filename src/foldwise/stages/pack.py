@@ -11,7 +11,7 @@ from foldwise.data.token_store import TokenStore
 from foldwise.data.tokenizer import length_limit
 from foldwise.files import read_json, write_json, write_text
 from foldwise.plugins import is_own, source_hash
-from foldwise.stages.ensemble import check_folds, decide, read_oofs
+from foldwise.stages.blend import check_folds, combine
 from foldwise.stages.manifest import (
     FORMAT,
     MANIFEST,
@@ -41,8 +41,8 @@ def pack_model(run: Run, assigned: np.ndarray, folder: Path) -> None:
         InputError: a fold is missing or does not match, named.
     """
     records = check_folds(run)
-    fold_weights, cuts = decide(run, assigned, read_oofs(run, assigned, records))
-    weights = dict(zip(records, fold_weights.mean(axis=0).tolist(), strict=True))
+    blend = combine(run, assigned, records)
+    weights = dict(zip(records, blend.weights.tolist(), strict=True))
     config, targets, tokens = run.config, run.competition.targets, run.paths.tokens
     store = TokenStore.open(tokens)
     members = {name: pack_member(run, name, records[name], assigned, folder) for name in records if weights[name] > 0}
@@ -65,25 +65,28 @@ def pack_model(run: Run, assigned: np.ndarray, folder: Path) -> None:
         max_length=length_limit(config.recipe.tokens, store, columns * len(assigned)),
         method=config.recipe.ensemble.method,
         weights=weights,
-        cuts=cuts.tolist(),
+        cuts=blend.cuts.tolist(),
         members=members,
         parts={name: describe_file(folder / name) for name in parts},
     )
     write_json(folder / MANIFEST, manifest.model_dump())
 
 
-def pack_member(run: Run, name: str, records: list[dict[str, Any]], assigned: np.ndarray, folder: Path) -> PackedMember:
+def pack_member(
+    run: Run, name: str, records: dict[int, dict[str, Any]], assigned: np.ndarray, folder: Path
+) -> PackedMember:
     """Copy the files of a member's folds and describe them."""
     recipe, targets = run.config.recipe.of_member(name), run.competition.targets
     features = np.load(run.paths.tokens / "features.npy", mmap_mode="r")
     network = recipe.model.name != LINEAR  # others see no features, and learn targets as they are
     folds = []
-    for fold, record in enumerate(records):
+    for fold, record in records.items():
         weights, ngrams = copy_fold(run.paths.fold(name, fold), f"{name}-fold{fold}", folder)
         rows, runtime = np.flatnonzero(assigned != fold), record["runtime"]
         scale = Scale.of(targets.task, targets.y, rows)
         folds.append(
             PackedFold(
+                fold=fold,
                 weights=weights,
                 ngrams=ngrams,
                 targets=units_of(scale) if network and isinstance(scale, Scale) else None,

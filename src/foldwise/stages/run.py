@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from foldwise.budget import Budget
 from foldwise.config import Config, Kind, Recipe, Task
 from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
@@ -37,6 +38,7 @@ class Run:
         device: what the user asked for.
         command: the command line, for summary.json.
         options: folders and `--debug` as given, for hints.
+        budget: how long the run may take, None for as long as it needs.
     """
 
     config: Config
@@ -46,6 +48,7 @@ class Run:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     command: str = ""
     options: tuple[str, ...] = ()
+    budget: Budget | None = None
 
     def hint(self, command: str, *extra: str) -> str:
         """A command line to suggest: for this competition, and with the folders that this call was given."""

@@ -9,6 +9,7 @@ its score), history.jsonl, weights.safetensors, oof.csv and test.csv (prediction
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def train(
     chosen: list[int] | None = None,
     members: list[str] | None = None,
     checked: bool = False,
+    submit: Callable[[], float] | None = None,
 ) -> None:
     """Train the folds that are missing or out of date, or just the chosen ones.
 
@@ -76,6 +78,8 @@ def train(
         chosen: folds to train whatever their state; None for all that need it.
         members: members to train; None for those of the ensemble.
         checked: `check_members` has passed them.
+        submit: under a time budget, called whenever a fold is finished: makes a submission of all that are, and gives
+            the seconds that took.
 
     Raises:
         InputError: no such fold or member, or the tokens are missing or out of date.
@@ -109,7 +113,7 @@ def train(
     if wanted:
         if not checked:
             check_members(run, list(dict.fromkeys(member for member, _, _ in wanted)))
-        run_folds(run, wanted, assigned)
+        run_folds(run, wanted, assigned, submit)
 
 
 def check_members(run: Run, members: list[str]) -> None:
@@ -141,13 +145,21 @@ def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> s
         return "not trained yet"
     if chosen:
         return "asked for with --fold"
+    if not reasons and not run.budget and (shortened := read_json(folder / "fold.json").get("shortened")):
+        reasons = ["a time budget had ended it at epoch {epochs:.3g} of {of}".format(**shortened)]
     return "; ".join(reasons) or ("--force" if run.force else "")
 
 
-def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned: np.ndarray) -> None:
-    """Train the wanted folds, side by side where that is faster."""
+def run_folds(
+    run: Run,
+    wanted: list[tuple[str, int, dict[str, Any]]],
+    assigned: np.ndarray,
+    submit: Callable[[], float] | None,
+) -> None:
+    """Train the wanted folds, side by side where that is faster; under a time budget those that fit."""
     # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
     from foldwise.stages.fold_job import Job, open_data, work
+    from foldwise.stages.time_budget import TimedJobs
     from foldwise.training.placement import place_on_cpu, place_on_gpus, threads_per_fold
     from foldwise.training.precision import Precision, Runtime, choose_device, choose_precision, why_not
     from foldwise.training.workers import run_jobs
@@ -202,22 +214,35 @@ def run_folds(run: Run, wanted: list[tuple[str, int, dict[str, Any]]], assigned:
         cuts = "cut points" if competition.targets.task == "ordinal" else "threshold"
         say("train", f"scores so far: each fold at its own best {cuts}; the table is stricter")
     progress = FoldProgress()
+    timed = None
+    if run.budget:
+        there = {(member, fold) for member in members_of(run) for fold in range(folds)} - {w[:2] for w in wanted}
+        every = {member: run.config.recipe.of_member(member) for member in members_of(run)}
+        timed = TimedJobs(run.budget, jobs, every, folds, there, at_once)
+    trained = 0
 
-    def on_event(slot: int, job: Job, event: dict[str, Any]) -> None:
+    def on_event(slot: int, job: Job, event: dict[str, Any]) -> dict[int, float] | None:
         if event["event"] == "stopped":
             ids = ", ".join(competition.train_ids[row] for row in event["rows"])
             warn(f"{job} stops at a batch whose loss is no number; its rows: {ids}")
         else:
             progress.update(slot, str(job), event)
+        return timed.on_event(slot, job, event) if timed else None
+
+    def after(job: Job) -> None:  # noqa: ARG001
+        nonlocal trained
+        trained += 1
+        if timed and submit:
+            timed.note_ensemble(submit())
 
     try:
-        run_jobs(jobs, work, placement.workers, on_event, placement.prepare)
+        run_jobs(timed or jobs, work, at_once, on_event, placement.prepare, after)
     finally:
         progress.close()
     seconds = time.perf_counter() - start
     if len(wanted) == len(members_of(run)) * folds:  # of the whole stage, not of a fold done again
         run.record_seconds("train", seconds)
-    say("train", f"{len(jobs)} fold{'s' if len(jobs) > 1 else ''} in {duration(seconds)}")
+    say("train", f"{trained} fold{'s' if trained > 1 else ''} in {duration(seconds)}")
 
 
 def recorded_precision(run: Run, device: str) -> Any:

@@ -21,8 +21,9 @@ from foldwise.training.fold_data import FoldData, Scale, build_source
 from foldwise.training.loop import DivergedError, Trainer, evaluate, predict, train_epoch
 from foldwise.training.losses import build_loss, to_predictions
 from foldwise.training.optimizers import build_optimizers, set_embeddings_trained
+from foldwise.training.pace import Limit, Pace, Sizes
 from foldwise.training.precision import Runtime
-from foldwise.training.schedules import build_schedules, schedule_on_score
+from foldwise.training.schedules import build_schedules, schedule_on_score, shorten
 from foldwise.training.snapshots import Event, Snapshots, copy_weights
 
 
@@ -37,6 +38,7 @@ class FoldResult:
         snapshots: the weights that predict together, best first, by name and without frozen vectors.
         history: one record per evaluation.
         ngrams: what the arrays of a linear member stand for; None of a network.
+        shortened: a time budget ended it, not the recipe.
     """
 
     rows: np.ndarray
@@ -45,6 +47,7 @@ class FoldResult:
     snapshots: list[dict[str, Tensor]]
     history: list[Event]
     ngrams: dict[str, Any] | None = None
+    shortened: bool = False
 
 
 class StoppedError(RunError):
@@ -68,12 +71,15 @@ def train_fold(
     fold: int,
     metric: Metric,
     runtime: Runtime,
-    report: Callable[[Event], object],
+    report: Callable[[Event], Any],
+    limit: Limit | None = None,
 ) -> FoldResult:
     """Train on every fold but `fold`, stop early on `fold`, predict `fold` and the test rows with the best weights.
 
     Args:
-        report: takes progress as records: `start`, `steps` now and then, `evaluation` with the history's fields.
+        report: takes progress as records: `start`, `steps` now and then, `evaluation` with the history's fields;
+            answers, with a time budget, how many epochs are planned by now, or None.
+        limit: what a time budget leaves.
 
     Raises:
         StoppedError: the loss was not finite.
@@ -90,13 +96,14 @@ def train_fold(
     sampler = BucketBatchSampler(
         lengths, recipe.batches.size, recipe.batches.group, seed, recipe.batches.tokens or None
     )
-    steps = sampler.steps(settings.epochs)
-    trainer = build_trainer(data, recipe, seed, steps, runtime, train_rows)
+    pace = Pace(limit, sampler, settings.epochs, sizes_of(data, train_rows, valid_rows, settings.snapshots))
+    trainer = build_trainer(data, recipe, seed, pace.steps, runtime, train_rows)
     model, averages = trainer.model, trainer.averages
     kept = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta)
     snapshots = Snapshots(settings.snapshots, metric.greater_is_better)
-    report({"event": "start", "steps": steps})
+    pace.begin()
+    report({"event": "start", "steps": pace.steps})
     train_seconds = 0.0
     history: list[Event] = []
 
@@ -106,27 +113,41 @@ def train_fold(
     def score_valid(logits: Tensor) -> float:
         return best_score(metric, targets.task, targets.truth[valid_rows], to_values(logits))
 
+    def hear(epochs: float | None) -> None:
+        if pace.hear(epochs):
+            report({"event": "shortened", "steps": pace.steps})
+            if trainer.steps < pace.steps:
+                shorter = shorten(trainer.schedules, trainer.optimizers, settings, pace.steps, trainer.steps)
+                trainer.schedules = shorter
+
+    def on_steps(steps: int) -> bool:
+        hear(report({"event": "steps", "steps": steps}))
+        return pace.is_over(trainer.steps)
+
     for epoch in range(settings.epochs):
         set_embeddings_trained(model, epoch >= settings.unfreeze_epoch)
         sampler.set_epoch(epoch)
         plan = [train_rows[indices] for indices in sampler.plan()]
         padding = padding_share(data.store.lengths, plan)
-        parts = min(settings.evaluations, len(plan))
+        parts, before = min(settings.evaluations, len(plan)), trainer.steps
         for part in range(parts):
             share = plan[len(plan) * part // parts : len(plan) * (part + 1) // parts]
             started = time.perf_counter()
             try:
-                loss = train_epoch(trainer, source, share, lambda steps: report({"event": "steps", "steps": steps}))
+                loss = train_epoch(trainer, source, share[: pace.steps - trainer.steps], on_steps)
             except DivergedError as fault:
                 raise StoppedError(fault, snapshots.best, history) from fault
-            train_seconds += time.perf_counter() - started
+            trained = time.perf_counter()
+            train_seconds += trained - started
             with averages.applied():
                 valid_score = evaluate(model, source, valid_rows, runtime, score_valid)
                 best = snapshots.offer(valid_score, lambda: copy_weights(model, kept))
             stopping.improved(valid_score)
             schedule_on_score(trainer.schedules, valid_score, metric.greater_is_better)
+            done = trainer.steps - before
+            whole = done == len(plan) * (part + 1) // parts
             record = {
-                "epoch": epoch + (part + 1) / parts,
+                "epoch": epoch + ((part + 1) / parts if whole else done / len(plan)),
                 "step": trainer.steps,
                 "loss": loss,
                 "score": valid_score if np.isfinite(valid_score) else None,  # JSON has no NaN
@@ -136,10 +157,12 @@ def train_fold(
                 "train_seconds": round(train_seconds, 3),
             }
             history.append(record)
-            report({"event": "evaluation", **record})
-            if stopping.should_stop:
+            validated = time.perf_counter() - trained
+            pace.note_validation(validated)
+            hear(report({"event": "evaluation", **record, "seconds": validated}))
+            if stopping.should_stop or pace.is_over(trainer.steps):
                 break
-        if stopping.should_stop:
+        if stopping.should_stop or pace.is_over(trainer.steps):
             break
     if not snapshots.kept:
         raise RunError(
@@ -153,7 +176,20 @@ def train_fold(
         model.load_state_dict(weights, strict=False)  # frozen vectors are as they were
         predictions.append([to_values(predict(model, source, rows, runtime)) for rows in (valid_rows, test_rows)])
     oof, test = (np.mean(parts, axis=0) for parts in zip(*predictions, strict=True))
-    return FoldResult(valid_rows, oof, test, snapshots.weights, history)
+    shortened = trainer.steps < pace.whole and not stopping.should_stop
+    return FoldResult(valid_rows, oof, test, snapshots.weights, history, shortened=shortened)
+
+
+def sizes_of(data: FoldData, train_rows: np.ndarray, valid_rows: np.ndarray, snapshots: int) -> Sizes:
+    """How much the fold has to train on and to predict."""
+    lengths, test = data.store.lengths, len(data.store) - len(data.folds)
+    return Sizes(
+        train=int(lengths[train_rows].sum()),
+        valid=int(lengths[valid_rows].sum()),
+        test=int(lengths[len(data.folds) :].sum()),
+        predicted=len(valid_rows) + test,
+        snapshots=snapshots,
+    )
 
 
 def build_trainer(

@@ -186,10 +186,10 @@ def train_epoch(
 
     Args:
         plan: row numbers of each batch.
-        on_steps: called with a number of steps done, every few steps.
+        on_steps: called with a number of steps done, every few steps; true ends the epoch there.
 
     Returns:
-        Mean training loss over rows.
+        Mean training loss over the rows trained on.
 
     Raises:
         DivergedError: the loss of a step is not finite.
@@ -199,10 +199,11 @@ def train_epoch(
     for step, batch in enumerate(source.batches(plan), start=1):
         rates.append(trainer.learning_rate)
         losses.append(trainer.step(batch))
-        if step % REPORT_STEPS == 0 or step == len(plan):
-            on_steps((step - 1) % REPORT_STEPS + 1)
         if step % TRIM_STEPS == 0 or step == len(plan):
             trim_heap()
+        if (step % REPORT_STEPS == 0 or step == len(plan)) and on_steps((step - 1) % REPORT_STEPS + 1):
+            break
+    plan = plan[: len(losses)]
     found = torch.stack(losses).double().cpu().numpy()  # the only time that this part of the epoch is waited for
     if not np.isfinite(found).all():
         first = int(np.flatnonzero(~np.isfinite(found))[0])

@@ -67,6 +67,31 @@ def build_schedules(optimizers: Sequence[Optimizer], settings: Training, steps: 
     return [LambdaLR(optimizer, factor) for optimizer in optimizers]
 
 
+def shorten(
+    schedules: Sequence[LRScheduler], optimizers: Sequence[Optimizer], settings: Training, steps: int, done: int
+) -> list[LRScheduler]:
+    """The schedules that go their whole way in fewer steps than was meant, from step `done` on.
+
+    The learning rate moves at once to where it would be had `steps` been known from the first step on. A plateau, which
+    follows the scores, stays as it is.
+
+    Args:
+        steps: of the whole training, as it is now.
+        done: steps done; at most `steps`.
+    """
+    if settings.schedule == "plateau":
+        return list(schedules)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group.pop("max_lr", group["initial_lr"])
+            del group["initial_lr"]
+    shortened = build_schedules(optimizers, settings, steps)
+    for schedule in shortened:
+        for _ in range(done):
+            schedule.step()
+    return shortened
+
+
 def check_arguments(name: str, given: Arguments) -> Arguments:
     """The arguments of the schedule, with defaults where there are any."""
     known = ARGUMENTS[name]

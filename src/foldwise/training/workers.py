@@ -2,13 +2,17 @@
 
 Two LSTMs in two processes of one thread train faster than one after the other with two threads: the steps of a
 recurrent net are too small to share. A worker that fails, or dies, stops the others; what they finished stays.
+
+A worker tells how its job goes by events. The answer may be orders, for its own job or others; each worker reads its
+own at its next event.
 """
 
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -17,7 +21,8 @@ from typing import Any, TypeVar
 from foldwise.errors import InputError, RunError
 
 Job = TypeVar("Job")
-Report = Callable[[dict[str, Any]], object]
+Report = Callable[[dict[str, Any]], Any]  # what is going on → the newest order, None if there is none
+OnEvent = Callable[[int, Job, dict[str, Any]], dict[int, Any] | None]
 Prepare = Callable[[int], None]
 
 # An LSTM step takes and frees some 40 MB of workspace, which glibc gives back to the kernel and gets back zeroed, page
@@ -30,53 +35,64 @@ def nothing_to_prepare(slot: int) -> None:
     """Workers are alike."""
 
 
+def nothing_to_do(job: Any) -> None:
+    """Nobody waits for single jobs."""
+
+
 def run_jobs(
-    jobs: Sequence[Job],
+    jobs: Iterable[Job],
     work: Callable[[Job, Report], None],
     workers: int,
-    on_event: Callable[[int, Job, dict[str, Any]], None],
+    on_event: OnEvent[Job],
     prepare: Prepare = nothing_to_prepare,
+    after: Callable[[Job], None] = nothing_to_do,
 ) -> None:
-    """Do every job, `workers` at a time, in order of the list.
+    """Do every job, `workers` at a time, in order.
 
     Args:
+        jobs: the next one is asked for when a worker is free.
         work: a module-level function (it is imported by name in a fresh process) that reports through its argument.
         workers: processes; 1 runs the jobs here, one after the other.
-        on_event: called in this process with worker number, job and what the job reported.
+        on_event: called in this process with worker number, job and what the job reported; gives orders by worker
+            number, which reach the job there at its next report.
         prepare: called once in each worker, with its number, before its first job (to choose its GPU).
+        after: called in this process with a job that is done, once its worker has the next one.
 
     Raises:
         RunError, InputError: of the first job that failed.
     """
-    if workers == 1 or len(jobs) == 1:
+    waiting = iter(jobs)
+    if workers == 1:
         prepare(0)
-        for job in jobs:
-            work(job, lambda event, job=job: on_event(0, job, event))  # type: ignore[misc]
+        for job in waiting:
+            work(job, lambda event, job=job: (on_event(0, job, event) or {}).get(0))  # type: ignore[misc]
+            after(job)
         return
     context = get_context("spawn")
-    waiting = list(jobs)
     running: dict[Connection, tuple[int, BaseProcess, Job]] = {}
     started: list[tuple[Connection, BaseProcess]] = []
     finished = False
     try:
-        for slot in range(min(workers, len(jobs))):
+        for slot, job in enumerate(islice(waiting, workers)):
             ours, process = start_worker(context, work, slot, prepare)
             started.append((ours, process))
-            running[ours] = (slot, process, waiting.pop(0))
-            send(*running[ours][1:], ours)
+            running[ours] = (slot, process, job)
+            send(process, job, ours)
         while running:
             for pipe in wait(list(running)):
                 assert isinstance(pipe, Connection)
                 slot, process, job = running[pipe]
                 event = receive(pipe, process, job)
                 if event is not None:
-                    on_event(slot, job, event)
-                elif waiting:
-                    running[pipe] = (slot, process, waiting.pop(0))
-                    send(*running[pipe][1:], pipe)
-                else:
+                    pass_on(on_event(slot, job, event) or {}, running)
+                    continue
+                if (following := next(waiting, None)) is None:
                     pipe.send(None)
                     del running[pipe]
+                else:
+                    running[pipe] = (slot, process, following)
+                    send(process, following, pipe)
+                after(job)
         finished = True
     finally:
         for pipe, process in started:
@@ -141,9 +157,19 @@ def died(process: BaseProcess, job: Any) -> RunError:
 def send(process: BaseProcess, job: Any, pipe: Connection) -> None:
     """Give a worker its next job."""
     try:
-        pipe.send(job)
+        pipe.send(("job", job))
     except OSError:
         raise died(process, job) from None
+
+
+def pass_on(orders: dict[int, Any], running: dict[Connection, tuple[int, BaseProcess, Any]]) -> None:
+    """Give workers their orders."""
+    for pipe, (slot, process, job) in running.items():
+        if slot in orders:
+            try:
+                pipe.send(("order", orders[slot]))
+            except OSError:
+                raise died(process, job) from None
 
 
 def receive(pipe: Connection, process: BaseProcess, job: Any) -> dict[str, Any] | None:
@@ -170,16 +196,26 @@ def serve(pipe: Connection, work: Callable[[Any, Report], None], slot: int, prep
     """A worker process: jobs in, events out, until None comes or the parent is gone."""
     try:
         failure = attempt(slot, lambda number, _: prepare(number), pipe)
-        while (job := pipe.recv()) is not None:
-            pipe.send(attempt(job, work, pipe) if failure[0] == "done" else failure)
+        while (message := pipe.recv()) is not None:
+            kind, content = message
+            if kind == "job":  # an order that came too late for the job before means nothing to the next
+                pipe.send(attempt(content, work, pipe) if failure[0] == "done" else failure)
     except (EOFError, OSError):  # the parent is gone, and nobody is left to tell
         return
 
 
 def attempt(job: Any, work: Callable[[Any, Report], None], pipe: Connection) -> tuple[str, Any]:
     """Do one job; its outcome as the parent's `receive` takes it."""
+
+    def report(event: dict[str, Any]) -> Any:
+        pipe.send(("event", event))
+        order = None
+        while pipe.poll():
+            _, order = pipe.recv()
+        return order
+
     try:
-        work(job, lambda event: pipe.send(("event", event)))
+        work(job, report)
     except InputError as error:
         return "input error", str(error)
     except RunError as error:

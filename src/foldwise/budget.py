@@ -1,0 +1,72 @@
+"""A time budget: `--time-budget 2h` is when everything must be done, not how long training may take.
+
+All processes read one clock. A twentieth of the time is kept in hand: for what cannot be foreseen, and for the start
+of Python, which passes before the clock is read first.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+
+from foldwise.errors import InputError
+
+IN_HAND = 0.05  # share of the budget that no plan uses
+UNITS = {"h": 3600, "m": 60, "min": 60, "s": 1}
+PART = r"(\d+(?:\.\d+)?)\s*(h|min|m|s)"
+
+
+class Clock:
+    """Seconds on a clock that never goes back and that all processes of a machine share."""
+
+    @staticmethod
+    def now() -> float:
+        """The time; only differences mean something."""
+        return time.monotonic()
+
+
+STARTED = Clock.now()  # this module is loaded first of all
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a run may take.
+
+    Attributes:
+        seconds: from its start to its end.
+        started: on `Clock`.
+    """
+
+    seconds: float
+    started: float
+
+    @property
+    def deadline(self) -> float:
+        """When a plan must have everything done."""
+        return self.started + (1 - IN_HAND) * self.seconds
+
+    @property
+    def used(self) -> float:
+        """Seconds since the start."""
+        return Clock.now() - self.started
+
+
+def parse_budget(text: str) -> Budget:
+    """A budget that began when this process did.
+
+    Args:
+        text: hours, minutes and seconds with their units.
+
+    Raises:
+        InputError: it says no length of time.
+
+    >>> parse_budget("1h30m").seconds, parse_budget("90 min").seconds, parse_budget("45s").seconds
+    (5400.0, 5400.0, 45.0)
+    """
+    if not re.fullmatch(rf"(?:\s*{PART}\s*)+", text) or not (seconds := seconds_of(text)):
+        raise InputError(f"--time-budget {text!r}: give a length of time with units, such as 2h, 1h30m, 40m or 90s")
+    return Budget(seconds, STARTED)
+
+
+def seconds_of(text: str) -> float:
+    """The parts of a length of time added up."""
+    return sum(float(number) * UNITS[unit] for number, unit in re.findall(PART, text))

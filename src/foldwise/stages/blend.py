@@ -1,0 +1,153 @@
+"""From the folders of trained folds to one prediction a row: which folds, members' weights, cuts, the submission."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from foldwise.ensembling import assemble_oof, average, cross_fitted_ensemble, fit_weights
+from foldwise.errors import InputError
+from foldwise.files import read_json
+from foldwise.metrics import best_cuts, metric_for
+from foldwise.stages.run import Run, differences
+from foldwise.stages.tokens import check_tokens
+from foldwise.stages.train import inputs_of, members_of, read_predictions
+from foldwise.submission import Format, in_sample_order, make_submission
+
+Records = dict[str, dict[int, dict[str, Any]]]  # of each member, fold by fold
+
+
+def check_folds(run: Run) -> Records:
+    """The fold records of every member, all there and all trained on today's folds, tokens and recipe.
+
+    Under a time budget those folds that every one of the first members has; as many models as possible.
+
+    Raises:
+        InputError: naming each fold that is missing or does not match.
+    """
+    tokens_hash = check_tokens(run)
+    faults: list[str] = []
+    records: Records = {}
+    for member in members_of(run):
+        inputs = inputs_of(run, member, tokens_hash)
+        records[member] = {}
+        for fold in range(run.config.recipe.folds.n):
+            reasons = differences(run.paths.fold(member, fold), "fold.json", inputs)
+            if reasons:
+                faults.append(f"  {member}/fold{fold}: {'; '.join(reasons)}")
+            else:
+                records[member][fold] = read_json(run.paths.fold(member, fold) / "fold.json")
+    if run.budget and (finished := most_models(records)):
+        return finished
+    if faults:
+        raise InputError(
+            "\n".join([f"{run.paths.output}: folds that cannot be combined", *faults])
+            + f"\n  run `{run.hint('train')}` with the same --set options to train them"
+        )
+    return records
+
+
+def most_models(records: Records) -> Records:
+    """The first members with the folds that all of them have, so that there are as many models as can be; or none."""
+    best: Records = {}
+    for count in range(1, len(records) + 1):
+        names = list(records)[:count]
+        common = sorted(set.intersection(*(set(records[name]) for name in names)))
+        if count * len(common) > count_models(best):
+            best = {name: {fold: records[name][fold] for fold in common} for name in names}
+    return best
+
+
+def count_models(records: Records) -> int:
+    """How many models there are."""
+    return sum(map(len, records.values()))
+
+
+@dataclass(frozen=True)
+class Blend:
+    """What the folds say together.
+
+    Attributes:
+        rows: (N,) bool which training rows are of one of the folds.
+        oof: (N, C) predictions of them, NaN elsewhere.
+        parts: the same of each member.
+        test: (M, C).
+        weights: (members,).
+        cuts: where labels begin, as `best_cuts` gives them.
+        pooled, fold_scores: out of fold; of all rows at once, and of each fold.
+    """
+
+    rows: np.ndarray
+    oof: np.ndarray
+    parts: dict[str, np.ndarray]
+    test: np.ndarray
+    weights: np.ndarray
+    cuts: np.ndarray
+    pooled: float
+    fold_scores: list[float]
+
+
+def combine(
+    run: Run,
+    assigned: np.ndarray,
+    records: Records,
+    read: Callable[[Path, list[str]], np.ndarray] = read_predictions,
+) -> Blend:
+    """Read the folds' predictions and make them one; decide members' weights and cuts."""
+    config, competition = run.config, run.competition
+    targets, settings = competition.targets, config.recipe.ensemble
+    metric = metric_for(config.competition.metric, config.competition.task)
+    oofs, tests = {}, {}
+    for member, group in records.items():
+        parts, predictions = {}, []
+        for fold in group:
+            folder = run.paths.fold(member, fold)
+            valid_ids = [competition.train_ids[row] for row in np.flatnonzero(assigned == fold)]
+            parts[fold] = read(folder / "oof.csv", valid_ids)
+            predictions.append(read(folder / "test.csv", competition.test_ids))
+        oofs[member] = assemble_oof(parts, assigned, settings.method)
+        tests[member] = average(predictions, settings.method)
+    # Members were averaged inside (or ranked over) their folds; between members the mean of these is taken.
+    rows = np.isin(assigned, list(next(iter(records.values()))))
+    truth, folds, members = targets.truth[rows], assigned[rows], [oof[rows] for oof in oofs.values()]
+    if settings.weights == "fit":
+        fold_weights = fit_weights(metric, targets.task, truth, members, folds, settings.method)
+    else:
+        fold_weights = given_weights(settings.weights, list(oofs))[None]
+    weights = fold_weights.mean(axis=0)
+    oof, test = average(list(oofs.values()), "mean", weights), average(list(tests.values()), "mean", weights)
+    cuts = best_cuts(metric, targets.task, truth, oof[rows])
+    pooled, scores = cross_fitted_ensemble(metric, targets.task, truth, members, folds, fold_weights)
+    return Blend(rows, oof, oofs, test, weights, cuts, pooled, scores)
+
+
+def submission_of(run: Run, blend: Blend) -> tuple[np.ndarray, pd.DataFrame]:
+    """Predictions in the order of the sample, and the submission, checked.
+
+    Raises:
+        RunError: it does not pass its check.
+    """
+    config, competition = run.config, run.competition
+    targets = competition.targets
+    form = Format(
+        sample=competition.sample,
+        id_column=config.columns.id,
+        columns=competition.sample_columns,
+        kind=config.submission.kind,
+        task=targets.task,
+        names=targets.names,
+        numbered="sample_submission" in config.files.numbered,
+    )
+    ordered = in_sample_order(form, competition.test_ids, blend.test)
+    return ordered, make_submission(form, ordered, blend.cuts)
+
+
+def given_weights(weights: str | dict[str, float], members: list[str]) -> np.ndarray:
+    """(M,) weights that are not fitted, together 1: equal ones, or those of the table."""
+    sizes = np.array([1.0 if isinstance(weights, str) else weights[member] for member in members])
+    if not sizes.any():  # a time budget dropped the others
+        sizes = np.ones(len(members))
+    return sizes / sizes.sum()

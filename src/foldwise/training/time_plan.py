@@ -1,0 +1,162 @@
+"""What of a recipe fits into the time that is left: fewer folds, members or epochs, in a fixed order.
+
+1. folds that have not begun, the last first, down to two;
+2. members, the last of the list first, down to one;
+3. the second fold;
+4. epochs, down to a part of one; the learning rate still goes its whole way.
+
+Epochs go last because they are worth most: on movie-reviews one fold of all epochs beats five of half of them, in less
+time (EXPERIMENTS.md). Pure: seconds measured so far go in, a plan comes out.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+FEW = 2  # folds that stay until members are down to one: a fold alone has no others to choose its cuts by
+SMALLEST = 1 / 16  # of the training between two validations
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds that a fold of a member takes.
+
+    Attributes:
+        start: before its first step.
+        epoch: of training, with the validations of an epoch.
+        end: after the last validation.
+    """
+
+    start: float
+    epoch: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a member trains by its recipe: epochs, and validations in each."""
+
+    epochs: int
+    evaluations: int
+
+    def at(self, share: float) -> float:
+        """Epochs of a share of the training: whole times between validations, or a part of the first."""
+        parts = self.epochs * self.evaluations * share
+        return (int(parts + 1e-9) if parts >= 1 else parts) / self.evaluations
+
+
+Fold = tuple[str, int]  # member and number
+
+
+@dataclass(frozen=True)
+class Running:
+    """A fold that trains now, by epochs done and planned."""
+
+    fold: Fold
+    done: float
+    planned: float
+
+
+@dataclass(frozen=True)
+class State:
+    """What is there to do.
+
+    Attributes:
+        members: by name, in order of the ensemble.
+        folds: K.
+        costs: of the members.
+        done: folds that are finished.
+        running: folds that train now.
+        workers: folds that train at once.
+    """
+
+    members: Mapping[str, Length]
+    folds: int
+    costs: Mapping[str, Cost]
+    done: Collection[Fold]
+    running: Sequence[Running]
+    workers: int
+
+    def begun(self, fold: int) -> bool:
+        """True if a fold number has been trained, or trains, of any member."""
+        return any(number == fold for _, number in [*self.done, *(running.fold for running in self.running)])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be trained.
+
+    Attributes:
+        share: of the recipe's epochs.
+        members: names, in order.
+        folds: numbers, rising.
+        seconds: from now until the last fold is written.
+    """
+
+    share: float
+    members: tuple[str, ...]
+    folds: tuple[int, ...]
+    seconds: float
+
+    def holds(self, fold: Fold) -> bool:
+        """True if a fold is part of it."""
+        return fold[0] in self.members and fold[1] in self.folds
+
+
+def choose_plan(state: State, seconds: float, most: float = 1.0) -> Plan:
+    """The first plan of the order that fits; the last one if none does.
+
+    Args:
+        seconds: that are left for training.
+        most: the largest share of the epochs, that of the plan before: what was shortened stays so.
+    """
+    for share, members, folds in candidates(state, most):
+        plan = Plan(share, members, folds, seconds_of(state, share, members, folds))
+        if plan.seconds <= seconds:
+            return plan
+    return plan
+
+
+def candidates(state: State, most: float) -> Iterator[tuple[float, tuple[str, ...], tuple[int, ...]]]:
+    """Share of the epochs, members and folds of each plan, in order."""
+    names = tuple(state.members)
+    by_begun = sorted(range(state.folds), key=lambda fold: (not state.begun(fold), fold))
+    begun = sum(map(state.begun, range(state.folds)))
+    few = max(FEW, begun)
+    sizes = [(len(names), count) for count in range(state.folds, few - 1, -1)]
+    sizes += [(count, few) for count in range(len(names) - 1, 0, -1)]
+    sizes += [(1, max(1, begun))]
+    shares = shares_of(state, most)
+    for members, folds in sizes:
+        yield shares[0], names[:members], tuple(sorted(by_begun[:folds]))
+    for share in shares[1:]:
+        yield share, names[:1], tuple(sorted(by_begun[: max(1, begun)]))
+
+
+def shares_of(state: State, most: float) -> list[float]:
+    """Shares of the epochs to choose from, falling: ends of validations of the longest member, then parts of one."""
+    parts = max(length.epochs * length.evaluations for length in state.members.values())
+    shares = [part / parts for part in range(parts, 0, -1)]
+    while shares[-1] > SMALLEST / parts:
+        shares.append(shares[-1] / 2)
+    return [share for share in shares if share <= most + 1e-9]
+
+
+def seconds_of(state: State, share: float, members: Sequence[str], folds: Collection[int]) -> float:
+    """Seconds until the last fold of a plan is written, when each waiting one goes to the first worker that is free."""
+    free = []
+    for running in state.running:
+        name, _ = running.fold
+        cost, planned = state.costs[name], min(running.planned, state.members[name].at(share))
+        free.append(max(0.0, planned - running.done) * cost.epoch + cost.end)
+    free += [0.0] * (state.workers - len(free))
+    ends = [0.0, *free[: len(state.running)]]
+    begun = {*state.done, *(running.fold for running in state.running)}
+    for name in members:
+        cost = state.costs[name]
+        whole = cost.start + state.members[name].at(share) * cost.epoch + cost.end
+        for fold in folds:
+            if (name, fold) not in begun:
+                first = free.index(min(free))
+                free[first] += whole
+                ends.append(free[first])
+    return max(ends)
