@@ -45,6 +45,9 @@ def choice(name: str, values: Any) -> Any:
 Device = choice("Device", Literal["auto", "cpu", "cuda"])
 InputFolder = Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")]
 OutputFolder = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Instead of output/.")]
+SubmissionFile = Annotated[
+    Path | None, typer.Option("--submission", metavar="FILE", help="Instead of output/SLUG/submission.csv.")
+]
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show where in the code a fault arose.")]
 
 
@@ -61,9 +64,7 @@ def make_run(
     input_: InputFolder = None,
     folds: Annotated[Path | None, typer.Option("--folds", metavar="DIR", help="Instead of folds/.")] = None,
     output: OutputFolder = None,
-    submission: Annotated[
-        Path | None, typer.Option("--submission", metavar="FILE", help="Instead of output/SLUG/submission.csv.")
-    ] = None,
+    submission: SubmissionFile = None,
     debug: Annotated[bool, typer.Option("--debug", help="200 rows, 1 epoch, into output/SLUG-debug/.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Redo what is up to date.")] = False,
 ) -> Run:
@@ -264,12 +265,13 @@ def run_infer(
     device: Annotated[Device, typer.Option(help="auto takes a GPU if it works.")] = Device.auto,  # type: ignore[valid-type]
     input_: InputFolder = None,
     output: OutputFolder = None,
+    submission: SubmissionFile = None,
     traceback: Traceback = False,
 ) -> None:
     """Predict the test table with packed weights (kernel build --infer); trains nothing."""
     from foldwise.stages.infer import infer
 
-    paths = resolve(competition, input_, None, output)
+    paths = resolve(competition, input_, None, output, submission=submission)
     guarded(lambda: infer(paths, weights, device.value), traceback)  # type: ignore[attr-defined]
 
 

@@ -143,6 +143,8 @@ def test_the_users_name_comes_from_whatever_tells_it(build, workspace, monkeypat
     [
         (["--train", "--infer"], "--train and --infer: a kernel does one of them"),
         (["--infer", "--time-budget", "2h"], "--time-budget is for --train"),
+        (["--time-budget", "soon"], "--time-budget 'soon': give a length of time"),
+        (["--infer"], "no tokens yet; run"),
         (["--user", "a/b"], "--user 'a/b': give the name that stands in the address"),
         (["--name", "My Kernel"], "--name 'My Kernel': a kernel's name has 6 to 50 small letters"),
         (["--dataset", "glove"], "--dataset 'glove': write OWNER/NAME"),

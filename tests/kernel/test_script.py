@@ -28,30 +28,54 @@ PINS = [
 
 @pytest.fixture
 def build(cli_here, workspace):
-    """Build a kernel of twin-binary, with vectors of the user's own; → its folder and the datasets beside it."""
+    """Build a kernel of a twin, with vectors of the user's own; → its folder and the datasets beside it."""
     folder = workspace / "input" / "embeddings"
     folder.mkdir()
     (folder / "small.vec").write_text("3 3\nthe 1 2 3\nand 4 5 6\nfilm 7 8 9\n")
 
-    def run(*options: str) -> tuple[Path, dict[str, Path]]:
-        cli_here("kernel", "build", "-c", SLUG, "--user", "ada", *SETTINGS, *options)
-        output = workspace / "output" / SLUG
-        return output / "kernel", {DATASET: output / "kernel-dataset"}
+    def run(*options: str, slug: str = SLUG) -> tuple[Path, dict[str, Path]]:
+        cli_here("kernel", "build", "-c", slug, "--user", "ada", *SETTINGS, *options)
+        output = workspace / "output" / slug
+        kind = "model" if "--infer" in options else "vectors"
+        return output / "kernel", {f"ada/foldwise-{slug}-{kind}": output / "kernel-dataset"}
 
     return run
 
 
-def test_the_script_alone_gives_the_bytes_of_home(build, cli_here, workspace, tmp_path):
-    cli_here("all", "-c", SLUG, *SETTINGS)
-    folder, datasets = build()
-    working = lay_out(tmp_path / "kaggle", workspace / "input" / SLUG, SLUG, datasets)
+def test_both_kinds_of_script_alone_give_the_bytes_of_home(build, cli_here, workspace, tmp_path):
+    slug = "twin-multilabel"  # whose submission holds probabilities
+    cli_here("all", "-c", slug, *SETTINGS)
+    at_home = (workspace / "output" / slug / "submission.csv").read_bytes()
+    for mode in ("--train", "--infer"):
+        folder, datasets = build(mode, slug=slug)
+        root = tmp_path / mode
+        working = lay_out(root, workspace / "input" / slug, slug, datasets)
+        done = run_alone(folder / "kernel.py", working)
+        assert done.returncode == 0, done.stderr
+        assert ("small.vec: read" in done.stdout) == (mode == "--train")
+        assert f"submission: {working}/submission.csv" in done.stdout
+        assert (working / "submission.csv").read_bytes() == at_home
+        assert {path.name for path in working.iterdir()} <= {"submission.csv", slug}
+        assert not list((root / "temp").glob("foldwise-*"))
+
+    datasets["ada/foldwise-twin-multilabel-model"].joinpath("model.json").write_text("{}")
+    working = lay_out(tmp_path / "another", workspace / "input" / slug, slug, datasets)
     done = run_alone(folder / "kernel.py", working)
-    assert done.returncode == 0, done.stderr
-    assert "small.vec: read" in done.stdout
-    assert f"submission: {working}/submission.csv" in done.stdout
-    assert (working / "submission.csv").read_bytes() == (workspace / "output" / SLUG / "submission.csv").read_bytes()
-    assert sorted(path.name for path in working.iterdir()) == ["submission.csv", SLUG]
-    assert not list((tmp_path / "kaggle" / "temp").glob("foldwise-*"))
+    assert done.returncode == 2
+    assert (
+        "model.json: not the model this kernel was built with, but another version of the dataset ada/" in done.stderr
+    )
+
+
+def test_a_notebook_that_predicts_follows_a_hidden_test_set(build, cli_here, workspace, tmp_path, monkeypatch):
+    cli_here("all", "-c", SLUG, *SETTINGS)
+    folder, datasets = build("--infer", "--notebook")
+    ids = write_hidden(workspace / "input" / SLUG, rows=56)
+    working = lay_out(tmp_path / "kaggle", workspace / "input" / SLUG, SLUG, datasets, old=True)
+    monkeypatch.chdir(working)
+    (head,) = run_cells(folder / "kernel.ipynb")
+    assert ids_of(working / "submission.csv") == ids
+    assert list(head["id"]) == ids[:5]
 
 
 def test_the_submission_follows_a_hidden_test_set_in_the_older_mounts(build, workspace, tmp_path):

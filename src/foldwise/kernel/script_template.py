@@ -95,10 +95,9 @@ def unpack_apart() -> Path:
 def command_of(inputs: Path, unpacked: Path) -> list[str]:
     """The command line that does the work: results go to the working folder."""
     working = Path.cwd()
-    folders = ["--input", str(inputs), "--folds", str(unpacked / "folds"), "--output", str(working)]
-    model = ["--weights", str(find_model(inputs))] if MODEL_SHA256 else []
-    submission = ["--submission", str(working / "submission.csv")]
-    return [sys.executable, "-m", "foldwise", STAGE, "-c", SLUG, *model, *SETTINGS, *folders, *submission]
+    packed = ["--weights", str(find_model(inputs))] if MODEL_SHA256 else ["--folds", str(unpacked / "folds")]
+    folders = ["--input", str(inputs), "--output", str(working), "--submission", str(working / "submission.csv")]
+    return [sys.executable, "-m", "foldwise", STAGE, "-c", SLUG, *SETTINGS, *packed, *folders]
 
 
 def environment_of(unpacked: Path) -> dict[str, str]:

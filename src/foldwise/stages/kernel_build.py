@@ -18,6 +18,7 @@ from typing import Literal
 
 import numpy as np
 
+from foldwise.budget import parse_budget
 from foldwise.console import say
 from foldwise.data.packed_folds import pack_folds
 from foldwise.errors import InputError
@@ -40,13 +41,13 @@ from foldwise.stages.folds import folds, packed_name
 from foldwise.stages.kaggle import KERNEL
 from foldwise.stages.kernel_modules import check_modules
 from foldwise.stages.kernel_story import about, story
+from foldwise.stages.manifest import MANIFEST
 from foldwise.stages.run import Run
 from foldwise.stages.train import check_members, members_of
 from foldwise.stages.vectors import vector_sources
 
 DATASET = "kernel-dataset"
 DATASET_METADATA = "dataset-metadata.json"
-MANIFEST = "model.json"
 SUFFIXES = (".py", ".toml")  # of what is packed from src/
 
 
@@ -82,6 +83,8 @@ def build(run: Run, wishes: Wishes) -> None:
     user = check_user(wishes.user or credentials.user_name())
     name = kernel_name(run.paths.slug, wishes.name)
     given = [check_dataset(dataset) for dataset in wishes.datasets]
+    if wishes.time_budget:
+        parse_budget(wishes.time_budget)
     assigned = folds(run)
     check_modules(run, wishes.mode)
     if wishes.mode == "train":
@@ -94,7 +97,7 @@ def build(run: Run, wishes: Wishes) -> None:
     code_file = "kernel.ipynb" if wishes.notebook else "kernel.py"
     with atomic_folder(run.paths.output / DATASET) as folder:  # takes its place only if the script can, too
         if wishes.mode == "infer":
-            from foldwise.stages.pack import pack_model  # type: ignore[import-not-found,unused-ignore]
+            from foldwise.stages.pack import pack_model  # loads torch, which a kernel that trains can be built without
 
             pack_model(run, assigned, folder)
         for source in sources:
@@ -150,12 +153,16 @@ def job_of(run: Run, wishes: Wishes, datasets: list[str], folder: Path) -> Job:
         datasets: owner/name of those it needs, its own one first.
         folder: of its own one.
     """
-    settings = [part for setting in run.settings for part in ("--set", setting)]
-    if wishes.mode == "infer":
+    if wishes.mode == "infer":  # its settings are in the dataset
         manifest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
-        return Job(run.paths.slug, "infer", settings, datasets, manifest)
+        return Job(run.paths.slug, "infer", [], datasets, manifest)
+    return Job(run.paths.slug, "all", settings_of(run, wishes), datasets)
+
+
+def settings_of(run: Run, wishes: Wishes) -> list[str]:
+    """Options of this call that the training in the kernel gets too."""
     budget = ["--time-budget", wishes.time_budget] if wishes.time_budget else []
-    return Job(run.paths.slug, "all", settings + budget, datasets)
+    return [*(part for setting in run.settings for part in ("--set", setting)), *budget]
 
 
 def parts_of(run: Run, assigned: np.ndarray, mode: str) -> list[Part]:
@@ -167,36 +174,36 @@ def parts_of(run: Run, assigned: np.ndarray, mode: str) -> list[Part]:
     package = {name: text for name, text in content.items() if name.startswith("src/foldwise/")}
     modules = {name: text for name, text in content.items() if name not in package}
     heaviest = ", ".join(sorted(modules, key=lambda name: -len(modules[name]))[:3])
-    settings = {f"input/{slug}/{CONFIG}": run.paths.config.read_bytes()}
-    packed = pack_folds(assigned, run.competition.train_ids).encode() if mode == "train" else b""
-    return [
+    parts = [
         Part("package", package, "the package itself has grown; take out of src/foldwise what is not used"),
         Part("own modules", modules, f"move data out of the modules in src/ and delete those not used: {heaviest}"),
-        Part("settings", settings, f"shorten {run.paths.config}"),
-        Part(
-            "folds",
-            {f"folds/{packed_name(slug)}": packed} if packed else {},
-            "fewer folds take less (--set folds.n=…, and folds --force), and a kernel built with --infer carries none",
-        ),
     ]
+    if mode == "infer":
+        return parts
+    settings = {f"input/{slug}/{CONFIG}": run.paths.config.read_bytes()}
+    packed = {f"folds/{packed_name(slug)}": pack_folds(assigned, run.competition.train_ids).encode()}
+    fewer = "fewer folds take less (--set folds.n=…, and folds --force), and a kernel built with --infer carries none"
+    return [*parts, Part("settings", settings, f"shorten {run.paths.config}"), Part("folds", packed, fewer)]
 
 
 def code_of(run: Run, wishes: Wishes, job: Job, parts: list[Part]) -> str:
     """The script or the notebook."""
     values = values_of(job, pack(parts))
-    command = command_of(job, wishes)
+    command = command_of(run, wishes)
     if wishes.notebook:
         return notebook(*story(run, job, command), values)
     return fill(about(run, job, command), values)
 
 
-def command_of(job: Job, wishes: Wishes) -> str:
+def command_of(run: Run, wishes: Wishes) -> str:
     """The command that builds this kernel, without the folders of the machine it was built on."""
     names = [("--user", wishes.user), ("--name", wishes.name), *(("--dataset", name) for name in wishes.datasets)]
     given = [part for option, value in names if value for part in (option, value)]
     accelerator = ["--accelerator", wishes.accelerator] if wishes.accelerator != Wishes.accelerator else []
     form = [f"--{wishes.mode}", *["--notebook"] * wishes.notebook]
-    return shlex.join(["./run.sh", "kernel", "build", "-c", job.slug, *form, *given, *accelerator, *job.settings])
+    return shlex.join(
+        ["./run.sh", "kernel", "build", "-c", run.paths.slug, *form, *given, *accelerator, *settings_of(run, wishes)]
+    )
 
 
 def report(run: Run, parts: list[Part], total: int, path: Path, dataset: str) -> None:
