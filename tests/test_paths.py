@@ -53,6 +53,28 @@ def test_named_folders_win_and_debug_stays_apart(kaggle):
     assert debug.folds == kaggle / "out" / "x-debug" / "folds.csv"
 
 
+@pytest.mark.parametrize("mount", ["competitions/quora", "quora"])
+@pytest.mark.parametrize("dataset", ["datasets/ada/glove", "glove"])
+def test_a_named_folder_may_be_laid_out_as_mounts(kaggle, mount, dataset):
+    train = make(kaggle / "in" / mount / "train.csv")
+    config = make(kaggle / "repository" / "input" / "quora" / "competition.toml")
+    file = make(kaggle / "in" / dataset / "deep" / "g.txt")
+    found = resolve("quora", kaggle / "in", None, kaggle / "out", submission=kaggle / "s.csv")
+    assert found.table("train") == train
+    assert found.config == config
+    assert found.vectors("g") == VectorFile(file)
+    assert found.submission == kaggle / "s.csv"
+
+
+@pytest.mark.parametrize("dataset", ["datasets/ada/glove", "glove"])
+def test_vectors_of_a_mounted_dataset_come_last(kaggle, dataset):
+    mounted = make(kaggle / "kaggle" / "input" / dataset / "g.txt")
+    make(kaggle / "kaggle" / "input" / "competitions" / "x" / "train.csv")
+    assert resolve("x", None, None, None).vectors("g") == VectorFile(mounted)
+    own = make(kaggle / "repository" / "input" / "embeddings" / "g.txt")
+    assert resolve("x", None, None, None).vectors("g") == VectorFile(own)
+
+
 def test_two_forms_of_one_table_and_vectors_without_words_are_faults(kaggle):
     make(kaggle / "repository" / "input" / "x" / "train.csv")
     make(kaggle / "repository" / "input" / "x" / "train.tsv")
