@@ -126,6 +126,15 @@ def test_credentials_are_never_packed(build, workspace):
             assert not any(SECRET.encode() in content for content in contents_of(output / "kernel" / name).values())
 
 
+def test_a_module_that_holds_credentials_is_refused(build, checkout, workspace, monkeypatch):
+    monkeypatch.setenv("KAGGLE_KEY", SECRET)
+    (checkout / "src" / "mine.py").write_text(f"KEY = '{SECRET}'\n")
+    message = build(code=2)
+    assert "src/mine.py: holds your Kaggle credentials" in message
+    assert SECRET not in message
+    assert not (workspace / "output" / SLUG / "kernel").exists()
+
+
 def test_the_users_name_comes_from_whatever_tells_it(build, workspace, monkeypatch):
     folder = workspace / "home" / ".kaggle"
     folder.mkdir(parents=True)

@@ -94,6 +94,7 @@ def build(run: Run, wishes: Wishes) -> None:
     own = f"{user}/{shorten(name, '-vectors' if wishes.mode == 'train' else '-model')}"
     datasets = [own, *given] if travels else given
     parts = parts_of(run, assigned, wishes.mode)
+    check_secrets(parts)
     code_file = "kernel.ipynb" if wishes.notebook else "kernel.py"
     with atomic_folder(run.paths.output / DATASET) as folder:  # takes its place only if the script can, too
         if wishes.mode == "infer":
@@ -184,6 +185,19 @@ def parts_of(run: Run, assigned: np.ndarray, mode: str) -> list[Part]:
     packed = {f"folds/{packed_name(slug)}": pack_folds(assigned, run.competition.train_ids).encode()}
     fewer = "fewer folds take less (--set folds.n=…, and folds --force), and a kernel built with --infer carries none"
     return [*parts, Part("settings", settings, f"shorten {run.paths.config}"), Part("folds", packed, fewer)]
+
+
+def check_secrets(parts: list[Part]) -> None:
+    """Refuse to pack the credentials of Kaggle's client, should a module or a setting hold them.
+
+    Raises:
+        InputError: naming the file, not what is in it.
+    """
+    secrets = [value.encode() for value in credentials.secrets()]
+    for part in parts:
+        for name, content in part.files.items():
+            if any(secret in content for secret in secrets):
+                raise InputError(f"{name}: holds your Kaggle credentials, which a kernel would show; take them out")
 
 
 def code_of(run: Run, wishes: Wishes, job: Job, parts: list[Part]) -> str:

@@ -21,9 +21,9 @@ def about(run: Run, job: Job, command: str) -> str:
     datasets = f" and the dataset{'s' * (len(job.datasets) > 1)} {', '.join(job.datasets)}" if job.datasets else ""
     does = f"{what_it_does(run, job)} Everything but the data is packed below, each file with its hash. What runs is"
     needs = f"with the contest's files{datasets} among the kernel's inputs, and without internet."
-    return f"""{title_of(run)}: {purpose(job)}.
+    return f"""{title_of(run)}
 
-Built from a checkout of foldwise by
+foldwise, {purpose(job)}. Built from a checkout by
 
     {command}
 
@@ -35,7 +35,7 @@ Built from a checkout of foldwise by
 
 
 def title_of(run: Run) -> str:
-    """The contest's title, without the quotes and ends of line that a text around it could trip over."""
+    """The contest's title, in one line."""
     return " ".join((run.config.competition.title or run.paths.slug).split())
 
 
