@@ -63,11 +63,13 @@ def ids_of(path: Path) -> list[str]:
 
 
 def write_hidden(tables: Path, rows: int) -> list[str]:
-    """Replace test and sample of twin-binary by a hidden test set: other ids, unseen words, empty texts; → its ids."""
+    """Replace a twin's test and sample by a hidden test set: other ids, unseen words, empty texts; → the sample's ids."""
+    with (tables / "sample_submission.csv").open(encoding="utf-8", newline="") as file:
+        header = next(csv.reader(file))
     ids = [f"hidden-{number}" for number in range(rows)]
     texts = ["", " ", "zyxwv quuxly 🂡", "a film that is great", "NA"]
     with (tables / "test.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["id", "text"], *((name, texts[row % 5]) for row, name in enumerate(ids))])
     with (tables / "sample_submission.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([["id", "prediction"], *((name, 0) for name in reversed(ids))])
+        csv.writer(file).writerows([header, *([name, *[0] * (len(header) - 1)] for name in reversed(ids))])
     return ids[::-1]

@@ -42,7 +42,24 @@ def build(cli_here, workspace):
     return run
 
 
-def test_both_kinds_of_script_alone_give_the_bytes_of_home(build, cli_here, workspace, tmp_path):
+def run_cells(path: Path) -> list[Any]:
+    """Run a notebook's cells in one namespace; → what each of them ends with, as a notebook would show it."""
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    shown = []
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        body = ast.parse(cell.source).body
+        last = body.pop() if isinstance(body[-1], ast.Expr) else None
+        exec(compile(ast.Module(body, []), cell.id, "exec"), namespace)
+        if last is not None:
+            shown.append(eval(compile(ast.Expression(last.value), cell.id, "eval"), namespace))
+    return [value for value in shown if value is not None]
+
+
+def test_both_kinds_of_kernel_alone_give_the_bytes_of_home(build, cli_here, workspace, tmp_path, monkeypatch):
     slug = "twin-multilabel"  # whose submission holds probabilities
     cli_here("all", "-c", slug, *SETTINGS)
     at_home = (workspace / "output" / slug / "submission.csv").read_bytes()
@@ -66,43 +83,13 @@ def test_both_kinds_of_script_alone_give_the_bytes_of_home(build, cli_here, work
         "model.json: not the model this kernel was built with, but another version of the dataset ada/" in done.stderr
     )
 
-
-def test_a_notebook_that_predicts_follows_a_hidden_test_set(build, cli_here, workspace, tmp_path, monkeypatch):
-    cli_here("all", "-c", SLUG, *SETTINGS)
-    folder, datasets = build("--infer", "--notebook")
-    ids = write_hidden(workspace / "input" / SLUG, rows=56)
-    working = lay_out(tmp_path / "kaggle", workspace / "input" / SLUG, SLUG, datasets, old=True)
+    folder, datasets = build("--infer", "--notebook", slug=slug)
+    ids = write_hidden(workspace / "input" / slug, rows=56)
+    working = lay_out(tmp_path / "hidden", workspace / "input" / slug, slug, datasets, old=True)
     monkeypatch.chdir(working)
     (head,) = run_cells(folder / "kernel.ipynb")
     assert ids_of(working / "submission.csv") == ids
     assert list(head["id"]) == ids[:5]
-
-
-def test_the_submission_follows_a_hidden_test_set_in_the_older_mounts(build, workspace, tmp_path):
-    folder, datasets = build()
-    ids = write_hidden(workspace / "input" / SLUG, rows=56)
-    working = lay_out(tmp_path / "kaggle", workspace / "input" / SLUG, SLUG, datasets, old=True)
-    done = run_alone(folder / "kernel.py", working)
-    assert done.returncode == 0, done.stderr
-    assert "small.vec: read" in done.stdout
-    assert ids_of(working / "submission.csv") == ids
-
-
-def run_cells(path: Path) -> list[Any]:
-    """Run a notebook's cells in one namespace; → what each of them ends with, as a notebook would show it."""
-    notebook = nbformat.read(path, as_version=4)
-    nbformat.validate(notebook)
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    shown = []
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        body = ast.parse(cell.source).body
-        last = body.pop() if isinstance(body[-1], ast.Expr) else None
-        exec(compile(ast.Module(body, []), cell.id, "exec"), namespace)
-        if last is not None:
-            shown.append(eval(compile(ast.Expression(last.value), cell.id, "eval"), namespace))
-    return [value for value in shown if value is not None]
 
 
 def test_the_notebook_runs_cell_by_cell_on_fewer_rows(build, workspace, tmp_path, monkeypatch, capfd):
@@ -140,13 +127,15 @@ def image(tmp_path_factory) -> Path:
     return folder / "bin" / "python"
 
 
-def test_the_script_runs_with_the_versions_of_kaggles_image(build, workspace, tmp_path, image):
+def test_a_hidden_test_set_in_the_older_mounts_with_the_versions_of_kaggles_image(build, workspace, tmp_path, image):
     folder, datasets = build()
-    working = lay_out(tmp_path / "kaggle", workspace / "input" / SLUG, SLUG, datasets)
+    ids = write_hidden(workspace / "input" / SLUG, rows=56)
+    working = lay_out(tmp_path / "kaggle", workspace / "input" / SLUG, SLUG, datasets, old=True)
     done = run_alone(folder / "kernel.py", working, image)
     assert done.returncode == 0, done.stderr
-    assert ids_of(working / "submission.csv") == ids_of(workspace / "input" / SLUG / "sample_submission.csv")
-    code = "import numpy, pandas, sklearn, pydantic; print(numpy.__version__, pandas.__version__, sklearn.__version__)"
+    assert "small.vec: read" in done.stdout
+    assert ids_of(working / "submission.csv") == ids
+    code = "import numpy, pandas, sklearn; print(numpy.__version__, pandas.__version__, sklearn.__version__)"
     found = subprocess.run([image, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.split() == ["2.0.2", "2.2.2", "1.6.1"]
 
