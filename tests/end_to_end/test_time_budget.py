@@ -109,6 +109,7 @@ def test_the_budget_is_kept_and_a_valid_submission_stands_from_the_first_fold_on
     assert len(standing) > 0 or len(used) == 1
     shown = "time budget 1 min 40 s, 5% of it kept in hand" in done.stdout
     assert shown == (speed != "everything fits")
+    assert ("used; nothing was left out" in done.stdout) == (not facts["dropped_folds"] and not facts["shortened"])
     oof = pd.read_csv(output / "oof.csv")
     assert oof.prediction.notna().tolist() == oof.fold.isin(used).tolist()
     assert len(oof) == 20
@@ -129,6 +130,8 @@ def test_a_budget_run_goes_on_where_it_stopped_and_a_free_one_makes_all_of_it_wh
     output = workspace / "output" / "twin-binary"
     first = json.loads((output / "summary.json").read_text())
     assert [fold["fold"] for fold in first["folds"]] == [0]
+    cli_here("report", "-c", "twin-binary", *[part for setting in [*SETTINGS, slow] for part in ("--set", setting)])
+    assert "fold 0" in (output / "report.html").read_text(encoding="utf-8")
     kept = (output / "bilstm" / "fold0" / "fold.json").read_bytes()
     (shortened,) = first["budget"]["shortened"]
     assert shortened["of"] == 4

@@ -46,6 +46,8 @@ def report(run: Run) -> None:
     labels = run.config.columns.target if run.config.competition.task in CLASS_TASKS else []
     strings = dict.fromkeys(["id", *labels], str)  # 01 is another class than 1
     oof = pd.read_csv(run.paths.output / "oof.csv", dtype=strings, keep_default_na=False)
+    predicted = [name for name in oof if name.startswith("prediction")]
+    oof = oof[oof[predicted[0]].astype(str) != ""].astype(dict.fromkeys(predicted, float))  # a time budget drops folds
     lengths = TokenStore.open(run.paths.tokens).lengths
     parts = [
         f"<h1>{html.escape(run.config.competition.title or run.paths.slug)}</h1>",
