@@ -1,7 +1,7 @@
-"""What a person sees of folds that train, without a terminal."""
+"""What a person sees of folds that train or predict, without a terminal."""
 
 from foldwise import console
-from foldwise.console import FoldProgress
+from foldwise.console import FoldProgress, RowProgress
 
 
 def test_a_long_epoch_is_not_silent(monkeypatch, capsys):
@@ -18,3 +18,17 @@ def test_a_long_epoch_is_not_silent(monkeypatch, capsys):
         "train     bilstm fold 0: step 140 of 1,000, 14 min 20 s left if not stopped early",
     ]
     progress.close()
+
+
+def test_many_rows_are_not_predicted_in_silence(monkeypatch, capsys):
+    now = 0.0
+    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+    progress = RowProgress("infer", 4000)
+    for _ in range(15):
+        now += 10.0
+        progress.update(100)
+    progress.close()
+    assert capsys.readouterr().out.splitlines() == [
+        "infer     700 of 4,000 rows, 5 min 30 s left",
+        "infer     1,400 of 4,000 rows, 4 min 20 s left",
+    ]

@@ -243,6 +243,24 @@ def run_report(run: Run) -> None:
     report(run)
 
 
+@app.command("infer")
+def run_infer(
+    weights: Annotated[Path, typer.Option("--weights", metavar="DIR", help="As `kernel build --infer` packed them.")],
+    competition: Annotated[
+        str, typer.Option("--competition", "-c", metavar="SLUG", help="Folder below input/.")
+    ] = DEFAULT,
+    device: Annotated[Device, typer.Option(help="auto takes a GPU if it works.")] = Device.auto,  # type: ignore[valid-type]
+    input_: InputFolder = None,
+    output: OutputFolder = None,
+    traceback: Traceback = False,
+) -> None:
+    """Predict the test table with packed weights (kernel build --infer); trains nothing."""
+    from foldwise.stages.infer import infer
+
+    paths = resolve(competition, input_, None, output)
+    guarded(lambda: infer(paths, weights, device.value), traceback)  # type: ignore[attr-defined]
+
+
 @app.command("init")
 def run_init(
     slug: Annotated[str, typer.Argument(help="Folder below input/ with train, test and sample_submission.")],

@@ -34,6 +34,34 @@ def bar(stage: str, total: int, unit: str) -> Iterator["tqdm[Any]"]:
         yield shown
 
 
+class RowProgress:
+    """Rows done of many: a bar on a terminal; elsewhere a line a minute.
+
+    Args:
+        stage: name of the command.
+        total: rows.
+    """
+
+    def __init__(self, stage: str, total: int) -> None:
+        self.bar = tqdm(total=total, desc=stage, unit=" rows", unit_scale=True, leave=False, disable=None)
+        self.stage, self.total, self.done = stage, total, 0
+        self.started = self.spoken = time.monotonic()
+
+    def update(self, rows: int) -> None:
+        """So many more are done."""
+        self.bar.update(rows)
+        self.done += rows
+        now = time.monotonic()
+        if self.bar.disable and now - self.spoken > QUIET_SECONDS:
+            left = (now - self.started) * (self.total - self.done) / self.done
+            say(self.stage, f"{self.done:,} of {self.total:,} rows, {duration(left)} left")
+            self.spoken = now
+
+    def close(self) -> None:
+        """Clear the bar."""
+        self.bar.close()
+
+
 class RelayedBar:
     """Shows the bar of another program: on a terminal as it moves, elsewhere its state once a minute."""
 

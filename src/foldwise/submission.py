@@ -1,5 +1,6 @@
 """The submission: built on the sample's ids and columns, checked before and after writing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class Format:
         kind: hard labels, probabilities or values.
         task: with `kind` decides what a valid value is.
         names: the C outputs; the class labels of a multiclass task, and, rising, of an ordinal one.
+        numbered: the sample's file has no id column; that in `sample` counts its rows.
     """
 
     sample: pd.DataFrame
@@ -37,6 +39,20 @@ class Format:
     kind: Kind
     task: Task
     names: list[str]
+    numbered: bool = False
+
+
+def in_sample_order(form: Format, ids: Sequence[str], predictions: np.ndarray) -> np.ndarray:
+    """(M, C) predictions of the rows `ids`, in the order of the sample's."""
+    row_of = {row_id: row for row, row_id in enumerate(ids)}
+    return predictions[[row_of[row_id] for row_id in form.sample[form.id_column]]]
+
+
+def make_submission(form: Format, predictions: np.ndarray, cuts: np.ndarray) -> pd.DataFrame:
+    """The table to write, checked; arguments and errors as of `build_submission` and `check_submission`."""
+    frame = build_submission(form, predictions, cuts)
+    check_submission(form, frame)
+    return frame.drop(columns=form.id_column) if form.numbered else frame
 
 
 def build_submission(form: Format, predictions: np.ndarray, cuts: np.ndarray | None = None) -> pd.DataFrame:

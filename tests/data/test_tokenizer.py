@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from foldwise.config import Tokens
 from foldwise.data import tokenizer as module
-from foldwise.data.tokenizer import PAD, UNK, build_tokenizer, tokenize
+from foldwise.data.tokenizer import PAD, UNK, build_tokenizer, length_limit, tokenize, tokenize_further
 
 
 def pieces(text: str, **settings: str) -> list[str]:
@@ -68,6 +68,8 @@ def test_cuts_keep_the_part_asked_for_and_a_share_gives_the_limit():
     for share, longest in (("100%", 7), ("67%", 7), ("66%", 3), ("33%", 1)):  # of the 3 training texts: 0, 3 and 7
         store, _, _ = tokenize(texts, 3, Tokens(max_length=share), lambda _: None)
         assert store.lengths.tolist() == [min(length, longest) for length in (7, 3, 0, 6)], share
+        assert length_limit(Tokens(max_length=share), store, 3) == longest
+    assert length_limit(Tokens(max_length=5), store, 3) == 5
 
 
 def test_columns_are_parted_by_a_token_of_its_own():
@@ -114,3 +116,43 @@ def test_chunks_do_not_matter_and_progress_counts_all(monkeypatch):
     assert whole[1] == parts[1]
     assert whole[0].tokens.tolist() == parts[0].tokens.tolist()
     assert sum(seen) == 2 * len(TEXTS)
+
+
+@given(
+    texts=st.lists(st.text("ab cd", max_size=12), min_size=1, max_size=6),
+    vocabulary=st.sampled_from(["train", "train+test"]),
+    min_count=st.integers(1, 2),
+    max_size=st.integers(1, 9),
+    cut=st.integers(1, 4),
+)
+def test_texts_that_the_vocabulary_was_made_with_are_the_same_when_they_come_again(
+    texts, vocabulary, min_count, max_size, cut
+):
+    settings = Tokens(vocabulary=vocabulary, min_count=min_count, max_size=max_size, max_length=cut)
+    store, words, _ = tokenize(["a b", *texts], 1, settings, lambda _: None)
+    again, new, counts = tokenize_further(texts, words, settings, lambda _: None)
+    assert (new, counts.tolist()) == ([], [])
+    assert again.tokens.tolist() == store.tokens[store.offsets[1] :].tolist()
+    assert again.offsets.tolist() == (store.offsets[1:] - store.offsets[1]).tolist()
+
+
+def test_new_words_follow_the_known_ones_as_far_as_settings_let_them():
+    words = ["<pad>", "<unk>", "film", "the"]
+    texts = ["unseen film unseen", "b a <pad> the", ""]
+    both = [*words, "unseen", "a", "b"]
+    store, new, counts = tokenize_further(texts, words, Tokens(), lambda _: None)
+    assert [*words, *new] == both
+    assert counts.tolist() == [2, 1, 1]
+    assert [words_of(store, both, row) for row in range(3)] == [text.replace("pad", "unk").split() for text in texts]
+    at_home, known, _ = tokenize(texts, 0, Tokens(), lambda _: None)  # which takes <pad> in a text for the same
+    assert [words_of(at_home, known, row) for row in range(3)] == [words_of(store, both, row) for row in range(3)]
+    for kept, chosen in (
+        (["unseen"], Tokens(min_count=2)),
+        (["unseen", "a"], Tokens(max_size=4)),
+        ([], Tokens(max_size=2)),
+        ([], Tokens(vocabulary="train")),
+    ):
+        store, new, _ = tokenize_further(texts, words, chosen, lambda _: None)
+        assert new == kept
+        expected = [word if word in [*words, *kept] else "<unk>" for word in texts[0].split()]
+        assert words_of(store, both, 0) == expected

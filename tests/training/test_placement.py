@@ -7,7 +7,13 @@ import torch
 from test_fold import make_data, recipe
 
 from foldwise.training import placement
-from foldwise.training.placement import folds_at_once, place_on_cpu, place_on_gpus, threads_per_fold
+from foldwise.training.placement import (
+    folds_at_once,
+    place_on_cpu,
+    place_on_gpus,
+    place_prediction,
+    threads_per_fold,
+)
 from foldwise.training.precision import Runtime
 
 
@@ -62,3 +68,21 @@ def test_folds_are_dealt_to_all_gpus_by_the_largest_member(monkeypatch):
     for slot in range(4):
         placed.prepare(slot)
     assert chosen == [0, 1, 0, 1]
+
+
+def test_predictions_are_dealt_to_all_gpus_or_cores_if_there_are_many(monkeypatch):
+    monkeypatch.setattr(placement, "count_cores", lambda: 8)
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    for threads, workers in ((1, 8), (3, 2), (16, 1)):
+        placed = place_prediction(cpu, threads, 10**9)
+        assert (placed.workers, placed.threads) == (workers, threads)
+    assert place_prediction(cpu, 1, 1000).workers == 1
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    placed = place_prediction(cuda, 3, 10**9)
+    assert placed.workers == 2
+    assert place_prediction(cuda, 3, 1000).workers == 1
+    for slot in range(2):
+        placed.prepare(slot)
+    assert chosen == [0, 1]

@@ -57,6 +57,25 @@ class Competition:
     empty: dict[str, int]
 
 
+@dataclass(frozen=True)
+class ToPredict:
+    """What the contest asks for: the test table and the sample, checked against each other.
+
+    Attributes:
+        ids: M ids in file order.
+        texts: of each text column the texts of the rows.
+        features: (M, D) float64 of the columns given as features; NaN where a cell is empty.
+        sample: as `Competition.sample`.
+        sample_columns: as `Competition.sample_columns`.
+    """
+
+    ids: list[str]
+    texts: list[list[str]]
+    features: np.ndarray
+    sample: pd.DataFrame
+    sample_columns: list[str]
+
+
 def load_competition(config: Config, paths: Paths, debug: bool = False) -> Competition:
     """Read and check train, test and sample_submission.
 
@@ -69,13 +88,10 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
     columns = config.columns
     train, test, sample = (open_table(config, paths, name) for name in ("train", "test", "sample_submission"))
     check_columns(train, [*columns.of_both, *columns.of_train], columns.ignore)
-    check_columns(test, columns.of_both, [*columns.ignore, *columns.of_train])
-    for table in (train, test):
-        check_unique(table, columns.id)
+    check_unique(train, columns.id)
     targets = encode_extras(train, config, encode_targets(train, config))
-    sample_columns = check_sample(config, sample, targets, train)
-    check_same_ids(test, sample, columns.id)
-    features = np.vstack([read_features(table, columns.features) for table in (train, test)])
+    asked = check_test(config, test, sample, targets, train.path.name)
+    features = np.vstack([read_features(train, columns.features), asked.features])
 
     rows, test_rows = np.arange(len(train)), np.arange(len(test))
     if debug:
@@ -83,23 +99,59 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
         rows, test_rows = (np.sort(rng.permutation(n)[:DEBUG_ROWS]) for n in (len(train), len(test)))
         features = features[np.concatenate([rows, len(train) + test_rows])]
         targets = targets.take(rows)
-    train_frame, test_frame = train.frame.iloc[rows], test.frame.iloc[test_rows]
-    texts = {
-        name: [list(frame[column]) for column in columns.text]
-        for name, frame in (("train", train_frame), ("test", test_frame))
-    }
+    frame = train.frame.iloc[rows]
+    train_texts = [list(frame[column]) for column in columns.text]
+    test_ids = [asked.ids[row] for row in test_rows.tolist()]
+    test_texts = [[texts[row] for row in test_rows.tolist()] for texts in asked.texts]
     return Competition(
-        train_ids=list(train_frame[columns.id]),
-        train_texts=texts["train"],
+        train_ids=list(frame[columns.id]),
+        train_texts=train_texts,
         features=features,
         targets=targets,
-        groups=list(train_frame[columns.group]) if columns.group else None,
-        test_ids=list(test_frame[columns.id]),
-        test_texts=texts["test"],
-        sample=sample.frame[sample.frame[columns.id].isin(test_frame[columns.id])],
-        sample_columns=sample_columns,
-        empty={name: sum(not text.strip() for text in join_texts(part)) for name, part in texts.items()},
+        groups=list(frame[columns.group]) if columns.group else None,
+        test_ids=test_ids,
+        test_texts=test_texts,
+        sample=asked.sample[asked.sample[columns.id].isin(test_ids)],
+        sample_columns=asked.sample_columns,
+        empty={name: count_empty(texts) for name, texts in (("train", train_texts), ("test", test_texts))},
     )
+
+
+def load_test(config: Config, paths: Paths, targets: Targets) -> ToPredict:
+    """Read and check test and sample_submission alone.
+
+    Args:
+        targets: what a training table gave; that they are of no rows does not matter.
+
+    Raises:
+        InputError: any fault of either file.
+    """
+    test, sample = (open_table(config, paths, name) for name in ("test", "sample_submission"))
+    return check_test(config, test, sample, targets, "the training table")
+
+
+def check_test(config: Config, test: Table, sample: Table, targets: Targets, train: str) -> ToPredict:
+    """Hold test and sample against each other and against what the training table gave.
+
+    Args:
+        train: what to call the training table in a message.
+
+    Raises:
+        InputError: any fault of either table.
+    """
+    columns = config.columns
+    check_columns(test, columns.of_both, [*columns.ignore, *columns.of_train])
+    check_unique(test, columns.id)
+    sample_columns = check_sample(config, sample, targets, train)
+    check_same_ids(test, sample, columns.id)
+    texts = [test.column(name) for name in columns.text]
+    features = read_features(test, columns.features)
+    return ToPredict(test.column(columns.id), texts, features, sample.frame, sample_columns)
+
+
+def count_empty(texts: Sequence[Sequence[str]]) -> int:
+    """How many rows have no text in any column."""
+    return sum(not text.strip() for text in join_texts(texts))
 
 
 def open_table(config: Config, paths: Paths, name: TableName) -> Table:
@@ -131,7 +183,7 @@ def read_features(table: Table, columns: list[str]) -> np.ndarray:
     return features
 
 
-def check_sample(config: Config, sample: Table, targets: Targets, train: Table) -> list[str]:
+def check_sample(config: Config, sample: Table, targets: Targets, train: str) -> list[str]:
     """The prediction columns of the sample, in the order of the model's outputs.
 
     A single column may have any name (train says `target`, the sample `prediction`); several must be the target
@@ -149,7 +201,7 @@ def check_sample(config: Config, sample: Table, targets: Targets, train: Table) 
     expected = config.columns.target if of_classes else targets.columns
     if targets.task == "multiclass" and kind == "probability" and (lacking := sorted(set(given) - set(targets.names))):
         raise InputError(
-            f"{sample.path}: asks for the classes {', '.join(map(repr, lacking))}, which no row of {train.path.name} "
+            f"{sample.path}: asks for the classes {', '.join(map(repr, lacking))}, which no row of {train} "
             f"has ({', '.join(map(repr, targets.names))}); is it the whole file, and are the labels spelt alike?"
         )
     if len(expected) != 1 or len(given) != 1:

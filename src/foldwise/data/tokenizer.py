@@ -8,6 +8,7 @@ faster than splitting it again. Texts are then put together from the runs by num
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Literal
 
@@ -68,6 +69,59 @@ def tokenize(
         The token store of the N + M texts; the V words in id order, most frequent first after `<pad>` and `<unk>`;
         (V,) int64 counts of each in the rows the vocabulary was made from.
     """
+    store, word_of = split_texts(texts, n_train, settings, progress)
+    seen = store.tokens[: store.offsets[n_train]] if settings.vocabulary == "train" else store.tokens
+    counts = np.bincount(seen, minlength=len(word_of))
+    kept = most_frequent(word_of, counts, settings.min_count)[: settings.max_size]
+    new_id = np.full(len(counts), UNK, dtype=np.int32)
+    new_id[kept] = np.arange(len(SPECIAL), len(SPECIAL) + len(kept), dtype=np.int32)
+    words = SPECIAL + [word_of[number] for number in kept.tolist()]
+    unknown = counts.sum() - counts[kept].sum()
+    return replace(store, tokens=new_id[store.tokens]), words, np.concatenate([[0, unknown], counts[kept]])
+
+
+def tokenize_further(
+    texts: Sequence[str], words: Sequence[str], settings: Tokens, progress: Callable[[int], object]
+) -> tuple[TokenStore, list[str], np.ndarray]:
+    """Tokenize texts that were not there when the vocabulary was made.
+
+    Words that it lacks are `<unk>` where it was made of training texts alone. Where test texts had a say in it those of
+    these texts have the same: their words are appended, as far as `min_count` and `max_size` let them.
+
+    Args:
+        texts: M texts.
+        words: V words in id order.
+        settings: as they were, with `max_length` as a number.
+        progress: called with the number of texts done; twice over all texts.
+
+    Returns:
+        The token store of the M texts; the V' new words, whose ids follow, most frequent first; (V',) int64 counts.
+    """
+    store, word_of = split_texts(texts, 0, settings, progress)
+    id_of = {word: number for number, word in enumerate(words) if number >= len(SPECIAL)}  # no text means padding
+    new_id = np.array([id_of.get(word, UNK) for word in word_of], dtype=np.int32)
+    counts = np.bincount(store.tokens, minlength=len(word_of))
+    counts[new_id != UNK] = 0  # known, and not to be chosen again
+    room = settings.max_size - (len(words) - len(SPECIAL)) if settings.vocabulary == "train+test" else 0
+    kept = most_frequent(word_of, counts, settings.min_count)[:room]
+    new_id[kept] = np.arange(len(words), len(words) + len(kept), dtype=np.int32)
+    return replace(store, tokens=new_id[store.tokens]), [word_of[number] for number in kept.tolist()], counts[kept]
+
+
+def split_texts(
+    texts: Sequence[str], n_train: int, settings: Tokens, progress: Callable[[int], object]
+) -> tuple[TokenStore, list[str]]:
+    """Split texts into words and cut them to length.
+
+    Args:
+        texts: N training texts followed by others.
+        n_train: N, the texts that a `max_length` such as "95%" is a share of.
+        settings: case, `max_length`, which part of a longer text stays.
+        progress: called with the number of texts done; twice over all texts.
+
+    Returns:
+        The texts as numbers of words, and the words by number, in no order, `<pad>` and `<unk>` first.
+    """
     forms, runs, run_offsets = number_runs(texts, progress)
     tokenizer = build_tokenizer(settings, {})
     tokenizer.train_from_iterator(
@@ -78,18 +132,30 @@ def tokenize(
     if isinstance(limit, str):
         limit = limit_of_share(float(limit[:-1]) / 100, np.diff(encoded[1]), runs, run_offsets[: n_train + 1])
     flat, offsets = expand_runs(encoded, runs, run_offsets, limit, settings.cut, progress)
-    seen = flat[: offsets[n_train]] if settings.vocabulary == "train" else flat
-    counts = np.bincount(seen, minlength=tokenizer.get_vocab_size())
-    word_of = {number: word for word, number in tokenizer.get_vocab().items()}
-    # Most frequent first, ties by word, so that a cut by size is the same everywhere.
+    vocabulary = tokenizer.get_vocab()
+    return TokenStore(flat, offsets), sorted(vocabulary, key=vocabulary.__getitem__)
+
+
+def most_frequent(word_of: Sequence[str], counts: np.ndarray, least: int) -> np.ndarray:
+    """Numbers of the words that occur `least` times, most frequent first, ties by word, so that a cut by size is the
+    same everywhere; the special ones left out.
+    """
     by_word = np.array(sorted(range(len(SPECIAL), len(counts)), key=word_of.__getitem__), dtype=np.int64)
     order = by_word[np.argsort(-counts[by_word], kind="stable")]
-    kept = order[counts[order] >= settings.min_count][: settings.max_size]
-    new_id = np.full(len(counts), UNK, dtype=np.int32)
-    new_id[kept] = np.arange(len(SPECIAL), len(SPECIAL) + len(kept), dtype=np.int32)
-    words = SPECIAL + [word_of[number] for number in kept.tolist()]
-    unknown = counts.sum() - counts[kept].sum()
-    return TokenStore(new_id[flat], offsets), words, np.concatenate([[0, unknown], counts[kept]])
+    return order[counts[order] >= least]
+
+
+def length_limit(settings: Tokens, store: TokenStore, n_train: int) -> int:
+    """`max_length` as the number of tokens that the texts of a store were cut to.
+
+    A share such as "95%" stands for the length of one of the training texts, which is therefore the longest of them.
+
+    Args:
+        n_train: N, training texts, which come first in the store.
+    """
+    if isinstance(settings.max_length, int):
+        return settings.max_length
+    return max(1, int(np.diff(store.offsets[: n_train + 1]).max()))
 
 
 def number_runs(texts: Sequence[str], progress: Callable[[int], object]) -> tuple[list[str], np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from foldwise.metrics import best_cuts, metric_for
 from foldwise.stages.run import Run, differences
 from foldwise.stages.tokens import check_tokens
 from foldwise.stages.train import inputs_of, members_of, read_predictions
-from foldwise.submission import Format, build_submission, check_submission
+from foldwise.submission import Format, in_sample_order, make_submission
 
 Records = dict[str, dict[int, dict[str, Any]]]  # of each member, fold by fold
 
@@ -139,14 +139,10 @@ def submission_of(run: Run, blend: Blend) -> tuple[np.ndarray, pd.DataFrame]:
         kind=config.submission.kind,
         task=targets.task,
         names=targets.names,
+        numbered="sample_submission" in config.files.numbered,
     )
-    row_of = {row_id: row for row, row_id in enumerate(competition.test_ids)}
-    ordered = blend.test[[row_of[row_id] for row_id in form.sample[form.id_column]]]
-    frame = build_submission(form, ordered, blend.cuts)
-    check_submission(form, frame)
-    if "sample_submission" in config.files.numbered:  # its id was ours
-        frame = frame.drop(columns=form.id_column)
-    return ordered, frame
+    ordered = in_sample_order(form, competition.test_ids, blend.test)
+    return ordered, make_submission(form, ordered, blend.cuts)
 
 
 def given_weights(weights: str | dict[str, float], members: list[str]) -> np.ndarray:

@@ -59,15 +59,20 @@ class Run:
         """The tables, read and checked at first use, once."""
         competition = load_competition(self.config, self.paths, self.debug)
         for name, count in competition.empty.items():
-            if count:
-                texts = "1 text is empty and" if count == 1 else f"{count} texts are empty and"
-                warn(f"{self.paths.table(name)}: {texts} will be predicted from no words at all")
+            warn_of_empty(self.paths.table(name), count)
         return competition
 
     def record_seconds(self, stage: str, seconds: float) -> None:
         """Remember how long a stage took when it last ran, for summary.json."""
         path = self.paths.output / "seconds.json"
         write_json(path, {**(read_json(path) or {}), stage: round(seconds, 2)})
+
+
+def warn_of_empty(path: Path, count: int) -> None:
+    """Say how many texts of a table are empty, if any are."""
+    if count:
+        texts = "1 text is empty and" if count == 1 else f"{count} texts are empty and"
+        warn(f"{path}: {texts} will be predicted from no words at all")
 
 
 def check_config(config: Config, slug: str) -> None:

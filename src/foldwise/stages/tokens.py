@@ -4,6 +4,7 @@
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from foldwise.config import Tokens
 from foldwise.console import bar, duration, say
-from foldwise.data.competition import Competition, join_texts
+from foldwise.data.competition import join_texts
 from foldwise.data.embeddings import build_vectors, random_vectors
 from foldwise.data.features import text_features
 from foldwise.data.tokenizer import SEPARATOR, tokenize
@@ -51,11 +52,12 @@ def tokens(run: Run) -> None:
     why = "there were none" if reasons == ["missing"] else "; ".join(reasons) or "--force"
     competition, settings = run.competition, run.config.recipe.tokens
     start = time.perf_counter()
-    texts, columns = texts_of(competition, settings)
+    both = [[*train, *test] for train, test in zip(competition.train_texts, competition.test_texts, strict=True)]
+    texts, columns = texts_of(both, settings)
     with bar("tokens", 2 * len(texts), "texts") as shown:
         store, words, counts = tokenize(texts, columns * len(competition.train_ids), settings, shown.update)
     store = replace(store, columns=columns)
-    features = features_of(competition, settings)
+    features = features_of(both, competition.features, settings)
     if settings.vectors == ["none"]:
         vectors, coverage = random_vectors(len(words), settings.dimension), None
     else:
@@ -80,12 +82,15 @@ def tokens(run: Run) -> None:
         say("tokens", line)
 
 
-def texts_of(competition: Competition, settings: Tokens) -> tuple[list[str], int]:
-    """The texts to tokenize, training rows first, and how many of them a row has."""
-    both = [[*train, *test] for train, test in zip(competition.train_texts, competition.test_texts, strict=True)]
+def texts_of(columns: Sequence[Sequence[str]], settings: Tokens) -> tuple[list[str], int]:
+    """The texts to tokenize, row after row, and how many of them a row has.
+
+    Args:
+        columns: of each text column the texts of the rows.
+    """
     if settings.columns == "apart":
-        return [text for row in zip(*both, strict=True) for text in row], len(both)
-    return list(join_texts(both, f" {SEPARATOR} ")), 1
+        return [text for row in zip(*columns, strict=True) for text in row], len(columns)
+    return list(join_texts(columns, f" {SEPARATOR} ")), 1
 
 
 def texts_and_features(run: Run) -> tuple[int, int]:
@@ -95,12 +100,16 @@ def texts_and_features(run: Run) -> tuple[int, int]:
     return texts, len(columns.features) + len(settings.features)
 
 
-def features_of(competition: Competition, settings: Tokens) -> np.ndarray:
-    """(N + M, D) float64: numbers from the texts, then those from columns of the tables."""
+def features_of(columns: Sequence[Sequence[str]], given: np.ndarray, settings: Tokens) -> np.ndarray:
+    """(n, D) float64: numbers from the texts, then those from columns of the tables.
+
+    Args:
+        columns: of each text column the texts of n rows.
+        given: (n, …) float64 from columns of the tables.
+    """
     if not settings.features:
-        return competition.features
-    texts = [*join_texts(competition.train_texts), *join_texts(competition.test_texts)]
-    return np.hstack([text_features(texts, settings.features), competition.features])
+        return given
+    return np.hstack([text_features(join_texts(columns), settings.features), given])
 
 
 def check_tokens(run: Run) -> str:

@@ -62,13 +62,20 @@ def read_table(source: VectorFile, wanted: set[bytes], cache: Path) -> VectorTab
         if (table := recall(path, source.file_name)) is not None:
             say("tokens", f"{source.file_name}: {len(table.words):,} rows of use, as read before")
             return table
+    table = read_rows(source, wanted, "tokens")
+    if source.suffix != ".safetensors":
+        remember(path, table)
+    return table
+
+
+def read_rows(source: VectorFile, wanted: set[bytes], stage: str) -> VectorTable:
+    """The wanted rows, from the file itself."""
     start = time.perf_counter()
-    with bar("tokens", size_of(source), "B") as shown:
+    with bar(stage, size_of(source), "B") as shown:
         table = read_vectors(source, wanted, shown.update)
     if source.suffix != ".safetensors":
         seconds = duration(time.perf_counter() - start)
-        say("tokens", f"{source.file_name}: read {len(table.words):,} rows of use in {seconds}")
-        remember(path, table)
+        say(stage, f"{source.file_name}: read {len(table.words):,} rows of use in {seconds}")
     return table
 
 

@@ -91,10 +91,27 @@ def build_source(data: FoldData, train_rows: np.ndarray, scale: "Scale | Identit
 
 def standardise(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """(N + M, D) float32 with mean 0 and spread 1 over `rows`; unknown values become that mean."""
-    known = np.isfinite(features)
-    filled = np.where(known, features, 0.0)
-    counts = np.maximum(known[rows].sum(axis=0), 1)
-    mean = filled[rows].sum(axis=0) / counts
-    centred = np.where(known, filled - mean, 0.0)
-    spread = np.sqrt((centred[rows] ** 2).sum(axis=0) / counts)
-    return (centred / np.where(spread > 0, spread, 1)).astype(np.float32)
+    return FeatureScale.of(features, rows).apply(features)
+
+
+@dataclass(frozen=True)
+class FeatureScale:
+    """(D,) mean and spread of the known numbers beside the text of a fold's training rows."""
+
+    mean: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, features: np.ndarray, rows: np.ndarray) -> "FeatureScale":
+        """Of `rows` of (n, D) numbers, NaN where unknown."""
+        known = np.isfinite(features[rows])
+        counts = np.maximum(known.sum(axis=0), 1)
+        mean = np.where(known, features[rows], 0.0).sum(axis=0) / counts
+        centred = np.where(known, features[rows] - mean, 0.0)
+        spread = np.sqrt((centred**2).sum(axis=0) / counts)
+        return cls(mean, np.where(spread > 0, spread, 1))
+
+    def apply(self, features: np.ndarray) -> np.ndarray:
+        """(n, D) float32 in units of the training; unknown values become the mean."""
+        centred = np.where(np.isfinite(features), features - self.mean, 0.0)
+        return (centred / self.spread).astype(np.float32)

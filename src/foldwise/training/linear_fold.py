@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from foldwise.config import Recipe
+from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
 from foldwise.metrics import Metric, best_score
 from foldwise.training.fold import FoldResult, fold_seed
@@ -43,10 +44,10 @@ def train_linear_fold(
     seed = fold_seed(recipe.seed, member, fold)
     y = targets.y[train_rows]
     y = y if targets.task == "multiclass" else y.astype(np.float64)
-    texts = texts_of(data, words, train_rows)
+    texts = texts_of(data.store, words, train_rows)
     model = fit_linear(texts, y, targets.task, recipe.linear, weights, seed, targets.outputs)
     report({"event": "steps", "steps": 1})
-    oof, test = (model.predict(texts_of(data, words, rows)) for rows in (valid_rows, test_rows))
+    oof, test = (model.predict(texts_of(data.store, words, rows)) for rows in (valid_rows, test_rows))
     report({"event": "steps", "steps": 1})
     valid_score = best_score(metric, targets.task, targets.truth[valid_rows], oof)
     if not np.isfinite(valid_score):
@@ -58,6 +59,6 @@ def train_linear_fold(
     return FoldResult(valid_rows, oof, test, [tensors], [record], ngrams)
 
 
-def texts_of(data: FoldData, words: Sequence[str], rows: np.ndarray) -> list[str]:
+def texts_of(store: TokenStore, words: Sequence[str], rows: np.ndarray) -> list[str]:
     """The tokens of each row, joined by blanks."""
-    return [" ".join([words[token] for token in data.store.row(row).tolist()]) for row in rows.tolist()]
+    return [" ".join([words[token] for token in store.row(row).tolist()]) for row in rows.tolist()]

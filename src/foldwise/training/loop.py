@@ -239,13 +239,20 @@ class DivergedError(RunError):
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, source: BatchSource, rows: np.ndarray, runtime: Runtime) -> Tensor:
+def predict(
+    model: nn.Module,
+    source: BatchSource,
+    rows: np.ndarray,
+    runtime: Runtime,
+    on_rows: Callable[[int], object] = lambda _: None,
+) -> Tensor:
     """Logits of `rows`, in their order.
 
     Batches are sorted by length over all rows, which order never matters to; the result is put back in order.
 
     Args:
         rows: (n,) int64 row numbers.
+        on_rows: called with the number of rows of each batch.
 
     Returns:
         (n, C) float32 on the CPU.
@@ -256,6 +263,7 @@ def predict(model: nn.Module, source: BatchSource, rows: np.ndarray, runtime: Ru
     for batch in source.batches([rows[places] for places in plan], labelled=False):
         with autocast(runtime.device, runtime.precision):
             parts.append(run_model(model, batch).float())
+        on_rows(len(batch.rows))
     logits = torch.cat(parts).cpu()
     restored = torch.empty_like(logits)
     restored[torch.from_numpy(np.concatenate(plan))] = logits

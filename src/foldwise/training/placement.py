@@ -26,6 +26,8 @@ WORTH_PROCESSES = 500_000
 CONTEXT = 700 << 20  # bytes of GPU memory that a process needs before its first tensor
 USABLE = 0.9  # of the GPU's free memory
 STEPS = 20  # of the probe
+# The same for tokens that are only predicted, which goes several times as fast as training, and on a GPU by far.
+WORTH_PREDICTING = {"cpu": 1_000_000, "cuda": 20_000_000}
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,19 @@ def place_on_gpus(data: FoldData, recipes: Sequence[Recipe], runtime: Runtime, t
     free = torch.cuda.mem_get_info()[0]
     workers = gpus * folds_at_once(free, needed, busy)
     return Placement(min(workers, max(gpus, count_cores())), runtime.threads, partial(choose_gpu, gpus=gpus))
+
+
+def place_prediction(device: torch.device, threads: int, tokens: int) -> Placement:
+    """Trained folds that predict side by side: one on each GPU, or as many as the cores have threads for.
+
+    Args:
+        threads: of one fold.
+        tokens: to be predicted, over all folds.
+    """
+    gpus = torch.cuda.device_count() if device.type == "cuda" else 0
+    workers = gpus or max(1, count_cores() // threads)
+    prepare = partial(choose_gpu, gpus=gpus) if gpus else nothing_to_prepare
+    return Placement(workers if tokens >= WORTH_PREDICTING[device.type] else 1, threads, prepare)
 
 
 def folds_at_once(free: int, needed: int, busy: float) -> int:
