@@ -126,16 +126,28 @@ def test_with_time_enough_the_bytes_are_those_of_a_run_without_a_budget(cli_here
 
 def test_a_budget_run_goes_on_where_it_stopped_and_a_free_one_makes_all_of_it_whole(cli_here, workspace, clock):
     slow = "model.arguments={seconds=4}"
+    options = [part for setting in [*SETTINGS, slow] for part in ("--set", setting)]
     run(cli_here, "100s", slow)
-    output = workspace / "output" / "twin-binary"
+    output, aside = workspace / "output" / "twin-binary", workspace / "fold0"
+    shutil.copytree(output / "bilstm" / "fold0", aside)
     first = json.loads((output / "summary.json").read_text())
     assert [fold["fold"] for fold in first["folds"]] == [0]
-    cli_here("report", "-c", "twin-binary", *[part for setting in [*SETTINGS, slow] for part in ("--set", setting)])
+    submission = (output / "submission.csv").read_bytes()
+    (output / "submission.csv").unlink()
+    cli_here("ensemble", "-c", "twin-binary", *options)
+    assert (output / "submission.csv").read_bytes() == submission
+    assert json.loads((output / "summary.json").read_text())["budget"] == first["budget"]
+    cli_here("report", "-c", "twin-binary", *options)
     assert "fold 0" in (output / "report.html").read_text(encoding="utf-8")
     kept = (output / "bilstm" / "fold0" / "fold.json").read_bytes()
     (shortened,) = first["budget"]["shortened"]
     assert shortened["of"] == 4
     assert shortened["epochs"] < 4
+
+    shutil.rmtree(output / "bilstm" / "fold0")  # not one that the budget left out
+    done = cli_here("ensemble", "-c", "twin-binary", *options, code=2)
+    assert "bilstm/fold0: missing" in done.stderr
+    shutil.copytree(aside, output / "bilstm" / "fold0")
 
     clock.time = 0.0
     again = run(cli_here, "600s", slow)
