@@ -136,8 +136,8 @@ def write_outcome(run: Run, assigned: np.ndarray, records: Records, blend: Blend
         "git_commit": git_commit(),
         "seed": config.recipe.seed,
     }  # fmt: skip
-    if run.budget:
-        summary["budget"] = budget_facts(run, records)
+    if budget := budget_facts(run, records):
+        summary["budget"] = budget
     if solution is not None:
         summary["leaderboard"] = score(metric, targets.task, solution.truth, ordered[solution.rows], cuts)
     return summary
