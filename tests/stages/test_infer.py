@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from conftest import COMPETITIONS
+from foldwise.budget import parse_budget
 from foldwise.cli import Device, make_run
 from foldwise.config import Tokens
 from foldwise.data.table import read_table
@@ -309,6 +310,19 @@ def test_members_without_weight_stay_at_home_and_linear_ones_need_no_vectors(pac
     shutil.rmtree(run.paths.fold("linear", 1))
     with pytest.raises(InputError, match="linear/fold1: missing"):
         pack_model(run, assigned, root / "first")
+
+
+def test_folds_that_a_time_budget_left(packed, elsewhere, tmp_path):
+    paths, _ = elsewhere("twin-regression")
+    shutil.copytree(packed("twin-regression")[0], tmp_path / "short", ignore=shutil.ignore_patterns("weights"))
+    run = replace(run_of(tmp_path / "short", "twin-regression"), budget=parse_budget("1h"))
+    shutil.rmtree(run.paths.fold("bilstm", 0))
+    assigned = folds(run)
+    ensemble(run, assigned)
+    (tmp_path / "weights").mkdir()
+    pack_model(run, assigned, tmp_path / "weights")
+    infer(paths, tmp_path / "weights", "cpu")
+    assert paths.submission.read_bytes() == run.paths.submission.read_bytes() != packed("twin-regression")[2]
 
 
 def test_what_a_worker_process_is_sent_and_sends_arrives(packed, elsewhere, monkeypatch):

@@ -179,3 +179,41 @@ def test_an_interrupt_ends_parent_and_workers_at_any_moment(tmp_path, delay):
     )
     assert done.stdout == "interrupted\n"
     assert done.stderr == ""
+
+
+def obey(job, report):
+    """Count until an order comes; tell what it was."""
+    for number in range(100_000):
+        order = report({"number": number})
+        if order is not None:
+            report({"obeyed": order})
+            return
+    report({"obeyed": None})
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_orders_reach_the_job_that_they_are_for_and_no_later_one(workers):
+    obeyed, after = {}, []
+
+    def answer(slot, job, event):
+        if "obeyed" in event:
+            obeyed[job] = event["obeyed"]
+            return {slot: "too late"}  # for this job; the next one in this worker must not hear it
+        return {slot: f"stop {job}"} if event["number"] >= 20 else None
+
+    run_jobs(["a", "b", "c"], obey, workers, answer, after=after.append)
+    assert obeyed == {"a": "stop a", "b": "stop b", "c": "stop c"}
+    assert sorted(after) == ["a", "b", "c"]
+
+
+def test_the_next_job_is_asked_for_when_a_worker_is_free():
+    seen = []
+
+    def jobs():
+        for job in (1, 2, 3):
+            seen.append(f"asked for {job}")
+            yield job
+
+    run_jobs(jobs(), count, 1, lambda _, job, event: seen.append(f"{job}: {event['number']}"))
+    assert seen[:4] == ["asked for 1", "1: 0", "1: 1", "1: 2"]
+    assert seen[4] == "asked for 2"

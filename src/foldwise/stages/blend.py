@@ -23,13 +23,14 @@ Records = dict[str, dict[int, dict[str, Any]]]  # of each member, fold by fold
 def check_folds(run: Run) -> Records:
     """The fold records of every member, all there and all trained on today's folds, tokens and recipe.
 
-    Under a time budget those folds that every one of the first members has; as many models as possible.
+    Under a time budget those folds that every one of the first members has; as many models as possible. After one, too,
+    as long as just those are missing that it left out.
 
     Raises:
         InputError: naming each fold that is missing or does not match.
     """
     tokens_hash = check_tokens(run)
-    faults: list[str] = []
+    faults: dict[tuple[str, int], str] = {}
     records: Records = {}
     for member in members_of(run):
         inputs = inputs_of(run, member, tokens_hash)
@@ -37,17 +38,25 @@ def check_folds(run: Run) -> Records:
         for fold in range(run.config.recipe.folds.n):
             reasons = differences(run.paths.fold(member, fold), "fold.json", inputs)
             if reasons:
-                faults.append(f"  {member}/fold{fold}: {'; '.join(reasons)}")
+                faults[member, fold] = f"  {member}/fold{fold}: {'; '.join(reasons)}"
             else:
                 records[member][fold] = read_json(run.paths.fold(member, fold) / "fold.json")
-    if run.budget and (finished := most_models(records)):
+    if (run.budget or faults.keys() <= left_out(run)) and (finished := most_models(records)):
         return finished
     if faults:
         raise InputError(
-            "\n".join([f"{run.paths.output}: folds that cannot be combined", *faults])
+            "\n".join([f"{run.paths.output}: folds that cannot be combined", *faults.values()])
             + f"\n  run `{run.hint('train')}` with the same --set options to train them"
         )
     return records
+
+
+def left_out(run: Run) -> set[tuple[str, int]]:
+    """Folds, by member and number, that the last run left out for its time budget."""
+    facts = (read_json(run.paths.output / "summary.json") or {}).get("budget", {})
+    members, folds = facts.get("dropped_members", []), facts.get("dropped_folds", [])
+    every = [(member, fold) for member in members_of(run) for fold in range(run.config.recipe.folds.n)]
+    return {(member, fold) for member, fold in every if member in members or fold in folds}
 
 
 def most_models(records: Records) -> Records:

@@ -136,20 +136,21 @@ def write_outcome(run: Run, assigned: np.ndarray, records: Records, blend: Blend
         "git_commit": git_commit(),
         "seed": config.recipe.seed,
     }  # fmt: skip
-    if run.budget:
-        summary["budget"] = budget_facts(run, records)
+    if budget := budget_facts(run, records):
+        summary["budget"] = budget
     if solution is not None:
         summary["leaderboard"] = score(metric, targets.task, solution.truth, ordered[solution.rows], cuts)
     return summary
 
 
 def budget_facts(run: Run, records: Records) -> dict[str, Any]:
-    """What a time budget allowed, and what it left out."""
-    assert run.budget is not None
+    """What a time budget, of this run or the one before, allowed and left out; empty without one."""
+    earlier = (read_json(run.paths.output / "summary.json") or {}).get("budget", {})
+    time_used = {name: earlier[name] for name in ("seconds", "used") if name in earlier}
+    if run.budget:
+        time_used = {"seconds": run.budget.seconds, "used": round(run.budget.used, 2)}
     folds = list(next(iter(records.values())))
-    return {
-        "seconds": run.budget.seconds,
-        "used": round(run.budget.used, 2),
+    facts = {
         "dropped_members": [name for name in members_of(run) if name not in records],
         "dropped_folds": [fold for fold in range(run.config.recipe.folds.n) if fold not in folds],
         "shortened": [
@@ -159,6 +160,7 @@ def budget_facts(run: Run, records: Records) -> dict[str, Any]:
             if "shortened" in record
         ],
     }
+    return {**time_used, **facts} if run.budget or (time_used and any(facts.values())) else {}
 
 
 def shown_cuts(metric: Metric, targets: Targets, cuts: np.ndarray) -> float | list[float] | None:

@@ -133,7 +133,7 @@ def predict_folds(
         run_jobs(jobs, work, at_once, on_event, placement.prepare)
     finally:
         progress.close()
-    return {name: [found[name, fold] for fold in range(len(member.folds))] for name, member in manifest.members.items()}
+    return {name: [found[name, fold.fold] for fold in member.folds] for name, member in manifest.members.items()}
 
 
 def runtimes_of(manifest: Manifest, device: torch.device) -> dict[str, list[Runtime]]:

@@ -65,10 +65,12 @@ def report(run: Run) -> None:
 
 
 def read_oof(run: Run) -> pd.DataFrame:
-    """oof.csv, with ids and labels as strings."""
+    """The rows of oof.csv that were predicted, with ids and labels as strings."""
     labels = run.config.columns.target if run.config.competition.task in CLASS_TASKS else []
     strings = dict.fromkeys(["id", *labels], str)  # 01 is another class than 1
-    return pd.read_csv(run.paths.output / "oof.csv", dtype=strings, keep_default_na=False)
+    oof = pd.read_csv(run.paths.output / "oof.csv", dtype=strings, keep_default_na=False)
+    predicted = [name for name in oof if name.startswith("prediction")]
+    return oof[oof[predicted[0]].astype(str) != ""].astype(dict.fromkeys(predicted, float))  # a time budget drops folds
 
 
 def score_rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -34,10 +34,27 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
     seconds = summary["seconds"]
     stages = ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items() if stage != "total")
     console.print(Text(f"time when last made: {stages}; together {duration(seconds['total'])}"))
+    if "budget" in summary:
+        console.print(Text(budget_line(summary["budget"])))
     if shown := cuts_of(summary, run.config.columns.target):
         ones = "one" if summary["task"] == "binary" else "ones"
         console.print(Text(f"{shown}; each fold's score is at the other folds' best {ones}"))
     console.print(Text(f"submission: {run.paths.submission}", style="bold"))
+
+
+def budget_line(facts: dict[str, Any]) -> str:
+    """How much of a time budget was used, and what it left out."""
+    used = f"time budget {duration(facts['seconds'])}: {duration(facts['used'])} used"
+    dropped = [
+        f"{noun} {', '.join(map(str, facts[key]))} left out"
+        for noun, key in (("folds", "dropped_folds"), ("members", "dropped_members"))
+        if facts[key]
+    ]
+    cut = [
+        f"{fold['member']} fold {fold['fold']} ended at epoch {fold['epochs']:.3g} of {fold['of']}"
+        for fold in facts["shortened"]
+    ]
+    return "; ".join([used, *dropped, *cut, *([] if dropped or cut else ["nothing was left out"])])
 
 
 def cuts_of(summary: dict[str, Any], names: list[str]) -> str:

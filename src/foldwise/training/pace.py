@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from foldwise.budget import Clock
 from foldwise.data.batching import BucketBatchSampler
+from foldwise.training.loop import REPORT_STEPS
 
 FORWARD = 2.0  # how much faster a batch is predicted than trained, at least; used until a validation was timed
 SAFETY = 1.25  # on what is still to come
@@ -106,7 +107,8 @@ class Pace:
             return False
         now = Clock.now()
         step = (now - self.begun - self.outside) / steps
-        return now + SAFETY * (self.seconds_after(step) + 10 * step) >= self.limit.deadline
+        until_next_look = min(REPORT_STEPS, self.steps - steps) * step
+        return now + SAFETY * (until_next_look + self.seconds_after(step)) >= self.limit.deadline
 
     def seconds_after(self, step: float) -> float:
         """Seconds of all that comes after training: a validation, the predictions, their files.

@@ -1,0 +1,220 @@
+"""Whole runs under a time budget, on a clock that only the model moves: no second of it is spent waiting."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from foldwise.budget import Clock
+
+SLOW = '''
+import torch
+from torch import nn
+
+import slow_clock
+
+
+class Slow(nn.Module):
+    """A mean of word vectors that takes `seconds` for a batch, and `later` for each after the first `after` batches."""
+
+    def __init__(self, vocabulary_size, vectors, outputs, seconds, later=None, after=0):
+        super().__init__()
+        self.embedding = nn.Embedding.from_pretrained(vectors, freeze=False, sparse=True)
+        self.head = nn.Linear(vectors.shape[1], outputs)
+        self.seconds, self.later, self.after = seconds, seconds if later is None else later, after
+
+    def forward(self, tokens, lengths):
+        slow_clock.batches += 1
+        slow_clock.time += self.later if slow_clock.batches > self.after else self.seconds
+        slow_clock.look()
+        return self.head(self.embedding(tokens).sum(dim=1))
+'''
+CLOCK = "time, batches = 0.0, 0\n\n\ndef look():\n    pass\n"
+SETTINGS = ["folds.n=5", "training.epochs=4", "training.evaluations=2", "training.patience=99", "model.name=slow:Slow"]
+
+
+@pytest.fixture
+def clock(tmp_path, monkeypatch):
+    """A module `slow_clock`, which all of foldwise takes the time from; every look at it costs a moment too."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "slow_clock.py").write_text(CLOCK)
+    monkeypatch.syspath_prepend(tmp_path)
+    import slow_clock
+
+    def now() -> float:
+        slow_clock.time += 0.001
+        return slow_clock.time
+
+    monkeypatch.setattr(Clock, "now", staticmethod(now))
+    monkeypatch.setattr("foldwise.budget.STARTED", 0.0)
+    yield slow_clock
+    for name in ("slow", "slow_clock"):
+        sys.modules.pop(name, None)
+
+
+def run(cli_here, budget: str | None, *settings: str):
+    options = [part for setting in [*SETTINGS, *settings] for part in ("--set", setting)]
+    return cli_here("all", "-c", "twin-binary", *options, *(["--time-budget", budget] if budget else []))
+
+
+def is_valid(submission: Path) -> bool:
+    """Ids, columns and labels as the contest wants them, read without foldwise."""
+    sample = pd.read_csv(submission.parents[2] / "input" / "twin-binary" / "sample_submission.csv", dtype=str)
+    frame = pd.read_csv(submission, dtype=str)
+    return list(frame) == list(sample) and list(frame.id) == list(sample.id) and set(frame.iloc[:, 1]) <= {"0", "1"}
+
+
+SPEEDS = {
+    "everything fits": ("seconds=0.1", 5, 4),
+    "some folds": ("seconds=0.8", 3, 4),
+    "one fold, fewer epochs": ("seconds=2", 1, None),
+    "hardly anything": ("seconds=5", 1, None),
+    "slower later": ("seconds=0.3, later=2.5, after=45", 1, None),
+    "at once very slow": ("seconds=0.1, later=3, after=15", 1, None),
+    "quicker later": ("seconds=2, later=0.1, after=9", 2, None),
+}
+
+
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_the_budget_is_kept_and_a_valid_submission_stands_from_the_first_fold_on(cli_here, workspace, clock, speed):
+    arguments, least_folds, epochs = SPEEDS[speed]
+    output = workspace / "output" / "twin-binary"
+    submission = output / "submission.csv"
+    standing = []
+
+    def look() -> None:
+        folds = len(list(output.glob("bilstm/fold*/fold.json")))
+        if folds > 1:  # the newest may have been written this moment
+            assert submission.is_file()
+        if submission.is_file():
+            assert is_valid(submission)
+            standing.append(folds)
+
+    clock.look = look
+    done = run(cli_here, "100s", f"model.arguments={{{arguments}}}")
+    assert clock.time <= 100
+    assert is_valid(submission)
+    summary = json.loads((output / "summary.json").read_text())
+    facts = summary["budget"]
+    used = [fold["fold"] for fold in summary["folds"]]
+    assert len(used) >= least_folds
+    assert used + facts["dropped_folds"] == [0, 1, 2, 3, 4]
+    if epochs:
+        assert {fold["epochs"] for fold in summary["folds"]} == {epochs}
+        assert not facts["shortened"]
+    assert len(standing) > 0 or len(used) == 1
+    shown = "time budget 1 min 40 s, 5% of it kept in hand" in done.stdout
+    assert shown == (speed != "everything fits")
+    assert ("used; nothing was left out" in done.stdout) == (not facts["dropped_folds"] and not facts["shortened"])
+    oof = pd.read_csv(output / "oof.csv")
+    assert oof.prediction.notna().tolist() == oof.fold.isin(used).tolist()
+    assert len(oof) == 20
+
+
+def test_with_time_enough_the_bytes_are_those_of_a_run_without_a_budget(cli_here, workspace, clock):
+    run(cli_here, "10h", "model.arguments={seconds=0.1}")
+    submission = workspace / "output" / "twin-binary" / "submission.csv"
+    timed = submission.read_bytes()
+    shutil.rmtree(workspace / "output")
+    run(cli_here, None, "model.arguments={seconds=0.1}")
+    assert submission.read_bytes() == timed
+
+
+def test_a_budget_run_goes_on_where_it_stopped_and_a_free_one_makes_all_of_it_whole(cli_here, workspace, clock):
+    slow = "model.arguments={seconds=4}"
+    options = [part for setting in [*SETTINGS, slow] for part in ("--set", setting)]
+    run(cli_here, "100s", slow)
+    output, aside = workspace / "output" / "twin-binary", workspace / "fold0"
+    shutil.copytree(output / "bilstm" / "fold0", aside)
+    first = json.loads((output / "summary.json").read_text())
+    assert [fold["fold"] for fold in first["folds"]] == [0]
+    submission = (output / "submission.csv").read_bytes()
+    (output / "submission.csv").unlink()
+    cli_here("ensemble", "-c", "twin-binary", *options)
+    assert (output / "submission.csv").read_bytes() == submission
+    assert json.loads((output / "summary.json").read_text())["budget"] == first["budget"]
+    cli_here("report", "-c", "twin-binary", *options)
+    assert "fold 0" in (output / "report.html").read_text(encoding="utf-8")
+    kept = (output / "bilstm" / "fold0" / "fold.json").read_bytes()
+    (shortened,) = first["budget"]["shortened"]
+    assert shortened["of"] == 4
+    assert shortened["epochs"] < 4
+
+    shutil.rmtree(output / "bilstm" / "fold0")  # not one that the budget left out
+    done = cli_here("ensemble", "-c", "twin-binary", *options, code=2)
+    assert "bilstm/fold0: missing" in done.stderr
+    shutil.copytree(aside, output / "bilstm" / "fold0")
+
+    clock.time = 0.0
+    again = run(cli_here, "600s", slow)
+    assert "kept bilstm (slow:Slow) fold 0: " in again.stdout
+    second = json.loads((output / "summary.json").read_text())
+    assert len(second["folds"]) >= 2
+    assert (output / "bilstm" / "fold0" / "fold.json").read_bytes() == kept
+
+    whole = run(cli_here, None, slow)
+    assert f"a time budget had ended it at epoch {shortened['epochs']:.3g} of 4" in whole.stdout
+    last = json.loads((output / "summary.json").read_text())
+    assert [fold["epochs"] for fold in last["folds"]] == [4] * 5
+    assert "budget" not in last
+
+
+def test_a_poorer_submission_never_takes_the_place_of_a_better_one_on_the_way(cli_here, workspace, clock):
+    quick, slow = "model.arguments={seconds=0.01}", "model.arguments={seconds=1.2}"
+    run(cli_here, None, quick)
+    submission = workspace / "output" / "twin-binary" / "submission.csv"
+    whole, seen = submission.read_bytes(), []
+    clock.time = 0.0
+    clock.look = lambda: seen.append(submission.read_bytes() == whole)
+    done = run(cli_here, "100s", slow)
+    assert all(seen)
+    assert len(seen) > 20
+    assert "submission.csv is there" not in done.stdout
+    summary = json.loads((workspace / "output" / "twin-binary" / "summary.json").read_text())
+    assert len(summary["folds"]) < 5  # of this run, as it was asked for
+
+
+def test_members_give_way_after_folds(cli_here, workspace, clock):
+    run(cli_here, "100s", "members.first.seed=1", "members.second.seed=2", "model.arguments={seconds=1.2}")
+    output = workspace / "output" / "twin-binary"
+    summary = json.loads((output / "summary.json").read_text())
+    assert [member["name"] for member in summary["members"]] == ["first"]
+    assert summary["budget"]["dropped_members"] == ["second"]
+    assert [fold["fold"] for fold in summary["folds"]] == [0, 1]
+    assert {fold["epochs"] for fold in summary["folds"]} == {4}
+
+
+def test_a_budget_that_is_over_before_the_first_fold(cli_here, clock):
+    clock.time = 96.0
+    done = cli_here("all", "-c", "twin-binary", "--time-budget", "100s", code=1)
+    assert "the time budget of 1 min 40 s is over before a fold could begin; give more" in done.stderr
+
+
+def test_a_budget_that_is_none(cli_here):
+    done = cli_here("all", "-c", "twin-binary", "--time-budget", "soon", code=2)
+    assert "--time-budget 'soon': give a length of time with units" in done.stderr
+
+
+def test_folds_side_by_side_hear_of_the_plan(cli_here, workspace, tmp_path, monkeypatch):
+    """Two processes, whose own clocks have hours left: only orders of the planning one can shorten them."""
+    monkeypatch.setattr("foldwise.training.placement.WORTH_PROCESSES", 0)
+    monkeypatch.setattr("foldwise.training.placement.count_cores", lambda: 2)
+    from foldwise.stages import time_budget
+
+    real = time_budget.choose_plan
+
+    def no_time_is_left(state, seconds, most):
+        return real(state, 0.0, most)
+
+    monkeypatch.setattr(time_budget, "choose_plan", no_time_is_left)
+    settings = [*SETTINGS[:-1], "training.epochs=2000", "training.evaluations=1", "training.patience=2000"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    cli_here("all", "-c", "twin-binary", *options, "--time-budget", "10h")
+    summary = json.loads((workspace / "output" / "twin-binary" / "summary.json").read_text())
+    assert [fold["fold"] for fold in summary["folds"]] == [0, 1]
+    assert all(1 <= fold["epochs"] < 2000 for fold in summary["folds"])
+    assert np.isfinite(summary["cv"]["pooled"])
