@@ -93,7 +93,7 @@ def test_both_kinds_of_kernel_alone_give_the_bytes_of_home(build, cli_here, work
 
 
 def test_the_notebook_runs_cell_by_cell_on_fewer_rows(build, workspace, tmp_path, monkeypatch, capfd):
-    folder, datasets = build("--notebook")
+    folder, datasets = build("--notebook", "--time-budget", "1h")
     ids = write_hidden(workspace / "input" / SLUG, rows=3)
     working = lay_out(tmp_path / "kaggle", workspace / "input" / SLUG, SLUG, datasets)
     monkeypatch.chdir(working)
