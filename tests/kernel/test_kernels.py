@@ -27,9 +27,9 @@ def status(name: str, message: str = "") -> dict[str, str]:
     return {"status": name, **({"failureMessage": message} if message else {})}
 
 
-def test_push(foldwise_process, service, kernel):
+def test_push(foldwise, service, kernel):
     service.on("SaveKernel", SAVED)
-    done = foldwise_process("kernel", "push", "-c", "spooky")
+    done = foldwise("kernel", "push", "-c", "spooky")
     (sent,) = service.asked("SaveKernel")
     assert sent["slug"] == KERNEL
     assert sent["text"] == "print('hello')\n"
@@ -78,9 +78,9 @@ def test_no_kernel_yet(foldwise):
     assert "no kernel is built yet; run `./run.sh kernel build -c spooky --output" in message
 
 
-def test_status(foldwise_process, service, kernel):
+def test_status(foldwise, service, kernel):
     service.on("GetKernelSessionStatus", status("COMPLETE"))
-    done = foldwise_process("kernel", "status", "-c", "spooky")
+    done = foldwise("kernel", "status", "-c", "spooky")
     assert f"kernel    {KERNEL} is complete" in done.stdout
     assert service.asked("GetKernelSessionStatus") == [{"userName": "ada", "kernelSlug": "foldwise-spooky"}]
 
@@ -132,7 +132,7 @@ def test_faults_of_status_and_output(foldwise, service, kernel, answer, code, ex
     assert expected in foldwise("kernel", "output", "-c", "spooky", code=code).stderr
 
 
-def test_output(foldwise_process, service, kernel):
+def test_output(foldwise, service, kernel):
     files = {"submission.csv": b"id,EAP\n1,0.5\n", "bilstm/fold0/log.jsonl": b"{}\n"}
     entries = [{"url": f"http://localhost/out/{name}?Signature=s", "fileName": name} for name in files]
     service.on("ListKernelSessionOutput", {"files": entries, "log": LOG})
@@ -141,7 +141,7 @@ def test_output(foldwise_process, service, kernel):
     old = kernel.parent / "kernel-output" / "old.csv"
     old.parent.mkdir()
     old.write_text("old")
-    done = foldwise_process("kernel", "output", "-c", "spooky")
+    done = foldwise("kernel", "output", "-c", "spooky")
     assert not old.exists()
     assert {name: (old.parent / name).read_bytes() for name in files} == files
     assert "kernel-output/submission.csv: 13 bytes" in done.stdout

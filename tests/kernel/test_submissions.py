@@ -3,6 +3,7 @@
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,13 +13,16 @@ from kernel.loopback import Answer, fault
 
 OLD = {"ref": 1, "date": "2026-11-01T10:00:00.000Z", "status": "COMPLETE", "publicScore": "0.1", "description": "old"}
 
+DEFAULT = "foldwise, log_loss 0.3123 out of fold"
+
 
 def listed(*entries: dict) -> Answer:
     return Answer({"submissions": list(entries)})
 
 
-def new(status: str, **more: str) -> dict:
-    return {"ref": 2, "date": "2026-11-24T10:00:00.000Z", "status": status, "fileName": "submission.csv", **more}
+def new(status: str, message: str = DEFAULT, **more: Any) -> dict[str, Any]:
+    entry = {"ref": 2, "date": "2026-11-24T10:00:00.000Z", "status": status, "fileName": "submission.csv"}
+    return {**entry, "description": message, **more}
 
 
 @pytest.fixture
@@ -41,8 +45,8 @@ def ready(service):
     return service
 
 
-def test_submit_the_csv(foldwise_process, ready, submission):
-    done = foldwise_process("submit", "-c", "spooky", "-m", "five folds")
+def test_submit_the_csv(foldwise, ready, submission):
+    done = foldwise("submit", "-c", "spooky", "-m", "five folds")
     assert ready.asked("/upload/1") == [submission.read_bytes()]
     (sent,) = ready.asked("CreateSubmission")
     assert sent["submissionDescription"] == "five folds"
@@ -60,10 +64,10 @@ def test_a_message_of_its_own_and_one_that_looks_like_an_option(foldwise, ready,
     assert texts == ["foldwise, log_loss 0.3123 out of fold", "-x"]
 
 
-def test_submit_the_kernel(foldwise_process, ready, kernel):
+def test_submit_the_kernel(foldwise, ready, kernel):
     ready.on("SaveKernel", {"url": "https://x", "versionNumber": 4})
-    foldwise_process("kernel", "push", "-c", "spooky")
-    done = foldwise_process("kernel", "submit", "-c", "spooky", "-m", "code")
+    foldwise("kernel", "push", "-c", "spooky")
+    done = foldwise("kernel", "submit", "-c", "spooky", "-m", "code")
     (sent,) = ready.asked("CreateCodeSubmission")
     assert (sent["kernelOwner"], sent["kernelSlug"], sent["kernelVersion"]) == ("ada", "foldwise-spooky", 4)
     assert (sent["fileName"], sent["submissionDescription"]) == ("submission.csv", "code")
