@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -95,6 +96,26 @@ def foldwise_process(tmp_path: Path, service: Service) -> Foldwise:
         return done
 
     return run
+
+
+@pytest.fixture
+def foldwise_start(tmp_path: Path, service: Service) -> Iterator[Callable[..., tuple[subprocess.Popen[bytes], int]]]:
+    """Start the command line on a terminal; gives the process and the terminal's other end."""
+    ours, theirs = pty.openpty()
+    started: list[subprocess.Popen[bytes]] = []
+
+    def run(*arguments: str) -> tuple[subprocess.Popen[bytes], int]:
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+        line = command(tmp_path, *arguments)
+        started.append(subprocess.Popen(line, env=environment, stdin=theirs, stdout=theirs, stderr=theirs))
+        os.close(theirs)
+        return started[0], ours
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+    os.close(ours)
 
 
 def command(root: Path, *arguments: str) -> list[str]:

@@ -137,6 +137,8 @@ def start(command: list[str]) -> subprocess.Popen[bytes]:
 def lines_of(client: subprocess.Popen[bytes], patience: float) -> Iterator[str]:
     """Yield lines as they come; a carriage return, as in bars, ends one too.
 
+    A bar is yielded before it has ended as well: it begins with its carriage return, and may stand still for long.
+
     Raises:
         RunError: silence for `patience` seconds.
     """
@@ -152,6 +154,8 @@ def lines_of(client: subprocess.Popen[bytes], patience: float) -> Iterator[str]:
             ) from None
         *whole, rest = re.split(rb"[\r\n]+", rest + chunk)
         yield from (line.decode("utf-8", "replace") for line in whole)
+        if BAR.search(standing := rest.decode("utf-8", "replace")):
+            yield standing
         if not chunk:
             yield rest.decode("utf-8", "replace")
             return
