@@ -7,6 +7,7 @@ import pytest
 
 from foldwise.errors import RunError
 from foldwise.kernel import datasets
+from kernel.fixtures import SECRET
 from kernel.loopback import Answer, fault
 
 DATASET = "ada/weights"
@@ -155,6 +156,7 @@ def test_a_dataset_that_kaggle_cannot_make_is_uploaded_again_next_time(ready, da
         ("CreateDataset", {"status": "error", "error": "No space"}, 1, "refuses the dataset ada/weights: No space"),
         ("CreateDataset", {"status": "error", "error": "The title is already in use."}, 2, "already in use. Its name in"),
         ("CreateDataset", {**TAKEN, "invalidTags": ["x"], "status": "no", "error": "a b"}, 1, "refuses the dataset"),
+        ("CreateDataset", {"status": "error", "error": f"not with {SECRET}"}, 1, "dataset ada/weights: not with …"),
         ("StartBlobUpload", fault(500), 1, "a fault of its own (500)"),
         ("/upload/1", fault(400), 1, "did not arrive at ada/weights; run the same command again"),
     ],

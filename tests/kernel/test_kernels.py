@@ -160,6 +160,13 @@ def test_a_kernel_that_failed_shows_the_end_of_its_log(foldwise, service, kernel
     assert logged == [*(f"log       line {number}" for number in range(11, 30)), "log       MemoryError"]
 
 
+def test_a_kernel_that_failed_says_so_where_its_log_cannot_be_had(foldwise, service, kernel):
+    service.on("GetKernelSessionStatus", status("ERROR", "out of memory"))
+    service.on("ListKernelSessionOutput", fault(500))
+    message = foldwise("kernel", "status", "-c", "spooky", code=1).stderr
+    assert f"{KERNEL} ended with ERROR: out of memory; its log cannot be had (Kaggle has a fault of its own" in message
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "expected"),
     [

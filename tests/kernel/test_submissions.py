@@ -14,6 +14,7 @@ from kernel.loopback import Answer, fault
 
 OLD = {"ref": 1, "date": "2026-11-01T10:00:00.000Z", "status": "COMPLETE", "publicScore": "0.1", "description": "old"}
 
+PUSHED = {"id": "ada/foldwise-spooky", "kernel": "ada/foldwise-spooky", "version": 4}
 DEFAULT = "foldwise, log_loss 0.3123 out of fold"
 
 
@@ -160,7 +161,9 @@ def test_an_upload_that_fails_submits_nothing(foldwise, ready, submission):
     assert ready.asked("CreateSubmission") == []
 
 
-@pytest.mark.parametrize("method", ["ListSubmissions", "StartSubmissionUpload", "CreateSubmission"])
+@pytest.mark.parametrize(
+    "method", ["ListSubmissions", "StartSubmissionUpload", "CreateSubmission", "CreateCodeSubmission"]
+)
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
@@ -171,9 +174,12 @@ def test_an_upload_that_fails_submits_nothing(foldwise, ready, submission):
         (500, 1, "a fault of its own (500)"),
     ],
 )
-def test_faults(foldwise, ready, submission, method, status, code, expected):
+def test_faults(foldwise, ready, submission, kernel, method, status, code, expected):
     ready.on(method, fault(status))
-    assert expected in foldwise("submit", "-c", "spooky", code=code).stderr
+    (kernel.parent / "kernel-pushed.json").write_text(json.dumps(PUSHED))
+    command = ["kernel", "submit"] if method == "CreateCodeSubmission" else ["submit"]
+    assert expected in foldwise(*command, "-c", "spooky", code=code).stderr
+    assert len(ready.asked(method)) == 1
 
 
 def test_what_the_service_says_is_passed_on(foldwise, ready, submission):
@@ -185,8 +191,7 @@ def test_dry_runs_print_the_commands_and_do_nothing(foldwise, service, submissio
     looks = "kaggle competitions submissions spooky --format json"
     printed = foldwise("submit", "-c", "spooky", "-m", "a b", "--dry-run").stdout.splitlines()
     assert printed == [looks, f"kaggle competitions submit spooky -f {submission} '--message=a b'", looks]
-    pushed = {"id": "ada/foldwise-spooky", "kernel": "ada/foldwise-spooky", "version": 4}
-    (kernel.parent / "kernel-pushed.json").write_text(json.dumps(pushed))
+    (kernel.parent / "kernel-pushed.json").write_text(json.dumps(PUSHED))
     printed = foldwise("kernel", "submit", "-c", "spooky", "-m", "m", "--dry-run").stdout.splitlines()
     submit = "kaggle competitions submit spooky -k ada/foldwise-spooky -v 4 -f submission.csv --message=m"
     assert printed == [looks, submit, looks]

@@ -109,8 +109,12 @@ def wait_for_kernel(kernel: str, slug: str, interval: float = KERNEL_INTERVAL) -
     if ended == "COMPLETE":
         say("kernel", f"{kernel} is complete")
         return
-    show_log(kernel, slug)
-    raise RunError(f"{kernel} ended with {ended}{f': {reason}' if reason else ''}; its log's last lines are above")
+    log = "its log's last lines are above"
+    try:
+        show_log(kernel, slug)
+    except (InputError, RunError) as error:  # that the kernel failed is the news
+        log = f"its log cannot be had ({error})"
+    raise RunError(f"{kernel} ended with {ended}{f': {reason}' if reason else ''}; {log}")
 
 
 def poll(look: Callable[[], Any], state: Callable[[], str], stage: str, interval: float) -> Any:

@@ -2,6 +2,7 @@
 
     ./run.sh download -c SLUG
     ./run.sh kernel push -c SLUG && ./run.sh kernel status -c SLUG && ./run.sh kernel output -c SLUG
+    (push brings the dataset of output/SLUG/kernel-dataset up first, where the kernel needs one)
     ./run.sh kernel submit -c SLUG -m "five folds"       a code competition
     ./run.sh submit -c SLUG -m "five folds"              output/SLUG/submission.csv
 
