@@ -9,6 +9,7 @@ import importlib
 import io
 import json
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -25,8 +26,7 @@ PRELOADED = (
     "tqdm",
     "urllib3",
 )
-PROGRAM = """#!{python} -IS
-import array, json, os, socket, sys
+PROGRAM = """import array, json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
     streams = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1, 2]))
@@ -94,8 +94,9 @@ def end_with(caller: socket.socket) -> None:
 
 def write_program(folder: Path, address: str) -> Path:
     """The program to call instead of `kaggle`."""
+    (folder / "call.py").write_text(PROGRAM.format(address=address))
     path = folder / "kaggle"
-    path.write_text(PROGRAM.format(python=sys.executable, address=address))
+    path.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -IS "{folder}/call.py" "$@"\n')
     path.chmod(0o755)
     return path
 
