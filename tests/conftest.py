@@ -1,11 +1,12 @@
 """What tests share: the 20-row competitions and the real command line."""
 
+import importlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,20 @@ def cli(workspace: Path) -> Cli:
 
 
 @pytest.fixture
-def cli_here(workspace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
-    """As `cli`, but `main()` runs in this process: loading torch takes longer than training a 20-row competition."""
+def cli_here(workspace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+    """As `cli`, but `main()` runs in this process: loading torch takes longer than training a 20-row competition.
+
+    Modules of the workspace are imported anew each time, as another process would.
+    """
     threads = torch.get_num_threads()
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it would hide a change within the same second
 
     def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         line = command(workspace, *arguments)
         monkeypatch.setattr(sys, "argv", ["foldwise", *line[3:]])
         handler = signal.getsignal(signal.SIGTERM)
+        forget_modules(workspace)
         capfd.readouterr()
         try:
             with pytest.raises(SystemExit) as ended:
@@ -81,9 +88,19 @@ def cli_here(workspace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
             torch.set_num_threads(threads)
         shown = capfd.readouterr()
         assert ended.value.code == code, f"exit {ended.value.code}\n{shown.out}\n{shown.err}"
+        assert "Traceback" not in shown.err
         return subprocess.CompletedProcess(line, code, shown.out, shown.err)
 
-    return run
+    yield run
+    forget_modules(workspace)
+
+
+def forget_modules(folder: Path) -> None:
+    """Forget what was imported from below `folder`, and what was looked up there."""
+    for name, module in list(sys.modules.items()):
+        if Path(getattr(module, "__file__", None) or "").is_relative_to(folder):
+            del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 def make_config(task: str, metric: str, target: Sequence[str] = ("y",), soft_cut: float | None = None, **columns: Any):

@@ -30,7 +30,7 @@ def test_questions_have_the_lengths_of_questions_and_the_same_bytes_again(tmp_pa
     assert (folder / "train.csv").read_bytes() != first["train.csv"]
 
 
-def test_the_stages_take_questions_as_they_are(cli, workspace):
+def test_the_stages_take_questions_as_they_are(cli_here, workspace):
     write_competition(workspace / "input" / "questions", 300, 50)
-    shown = cli("all", "-c", "questions", "--debug", "--set", "batches.tokens=500").stdout
+    shown = cli_here("all", "-c", "questions", "--debug", "--set", "batches.tokens=500").stdout
     assert "50 rows, checked against the sample" in shown

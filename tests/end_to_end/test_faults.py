@@ -48,12 +48,12 @@ def test_ids_of_test_and_sample_differ(cli_here, workspace):
     assert f"test.csv: 1 fault\n  line 9, column id: id '{first}' is not in sample_submission.csv" in message
 
 
-def test_a_fold_file_of_another_train_csv(cli, workspace):
-    cli("folds", "-c", "twin-binary")
+def test_a_fold_file_of_another_train_csv(cli_here, workspace):
+    cli_here("folds", "-c", "twin-binary")
     edit(workspace / "input" / "twin-binary" / "train.csv", "movie-5914", "movie-new")
-    message = cli("all", "-c", "twin-binary", code=2).stderr
+    message = cli_here("all", "-c", "twin-binary", code=2).stderr
     assert "1 of its 20 ids are missing here, 1 of 20 here are not in it" in message
-    shown = cli("folds", "-c", "twin-binary", "--force").stdout
+    shown = cli_here("folds", "-c", "twin-binary", "--force").stdout
     assert "made twin-binary.csv" in shown
 
 
@@ -82,7 +82,7 @@ def test_a_damaged_fold_is_named_and_mended(cli_here, workspace):
     assert (workspace / "output" / "twin-binary" / "submission.csv").read_bytes() == submission
 
 
-def test_a_group_named_after_the_folds_were_made_is_not_ignored(cli, workspace):
+def test_a_group_named_after_the_folds_were_made_is_not_ignored(cli_here, workspace):
     folder = workspace / "input" / "twin-binary"
     lines = (folder / "train.csv").read_text(encoding="utf-8").splitlines()
     authors = ["author", *(f"a{row // 4}" for row in range(20))]
@@ -90,11 +90,11 @@ def test_a_group_named_after_the_folds_were_made_is_not_ignored(cli, workspace):
         "\n".join(f"{line},{author}" for line, author in zip(lines, authors, strict=True)) + "\n", encoding="utf-8"
     )
     edit(folder / "competition.toml", 'id = "id"', 'id = "id"\nignore = ["author"]')
-    cli("folds", "-c", "twin-binary")
+    cli_here("folds", "-c", "twin-binary")
     edit(folder / "competition.toml", "ignore = [", 'group = "author"\nignore = [')
-    assert "stand in more than one fold" in cli("folds", "-c", "twin-binary", code=2).stderr
-    cli("folds", "-c", "twin-binary", "--force")
-    cli("folds", "-c", "twin-binary")
+    assert "stand in more than one fold" in cli_here("folds", "-c", "twin-binary", code=2).stderr
+    cli_here("folds", "-c", "twin-binary", "--force")
+    cli_here("folds", "-c", "twin-binary")
 
 
 def test_a_solution_with_other_columns_and_one_label_scores(cli_here, workspace):
@@ -149,21 +149,22 @@ def test_empty_texts_are_legal_and_counted(cli_here, workspace):
 
 
 def test_traceback_on_request(workspace, cli):
+    """In a process of its own, whose end Python itself could comment on."""
     (workspace / "input" / "twin-binary" / "test.csv").write_text("")
     assert "the file is empty" in cli("tokens", "-c", "twin-binary", code=2).stderr
     with pytest.raises(AssertionError, match="Traceback"):
         cli("tokens", "-c", "twin-binary", "--traceback", code=2)
 
 
-def test_a_fault_in_the_last_member_shows_before_the_first_is_trained(cli, workspace):
+def test_a_fault_in_the_last_member_shows_before_the_first_is_trained(cli_here, workspace):
     path = workspace / "input" / "twin-binary" / "competition.toml"
     members = '\n[recipe.members.good]\n[recipe.members.bad]\ntraining.optimizer = "AdmaW"\n'
     path.write_text(path.read_text() + members)
-    done = cli("all", "-c", "twin-binary", code=2)
+    done = cli_here("all", "-c", "twin-binary", code=2)
     assert "recipe.training.optimizer = 'AdmaW': no such optimizer; did you mean AdamW" in done.stderr
     assert not (workspace / "output" / "twin-binary" / "tokens").exists()
-    cli("tokens", "-c", "twin-binary")
-    cli("train", "-c", "twin-binary", code=2)
+    cli_here("tokens", "-c", "twin-binary")
+    cli_here("train", "-c", "twin-binary", code=2)
     assert not (workspace / "output" / "twin-binary" / "good").exists()
 
 
@@ -213,7 +214,7 @@ def test_a_known_contest_whose_data_is_not_there(cli_here):
     assert "did you mean spooky-author-identification?" in cli_here("all", "-c", "spooky", code=2).stderr
 
 
-def test_a_loss_that_is_no_number_names_the_rows_and_keeps_the_best_weights(cli, workspace, monkeypatch):
+def test_a_loss_that_is_no_number_names_the_rows_and_keeps_the_best_weights(cli_here, workspace, monkeypatch):
     """The targets of two rows are so far out that the loss overflows as soon as a batch holds them."""
     (workspace / "mine.py").write_text(
         "import torch\n"
@@ -224,8 +225,8 @@ def test_a_loss_that_is_no_number_names_the_rows_and_keeps_the_best_weights(cli,
         "    loss = torch.nn.functional.mse_loss(logits, targets)\n"
         "    return loss * float('nan') if calls == 12 else loss\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(workspace))
-    done = cli(
+    monkeypatch.syspath_prepend(workspace)
+    done = cli_here(
         "all", "-c", "twin-regression", "--set", "training.loss=mine:fails", "--set", "training.epochs=9", code=1
     )
     assert "stops at a batch whose loss is no number; its rows: " in done.stderr
@@ -238,5 +239,5 @@ def test_a_loss_that_is_no_number_names_the_rows_and_keeps_the_best_weights(cli,
     assert "the training loss became nan at step " in done.stderr
     stopped = next((workspace / "output" / "twin-regression" / "bilstm").glob("fold*-stopped"))
     assert (stopped / "weights.safetensors").is_file()
-    cli("all", "-c", "twin-regression", "--set", "training.epochs=9")
+    cli_here("all", "-c", "twin-regression", "--set", "training.epochs=9")
     assert not stopped.exists()

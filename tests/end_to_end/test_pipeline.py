@@ -33,9 +33,9 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression"])
-def test_from_csv_to_submission(cli, workspace, task):
+def test_from_csv_to_submission(cli, cli_here, workspace, task):
     slug = f"twin-{task}"
-    shown = cli("all", "-c", slug).stdout
+    shown = (cli if task == "binary" else cli_here)("all", "-c", slug).stdout
     output, source = workspace / "output" / slug, workspace / "input" / slug
 
     submission, sample = rows_of(output / "submission.csv"), rows_of(source / "sample_submission.csv")
@@ -66,7 +66,7 @@ def test_from_csv_to_submission(cli, workspace, task):
     assert oof[0][: 2 + len(targets)] == ["id", "fold", *targets]
     assert all(name.startswith("prediction") for name in oof[0][2 + len(targets) :])
     assert [row[2 : 2 + len(targets)] for row in oof[1:]] == train.frame[targets].to_numpy().tolist()
-    cli("report", "-c", slug)
+    cli_here("report", "-c", slug)
     page = (output / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 3
     assert page.count("<tr><td>movie-") + page.count("<tr><td>tweet-") > 5  # the worst rows
@@ -80,57 +80,58 @@ def test_from_csv_to_submission(cli, workspace, task):
         assert phrase in shown
 
 
-def test_a_second_run_keeps_everything_and_says_why(cli, workspace):
+def test_a_second_run_keeps_everything_and_says_why(cli, cli_here, workspace):
+    """Also one in another process, where sets and hashes of texts have another order."""
     cli("all", "-c", "twin-binary")
     before = hashes(workspace)
-    shown = cli("all", "-c", "twin-binary").stdout
+    shown = cli_here("all", "-c", "twin-binary").stdout
     assert hashes(workspace) == before
     for phrase in ("kept twin-binary.csv", "kept 4", "kept bilstm folds 0, 1", "kept submission.csv"):
         assert phrase in shown
     assert "made" not in shown.split("ensemble (mean)")[0].replace("made from these folds", "")
 
 
-def test_only_what_changed_runs_again(cli, workspace):
-    cli("all", "-c", "twin-binary")
+def test_only_what_changed_runs_again(cli_here, workspace):
+    cli_here("all", "-c", "twin-binary")
     tokens = hashes(workspace / "output" / "twin-binary" / "tokens")
-    shown = cli("all", "-c", "twin-binary", "--set", "training.epochs=1").stdout
+    shown = cli_here("all", "-c", "twin-binary", "--set", "training.epochs=1").stdout
     assert "bilstm folds 0, 1: recipe.training.epochs 2 → 1" in shown
     assert hashes(workspace / "output" / "twin-binary" / "tokens") == tokens
-    shown = cli("all", "-c", "twin-binary", "--set", "training.epochs=1", "--set", "tokens.min_count=2").stdout
+    shown = cli_here("all", "-c", "twin-binary", "--set", "training.epochs=1", "--set", "tokens.min_count=2").stdout
     assert "tokens.min_count 1 → 2" in shown
     assert "tokens changed" in shown
     (workspace / "output" / "twin-binary" / "submission.csv").unlink()
-    shown = cli("all", "-c", "twin-binary", "--set", "training.epochs=1", "--set", "tokens.min_count=2").stdout
+    shown = cli_here("all", "-c", "twin-binary", "--set", "training.epochs=1", "--set", "tokens.min_count=2").stdout
     assert "kept bilstm folds 0, 1" in shown
     assert "made submission.csv" in shown
 
 
-def test_one_fold_again_leaves_the_others_and_the_submission_byte_for_byte(cli, workspace):
-    cli("all", "-c", "twin-binary")
+def test_one_fold_again_leaves_the_others_and_the_submission_byte_for_byte(cli_here, workspace):
+    cli_here("all", "-c", "twin-binary")
     member = workspace / "output" / "twin-binary" / "bilstm"
     submission = (workspace / "output" / "twin-binary" / "submission.csv").read_bytes()
     before = hashes(member)
     inode = (member / "fold1" / "fold.json").stat().st_ino
-    cli("train", "-c", "twin-binary", "--fold", "1")
+    cli_here("train", "-c", "twin-binary", "--fold", "1")
     after = hashes(member)
     assert (member / "fold1" / "fold.json").stat().st_ino != inode
     same = [name for name in before if name.startswith("fold0/")]
     same += [f"fold1/{name}" for name in ("weights.safetensors", "oof.csv", "test.csv")]
     assert {name: before[name] for name in same} == {name: after[name] for name in same}
     assert before.keys() == after.keys()
-    cli("ensemble", "-c", "twin-binary")
+    cli_here("ensemble", "-c", "twin-binary")
     assert (workspace / "output" / "twin-binary" / "submission.csv").read_bytes() == submission
 
 
-def test_a_fold_alone_gives_the_bytes_it_gives_beside_others(cli, workspace):
+def test_a_fold_alone_gives_the_bytes_it_gives_beside_others(cli_here, workspace):
     """On the embedded competition, whose folds are trained in processes side by side; one alone is trained here."""
     shutil.copytree(REPOSITORY / "input" / "movie-reviews", workspace / "input" / "movie-reviews")
     options = ["--set", "training.epochs=1", "--set", "model.hidden=8", "--set", "folds.n=3"]
-    first = cli("all", *options)
+    first = cli_here("all", *options)
     member = workspace / "output" / "movie-reviews" / "bilstm"
     beside = hashes(member / "fold2")
     assert "bilstm fold 2: epoch 1.00" in first.stdout
-    cli("train", "--fold", "2", *options)
+    cli_here("train", "--fold", "2", *options)
     alone = hashes(member / "fold2")
     for name in ("weights.safetensors", "oof.csv", "test.csv"):
         assert alone[name] == beside[name]
@@ -138,8 +139,8 @@ def test_a_fold_alone_gives_the_bytes_it_gives_beside_others(cli, workspace):
     assert 0.5 < summary["leaderboard"] < 1
 
 
-def test_folds_trained_later_take_the_number_format_of_those_there(cli, workspace):
-    cli("all", "-c", "twin-binary")
+def test_folds_trained_later_take_the_number_format_of_those_there(cli_here, workspace):
+    cli_here("all", "-c", "twin-binary")
     member = workspace / "output" / "twin-binary" / "bilstm"
     for fold in ("fold0", "fold1"):
         record = json.loads((member / fold / "fold.json").read_text())
@@ -147,7 +148,7 @@ def test_folds_trained_later_take_the_number_format_of_those_there(cli, workspac
         other = {"bf16": "fp32", "fp32": "bf16"}[measured]
         record["runtime"]["precision"] = other
         (member / fold / "fold.json").write_text(json.dumps(record))
-    done = cli("train", "-c", "twin-binary", "--fold", "1", "--fold", "1")
+    done = cli_here("train", "-c", "twin-binary", "--fold", "1", "--fold", "1")
     if why_not(other, torch.device("cpu")):  # trained on another machine: this one says so and takes what it can run
         assert f"folds trained before are in {other}; the processor cannot run an LSTM in it" in done.stderr
         assert f"on cpu in {measured}," in done.stdout
@@ -155,23 +156,23 @@ def test_folds_trained_later_take_the_number_format_of_those_there(cli, workspac
         assert f"on cpu in {other}," in done.stdout
     assert "1 fold in" in done.stdout
     shutil.rmtree(workspace / "output")
-    cli("tokens", "-c", "twin-binary")
-    assert f"on cpu in {measured}," in cli("train", "-c", "twin-binary", "--fold", "1").stdout
+    cli_here("tokens", "-c", "twin-binary")
+    assert f"on cpu in {measured}," in cli_here("train", "-c", "twin-binary", "--fold", "1").stdout
 
 
-def test_same_seed_same_bytes_another_seed_other_bytes(cli, workspace):
+def test_same_seed_same_bytes_another_seed_other_bytes(cli, cli_here, workspace):
     files = {}
-    for name, options in (("a", []), ("b", []), ("c", ["--seed", "1"])):
-        cli("all", "-c", "twin-regression", *options)
+    for name, run, options in (("a", cli, []), ("b", cli_here, []), ("c", cli_here, ["--seed", "1"])):
+        run("all", "-c", "twin-regression", *options)
         files[name] = (workspace / "output" / "twin-regression" / "submission.csv").read_bytes()
         shutil.rmtree(workspace / "output")
     assert files["a"] == files["b"] != files["c"]
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(cli, workspace):
+def test_a_killed_run_goes_on_to_the_same_bytes(cli_here, workspace):
     options = ["-c", "twin-binary", "--set", "folds.n=4", "--set", "training.epochs=8"]
     output = workspace / "output" / "twin-binary"
-    cli("all", *options)
+    cli_here("all", *options)
     expected = (output / "submission.csv").read_bytes()
     shutil.rmtree(workspace / "output")
     process = subprocess.Popen(
@@ -189,17 +190,17 @@ def test_a_killed_run_goes_on_to_the_same_bytes(cli, workspace):
     process.wait()
     process.stdout.close()
     assert not (output / "submission.csv").exists()
-    shown = cli("all", *options).stdout
+    shown = cli_here("all", *options).stdout
     assert "kept bilstm fold 0:" in shown
     assert "bilstm folds 1, 2, 3: not trained yet" in shown
     assert (output / "submission.csv").read_bytes() == expected
     assert not list(output.rglob("*.tmp*"))
 
 
-def test_members_are_averaged(cli, workspace):
+def test_members_are_averaged(cli_here, workspace):
     path = workspace / "input" / "twin-binary" / "competition.toml"
     path.write_text(path.read_text() + "\n[recipe.members.bilstm]\n[recipe.members.wide]\nmodel.hidden = 6\nseed = 3\n")
-    cli("all", "-c", "twin-binary", "--set", "ensemble.method=rank_mean")
+    cli_here("all", "-c", "twin-binary", "--set", "ensemble.method=rank_mean")
     output = workspace / "output" / "twin-binary"
     summary = json.loads((output / "summary.json").read_text())
     assert [member["name"] for member in summary["members"]] == ["bilstm", "wide"]
@@ -208,14 +209,14 @@ def test_members_are_averaged(cli, workspace):
     assert rows_of(output / "bilstm" / "fold0" / "oof.csv") != rows_of(output / "wide" / "fold0" / "oof.csv")
 
 
-def test_weights_of_members_and_thresholds_of_columns(cli, workspace):
+def test_weights_of_members_and_thresholds_of_columns(cli_here, workspace):
     path, output = workspace / "input" / "twin-multilabel", workspace / "output" / "twin-multilabel"
     text = (path / "competition.toml").read_text()
     text = text.replace('"roc_auc"', '"macro_f1"').replace('"probability"', '"label"')
     (path / "competition.toml").write_text(
         text + "\n[recipe.members.bilstm]\n[recipe.members.wide]\nmodel.hidden = 6\n"
     )
-    shown = cli("all", "-c", "twin-multilabel", "--set", "ensemble.weights=fit").stdout
+    shown = cli_here("all", "-c", "twin-multilabel", "--set", "ensemble.weights=fit").stdout
     ensemble = json.loads((output / "summary.json").read_text())["ensemble"]
     assert ensemble["weights"].keys() == {"bilstm", "wide"}
     assert sum(ensemble["weights"].values()) == pytest.approx(1)
@@ -223,7 +224,7 @@ def test_weights_of_members_and_thresholds_of_columns(cli, workspace):
     named = ", ".join(f"{name} {cut:.4f}" for name, cut in zip(("positive", "negative", "strong"), cuts, strict=True))
     assert f"thresholds: {named}; each fold's score" in shown
     assert f"member wide, weight {ensemble['weights']['wide']:.2f}" in shown
-    shown = cli("all", "-c", "twin-multilabel", "--set", "ensemble.weights={bilstm = 3, wide = 1}").stdout
+    shown = cli_here("all", "-c", "twin-multilabel", "--set", "ensemble.weights={bilstm = 3, wide = 1}").stdout
     assert "made submission.csv" in shown
     assert "kept wide (bilstm) folds 0, 1" in shown
     summary = json.loads((output / "summary.json").read_text())
@@ -238,22 +239,22 @@ def test_weights_of_members_and_thresholds_of_columns(cli, workspace):
     assert values <= {"0", "1"}
 
 
-def test_debug_goes_through_every_stage_apart(cli, workspace):
-    shown = cli("all", "-c", "twin-multilabel", "--debug").stdout
+def test_debug_goes_through_every_stage_apart(cli_here, workspace):
+    shown = cli_here("all", "-c", "twin-multilabel", "--debug").stdout
     assert (workspace / "output" / "twin-multilabel-debug" / "submission.csv").is_file()
     assert not (workspace / "folds").exists()
     assert not (workspace / "output" / "twin-multilabel").exists()
     assert "of 1.00" in shown
 
 
-def test_debug_decides_how_long_every_member_trains(cli, workspace):
+def test_debug_decides_how_long_every_member_trains(cli_here, workspace):
     path = workspace / "input" / "twin-binary" / "competition.toml"
     path.write_text(path.read_text() + "\n[recipe.members.long]\ntraining.epochs = 3\n")
-    assert "long fold 0: epoch 1.00" in (shown := cli("all", "-c", "twin-binary", "--debug").stdout)
+    assert "long fold 0: epoch 1.00" in (shown := cli_here("all", "-c", "twin-binary", "--debug").stdout)
     assert "of 3.00" not in shown
 
 
-def test_numbers_beside_the_text_two_texts_apart_and_a_package_of_ones_own(cli, workspace, monkeypatch):
+def test_numbers_beside_the_text_two_texts_apart_and_a_package_of_ones_own(cli_here, workspace, monkeypatch):
     folder, package = workspace / "input" / "twin-binary", workspace / "parts"
     for name in ("train", "test"):
         table = rows_of(folder / f"{name}.csv")
@@ -271,13 +272,13 @@ def test_numbers_beside_the_text_two_texts_apart_and_a_package_of_ones_own(cli, 
     package.mkdir()
     (package / "__init__.py").write_text("from parts.losses import mse\n")
     (package / "losses.py").write_text("def mse(logits, targets):\n    return ((logits - targets) ** 2).mean(dim=1)\n")
-    monkeypatch.setenv("PYTHONPATH", str(workspace))
+    monkeypatch.syspath_prepend(workspace)
     options = ["-c", "twin-binary", "--set", "tokens.columns=apart", "--set", 'tokens.features=["length", "unique"]',
                "--set", "training.loss=parts:mse"]  # fmt: skip
-    assert "3 features beside the text: length, unique, words" in cli("all", *options).stdout
-    assert "kept bilstm folds 0, 1" in cli("all", *options).stdout
+    assert "3 features beside the text: length, unique, words" in cli_here("all", *options).stdout
+    assert "kept bilstm folds 0, 1" in cli_here("all", *options).stdout
     (package / "losses.py").write_text(
         "def mse(logits, targets):\n    return 2 * ((logits - targets) ** 2).mean(dim=1)\n"
     )
-    assert "own.parts:mse changed" in cli("all", *options).stdout
-    assert "bilstm folds 0, 1: " in cli("all", *options[:2], *options[4:]).stdout
+    assert "own.parts:mse changed" in cli_here("all", *options).stdout
+    assert "bilstm folds 0, 1: " in cli_here("all", *options[:2], *options[4:]).stdout

@@ -35,7 +35,7 @@ def select(workspace, monkeypatch):
         module = workspace / "own" / "mine.py"
         module.parent.mkdir()
         module.write_text("\n\n".join(blocks("python")), encoding="utf-8")
-        monkeypatch.setenv("PYTHONPATH", str(module.parent))
+        monkeypatch.syspath_prepend(module.parent)
         path = workspace / "input" / slug / "competition.toml"
         lines = [line for block in settings for line in block.splitlines() if not line.startswith("[recipe]")]
         path.write_text(path.read_text(encoding="utf-8") + "\n".join(lines) + "\n", encoding="utf-8")
@@ -94,19 +94,19 @@ def test_the_model_is_the_mean_of_a_text_however_much_padding_it_has(mine):
     assert torch.allclose(logits, expected, atol=1e-6)
 
 
-def test_the_loss_function_trains_a_regression_and_its_change_trains_again(cli, select):
+def test_the_loss_function_trains_a_regression_and_its_change_trains_again(cli_here, select):
     module = select("twin-regression", block_with("mine:mse"))
-    assert "made submission.csv" in cli("all", "-c", "twin-regression").stdout
-    assert "kept bilstm folds 0, 1" in cli("all", "-c", "twin-regression").stdout
+    assert "made submission.csv" in cli_here("all", "-c", "twin-regression").stdout
+    assert "kept bilstm folds 0, 1" in cli_here("all", "-c", "twin-regression").stdout
     module.write_text(module.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
-    assert "kept bilstm" not in cli("all", "-c", "twin-regression").stdout
+    assert "kept bilstm" not in cli_here("all", "-c", "twin-regression").stdout
 
 
-def test_the_loss_class_gives_the_predictions_of_the_named_one(cli, select, workspace):
+def test_the_loss_class_gives_the_predictions_of_the_named_one(cli_here, select, workspace):
     select("twin-multiclass", block_with("mine:NLL"))
-    cli("all", "-c", "twin-multiclass")
+    cli_here("all", "-c", "twin-multiclass")
     own = (workspace / "output" / "twin-multiclass" / "oof.csv").read_text(encoding="utf-8").splitlines()
-    cli("all", "-c", "twin-multiclass", "--set", "training.loss=cross_entropy")
+    cli_here("all", "-c", "twin-multiclass", "--set", "training.loss=cross_entropy")
     named = (workspace / "output" / "twin-multiclass" / "oof.csv").read_text(encoding="utf-8").splitlines()
     for one, other in zip(own[1:], named[1:], strict=True):
         (*keys, a, b, c, d), (*others, e, f, g, h) = one.split(","), other.split(",")
@@ -114,9 +114,9 @@ def test_the_loss_class_gives_the_predictions_of_the_named_one(cli, select, work
         assert [float(p) for p in (a, b, c, d)] == pytest.approx([float(p) for p in (e, f, g, h)], abs=1e-4)
 
 
-def test_optimizer_and_model_train_a_binary_task(cli, select):
+def test_optimizer_and_model_train_a_binary_task(cli_here, select):
     select("twin-binary", block_with("mine:PlainSGD"), block_with("mine:MeanOfVectors"))
-    assert "made submission.csv" in cli("all", "-c", "twin-binary").stdout
+    assert "made submission.csv" in cli_here("all", "-c", "twin-binary").stdout
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_optimizer_and_model_train_a_binary_task(cli, select):
         ('training.optimizer = "mime:PlainSGD"', ["no module 'mime'", "src/mime.py"]),
     ],
 )
-def test_a_fault_is_one_of_the_input(cli, select, line, phrases):
+def test_a_fault_is_one_of_the_input(cli_here, select, line, phrases):
     select("twin-binary", line)
-    message = cli("all", "-c", "twin-binary", code=2).stderr
+    message = cli_here("all", "-c", "twin-binary", code=2).stderr
     for phrase in phrases:
         assert phrase in message

@@ -30,8 +30,8 @@ def made(workspace):
     return np.load(folder / "vectors.npy"), json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
 
 
-def test_two_files_from_csv_to_submission(cli, workspace, vectors):
-    shown = cli("all", "-c", SLUG, *TWO).stdout
+def test_two_files_from_csv_to_submission(cli_here, workspace, vectors):
+    shown = cli_here("all", "-c", SLUG, *TWO).stdout
     table, row_of = made(workspace)
     assert table.shape == (len(row_of), 5)
     assert table[row_of["the"]].tolist() == [*SMALL["the"], *GLOVE["the"]]
@@ -50,15 +50,15 @@ def test_two_files_from_csv_to_submission(cli, workspace, vectors):
     assert record["words"] > record["tables"]["small.vec"]["words"]
 
 
-def test_what_was_read_is_kept_until_a_file_changes(cli, workspace, vectors):
-    cli("tokens", "-c", SLUG, *TWO)
+def test_what_was_read_is_kept_until_a_file_changes(cli_here, workspace, vectors):
+    cli_here("tokens", "-c", SLUG, *TWO)
     before = made(workspace)[0]
-    assert "kept" in cli("tokens", "-c", SLUG, *TWO).stdout
-    shown = cli("tokens", "-c", SLUG, *TWO, "--force").stdout
+    assert "kept" in cli_here("tokens", "-c", SLUG, *TWO).stdout
+    shown = cli_here("tokens", "-c", SLUG, *TWO, "--force").stdout
     assert shown.count("as read before") == 2
     assert made(workspace)[0].tobytes() == before.tobytes()
     vectors.write_text(vectors.read_text().replace("and 4", "and 7"))
-    shown = cli("tokens", "-c", SLUG, *TWO).stdout
+    shown = cli_here("tokens", "-c", SLUG, *TWO).stdout
     assert "(vectors.small.vec changed)" in shown
     assert shown.count("as read before") == 1
     table, row_of = made(workspace)
@@ -75,7 +75,7 @@ def test_what_was_read_is_kept_until_a_file_changes(cli, workspace, vectors):
         (["tokens.vectors=other"], "there: empty, glove-6b-100d-50k, glove.mini, small; or set it to"),
     ],
 )
-def test_faults_of_vectors(cli, workspace, vectors, settings, expected):
+def test_faults_of_vectors(cli_here, workspace, vectors, settings, expected):
     (vectors.parent / "empty.txt").write_text("nothing\n")
     options = [part for setting in settings for part in ("--set", setting)]
-    assert expected in cli("tokens", "-c", SLUG, *options, code=2).stderr
+    assert expected in cli_here("tokens", "-c", SLUG, *options, code=2).stderr

@@ -2,9 +2,11 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from foldwise.cli import main
+from foldwise.kernel import client
+from kernel import quick_client
 from kernel.loopback import Service, serving
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -30,9 +34,23 @@ class Done:
 Foldwise = Callable[..., Done]
 
 
+@pytest.fixture(scope="session")
+def program() -> Iterator[Path]:
+    """A program that is the real client, quick to start."""
+    with tempfile.TemporaryDirectory() as folder:  # short: the address of a socket has 100 characters at most
+        address = f"{folder}/socket"
+        command = [sys.executable, quick_client.__file__, address]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+            assert server.stdout is not None
+            assert server.stdout.readline() == b"ready\n"
+            yield quick_client.write_program(Path(folder), address)
+            server.kill()
+
+
 @pytest.fixture
-def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Path) -> Iterator[Service]:
     """The service; the environment sends the client there, with credentials and a home of its own."""
+    monkeypatch.setattr(client, "find_client", lambda *_: str(program))
     home = tmp_path / "home"
     home.mkdir()
     for name in list(os.environ):
@@ -66,7 +84,7 @@ def foldwise(tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch, 
 
 @pytest.fixture
 def foldwise_process(tmp_path: Path, service: Service) -> Foldwise:
-    """The same as a process of its own, as `run.sh` starts it."""
+    """The same as a process of its own, as `run.sh` starts it, with the client as `pip` installed it."""
 
     def run(*arguments: str, code: int = 0) -> Done:
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), "COLUMNS": "120"}
@@ -78,6 +96,26 @@ def foldwise_process(tmp_path: Path, service: Service) -> Foldwise:
         return done
 
     return run
+
+
+@pytest.fixture
+def foldwise_start(tmp_path: Path, service: Service) -> Iterator[Callable[..., tuple[subprocess.Popen[bytes], int]]]:
+    """Start the command line on a terminal; gives the process and the terminal's other end."""
+    ours, theirs = pty.openpty()
+    started: list[subprocess.Popen[bytes]] = []
+
+    def run(*arguments: str) -> tuple[subprocess.Popen[bytes], int]:
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+        line = command(tmp_path, *arguments)
+        started.append(subprocess.Popen(line, env=environment, stdin=theirs, stdout=theirs, stderr=theirs))
+        os.close(theirs)
+        return started[0], ours
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+    os.close(ours)
 
 
 def command(root: Path, *arguments: str) -> list[str]:
@@ -94,8 +132,9 @@ def check(done: Done, code: int) -> None:
     assert SECRET not in both
     assert "Signature" not in both
     if code:
-        assert done.stderr.startswith("error: ")
-        assert done.stderr.count("\n") == 1
+        *warnings, error = done.stderr.splitlines()
+        assert error.startswith("error: ")
+        assert all(line.startswith("warning: ") for line in warnings)
 
 
 @pytest.fixture

@@ -42,11 +42,19 @@ def fault(status: int, message: str = "") -> Answer:
     return Answer(b"<html>fault</html>", status, {"Content-Type": "text/html"})
 
 
+def quota(left: float, total: float = 30.0) -> dict[str, Any]:
+    """The weekly hours of GPU; the new ones come on Saturday."""
+    used, allowed = (f"{hours * 3600:.0f}s" for hours in (total - left, total))
+    gpu = {"timeUsed": used, "totalTimeAllowed": allowed}
+    return {"quotaRefreshTime": "2026-11-28T00:00:00.000Z", "gpuQuota": gpu}
+
+
 class Service:
     """Answers by name of the method or path of the file: each in turn, the last again and again."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[Answer]] = {}
+        self.on("GetAcceleratorQuotaStatistics", quota(30.0))
         self.requests: list[tuple[str, Any]] = []  # name, and the JSON or the bytes that came
         self.headers: list[dict[str, str]] = []
         self.port = 0

@@ -19,7 +19,7 @@ from conftest import REPOSITORY, command
 from foldwise.cli import main
 from foldwise.errors import InputError
 from foldwise.kernel import credentials
-from foldwise.kernel.metadata import kernel_name, shorten, title_of
+from foldwise.kernel.naming import kernel_name, shorten, title_of
 from foldwise.kernel.payload import LIMIT, Part, check_size, pack
 from foldwise.stages import kernel_build, kernel_modules
 from kernel.fixtures import SECRET

@@ -1,6 +1,8 @@
 """`./run.sh download` with the real client against a service on 127.0.0.1."""
 
+import contextlib
 import io
+import os
 import random
 import threading
 import zipfile
@@ -140,6 +142,30 @@ def test_a_download_cut_off_without_a_length(foldwise, service, tmp_path):
     assert "damaged or cut short" in foldwise("download", "-c", "a-contest", code=1).stderr
     assert not (tmp_path / "input" / "a-contest").exists()
     assert not left_behind(tmp_path)
+
+
+def test_a_slow_download_shows_how_far_it_is_and_completes(foldwise_start, service, tmp_path):
+    """Held in its middle until the bar has shown on the terminal."""
+    go_on = threading.Event()
+    content = packed({**twin(), "noise.bin": random.Random(0).randbytes(3 * MIB)})
+    offer(service, content, hold=go_on)
+    process, terminal = foldwise_start("download", "-c", "a-contest")
+    seen = b""
+    try:
+        while b"%|" not in seen and (piece := os.read(terminal, 65536)):
+            seen += piece
+        assert process.poll() is None
+        assert not (tmp_path / "input" / "a-contest").exists()
+    finally:
+        go_on.set()
+    with contextlib.suppress(OSError):  # a terminal that nobody holds any more
+        while piece := os.read(terminal, 65536):
+            seen += piece
+    assert process.wait(60) == 0, seen.decode()
+    shown = seen.decode()
+    assert "\r\x1b[Kkaggle    " in shown
+    assert "100%|" in shown
+    assert (tmp_path / "input" / "a-contest" / "train.csv").read_bytes() == twin()["train.csv"]
 
 
 def test_a_download_that_stands_still_is_given_up(service, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from foldwise.errors import RunError
 from foldwise.kernel.service import log_lines, wait_for_kernel
-from kernel.loopback import Answer, fault
+from kernel.loopback import Answer, fault, quota
 
 KERNEL = "ada/foldwise-spooky"
 URL = "https://www.kaggle.com/code/ada/foldwise-spooky"
@@ -27,16 +27,61 @@ def status(name: str, message: str = "") -> dict[str, str]:
     return {"status": name, **({"failureMessage": message} if message else {})}
 
 
-def test_push(foldwise_process, service, kernel):
+def test_push(foldwise, service, kernel):
     service.on("SaveKernel", SAVED)
-    done = foldwise_process("kernel", "push", "-c", "spooky")
+    done = foldwise("kernel", "push", "-c", "spooky")
     (sent,) = service.asked("SaveKernel")
     assert sent["slug"] == KERNEL
     assert sent["text"] == "print('hello')\n"
     assert (sent["enableInternet"], sent["isPrivate"], sent["machineShape"]) == (False, True, "NvidiaTeslaT4")
     assert f"kernel    {KERNEL} version 4 runs; next: ./run.sh kernel status -c spooky --output" in done.stdout
     pushed = json.loads((kernel.parent / "kernel-pushed.json").read_text())
-    assert pushed == {"kernel": KERNEL, "version": 4, "url": URL}
+    assert pushed == {"id": KERNEL, "kernel": KERNEL, "version": 4, "url": URL}
+
+
+def test_a_kernel_that_kaggle_names_by_its_title(foldwise, service, kernel):
+    """The client only says that this may be surprising; its address tells the name."""
+    metadata = json.loads((kernel / "kernel-metadata.json").read_text())
+    (kernel / "kernel-metadata.json").write_text(json.dumps({**metadata, "title": "Five folds"}))
+    service.on("SaveKernel", {**SAVED, "url": "https://www.kaggle.com/code/ada/five-folds"})
+    service.on("GetKernelSessionStatus", status("COMPLETE"))
+    done = foldwise("kernel", "push", "-c", "spooky")
+    assert "kernel    ada/five-folds version 4 runs" in done.stdout
+    assert "kernel-metadata.json: Kaggle calls the kernel ada/five-folds, by its title, and not ada/fold" in done.stderr
+    foldwise("kernel", "status", "-c", "spooky")
+    assert service.asked("GetKernelSessionStatus") == [{"userName": "ada", "kernelSlug": "five-folds"}]
+    assert "submit spooky -k ada/five-folds -v 4" in foldwise("kernel", "submit", "-c", "spooky", "--dry-run").stdout
+    (kernel / "kernel-metadata.json").write_text(json.dumps({**metadata, "id": "ada/another"}))
+    assert "kernels status ada/another" in foldwise("kernel", "status", "-c", "spooky", "--dry-run").stdout
+
+
+@pytest.mark.parametrize(
+    ("answer", "line", "warning"),
+    [
+        (quota(30), "GPU quota: 30.0 of 30 h left this week", ""),
+        (quota(3.26), "GPU quota: 3.3 of 30 h left this week", "up to 12 h, and ends without output when the hours"),
+        (quota(0), "GPU quota: 0.0 of 30 h left this week", "no GPU hours are left this week, new hours on 2026-11-28"),
+        (fault(500), "", "the GPU quota cannot be had, going on without it: Kaggle has a fault of its own (500)"),
+        ({}, "", "the GPU quota cannot be had"),
+    ],
+)
+def test_the_quota_is_shown_before_a_push_and_never_stops_it(foldwise, service, kernel, answer, line, warning):
+    service.on("GetAcceleratorQuotaStatistics", answer)
+    service.on("SaveKernel", SAVED)
+    done = foldwise("kernel", "push", "-c", "spooky")
+    assert [name for name, _ in service.requests] == ["GetAcceleratorQuotaStatistics", "SaveKernel"]
+    assert line in done.stdout
+    assert ("GPU quota" in done.stdout) == bool(line)
+    assert warning in done.stderr
+    assert bool(done.stderr) == bool(warning)
+
+
+def test_a_kernel_without_a_gpu_asks_for_no_quota(foldwise, service, kernel):
+    path = kernel / "kernel-metadata.json"
+    path.write_text(path.read_text().replace('"enable_gpu": true', '"enable_gpu": false'))
+    service.on("SaveKernel", SAVED)
+    foldwise("kernel", "push", "-c", "spooky")
+    assert [name for name, _ in service.requests] == ["SaveKernel"]
 
 
 @pytest.mark.parametrize(
@@ -78,9 +123,9 @@ def test_no_kernel_yet(foldwise):
     assert "no kernel is built yet; run `./run.sh kernel build -c spooky --output" in message
 
 
-def test_status(foldwise_process, service, kernel):
+def test_status(foldwise, service, kernel):
     service.on("GetKernelSessionStatus", status("COMPLETE"))
-    done = foldwise_process("kernel", "status", "-c", "spooky")
+    done = foldwise("kernel", "status", "-c", "spooky")
     assert f"kernel    {KERNEL} is complete" in done.stdout
     assert service.asked("GetKernelSessionStatus") == [{"userName": "ada", "kernelSlug": "foldwise-spooky"}]
 
@@ -115,6 +160,13 @@ def test_a_kernel_that_failed_shows_the_end_of_its_log(foldwise, service, kernel
     assert logged == [*(f"log       line {number}" for number in range(11, 30)), "log       MemoryError"]
 
 
+def test_a_kernel_that_failed_says_so_where_its_log_cannot_be_had(foldwise, service, kernel):
+    service.on("GetKernelSessionStatus", status("ERROR", "out of memory"))
+    service.on("ListKernelSessionOutput", fault(500))
+    message = foldwise("kernel", "status", "-c", "spooky", code=1).stderr
+    assert f"{KERNEL} ended with ERROR: out of memory; its log cannot be had (Kaggle has a fault of its own" in message
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "expected"),
     [
@@ -132,7 +184,7 @@ def test_faults_of_status_and_output(foldwise, service, kernel, answer, code, ex
     assert expected in foldwise("kernel", "output", "-c", "spooky", code=code).stderr
 
 
-def test_output(foldwise_process, service, kernel):
+def test_output(foldwise, service, kernel):
     files = {"submission.csv": b"id,EAP\n1,0.5\n", "bilstm/fold0/log.jsonl": b"{}\n"}
     entries = [{"url": f"http://localhost/out/{name}?Signature=s", "fileName": name} for name in files]
     service.on("ListKernelSessionOutput", {"files": entries, "log": LOG})
@@ -141,7 +193,7 @@ def test_output(foldwise_process, service, kernel):
     old = kernel.parent / "kernel-output" / "old.csv"
     old.parent.mkdir()
     old.write_text("old")
-    done = foldwise_process("kernel", "output", "-c", "spooky")
+    done = foldwise("kernel", "output", "-c", "spooky")
     assert not old.exists()
     assert {name: (old.parent / name).read_bytes() for name in files} == files
     assert "kernel-output/submission.csv: 13 bytes" in done.stdout
@@ -167,7 +219,7 @@ def test_dry_runs_print_the_commands_and_do_nothing(foldwise, service, kernel):
     def printed(*arguments: str) -> list[str]:
         return foldwise("kernel", *arguments, "-c", "spooky", "--dry-run").stdout.splitlines()
 
-    assert printed("push") == [f"kaggle kernels push -p {kernel}"]
+    assert printed("push") == ["kaggle quota --format json", f"kaggle kernels push -p {kernel}"]
     assert printed("status") == [f"kaggle kernels status {KERNEL}", f"kaggle kernels logs {KERNEL}"]
     assert printed("output") == [f"kaggle kernels output {KERNEL} -p {kernel.parent}/kernel-output"]
     assert service.requests == []

@@ -3,22 +3,28 @@
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from foldwise.errors import RunError
 from foldwise.kernel import submissions
 from kernel.fixtures import SECRET
 from kernel.loopback import Answer, fault
 
 OLD = {"ref": 1, "date": "2026-11-01T10:00:00.000Z", "status": "COMPLETE", "publicScore": "0.1", "description": "old"}
 
+PUSHED = {"id": "ada/foldwise-spooky", "kernel": "ada/foldwise-spooky", "version": 4}
+DEFAULT = "foldwise, log_loss 0.3123 out of fold"
+
 
 def listed(*entries: dict) -> Answer:
     return Answer({"submissions": list(entries)})
 
 
-def new(status: str, **more: str) -> dict:
-    return {"ref": 2, "date": "2026-11-24T10:00:00.000Z", "status": status, "fileName": "submission.csv", **more}
+def new(status: str, message: str = DEFAULT, **more: Any) -> dict[str, Any]:
+    entry = {"ref": 2, "date": "2026-11-24T10:00:00.000Z", "status": status, "fileName": "submission.csv"}
+    return {**entry, "description": message, **more}
 
 
 @pytest.fixture
@@ -37,12 +43,12 @@ def ready(service):
     service.on("/upload/1", Answer({}))
     service.on("CreateSubmission", {"message": "Successfully submitted to Spooky", "ref": 2})
     service.on("CreateCodeSubmission", {"message": "Successfully submitted to Spooky", "ref": 2})
-    service.on("ListSubmissions", listed(OLD), listed(new("COMPLETE", publicScore="0.29"), OLD))
+    service.on("ListSubmissions", listed(OLD), listed(new("COMPLETE", "five folds", publicScore="0.29"), OLD))
     return service
 
 
-def test_submit_the_csv(foldwise_process, ready, submission):
-    done = foldwise_process("submit", "-c", "spooky", "-m", "five folds")
+def test_submit_the_csv(foldwise, ready, submission):
+    done = foldwise("submit", "-c", "spooky", "-m", "five folds")
     assert ready.asked("/upload/1") == [submission.read_bytes()]
     (sent,) = ready.asked("CreateSubmission")
     assert sent["submissionDescription"] == "five folds"
@@ -52,21 +58,22 @@ def test_submit_the_csv(foldwise_process, ready, submission):
 
 
 def test_a_message_of_its_own_and_one_that_looks_like_an_option(foldwise, ready, submission):
+    ready.on("ListSubmissions", listed(), listed(new("COMPLETE")))
     foldwise("submit", "-c", "spooky")
-    ready.on("ListSubmissions", listed(), listed(new("COMPLETE", publicScore="0.3", privateScore="0.4")))
+    ready.on("ListSubmissions", listed(), listed(new("COMPLETE", "-x", publicScore="0.3", privateScore="0.4")))
     done = foldwise("submit", "-c", "spooky", "--message=-x")
     assert "public score 0.3, private score 0.4" in done.stdout
     texts = [sent["submissionDescription"] for sent in ready.asked("CreateSubmission")]
     assert texts == ["foldwise, log_loss 0.3123 out of fold", "-x"]
 
 
-def test_submit_the_kernel(foldwise_process, ready, kernel):
+def test_submit_the_kernel(foldwise, ready, kernel):
     ready.on("SaveKernel", {"url": "https://x", "versionNumber": 4})
-    foldwise_process("kernel", "push", "-c", "spooky")
-    done = foldwise_process("kernel", "submit", "-c", "spooky", "-m", "code")
+    foldwise("kernel", "push", "-c", "spooky")
+    done = foldwise("kernel", "submit", "-c", "spooky", "-m", "five folds")
     (sent,) = ready.asked("CreateCodeSubmission")
     assert (sent["kernelOwner"], sent["kernelSlug"], sent["kernelVersion"]) == ("ada", "foldwise-spooky", 4)
-    assert (sent["fileName"], sent["submissionDescription"]) == ("submission.csv", "code")
+    assert (sent["fileName"], sent["submissionDescription"]) == ("submission.csv", "five folds")
     assert "submit    public score 0.29" in done.stdout
 
 
@@ -81,19 +88,59 @@ def test_no_submission_yet(foldwise):
     assert "submission.csv: no such file; run `./run.sh all -c spooky --output" in message
 
 
+def submit(path: Path, message: str = "five folds") -> str:
+    """As the command does, but without a pause between two looks."""
+    return submissions.submit(submissions.csv_arguments("spooky", path, message), "spooky", message, interval=0)
+
+
 def test_the_score_is_waited_for(ready, submission, capsys):
-    """The own submission shows late, then is pending; another of the user's is not taken for it."""
-    pending, done = new("PENDING"), new("COMPLETE", publicScore="0.29")
-    ready.on(
-        "ListSubmissions",
-        *(listed(*entries) for entries in ([OLD], [OLD], [pending, OLD])),
-        fault(500),
-        listed(done, OLD),
-    )
-    score = submissions.submit(submissions.csv_arguments("spooky", submission, "m"), "spooky", interval=0)
-    assert score == "0.29"
-    assert len(ready.asked("ListSubmissions")) == 5
+    """The own submission shows late, then is pending; a team mate's new one is not taken for it."""
+    mates = new("COMPLETE", "five folds, seed 1", ref=3, publicScore="0.99")
+    pending, done = new("PENDING", "five folds"), new("COMPLETE", "five  folds", publicScore="0.29")
+    lists = [OLD], [OLD], [mates, OLD], [mates, pending, OLD]
+    ready.on("ListSubmissions", *(listed(*entries) for entries in lists), fault(500), listed(mates, done, OLD))
+    assert submit(submission) == "0.29"
+    assert len(ready.asked("ListSubmissions")) == 6
     assert "submit    spooky waits for its score" in capsys.readouterr().out
+
+
+def test_one_that_never_shows_ends_the_wait(ready, submission, monkeypatch):
+    monkeypatch.setattr(submissions, "LOOKS", 2)
+    ready.on("ListSubmissions", listed(OLD), listed(new("COMPLETE", "a team mate's"), OLD))
+    with pytest.raises(RunError, match=r"'five folds' shows in the list; it may have been taken all the same: look at"):
+        submit(submission)
+    assert len(ready.asked("CreateSubmission")) == 1
+    assert len(ready.asked("ListSubmissions")) == 1 + 3
+
+
+def test_scoring_may_take_longer_than_showing(ready, submission, monkeypatch):
+    monkeypatch.setattr(submissions, "LOOKS", 0)
+    pending = [listed(new("PENDING", "five folds"))] * 3
+    ready.on("ListSubmissions", listed(), *pending, listed(new("COMPLETE", "five folds", publicScore="0.29")))
+    assert submit(submission) == "0.29"
+
+
+def test_of_two_with_the_same_message_the_first_is_shown_with_a_warning(ready, submission, capsys):
+    both = [new("COMPLETE", "five folds", ref=ref, publicScore=f"0.{ref}") for ref in (4, 3)]
+    ready.on("ListSubmissions", listed(OLD), listed(*both, OLD))
+    assert submit(submission) == "0.3"
+    assert "warning: 2 new submissions have the message 'five folds'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        ("seed 1", "seed 1", True),
+        ("seed 1", "seed 12", False),
+        ("seed 12", "seed 1", False),
+        ("foldwise, f1 0.6812 out of fold", "Notebook foldwise | Version 4: foldwise, f1 0.6812 out of fold", True),
+        ("x" * 300, "x" * 255, True),
+        ("x" * 300, "x" * 99, False),
+        ("five folds", "", False),
+    ],
+)
+def test_a_message_is_known_again(ours, theirs, same):
+    assert submissions.is_own({"description": theirs}, ours) == same
 
 
 def test_a_submission_that_cannot_be_scored(foldwise, ready, submission):
@@ -114,7 +161,9 @@ def test_an_upload_that_fails_submits_nothing(foldwise, ready, submission):
     assert ready.asked("CreateSubmission") == []
 
 
-@pytest.mark.parametrize("method", ["ListSubmissions", "StartSubmissionUpload", "CreateSubmission"])
+@pytest.mark.parametrize(
+    "method", ["ListSubmissions", "StartSubmissionUpload", "CreateSubmission", "CreateCodeSubmission"]
+)
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
@@ -125,9 +174,12 @@ def test_an_upload_that_fails_submits_nothing(foldwise, ready, submission):
         (500, 1, "a fault of its own (500)"),
     ],
 )
-def test_faults(foldwise, ready, submission, method, status, code, expected):
+def test_faults(foldwise, ready, submission, kernel, method, status, code, expected):
     ready.on(method, fault(status))
-    assert expected in foldwise("submit", "-c", "spooky", code=code).stderr
+    (kernel.parent / "kernel-pushed.json").write_text(json.dumps(PUSHED))
+    command = ["kernel", "submit"] if method == "CreateCodeSubmission" else ["submit"]
+    assert expected in foldwise(*command, "-c", "spooky", code=code).stderr
+    assert len(ready.asked(method)) == 1
 
 
 def test_what_the_service_says_is_passed_on(foldwise, ready, submission):
@@ -139,7 +191,7 @@ def test_dry_runs_print_the_commands_and_do_nothing(foldwise, service, submissio
     looks = "kaggle competitions submissions spooky --format json"
     printed = foldwise("submit", "-c", "spooky", "-m", "a b", "--dry-run").stdout.splitlines()
     assert printed == [looks, f"kaggle competitions submit spooky -f {submission} '--message=a b'", looks]
-    (kernel.parent / "kernel-pushed.json").write_text('{"kernel": "ada/foldwise-spooky", "version": 4}')
+    (kernel.parent / "kernel-pushed.json").write_text(json.dumps(PUSHED))
     printed = foldwise("kernel", "submit", "-c", "spooky", "-m", "m", "--dry-run").stdout.splitlines()
     submit = "kaggle competitions submit spooky -k ada/foldwise-spooky -v 4 -f submission.csv --message=m"
     assert printed == [looks, submit, looks]
@@ -168,6 +220,7 @@ def test_credentials_show_nowhere(foldwise, ready, kernel, tmp_path, monkeypatch
     ready.on("GetKernelSessionStatus", {"status": "ERROR", "failureMessage": SECRET})
     ready.on("ListKernelSessionOutput", {"log": f"token {SECRET}"})
     ready.on("CreateCodeSubmission", {"message": f"submitted with {SECRET}"})
+    ready.on("ListSubmissions", listed(OLD), listed(new("COMPLETE", "foldwise"), OLD))
     assert "no access with …" in foldwise("kernel", "push", "-c", "spooky", code=1).stderr
     foldwise("kernel", "push", "-c", "spooky")
     assert "log       token …" in foldwise("kernel", "status", "-c", "spooky", code=1).stdout

@@ -8,12 +8,12 @@ from contest_files import CONTESTS, KNOWN, SLUGS
 
 
 @pytest.fixture
-def entries(cli):
+def entries(cli_here):
     """What is listed: slug → the lines of its entry as one text."""
 
     def run() -> dict[str, str]:
         found: dict[str, str] = {}
-        table = cli("competitions").stdout.split("files belong")[0]
+        table = cli_here("competitions").stdout.split("files belong")[0]
         for line in table.splitlines()[3:]:
             if line.strip() and not line.startswith(" "):
                 slug = line.split()[0]
@@ -61,8 +61,8 @@ def test_faulty_settings_of_one_competition_leave_the_others_listed(entries, wor
     assert "in place" in listed["twin-multiclass"]
 
 
-def test_a_piped_list_fits_100_columns(cli, workspace):
-    shown = cli("competitions").stdout
+def test_a_piped_list_fits_100_columns(cli_here, workspace):
+    shown = cli_here("competitions").stdout
     table = shown.split("files belong")[0]
     assert max(len(line.rstrip()) for line in table.splitlines()) <= 100
     assert "jigsaw-unintended-bias-in-toxicity-classification " in table

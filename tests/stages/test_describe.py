@@ -4,8 +4,6 @@ import re
 
 import pytest
 
-from conftest import environment
-
 SIZES = ["--set", "tokens.dimension=10", "--set", "model.hidden=6", "--set", "model.channels=4"]
 GATES = {"lstm": 4, "gru": 3}
 OWN = """
@@ -51,8 +49,8 @@ def recurrent(kind: str, inputs: int) -> int:
         ("textcnn", {f"convolutions.{place}": 4 * (10 * width + 1) for place, width in enumerate((3, 4, 5))}, 12),
     ],
 )
-def test_layers_shapes_and_parameters(cli, model, layers, head):
-    shown = cli("describe", "-c", "twin-multiclass", "--set", f"model.name={model}", *SIZES).stdout
+def test_layers_shapes_and_parameters(cli_here, model, layers, head):
+    shown = cli_here("describe", "-c", "twin-multiclass", "--set", f"model.name={model}", *SIZES).stdout
     table = table_of(shown)
     first, *further = layers
     between = ["dropout", *further] if model == "bilstm_bigru" else [*further, "dropout"]
@@ -75,9 +73,9 @@ def test_layers_shapes_and_parameters(cli, model, layers, head):
     assert f"parameters: {total:,}, of which {total:,} are trained and 0 are not" in shown
 
 
-def test_frozen_vectors_and_a_layer_called_twice(cli):
+def test_frozen_vectors_and_a_layer_called_twice(cli_here):
     more = ["--set", "model.layers=3", "--set", "model.train_embedding=false", "--set", 'model.pooling=["attention"]']
-    shown = cli("describe", "-c", "twin-binary", *SIZES, *more).stdout
+    shown = cli_here("describe", "-c", "twin-binary", *SIZES, *more).stdout
     table = table_of(shown)
     assert table["embedding"][2:] == ("10,000", "no")
     assert table["dropout"][1] == [
@@ -91,20 +89,20 @@ def test_frozen_vectors_and_a_layer_called_twice(cli):
     assert "and 10,000 are not" in shown
 
 
-def test_words_are_those_of_the_tokens(cli):
-    made = cli("tokens", "-c", "twin-binary").stdout
+def test_words_are_those_of_the_tokens(cli_here):
+    made = cli_here("tokens", "-c", "twin-binary").stdout
     words = re.search(r"tokens, ([\d,]+) words", made).group(1)
-    assert f"{words} words (as in the tokens) of 8 numbers" in cli("describe", "-c", "twin-binary").stdout
-    changed = cli("describe", "-c", "twin-binary", "--set", "tokens.dimension=9").stdout
+    assert f"{words} words (as in the tokens) of 8 numbers" in cli_here("describe", "-c", "twin-binary").stdout
+    changed = cli_here("describe", "-c", "twin-binary", "--set", "tokens.dimension=9").stdout
     assert "1,000 words (assumed: no tokens yet) of 9 numbers" in changed
 
 
-def test_vectors_of_a_file_have_its_dimension(cli):
-    shown = cli("describe", "-c", "twin-binary", "--set", "tokens.vectors=glove-6b-100d-50k").stdout
+def test_vectors_of_a_file_have_its_dimension(cli_here):
+    shown = cli_here("describe", "-c", "twin-binary", "--set", "tokens.vectors=glove-6b-100d-50k").stdout
     assert "1,000 words (assumed: no tokens yet) of 100 numbers" in shown
 
 
-def test_each_member_has_its_own_model(cli, workspace):
+def test_each_member_has_its_own_model(cli_here, workspace):
     path = workspace / "input" / "twin-binary" / "competition.toml"
     members = (
         '\n[recipe.members.a]\n[recipe.members.b]\nmodel.name = "textcnn"\n[recipe.members.c]\nmodel.name = "linear"\n'
@@ -112,33 +110,35 @@ def test_each_member_has_its_own_model(cli, workspace):
     path.write_text(path.read_text() + members)
     assert (
         "twin-binary: member a, model bilstm (others, with --member: b, c)"
-        in cli("describe", "-c", "twin-binary").stdout
+        in cli_here("describe", "-c", "twin-binary").stdout
     )
-    assert "Conv1d" in cli("describe", "-c", "twin-binary", "--member", "b").stdout
-    linear = cli("describe", "-c", "twin-binary", "--member", "c").stdout
+    assert "Conv1d" in cli_here("describe", "-c", "twin-binary", "--member", "b").stdout
+    linear = cli_here("describe", "-c", "twin-binary", "--member", "c").stdout
     assert "No layers: scikit-learn, not a network. TF-IDF of n-grams of 1 to 2 words and 2 to 5 characters" in linear
     assert "logistic regression (C = 4), one for each of 1 outputs" in linear.replace("\n", " ")
-    fault = cli("describe", "-c", "twin-binary", "--member", "d", code=2).stderr
+    fault = cli_here("describe", "-c", "twin-binary", "--member", "d", code=2).stderr
     assert "--member d: no such member; recipe.members has a, b, c" in fault
 
 
-def test_a_model_of_ones_own(cli, workspace, monkeypatch):
+def test_a_model_of_ones_own(cli_here, workspace, monkeypatch):
     (workspace / "mine.py").write_text(OWN)
-    monkeypatch.chdir(workspace)
+    monkeypatch.syspath_prepend(workspace)
     given = ["--set", "model.name=mine:Bag", "--set", "model.arguments.inner=7", *SIZES]
-    table = table_of(cli("describe", "-c", "twin-binary", *given).stdout)
+    table = table_of(cli_here("describe", "-c", "twin-binary", *given).stdout)
     assert list(table) == ["embedding", "net.1", "net", "net.0", "head", "idle", "(model)"]
     assert table["net.1"][1] == ["3×7×10 → 3×7×10", "3×7 → 3×7", "5×12×10 → 5×12×10", "5×7 → 5×7"]
     assert table["net.0"][2] == "77"
     assert table["idle"][1:3] == (["not called itself"], "9")
-    wrong = cli("describe", "-c", "twin-binary", *given, "--set", "model.arguments.depth=2", code=2).stderr
+    wrong = cli_here("describe", "-c", "twin-binary", *given, "--set", "model.arguments.depth=2", code=2).stderr
     assert "unexpected keyword argument 'depth'; foldwise calls Bag(vocabulary_size=int, vectors=" in wrong
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_fits_the_width_of_the_terminal(cli, monkeypatch, columns):
-    monkeypatch.setattr("conftest.environment", lambda: {**environment(), "COLUMNS": str(columns)})
-    shown = cli("describe", "-c", "twin-binary", "--set", "model.name=bilstm_bigru", "--set", "model.hidden=512").stdout
+def test_fits_the_width_of_the_terminal(cli_here, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = cli_here(
+        "describe", "-c", "twin-binary", "--set", "model.name=bilstm_bigru", "--set", "model.hidden=512"
+    ).stdout
     widest = max(map(len, shown.splitlines()))
     assert widest <= columns
     assert (widest > 80) == (columns > 80)

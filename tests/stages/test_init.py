@@ -47,9 +47,9 @@ def result(folder: Path) -> dict:
         ({"y": ["1", "2", "3", "4"]}, {"y": "0.5"}, "regression", "value", "rmse"),
     ],
 )  # fmt: skip
-def test_inference(cli, workspace, target, sample, task, kind, metric):
+def test_inference(cli_here, workspace, target, sample, task, kind, metric):
     folder = competition(workspace, target, sample)
-    shown = cli("init", "new").stdout
+    shown = cli_here("init", "new").stdout
     found = result(folder)
     assert found["competition"] == {"slug": "new", "title": "new", "task": task, "metric": metric}
     assert found["columns"] == {"id": "id", "text": ["body"], "target": list(target)}
@@ -58,11 +58,11 @@ def test_inference(cli, workspace, target, sample, task, kind, metric):
         assert phrase in shown
 
 
-def test_side_columns_are_ignored_by_name_and_the_result_runs(cli, workspace):
+def test_side_columns_are_ignored_by_name_and_the_result_runs(cli_here, workspace):
     folder = competition(workspace, {"y": ["0", "1", "1", "0"]}, {"y": "0"}, keyword=["", "fire", "flood", "x"])
-    cli("init", "new", "--metric", "f1")
+    cli_here("init", "new", "--metric", "f1")
     assert result(folder)["columns"]["ignore"] == ["keyword"]
-    cli("folds", "-c", "new", "--set", "folds.n=2")
+    cli_here("folds", "-c", "new", "--set", "folds.n=2")
 
 
 @pytest.mark.parametrize(
@@ -81,89 +81,91 @@ def test_side_columns_are_ignored_by_name_and_the_result_runs(cli, workspace):
         ({"y": ["0.5", "1", "1", "0"]}, {"y": "0"}, {"row": ["5", "6", "7", "8"]}, [], ""),
     ],
 )  # fmt: skip
-def test_two_equally_likely_readings_are_a_question(cli, workspace, target, sample, extra, options, expected):
+def test_two_equally_likely_readings_are_a_question(cli_here, workspace, target, sample, extra, options, expected):
     folder = competition(workspace, target, sample, **extra)
     if not options:  # numbers beside the text are no rival of it
-        cli("init", "new")
+        cli_here("init", "new")
         return
-    message = cli("init", "new", code=2).stderr
+    message = cli_here("init", "new", code=2).stderr
     assert expected in message
     assert not (folder / "competition.toml").exists()
     for option in options:
         assert option in message
-    cli("init", "new", *options[0].split())
+    cli_here("init", "new", *options[0].split())
     name, value = options[0].removeprefix("--").split()
     section = {"task": "competition", "kind": "submission"}.get(name, "columns")
     assert result(folder)[section][name] in (value, [value])
 
 
-def test_two_ids_are_a_question(cli, workspace):
+def test_two_ids_are_a_question(cli_here, workspace):
     folder = competition(workspace, {"y": ["0", "1", "1", "0"]}, {"y": "0", "row": "0"}, row=["5", "6", "7", "8"])
     write(folder, "sample_submission", {"id": ["1", "2", "3", "4"], "row": ["5", "6", "7", "8"], "y": ["0"] * 4})
-    message = cli("init", "new", code=2).stderr
+    message = cli_here("init", "new", code=2).stderr
     assert "--id id or --id row" in message
 
 
-def test_an_existing_file_is_kept(cli, workspace):
+def test_an_existing_file_is_kept(cli_here, workspace):
     path = workspace / "input" / "twin-binary" / "competition.toml"
     before = path.read_bytes()
-    assert "exists already" in cli("init", "twin-binary", code=2).stderr
+    assert "exists already" in cli_here("init", "twin-binary", code=2).stderr
     assert path.read_bytes() == before
-    cli("init", "twin-binary", "--force", "--metric", "f1")
+    cli_here("init", "twin-binary", "--force", "--metric", "f1")
     assert path.read_bytes() != before
 
 
-def test_a_few_odd_values_of_a_binary_target_are_faults_not_classes(cli, workspace):
+def test_a_few_odd_values_of_a_binary_target_are_faults_not_classes(cli_here, workspace):
     folder = competition(workspace, {"y": ["0", "1", "1", "0"]}, {"y": "0"})
     ids = [str(row) for row in range(60)]
     write(folder, "train", {"id": ids, "body": WORDS * 15, "y": ["0", "1"] * 29 + ["yes", ""]})
-    message = cli("init", "new", code=2).stderr
+    message = cli_here("init", "new", code=2).stderr
     assert "line 60, column y: 'yes', where 58 of 60 rows are 0 or 1" in message
     assert "line 61, column y: ''" in message
 
 
-def test_a_metric_of_probabilities_wants_probabilities(cli, workspace):
+def test_a_metric_of_probabilities_wants_probabilities(cli_here, workspace):
     folder = competition(workspace, {"y": ["0", "1", "1", "0"]}, {"y": "0"})
-    cli("init", "new", "--metric", "log_loss")
+    cli_here("init", "new", "--metric", "log_loss")
     assert result(folder)["submission"]["kind"] == "probability"
     assert (
         "give --kind probability"
-        in cli("init", "new", "--force", "--metric", "roc_auc", "--kind", "label", code=2).stderr
+        in cli_here("init", "new", "--force", "--metric", "roc_auc", "--kind", "label", code=2).stderr
     )
 
 
 @pytest.mark.parametrize(("options", "kind"), [((), "label"), (("--metric", "mae"), "value")])
-def test_classes_in_order(cli, workspace, options, kind):
+def test_classes_in_order(cli_here, workspace, options, kind):
     folder = competition(workspace, {"y": ["1", "2", "3", "1"]}, {"y": "1"})
-    cli("init", "new", "--task", "ordinal", *options)
+    cli_here("init", "new", "--task", "ordinal", *options)
     found = result(folder)
     assert (found["competition"]["task"], found["submission"]["kind"]) == ("ordinal", kind)
     assert found["competition"]["metric"] == (options[1] if options else "quadratic_kappa")
-    message = cli("init", "new", "--force", "--task", "ordinal", "--metric", "mae", "--kind", "label", code=2).stderr
+    message = cli_here(
+        "init", "new", "--force", "--task", "ordinal", "--metric", "mae", "--kind", "label", code=2
+    ).stderr
     assert "mae scores values; give --kind value" in message
 
 
-def test_missing_folder(cli):
-    assert "no such folder" in cli("init", "nowhere", code=2).stderr
+def test_missing_folder(cli_here):
+    assert "no such folder" in cli_here("init", "nowhere", code=2).stderr
 
 
-def test_missing_table(cli, workspace):
+def test_missing_table(cli_here, workspace):
     (workspace / "input" / "new").mkdir()
-    assert "no table 'train'; put train.csv or .tsv there" in cli("init", "new", code=2).stderr
+    assert "no table 'train'; put train.csv or .tsv there" in cli_here("init", "new", code=2).stderr
 
 
-def test_a_contest_known_by_name_needs_no_init(cli, workspace):
+def test_a_contest_known_by_name_needs_no_init(cli_here, workspace):
     slug = "spooky-author-identification"
     folder = competition(workspace, {"author": ["EAP", "HPL", "MWS", "EAP"]}, {"EAP": "0", "HPL": "0", "MWS": "1"})
     folder.rename(folder.with_name(slug))
-    assert "is known by name: `./run.sh all -c spooky-author-identification`" in cli("init", slug, code=2).stderr
-    assert "wrote" in cli("init", slug, "--force").stdout
+    assert "is known by name: `./run.sh all -c spooky-author-identification`" in cli_here("init", slug, code=2).stderr
+    assert "wrote" in cli_here("init", slug, "--force").stdout
     assert (workspace / "input" / slug / "competition.toml").is_file()
 
 
-def test_a_metric_of_classes_on_a_scale_decides_the_task(cli, workspace):
+def test_a_metric_of_classes_on_a_scale_decides_the_task(cli_here, workspace):
     folder = competition(workspace, {"score": ["1", "2", "3", "4"]}, {"score": "3"})
-    assert "--task multiclass or --task ordinal or --task regression" in cli("init", "new", code=2).stderr
-    cli("init", "new", "--metric", "quadratic_kappa")
+    assert "--task multiclass or --task ordinal or --task regression" in cli_here("init", "new", code=2).stderr
+    cli_here("init", "new", "--metric", "quadratic_kappa")
     assert result(folder)["competition"]["task"] == "ordinal"
     assert result(folder)["submission"] == {"kind": "label"}

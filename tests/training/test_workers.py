@@ -11,7 +11,6 @@ from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
-import torch
 
 from foldwise.errors import InputError, RunError
 from foldwise.training.workers import run_jobs
@@ -83,6 +82,8 @@ def test_a_worker_that_cannot_be_prepared_says_why():
 
 def touch(job, report):
     """Page faults of taking and freeing 16 MB."""
+    import torch  # not above: every worker of every test would load it
+
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(10):
         torch.ones(4_000_000)

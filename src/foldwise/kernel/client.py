@@ -4,6 +4,7 @@ It is a subprocess, since `import kaggle` logs in at once and may end the proces
 without credentials; what it means is in faults.py, for its exit code does not tell.
 """
 
+import json
 import os
 import queue
 import re
@@ -14,6 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from foldwise.console import RelayedBar, say
 from foldwise.errors import InputError, RunError
@@ -66,6 +68,22 @@ def run_client(
     Raises:
         InputError, RunError: it failed; see faults.explain.
     """
+    code, output = call_client(arguments, show, patience)
+    if code != 0:
+        raise explain(output, slug, kernel)
+    return output
+
+
+def call_client(arguments: list[str], show: bool = True, patience: float = PATIENCE) -> tuple[int, str]:
+    """As `run_client`, but a failure is for the caller to explain.
+
+    Returns:
+        Exit code, and what the client wrote.
+
+    Raises:
+        InputError: the client is not installed.
+        RunError: silence for `patience` seconds.
+    """
     secrets = credentials.secrets()
     bar = RelayedBar("kaggle")
     lines: list[str] = []
@@ -86,10 +104,26 @@ def run_client(
         bar.close()
         client.kill()  # after Ctrl-C or a silence too long; of one that has ended it does nothing
         client.wait()
-    output = "\n".join(lines)
-    if code != 0:
-        raise explain(output, slug, kernel)
-    return output
+    return code, "\n".join(lines)
+
+
+def json_in(output: str, opening: str) -> Any:
+    r"""The JSON that the client wrote; warnings may come before it.
+
+    Args:
+        output: what it wrote.
+        opening: the sign that the JSON begins with.
+
+    Raises:
+        RunError: none.
+
+    >>> json_in('Warning: an old version\n{"status": "ready"}', "{")
+    {'status': 'ready'}
+    """
+    try:
+        return json.loads(output[max(output.find(opening), 0) :])
+    except ValueError:
+        raise RunError(f"the kaggle client's answer cannot be read: {output[:200] or 'it said nothing'}") from None
 
 
 def start(command: list[str]) -> subprocess.Popen[bytes]:
@@ -102,6 +136,8 @@ def start(command: list[str]) -> subprocess.Popen[bytes]:
 
 def lines_of(client: subprocess.Popen[bytes], patience: float) -> Iterator[str]:
     """Yield lines as they come; a carriage return, as in bars, ends one too.
+
+    A bar is yielded before it has ended as well: it begins with its carriage return, and may stand still for long.
 
     Raises:
         RunError: silence for `patience` seconds.
@@ -118,6 +154,8 @@ def lines_of(client: subprocess.Popen[bytes], patience: float) -> Iterator[str]:
             ) from None
         *whole, rest = re.split(rb"[\r\n]+", rest + chunk)
         yield from (line.decode("utf-8", "replace") for line in whole)
+        if BAR.search(standing := rest.decode("utf-8", "replace")):
+            yield standing
         if not chunk:
             yield rest.decode("utf-8", "replace")
             return

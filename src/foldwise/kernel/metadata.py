@@ -1,103 +1,83 @@
-"""What Kaggle wants to know of a kernel and of a dataset: the .json files beside them, and names that it takes."""
+"""kernel-metadata.json and dataset-metadata.json: what the client reads of them is checked before it runs."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
-from foldwise.errors import InputError
+from foldwise.errors import InputError, shorten
 
-NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
-SHORTEST, LONGEST = 6, 50  # characters of a dataset's name and title; a kernel's may be one shorter
-CPU = "none"  # instead of an accelerator
+KERNEL_METADATA = "kernel-metadata.json"
+DATASET_METADATA = "dataset-metadata.json"
+TITLE_LENGTHS = range(6, 51)  # of a dataset's title, and of its name in its address
 
 
-def kernel_name(slug: str, chosen: str | None) -> str:
-    """The kernel's name, the last part of its address; its title is the same with spaces, as Kaggle asks for.
+def kernel_metadata(folder: Path, build: str) -> dict[str, Any]:
+    """What the built kernel says of itself.
 
     Args:
-        slug: the contest.
-        chosen: what the user calls it.
+        folder: of the kernel.
+        build: the command that builds it, for the message.
 
     Raises:
-        InputError: a name that Kaggle does not take.
-
-    >>> kernel_name("jigsaw-unintended-bias-in-toxicity-classification", None)
-    'foldwise-jigsaw-unintended-bias-in-toxicity'
+        InputError: no kernel, or an id that is none.
     """
-    if chosen is None:
-        return shorten(f"foldwise-{slug}")
-    if not re.fullmatch(NAME, chosen) or not SHORTEST <= len(chosen) <= LONGEST:
+    return read_metadata(folder / KERNEL_METADATA, "kernel", build)
+
+
+def dataset_metadata(folder: Path, kernel: dict[str, Any], build: str) -> dict[str, Any]:
+    """What the dataset beside a kernel says of itself.
+
+    Args:
+        folder: of the dataset.
+        kernel: metadata of the kernel that needs it.
+        build: the command that builds both, for the message.
+
+    Raises:
+        InputError: an id, title or licence that Kaggle does not take, no files, or a kernel that does not name it.
+    """
+    path = folder / DATASET_METADATA
+    content = read_metadata(path, "dataset", build)
+    title, licences = content.get("title"), content.get("licenses")
+    for key, value in (("title", title), ("the name in id", content["id"].partition("/")[2])):
+        if not isinstance(value, str) or len(value) not in TITLE_LENGTHS:
+            raise InputError(
+                f"{path}: {key} is {shorten(value)}: Kaggle wants {TITLE_LENGTHS[0]} to {TITLE_LENGTHS[-1]} characters"
+            )
+    if not isinstance(licences, list) or len(licences) != 1 or not isinstance(licences[0], dict):
+        raise InputError(f'{path}: licenses = {shorten(licences)}: give one, such as [{{"name": "MIT"}}]')
+    if content["id"] not in kernel.get("dataset_sources", []):
         raise InputError(
-            f"--name {chosen!r}: a kernel's name has {SHORTEST} to {LONGEST} small letters, digits and single hyphens "
-            "between them, such as foldwise-spooky"
+            f"{path}: the kernel does not name {content['id']} among its dataset_sources; run `{build}` again"
         )
-    return chosen
+    if not dataset_files(folder):
+        raise InputError(f"{folder}: no files for the dataset; run `{build}` again")
+    return content
 
 
-def shorten(name: str, suffix: str = "") -> str:
-    """A name that Kaggle takes, cut at a hyphen where it is too long.
-
-    >>> shorten("My_own  Contest!", "-vectors")
-    'my-own-contest-vectors'
-    """
-    words = re.findall(r"[a-z0-9]+", name.lower())
-    while len("-".join(words)) + len(suffix) > LONGEST and len(words) > 1:
-        words.pop()
-    return "-".join(words)[: LONGEST - len(suffix)] + suffix
+def dataset_files(folder: Path) -> list[Path]:
+    """The files that make a dataset, in order of their names."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != DATASET_METADATA]
 
 
-def check_user(name: str) -> str:
-    """A user's name as it stands in addresses.
+def read_metadata(path: Path, kind: str, build: str) -> dict[str, Any]:
+    """A metadata file of the client, with an id of the form owner/name.
 
-    Raises:
-        InputError: it is none.
-    """
-    if not re.fullmatch(r"[\w-]+", name, re.ASCII):
-        raise InputError(f"--user {name!r}: give the name that stands in the address of your Kaggle profile")
-    return name
-
-
-def check_dataset(name: str) -> str:
-    """owner/name of a dataset.
+    Args:
+        path: the file.
+        kind: "kernel" or "dataset", for the message.
+        build: the command that writes it, for the message.
 
     Raises:
-        InputError: it is none.
+        InputError: no such file, or not such content.
     """
-    if not re.fullmatch(r"[\w-]+/[\w-]+", name, re.ASCII):
-        raise InputError(f"--dataset {name!r}: write OWNER/NAME, the last two parts of its address on Kaggle")
-    return name
-
-
-def title_of(name: str) -> str:
-    """The title whose address is this name."""
-    return name.replace("-", " ")
-
-
-def kernel_metadata(
-    user: str, name: str, code_file: str, competition: str, datasets: list[str], accelerator: str
-) -> dict[str, Any]:
-    """The content of kernel-metadata.json: private, and without internet, which the client would turn on."""
-    gpu = accelerator != CPU
-    return {
-        "id": f"{user}/{name}",
-        "title": title_of(name),
-        "code_file": code_file,
-        "language": "python",
-        "kernel_type": "notebook" if code_file.endswith(".ipynb") else "script",
-        "is_private": True,
-        "enable_gpu": gpu,
-        "enable_internet": False,
-        **({"machine_shape": accelerator} if gpu else {}),
-        "competition_sources": [competition],
-        "dataset_sources": datasets,
-        "kernel_sources": [],
-        "model_sources": [],
-    }
-
-
-def dataset_metadata(dataset: str) -> dict[str, Any]:
-    """The content of dataset-metadata.json of owner/name."""
-    return {
-        "title": title_of(dataset.rpartition("/")[2]),
-        "id": dataset,
-        "licenses": [{"name": "other"}],
-    }
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no {kind} is built yet; run `{build}` first") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); run `{build}` again") from None
+    name = content.get("id") if isinstance(content, dict) else None
+    if not isinstance(name, str) or not re.fullmatch(r"[\w-]+/[\w-]+", name):
+        raise InputError(f"{path}: id = {name!r}: write your Kaggle user name, a slash and the {kind}'s name")
+    return dict(content)

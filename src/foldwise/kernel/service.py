@@ -14,8 +14,8 @@ from foldwise.console import Timer, say
 from foldwise.errors import InputError, RunError
 from foldwise.files import atomic_folder
 from foldwise.kernel.client import run_client
+from foldwise.kernel.metadata import KERNEL_METADATA
 
-METADATA = "kernel-metadata.json"
 KERNEL_INTERVAL = 30.0  # seconds between two looks at a kernel, which runs for minutes to hours
 SCORE_INTERVAL = 10.0  # between two looks at a submission, which takes seconds unless a kernel runs for it
 OUTPUT_PATIENCE = 3600.0  # the client writes nothing while it fetches a large file
@@ -29,39 +29,16 @@ REASON = re.compile(r'Failure message: "(.*)"', re.DOTALL)
 FAILED = ("ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED")
 
 
-def kernel_id(folder: Path, build: str) -> str:
-    """owner/name of the built kernel.
-
-    Args:
-        folder: of the kernel.
-        build: the command that builds it, for the message.
-
-    Raises:
-        InputError: no kernel, or an id that is none.
-    """
-    path = folder / METADATA
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no kernel is built yet; run `{build}` first") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); run `{build}` again") from None
-    name = content.get("id") if isinstance(content, dict) else None
-    if not isinstance(name, str) or not re.fullmatch(r"[\w-]+/[\w-]+", name):
-        raise InputError(f"{path}: id = {name!r}: write your Kaggle user name, a slash and the kernel's name")
-    return name
-
-
 def push_arguments(folder: Path) -> list[str]:
     """The client's command."""
     return ["kernels", "push", "-p", str(folder)]
 
 
-def push(folder: Path, slug: str, kernel: str) -> tuple[int, str]:
+def push(folder: Path, slug: str, kernel: str) -> tuple[str, int, str]:
     """Send the kernel, which starts it.
 
     Returns:
-        Its version and its address.
+        owner/name as Kaggle has it, version and address.
 
     Raises:
         InputError: a source that it names does not exist.
@@ -73,13 +50,25 @@ def push(folder: Path, slug: str, kernel: str) -> tuple[int, str]:
     if invalid := INVALID.findall(output):
         named = "; ".join(f"{kind} {names}" for kind, names in invalid)
         raise InputError(
-            f"{folder / METADATA}: Kaggle took the kernel without what it does not know: {named}; mend the names, or "
-            "make the dataset first, and push again"
+            f"{folder / KERNEL_METADATA}: Kaggle took the kernel without what it does not know: {named}; mend the "
+            "names, or make the dataset first, and push again"
         )
     pushed = PUSHED.search(output)
     if not pushed:
         raise RunError(f"Kaggle gives the kernel no version: {output.strip() or 'it said nothing'}; push again")
-    return int(pushed[1]), pushed[2]
+    return name_in(pushed[2]) or kernel, int(pushed[1]), pushed[2]
+
+
+def name_in(address: str) -> str:
+    """owner/name of a kernel by its address, empty where that has none.
+
+    Kaggle makes the name of the title, not of the id.
+
+    >>> name_in("https://www.kaggle.com/code/ada/foldwise-spooky"), name_in("https://x")
+    ('ada/foldwise-spooky', '')
+    """
+    found = re.search(r"//[^/]+/(?:code/|kernels/)?([\w-]+/[\w-]+)", address)
+    return found[1] if found else ""
 
 
 def status_arguments(kernel: str) -> list[str]:
@@ -120,8 +109,12 @@ def wait_for_kernel(kernel: str, slug: str, interval: float = KERNEL_INTERVAL) -
     if ended == "COMPLETE":
         say("kernel", f"{kernel} is complete")
         return
-    show_log(kernel, slug)
-    raise RunError(f"{kernel} ended with {ended}{f': {reason}' if reason else ''}; its log's last lines are above")
+    log = "its log's last lines are above"
+    try:
+        show_log(kernel, slug)
+    except (InputError, RunError) as error:  # that the kernel failed is the news
+        log = f"its log cannot be had ({error})"
+    raise RunError(f"{kernel} ended with {ended}{f': {reason}' if reason else ''}; {log}")
 
 
 def poll(look: Callable[[], Any], state: Callable[[], str], stage: str, interval: float) -> Any:

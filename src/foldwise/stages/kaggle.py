@@ -2,6 +2,7 @@
 
     ./run.sh download -c SLUG
     ./run.sh kernel push -c SLUG && ./run.sh kernel status -c SLUG && ./run.sh kernel output -c SLUG
+    (push brings the dataset of output/SLUG/kernel-dataset up first, where the kernel needs one)
     ./run.sh kernel submit -c SLUG -m "five folds"       a code competition
     ./run.sh submit -c SLUG -m "five folds"              output/SLUG/submission.csv
 
@@ -12,19 +13,23 @@ import re
 import shlex
 from pathlib import Path
 
-from foldwise.console import say
+from foldwise.console import say, warn
 from foldwise.errors import InputError
 from foldwise.files import read_json, write_json
-from foldwise.kernel import service, submissions
+from foldwise.kernel import datasets, service, submissions
 from foldwise.kernel.client import command_line
 from foldwise.kernel.download import arguments as download_arguments
 from foldwise.kernel.download import download as download_files
+from foldwise.kernel.metadata import KERNEL_METADATA, dataset_metadata, kernel_metadata
+from foldwise.kernel.quota import quota_arguments, show_quota, uses_gpu
 from foldwise.paths import Paths, resolve
 from foldwise.stages.init import Choices, init
 
 KERNEL = "kernel"  # folders and files below output/SLUG
 OUTPUT = "kernel-output"
 PUSHED = "kernel-pushed.json"
+DATASET = "kernel-dataset"  # there only where the kernel needs it
+UPLOADED = "kernel-dataset-uploaded.json"
 
 
 def paths_of(slug: str, input_: Path | None = None, output: Path | None = None) -> Paths:
@@ -72,20 +77,38 @@ def download(slug: str, input_: Path | None, force: bool, dry_run: bool) -> None
 
 
 def kernel_of(paths: Paths, output: Path | None) -> str:
-    """owner/name of the built kernel."""
-    return service.kernel_id(paths.output / KERNEL, hint("kernel build", paths.slug, "--output", output))
+    """owner/name of the built kernel: once pushed as Kaggle has it, which may differ from kernel-metadata.json."""
+    name = kernel_metadata(paths.output / KERNEL, hint("kernel build", paths.slug, "--output", output))["id"]
+    pushed = read_json(paths.output / PUSHED) or {}
+    return str(pushed["kernel"] if pushed.get("id") == name else name)
 
 
 def push(slug: str, output: Path | None, dry_run: bool) -> None:
-    """Send the kernel and remember its version."""
+    """Bring the dataset up where the kernel needs one, send the kernel, and remember its version."""
     paths = paths_of(slug, output=output)
-    kernel = kernel_of(paths, output)
-    folder = paths.output / KERNEL
+    build = hint("kernel build", slug, "--output", output)
+    folder, files, uploaded = (paths.output / name for name in (KERNEL, DATASET, UPLOADED))
+    metadata = kernel_metadata(folder, build)
+    kernel, gpu = metadata["id"], uses_gpu(metadata)
+    dataset = dataset_metadata(files, metadata, build)["id"] if files.is_dir() else ""
+    message = default_message(paths)
     if dry_run:
+        show(*[quota_arguments()] * gpu)
+        for arguments, condition in datasets.commands(files, dataset, uploaded, message) if dataset else []:
+            print(command_line(arguments) + (f"  # {condition}" if condition else ""))
         return show(service.push_arguments(folder))
-    version, address = service.push(folder, slug, kernel)
-    write_json(paths.output / PUSHED, {"kernel": kernel, "version": version, "url": address})
-    say("kernel", f"{kernel} version {version} runs; next: {hint('kernel status', slug, '--output', output)}")
+    if gpu:
+        show_quota(slug)
+    if dataset:
+        datasets.bring_up(files, dataset, uploaded, message, slug)
+    name, version, address = service.push(folder, slug, kernel)
+    write_json(paths.output / PUSHED, {"id": kernel, "kernel": name, "version": version, "url": address})
+    if name.lower() != kernel.lower():
+        warn(
+            f"{folder / KERNEL_METADATA}: Kaggle calls the kernel {name}, by its title, and not {kernel}; status, "
+            "output and submit ask for that name"
+        )
+    say("kernel", f"{name} version {version} runs; next: {hint('kernel status', slug, '--output', output)}")
     return None
 
 
@@ -116,11 +139,11 @@ def submit_kernel(slug: str, message: str | None, output: Path | None, dry_run: 
     """Submit the version that was pushed last."""
     paths = paths_of(slug, output=output)
     kernel = kernel_of(paths, output)
-    pushed = read_json(paths.output / PUSHED)
-    if not pushed or pushed["kernel"] != kernel:
+    pushed = read_json(paths.output / PUSHED) or {}
+    if pushed.get("kernel") != kernel:
         raise InputError(f"{kernel}: not pushed from here; run `{hint('kernel push', slug, '--output', output)}` first")
-    arguments = submissions.kernel_arguments(slug, kernel, pushed["version"], message or default_message(paths))
-    submit(arguments, slug, dry_run)
+    message = message or default_message(paths)
+    submit(submissions.kernel_arguments(slug, kernel, pushed["version"], message), slug, message, dry_run)
 
 
 def submit_csv(slug: str, message: str | None, output: Path | None, dry_run: bool) -> None:
@@ -129,15 +152,16 @@ def submit_csv(slug: str, message: str | None, output: Path | None, dry_run: boo
     if not paths.submission.is_file():
         again = hint("all", slug, "--output", output)
         raise InputError(f"{paths.submission}: no such file; run `{again}` first")
-    submit(submissions.csv_arguments(slug, paths.submission, message or default_message(paths)), slug, dry_run)
+    message = message or default_message(paths)
+    submit(submissions.csv_arguments(slug, paths.submission, message), slug, message, dry_run)
 
 
-def submit(arguments: list[str], slug: str, dry_run: bool) -> None:
+def submit(arguments: list[str], slug: str, message: str, dry_run: bool) -> None:
     """Submit and wait, between two looks at the list of submissions."""
     if dry_run:
         looks = submissions.list_arguments(slug)
         return show(looks, arguments, looks)
-    submissions.submit(arguments, slug)
+    submissions.submit(arguments, slug, message)
     return None
 
 

@@ -24,21 +24,21 @@ from foldwise.data.packed_folds import pack_folds
 from foldwise.errors import InputError
 from foldwise.files import atomic_folder, write_json, write_text
 from foldwise.kernel import credentials
-from foldwise.kernel.metadata import (
+from foldwise.kernel.metadata import DATASET_METADATA, KERNEL_METADATA
+from foldwise.kernel.naming import (
     check_dataset,
     check_user,
-    dataset_metadata,
-    kernel_metadata,
+    describe_dataset,
+    describe_kernel,
     kernel_name,
     shorten,
 )
 from foldwise.kernel.notebook import notebook
 from foldwise.kernel.payload import Part, check_size, pack, weights
 from foldwise.kernel.script import Job, fill, values_of
-from foldwise.kernel.service import METADATA
 from foldwise.paths import CONFIG, REPOSITORY, VectorFile
 from foldwise.stages.folds import folds, packed_name
-from foldwise.stages.kaggle import KERNEL
+from foldwise.stages.kaggle import DATASET, KERNEL
 from foldwise.stages.kernel_modules import check_modules
 from foldwise.stages.kernel_story import about, story
 from foldwise.stages.manifest import MANIFEST
@@ -46,8 +46,6 @@ from foldwise.stages.run import Run
 from foldwise.stages.train import check_members, members_of
 from foldwise.stages.vectors import vector_sources
 
-DATASET = "kernel-dataset"
-DATASET_METADATA = "dataset-metadata.json"
 SUFFIXES = (".py", ".toml")  # of what is packed from src/
 
 
@@ -103,13 +101,13 @@ def build(run: Run, wishes: Wishes) -> None:
             pack_model(run, assigned, folder)
         for source in sources:
             add_vectors(source, folder)
-        write_json(folder / DATASET_METADATA, dataset_metadata(own))
+        write_json(folder / DATASET_METADATA, describe_dataset(own))
         code = code_of(run, wishes, job_of(run, wishes, datasets, folder), parts)
         check_size(parts, len(code.encode()))
         with atomic_folder(run.paths.output / KERNEL) as kernel:
             write_text(kernel / code_file, code)
-            metadata = kernel_metadata(user, name, code_file, run.paths.slug, datasets, wishes.accelerator)
-            write_json(kernel / METADATA, metadata)
+            metadata = describe_kernel(user, name, code_file, run.paths.slug, datasets, wishes.accelerator)
+            write_json(kernel / KERNEL_METADATA, metadata)
     if not travels:
         shutil.rmtree(run.paths.output / DATASET)
     report(run, parts, len(code.encode()), run.paths.output / KERNEL / code_file, own if travels else "")
