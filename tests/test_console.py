@@ -11,6 +11,7 @@ from foldwise import console
 from foldwise.console import FoldProgress, RelayedBar, RowProgress, Timer
 
 WIPE = "\r\x1b[K"  # to the line's start, and empty it
+END = "\x03"
 
 
 @pytest.fixture
@@ -28,7 +29,16 @@ def terminal(monkeypatch) -> Iterator[Callable[[], str]]:
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w", encoding="utf-8") as stream:
         monkeypatch.setattr(console, "sys", SimpleNamespace(stdout=None, stderr=stream))  # nothing goes to stdout
-        yield lambda: os.read(ours, 65536).decode()
+
+        def shown() -> str:
+            """Everything so far: what was written may take a moment to come out."""
+            print(END, end="", file=stream, flush=True)
+            text = ""
+            while not text.endswith(END):
+                text += os.read(ours, 65536).decode()
+            return text.removesuffix(END)
+
+        yield shown
     os.close(ours)
 
 

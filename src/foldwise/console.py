@@ -141,7 +141,7 @@ class FoldProgress:
             self.steps[slot] += event["steps"]
             if self.bars[slot].disable and time.monotonic() - self.spoken[slot] > QUIET_SECONDS:
                 self.say_steps(slot, name)
-        elif event["event"] == "shortened":
+        elif event["event"] == "planned":
             self.bars[slot].total = event["steps"]
         elif event["event"] == "evaluation":
             shown = self.bars[slot]

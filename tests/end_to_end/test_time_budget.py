@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -33,27 +34,24 @@ class Slow(nn.Module):
         slow_clock.look()
         return self.head(self.embedding(tokens).sum(dim=1))
 '''
-CLOCK = "time, batches = 0.0, 0\n\n\ndef look():\n    pass\n"
 SETTINGS = ["folds.n=5", "training.epochs=4", "training.evaluations=2", "training.patience=99", "model.name=slow:Slow"]
 
 
 @pytest.fixture
-def clock(tmp_path, monkeypatch):
-    """A module `slow_clock`, which all of foldwise takes the time from; every look at it costs a moment too."""
+def clock(tmp_path, monkeypatch) -> SimpleNamespace:
+    """What the model imports as `slow_clock` and all of foldwise takes the time from; a look at it costs a moment."""
     (tmp_path / "slow.py").write_text(SLOW)
-    (tmp_path / "slow_clock.py").write_text(CLOCK)
     monkeypatch.syspath_prepend(tmp_path)
-    import slow_clock
+    slow_clock = SimpleNamespace(time=0.0, batches=0, look=lambda: None)
 
     def now() -> float:
         slow_clock.time += 0.001
         return slow_clock.time
 
+    monkeypatch.setitem(sys.modules, "slow_clock", slow_clock)
     monkeypatch.setattr(Clock, "now", staticmethod(now))
     monkeypatch.setattr("foldwise.budget.STARTED", 0.0)
-    yield slow_clock
-    for name in ("slow", "slow_clock"):
-        sys.modules.pop(name, None)
+    return slow_clock
 
 
 def run(cli_here, budget: str | None, *settings: str):
@@ -207,8 +205,8 @@ def test_folds_side_by_side_hear_of_the_plan(cli_here, workspace, tmp_path, monk
 
     real = time_budget.choose_plan
 
-    def no_time_is_left(state, seconds, most):
-        return real(state, 0.0, most)
+    def no_time_is_left(state, seconds):
+        return real(state, 0.0)
 
     monkeypatch.setattr(time_budget, "choose_plan", no_time_is_left)
     settings = [*SETTINGS[:-1], "training.epochs=2000", "training.evaluations=1", "training.patience=2000"]

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LinearLR, OneCycleLR, ReduceLROnPlateau, St
 
 from foldwise.config import Training
 from foldwise.errors import InputError
-from foldwise.training.schedules import ARGUMENTS, build_schedules, schedule_on_score, shorten
+from foldwise.training.schedules import ARGUMENTS, build_schedules, schedule_on_score, stretch
 
 
 def make_optimizer(kind=torch.optim.SGD, rates=(1.0, 0.25)):
@@ -157,17 +157,18 @@ def test_arguments_that_do_not_fit_are_refused(schedule, arguments, message):
 
 @pytest.mark.parametrize("schedule", ["cosine", "linear", "step", "constant", "one_cycle"])
 @pytest.mark.parametrize("before", ["cosine", "one_cycle"])
-def test_a_shortened_schedule_goes_on_as_if_it_had_been_short_from_the_start(schedule, before):
+@pytest.mark.parametrize("steps", [50, 160])
+def test_a_stretched_schedule_goes_on_as_if_it_had_been_so_long_from_the_start(schedule, before, steps):
     optimizer = make_optimizer(torch.optim.Adam)
     rates_of(ours(100, optimizer, schedule=before), 30)
     settings = Training(schedule=schedule)
-    (shorter,) = shorten([], [optimizer], settings, 50, 30)
-    rest = rates_of(shorter, 20)
-    (whole,) = build_schedules([make_optimizer(torch.optim.Adam)], settings, 50)
-    assert rest == pytest.approx(rates_of(whole, 50)[30:])
+    (stretched,) = stretch([], [optimizer], settings, steps, 30)
+    rest = rates_of(stretched, steps - 30)
+    (whole,) = build_schedules([make_optimizer(torch.optim.Adam)], settings, steps)
+    assert rest == pytest.approx(rates_of(whole, steps)[30:])
 
 
 def test_a_plateau_keeps_what_it_has_seen():
     optimizer = make_optimizer()
     schedules = build_schedules([optimizer], Training(schedule="plateau"), 100)
-    assert shorten(schedules, [optimizer], Training(schedule="plateau"), 50, 30) == schedules
+    assert stretch(schedules, [optimizer], Training(schedule="plateau"), 50, 30) == schedules

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from foldwise.training.time_plan import Cost, Length, Running, State, choose_plan, seconds_of
 
-LENGTHS = {"a": Length(4, 2), "b": Length(6, 1)}
+LENGTHS = {"a": Length(4), "b": Length(6)}
 
 
 def state(members=("a",), epoch=10.0, done=(), running=(), workers=2, start=1.0, end=2.0) -> State:
@@ -15,7 +15,7 @@ def state(members=("a",), epoch=10.0, done=(), running=(), workers=2, start=1.0,
 
 
 def begun(*folds, done=1.0):
-    return [Running(("a", fold), done, 4.0) for fold in folds]
+    return [Running(("a", fold), done) for fold in folds]
 
 
 def test_seconds_of_a_plan_by_hand():
@@ -35,9 +35,9 @@ def test_seconds_of_a_plan_by_hand():
         (("a",), 117, 1, "a", [0, 1, 2, 3]),
         (("a",), 74, 1, "a", [0, 1]),
         (("a",), 32, 1, "a", [0, 1]),
-        (("a",), 31, 7 / 8, "a", [0, 1]),
-        (("a",), 12, 4 / 8, "a", [0, 1]),
-        (("a",), 7, 3 / 8, "a", [0, 1]),
+        (("a",), 31, 31 / 32, "a", [0, 1]),
+        (("a",), 12, 16 / 32, "a", [0, 1]),
+        (("a",), 7, 12 / 32, "a", [0, 1]),
         (("a", "b"), 264, 1, "ab", [0, 1, 2, 3, 4]),
         (("a", "b"), 263, 1, "ab", [0, 1, 2, 3]),
         (("a", "b"), 32 + 63, 1, "ab", [0, 1]),
@@ -59,21 +59,22 @@ def test_the_second_fold_goes_after_the_members_and_before_the_epochs():
 
 
 def test_less_than_a_part_of_an_epoch():
-    plan = choose_plan(state(running=begun(0, 1, done=0.0), end=0.0), 2.0)
-    assert LENGTHS["a"].at(plan.share) == 0.125  # of an epoch of 10 s
+    plan = choose_plan(state(running=begun(0, 1, done=0.0), end=0.0), 1.3)
+    assert LENGTHS["a"].at(plan.share) == 0.125  # of an epoch of 10 s; 1 / 32 of four
 
 
 def test_what_does_not_fit_at_all_is_as_little_as_can_be():
     plan = choose_plan(state(running=begun(3)), 0.5)
     assert plan.folds == (3,)
     assert plan.seconds > 0.5
-    assert plan.share == 1 / 128
+    assert plan.share == 1 / 256
 
 
-def test_epochs_once_lowered_stay_so():
-    lowered = choose_plan(state(running=begun(0, 1)), 1000, most=0.5)
-    assert lowered.share == 0.5
-    assert lowered.folds == (0, 1, 2, 3, 4)
+def test_a_linear_member_has_no_epochs_to_give_up():
+    lengths = {"a": Length(4), "linear": Length(1, divisible=False)}
+    costs = {"a": Cost(1.0, 10.0, 2.0), "linear": Cost(1.0, 5.0, 0.0)}
+    now = State(lengths, 2, costs, set(), begun(0, 1, done=0.0), 2)
+    assert seconds_of(now, 0.5, ["a", "linear"], [0, 1]) == 22 + 6
 
 
 folds = st.sets(st.integers(0, 4), max_size=5)
@@ -86,21 +87,19 @@ folds = st.sets(st.integers(0, 4), max_size=5)
     running=folds,
     workers=st.integers(1, 4),
     seconds=st.floats(0, 1e5),
-    most=st.sampled_from([1.0, 0.5, 0.25]),
 )
-def test_a_plan_fits_or_is_the_smallest(members, epoch, done, running, workers, seconds, most):
+def test_a_plan_fits_or_is_the_smallest(members, epoch, done, running, workers, seconds):
     now = state(
         members, epoch, [("a", fold) for fold in done], begun(*sorted(running - done))[:workers], workers=workers
     )
-    plan = choose_plan(now, seconds, most)
+    plan = choose_plan(now, seconds)
     assert plan.members == members[: len(plan.members)]
-    assert plan.share <= most
     assert list(plan.folds) == sorted(set(plan.folds))
     assert {fold for fold in range(5) if now.begun(fold)} <= set(plan.folds)
     if plan.seconds > seconds:
         assert len(plan.members) == 1
         assert len(plan.folds) == max(1, sum(map(now.begun, range(5))))
-        assert LENGTHS["a"].at(plan.share) < 0.5
-    more = choose_plan(now, 2 * seconds, most)
+        assert plan.share == 1 / 256
+    more = choose_plan(now, 2 * seconds)
     assert len(more.members) >= len(plan.members)
     assert more.share >= plan.share

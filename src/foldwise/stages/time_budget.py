@@ -1,8 +1,8 @@
 """Training under `--time-budget`: hands out the folds that fit, lowers what does not, and shows the plan as a table.
 
 The first plan is everything. Once folds have been validated for the first time, how long an epoch takes is known; from
-then on every validation and every finished fold is a new look at the time, and folds that train hear at once if they
-shall end earlier. See `foldwise.training.time_plan` for the order in which things are given up.
+then on every validation and every finished fold is a new look at the time, and folds that train hear at once how long
+they shall go on. See `foldwise.training.time_plan` for the order in which things are given up.
 """
 
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ from foldwise.training.time_plan import Cost, Fold, Length, Plan, Running, State
 EARLY = 0.1  # share of the time after which the plan does not wait for a first validation any longer
 ENSEMBLE = 2.0  # how much longer the last ensemble may take than one made on the way: it writes more
 LEAST = 1.0  # seconds kept for it in any case
+SHOWN = 0.1  # by how much the share of epochs must differ from what was shown last to be shown again
 
 
 @dataclass
@@ -77,7 +78,7 @@ class TimedJobs(Iterator[Job]):
         self.written = WRITING * (rows / folds + test)
         self.reserve = LEAST + WRITING * (rows + test) * (1 + len(self.lengths))
         self.plan = Plan(1.0, tuple(self.lengths), tuple(range(folds)), 0.0)
-        self.asked = self.plan
+        self.asked = self.shown = self.plan
         self.looked = False
 
     @property
@@ -140,21 +141,20 @@ class TimedJobs(Iterator[Job]):
         self.looked = True
         state = self.state()
         left = self.deadline - Clock.now()
-        plan = choose_plan(state, left, self.plan.share)
-        changed = (plan.share, plan.members, plan.folds) != (self.plan.share, self.plan.members, self.plan.folds)
-        self.plan = plan
-        if changed:
+        self.plan = plan = choose_plan(state, left)
+        same = (plan.members, plan.folds) == (self.shown.members, self.shown.folds)
+        if not same or abs(plan.share - self.shown.share) >= SHOWN:
             self.show(state, left)
         orders = {}
         for slot, trained in self.running.items():
             epochs = self.lengths[trained.fold[0]].at(plan.share)
-            if epochs < trained.planned:
+            if epochs != trained.planned:
                 orders[slot] = trained.planned = epochs
         return orders
 
     def state(self) -> State:
         """What is there to do, and how long it takes as far as is known."""
-        running = [Running(trained.fold, trained.now, trained.planned) for trained in self.running.values()]
+        running = [Running(trained.fold, trained.now) for trained in self.running.values()]
         told = sorted((t for t in self.trained if t.now or t.end), key=lambda t: t.validated or t.end > 0)
         known = {trained.fold[0]: self.cost(trained) for trained in told}  # the newest validation counts
         most = [max(parts) for parts in zip(*((c.start, c.epoch, c.end) for c in known.values()), strict=True)]
@@ -172,12 +172,13 @@ class TimedJobs(Iterator[Job]):
         else:
             epoch = (Clock.now() - trained.started) / trained.now
             validation = epoch * self.valid_share / FORWARD
-            epoch += validation * self.lengths[trained.fold[0]].evaluations
+            epoch += validation
         return Cost(start, epoch, trained.end or validation * self.predictions + self.written)
 
     def show(self, state: State, left: float) -> None:
         """The plan, what was lowered and why."""
         asked, plan = self.asked, self.plan
+        self.shown = plan
         title = f"time budget {duration(self.budget.seconds)}, {IN_HAND:.0%} of it kept in hand"
         table = Table(title=title, title_justify="left", title_style="bold")
         for name in ("", "asked", "planned", "why"):
@@ -201,5 +202,5 @@ class TimedJobs(Iterator[Job]):
 
 def length_of(recipe: Recipe) -> Length:
     """How long a member trains by its recipe."""
-    training = recipe.training
-    return Length(1, 1) if recipe.model.name == LINEAR else Length(training.epochs, training.evaluations)
+    linear = recipe.model.name == LINEAR
+    return Length(1, divisible=False) if linear else Length(recipe.training.epochs)

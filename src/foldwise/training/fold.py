@@ -23,7 +23,7 @@ from foldwise.training.losses import build_loss, to_predictions
 from foldwise.training.optimizers import build_optimizers, set_embeddings_trained
 from foldwise.training.pace import Limit, Pace, Sizes
 from foldwise.training.precision import Runtime
-from foldwise.training.schedules import build_schedules, schedule_on_score, shorten
+from foldwise.training.schedules import build_schedules, schedule_on_score, stretch
 from foldwise.training.snapshots import Event, Snapshots, copy_weights
 
 
@@ -115,10 +115,10 @@ def train_fold(
 
     def hear(epochs: float | None) -> None:
         if pace.hear(epochs):
-            report({"event": "shortened", "steps": pace.steps})
+            report({"event": "planned", "steps": max(pace.steps, trainer.steps)})
             if trainer.steps < pace.steps:
-                shorter = shorten(trainer.schedules, trainer.optimizers, settings, pace.steps, trainer.steps)
-                trainer.schedules = shorter
+                stretched = stretch(trainer.schedules, trainer.optimizers, settings, pace.steps, trainer.steps)
+                trainer.schedules = stretched
 
     def on_steps(steps: int) -> bool:
         hear(report({"event": "steps", "steps": steps}))

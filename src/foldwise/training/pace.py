@@ -1,8 +1,8 @@
 """How far a fold trains: as far as the recipe says, or as far as a time budget lets it.
 
-With a budget, two things can end a fold early. The process that plans for all folds lowers the number of epochs: the
-learning rate then goes its whole way in fewer steps. And the fold looks at the clock itself: training ends when what
-must come after it, a validation and the predictions, would just fit before the deadline.
+With a budget, two things can end a fold early. The process that plans for all folds changes the number of epochs: the
+learning rate then goes its whole way in fewer steps, or in more again. And the fold looks at the clock itself: training
+ends when what must come after it, a validation and the predictions, would just fit before the deadline.
 """
 
 from dataclasses import dataclass
@@ -58,6 +58,7 @@ class Pace:
 
     def __init__(self, limit: Limit | None, sampler: BucketBatchSampler, epochs: int, sizes: Sizes) -> None:
         self.limit, self.sampler, self.sizes = limit, sampler, sizes
+        self.recipe_epochs = epochs
         self.whole = sampler.steps(epochs)
         self.epochs = min(epochs, limit.epochs) if limit else float(epochs)
         self.steps = self.steps_in(self.epochs) if self.epochs < epochs else self.whole
@@ -82,13 +83,13 @@ class Pace:
         """Take in how many epochs are planned by now.
 
         Returns:
-            True if there are fewer steps than before.
+            True if the number of steps is another than before.
         """
-        if self.limit is None or epochs is None or epochs >= self.epochs:
+        if self.limit is None or epochs is None or epochs == self.epochs:
             return False
-        self.epochs, before = epochs, self.steps
-        self.steps = self.steps_in(epochs)
-        return self.steps < before
+        before, self.epochs = self.steps, min(epochs, self.recipe_epochs)
+        self.steps = self.steps_in(self.epochs) if self.epochs < self.recipe_epochs else self.whole
+        return self.steps != before
 
     def note_validation(self, seconds: float) -> None:
         """Take in how long a validation took."""

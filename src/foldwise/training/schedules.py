@@ -67,10 +67,10 @@ def build_schedules(optimizers: Sequence[Optimizer], settings: Training, steps: 
     return [LambdaLR(optimizer, factor) for optimizer in optimizers]
 
 
-def shorten(
+def stretch(
     schedules: Sequence[LRScheduler], optimizers: Sequence[Optimizer], settings: Training, steps: int, done: int
 ) -> list[LRScheduler]:
-    """The schedules that go their whole way in fewer steps than was meant, from step `done` on.
+    """The schedules that go their whole way in another number of steps than was meant, from step `done` on.
 
     The learning rate moves at once to where it would be had `steps` been known from the first step on. A plateau, which
     follows the scores, stays as it is.
@@ -85,11 +85,11 @@ def shorten(
         for group in optimizer.param_groups:
             group["lr"] = group.pop("max_lr", group["initial_lr"])
             del group["initial_lr"]
-    shortened = build_schedules(optimizers, settings, steps)
-    for schedule in shortened:
+    stretched = build_schedules(optimizers, settings, steps)
+    for schedule in stretched:
         for _ in range(done):
             schedule.step()
-    return shortened
+    return stretched
 
 
 def check_arguments(name: str, given: Arguments) -> Arguments:

@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 FEW = 2  # folds that stay until members are down to one: a fold alone has no others to choose its cuts by
-SMALLEST = 1 / 16  # of the training between two validations
+# Of the epochs. A plan may raise them again: what was measured beside other work can have been too slow.
+SHARES = [part / 32 for part in range(32, 0, -1)] + [1 / 64, 1 / 128, 1 / 256]
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class Length:
-    """How long a member trains by its recipe: epochs, and validations in each."""
+    """How long a member trains by its recipe: its epochs, and whether fewer are possible."""
 
     epochs: int
-    evaluations: int
+    divisible: bool = True
 
     def at(self, share: float) -> float:
-        """Epochs of a share of the training: whole times between validations, or a part of the first."""
-        parts = self.epochs * self.evaluations * share
-        return (int(parts + 1e-9) if parts >= 1 else parts) / self.evaluations
+        """Epochs of a share of the training."""
+        return self.epochs * share if self.divisible else float(self.epochs)
 
 
 Fold = tuple[str, int]  # member and number
@@ -49,11 +49,10 @@ Fold = tuple[str, int]  # member and number
 
 @dataclass(frozen=True)
 class Running:
-    """A fold that trains now, by epochs done and planned."""
+    """A fold that trains now, and how many epochs of it are done."""
 
     fold: Fold
     done: float
-    planned: float
 
 
 @dataclass(frozen=True)
@@ -102,21 +101,20 @@ class Plan:
         return fold[0] in self.members and fold[1] in self.folds
 
 
-def choose_plan(state: State, seconds: float, most: float = 1.0) -> Plan:
+def choose_plan(state: State, seconds: float) -> Plan:
     """The first plan of the order that fits; the last one if none does.
 
     Args:
         seconds: that are left for training.
-        most: the largest share of the epochs, that of the plan before: what was shortened stays so.
     """
-    for share, members, folds in candidates(state, most):
+    for share, members, folds in candidates(state):
         plan = Plan(share, members, folds, seconds_of(state, share, members, folds))
         if plan.seconds <= seconds:
             return plan
     return plan
 
 
-def candidates(state: State, most: float) -> Iterator[tuple[float, tuple[str, ...], tuple[int, ...]]]:
+def candidates(state: State) -> Iterator[tuple[float, tuple[str, ...], tuple[int, ...]]]:
     """Share of the epochs, members and folds of each plan, in order."""
     names = tuple(state.members)
     by_begun = sorted(range(state.folds), key=lambda fold: (not state.begun(fold), fold))
@@ -125,20 +123,10 @@ def candidates(state: State, most: float) -> Iterator[tuple[float, tuple[str, ..
     sizes = [(len(names), count) for count in range(state.folds, few - 1, -1)]
     sizes += [(count, few) for count in range(len(names) - 1, 0, -1)]
     sizes += [(1, max(1, begun))]
-    shares = shares_of(state, most)
     for members, folds in sizes:
-        yield shares[0], names[:members], tuple(sorted(by_begun[:folds]))
-    for share in shares[1:]:
+        yield SHARES[0], names[:members], tuple(sorted(by_begun[:folds]))
+    for share in SHARES[1:]:
         yield share, names[:1], tuple(sorted(by_begun[: max(1, begun)]))
-
-
-def shares_of(state: State, most: float) -> list[float]:
-    """Shares of the epochs to choose from, falling: ends of validations of the longest member, then parts of one."""
-    parts = max(length.epochs * length.evaluations for length in state.members.values())
-    shares = [part / parts for part in range(parts, 0, -1)]
-    while shares[-1] > SMALLEST / parts:
-        shares.append(shares[-1] / 2)
-    return [share for share in shares if share <= most + 1e-9]
 
 
 def seconds_of(state: State, share: float, members: Sequence[str], folds: Collection[int]) -> float:
@@ -146,8 +134,8 @@ def seconds_of(state: State, share: float, members: Sequence[str], folds: Collec
     free = []
     for running in state.running:
         name, _ = running.fold
-        cost, planned = state.costs[name], min(running.planned, state.members[name].at(share))
-        free.append(max(0.0, planned - running.done) * cost.epoch + cost.end)
+        cost, left = state.costs[name], state.members[name].at(share) - running.done
+        free.append(max(0.0, left) * cost.epoch + cost.end)
     free += [0.0] * (state.workers - len(free))
     ends = [0.0, *free[: len(state.running)]]
     begun = {*state.done, *(running.fold for running in state.running)}
