@@ -86,6 +86,7 @@ def cli_here(workspace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
         finally:
             signal.signal(signal.SIGTERM, handler)
             torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(False)  # what a stage needs of it, it must ask for
         shown = capfd.readouterr()
         assert ended.value.code == code, f"exit {ended.value.code}\n{shown.out}\n{shown.err}"
         assert "Traceback" not in shown.err

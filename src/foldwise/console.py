@@ -157,7 +157,8 @@ class FoldProgress:
             say(
                 "train",
                 f"{name}: {event['score']:.4f} at epoch {event['best_epoch']:.2f} of {event['epochs']:.2f}, "
-                f"{event['padding']:.1%} padding, {event['rows_per_second']:,.0f} rows/s, {duration(event['seconds'])}",
+                f"{event['padding']:.1%} padding, {event['rows_per_second']:,.0f} rows/s, {duration(event['seconds'])}"
+                + ("" if event.get("written", True) else "; the one that is there was trained longer and stays"),
             )
 
     def say_steps(self, slot: int, name: str) -> None:

@@ -122,43 +122,133 @@ def test_with_time_enough_the_bytes_are_those_of_a_run_without_a_budget(cli_here
     assert submission.read_bytes() == timed
 
 
+def summary_of(workspace: Path) -> dict:
+    return json.loads((workspace / "output" / "twin-binary" / "summary.json").read_text())
+
+
+def options_of(*settings: str) -> list[str]:
+    return [part for setting in [*SETTINGS, *settings] for part in ("--set", setting)]
+
+
 def test_a_budget_run_goes_on_where_it_stopped_and_a_free_one_makes_all_of_it_whole(cli_here, workspace, clock):
     slow = "model.arguments={seconds=4}"
-    options = [part for setting in [*SETTINGS, slow] for part in ("--set", setting)]
+    options = options_of(slow)
     run(cli_here, "100s", slow)
-    output, aside = workspace / "output" / "twin-binary", workspace / "fold0"
-    shutil.copytree(output / "bilstm" / "fold0", aside)
-    first = json.loads((output / "summary.json").read_text())
+    output, aside = workspace / "output" / "twin-binary", workspace / "aside"
+    first = summary_of(workspace)
     assert [fold["fold"] for fold in first["folds"]] == [0]
-    submission = (output / "submission.csv").read_bytes()
-    (output / "submission.csv").unlink()
-    cli_here("ensemble", "-c", "twin-binary", *options)
-    assert (output / "submission.csv").read_bytes() == submission
-    assert json.loads((output / "summary.json").read_text())["budget"] == first["budget"]
-    cli_here("report", "-c", "twin-binary", *options)
-    assert "fold 0" in (output / "report.html").read_text(encoding="utf-8")
-    kept = (output / "bilstm" / "fold0" / "fold.json").read_bytes()
     (shortened,) = first["budget"]["shortened"]
     assert shortened["of"] == 4
     assert shortened["epochs"] < 4
 
+    submission = (output / "submission.csv").read_bytes()
+    (output / "submission.csv").unlink()
+    cli_here("ensemble", "-c", "twin-binary", *options)
+    assert (output / "submission.csv").read_bytes() == submission
+    assert summary_of(workspace)["budget"] == first["budget"]
+    cli_here("report", "-c", "twin-binary", *options)
+    assert "fold 0" in (output / "report.html").read_text(encoding="utf-8")
+
+    shutil.copytree(output, aside)
     shutil.rmtree(output / "bilstm" / "fold0")  # not one that the budget left out
     done = cli_here("ensemble", "-c", "twin-binary", *options, code=2)
     assert "bilstm/fold0: missing" in done.stderr
-    shutil.copytree(aside, output / "bilstm" / "fold0")
 
-    clock.time = 0.0
-    again = run(cli_here, "600s", slow)
-    assert "kept bilstm (slow:Slow) fold 0: " in again.stdout
-    second = json.loads((output / "summary.json").read_text())
-    assert len(second["folds"]) >= 2
-    assert (output / "bilstm" / "fold0" / "fold.json").read_bytes() == kept
+    for budget, least in (("300s", [0, 1]), ("10h", [0, 1, 2, 3, 4])):
+        shutil.rmtree(output)
+        shutil.copytree(aside, output)
+        clock.time = 0.0
+        again = run(cli_here, budget, slow)
+        assert "bilstm fold 0: ended early by the last time budget; again if this one leaves time" in again.stdout
+        folds = summary_of(workspace)["folds"]
+        assert [fold["fold"] for fold in folds][: len(least)] == least
+        assert folds[0]["epochs"] >= shortened["epochs"]
+    assert {fold["epochs"] for fold in folds} == {4}
+    assert "used; nothing was left out" in again.stdout
 
+    shutil.rmtree(output)
+    shutil.copytree(aside, output)
     whole = run(cli_here, None, slow)
     assert f"a time budget had ended it at epoch {shortened['epochs']:.3g} of 4" in whole.stdout
-    last = json.loads((output / "summary.json").read_text())
+    last = summary_of(workspace)
     assert [fold["epochs"] for fold in last["folds"]] == [4] * 5
     assert "budget" not in last
+
+
+def test_a_whole_fold_is_never_replaced_by_one_that_a_budget_cut(cli_here, workspace, clock):
+    slow = "model.arguments={seconds=1.5}"
+    run(cli_here, None, slow)
+    submission = workspace / "output" / "twin-binary" / "submission.csv"
+    whole = submission.read_bytes()
+    clock.time = 0.0
+    done = cli_here("all", "-c", "twin-binary", *options_of(slow), "--time-budget", "40s", "--force")
+    assert "the one that is there was trained longer and stays" in done.stdout
+    assert submission.read_bytes() == whole
+    assert {fold["epochs"] for fold in summary_of(workspace)["folds"]} == {4}
+
+
+def test_a_submission_for_another_test_set_does_not_stand(cli_here, workspace, clock):
+    run(cli_here, None, "model.arguments={seconds=0.01}")
+    for name in ("test", "sample_submission"):
+        (path,) = (workspace / "input" / "twin-binary").glob(f"{name}*")
+        path.write_text(path.read_text().replace("movie-", "hidden-"))
+    submission, valid = workspace / "output" / "twin-binary" / "submission.csv", []
+    clock.time = 0.0
+    clock.look = lambda: valid.append(is_valid(submission))
+    run(cli_here, "1000s", "model.arguments={seconds=0.2}")
+    assert valid[-1]
+    assert valid.index(True) < len(valid) // 2  # from the first of five folds on
+
+
+def test_what_was_there_at_a_kill_is_not_replaced_by_less(cli_here, workspace, clock):
+    output, quick = workspace / "output" / "twin-binary", "model.arguments={seconds=0.1}"
+
+    def stop() -> None:
+        if len(list(output.glob("bilstm/fold*/fold.json"))) == 3:
+            raise KeyboardInterrupt
+
+    clock.look = stop
+    cli_here("all", "-c", "twin-binary", *options_of(quick), "--time-budget", "1h", code=1)
+    clock.look = lambda: None
+    again = cli_here("all", "-c", "twin-binary", *options_of(quick), "--seed", "7", "--time-budget", "1h")
+    so_far = [line for line in again.stdout.splitlines() if "submission.csv is there" in line]
+    assert [line.split(" of ")[1] for line in so_far] == ["4 models so far", "5 models so far"]
+
+
+def test_the_time_that_submissions_take_is_kept_for_the_last_one(cli_here, workspace, clock, monkeypatch):
+    """A disk on which each takes 6 s: the folds must end so much earlier."""
+    from foldwise.stages import ensemble, interim
+
+    real = interim.write_submission
+
+    def slowly(path, frame) -> None:
+        clock.time += 6
+        real(path, frame)
+
+    for module in (interim, ensemble):
+        monkeypatch.setattr(module, "write_submission", slowly)
+    run(cli_here, "100s", "model.arguments={seconds=0.7}")
+    assert clock.time <= 100
+    assert len(summary_of(workspace)["folds"]) >= 2
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(0.2, ["first", "linear"]), (4.0, ["first"])])
+def test_a_linear_fold_begins_only_if_it_fits(cli_here, workspace, clock, monkeypatch, seconds, kept):
+    """Its fit, of so many seconds a text, cannot be cut."""
+    from foldwise.training import linear_fold
+
+    real = linear_fold.fit_linear
+
+    def slowly(texts, *others):
+        clock.time += seconds * len(texts)
+        return real(texts, *others)
+
+    monkeypatch.setattr(linear_fold, "fit_linear", slowly)
+    monkeypatch.setattr(linear_fold, "SAMPLE", 4)
+    both = ["members.first.seed=1", "members.linear.model.name=linear", "members.linear.linear.min_count=1"]
+    run(cli_here, "100s", *both, "model.arguments={seconds=0.2}")
+    assert clock.time <= 100
+    assert [member["name"] for member in summary_of(workspace)["members"]] == kept
 
 
 def test_a_poorer_submission_never_takes_the_place_of_a_better_one_on_the_way(cli_here, workspace, clock):
@@ -195,6 +285,18 @@ def test_a_budget_that_is_over_before_the_first_fold(cli_here, clock):
 def test_a_budget_that_is_none(cli_here):
     done = cli_here("all", "-c", "twin-binary", "--time-budget", "soon", code=2)
     assert "--time-budget 'soon': give a length of time with units" in done.stderr
+
+
+def test_a_quicker_second_member_may_be_first_with_a_fold(cli_here, workspace, monkeypatch):
+    """Three workers and two folds: one of them has the second member, whose fold is done long before the others."""
+    monkeypatch.setattr("foldwise.training.placement.WORTH_PROCESSES", 0)
+    monkeypatch.setattr("foldwise.training.placement.count_cores", lambda: 3)
+    settings = ["folds.n=2", "members.a.training.epochs=60", "members.b.training.epochs=1"]
+    more = ["training.patience=999", "training.evaluations=1"]
+    options = [part for setting in [*settings, *more] for part in ("--set", setting)]
+    done = cli_here("all", "-c", "twin-binary", *options, "--time-budget", "10h")
+    assert "submission.csv is there, of 1 model so far" in done.stdout
+    assert [member["name"] for member in summary_of(workspace)["members"]] == ["a", "b"]
 
 
 def test_folds_side_by_side_hear_of_the_plan(cli_here, workspace, tmp_path, monkeypatch):

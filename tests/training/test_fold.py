@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from foldwise.budget import Clock
 from foldwise.config import Model, Recipe
 from foldwise.data.batching import BucketBatchSampler, TokenDataset, pad_collate
 from foldwise.data.targets import Targets
@@ -20,6 +21,7 @@ from foldwise.models import Shape, build_model
 from foldwise.training.fold import StoppedError, fold_seed, train_fold
 from foldwise.training.fold_data import FoldData, standardise
 from foldwise.training.loop import BatchSource, predict
+from foldwise.training.pace import Limit
 from foldwise.training.precision import Runtime
 from foldwise.training.schedules import build_schedules
 
@@ -387,3 +389,34 @@ def test_bucketed_predictions_are_the_unbucketed_ones():
 def test_seeds_differ_by_member_and_fold():
     seeds = {fold_seed(seed, member, fold) for seed in (0, 1) for member in ("a", "b") for fold in range(5)}
     assert len(seeds) == 20
+
+
+@pytest.mark.parametrize(("orders", "epochs"), [([2.0], 2), ([1.5], 1.5), ([1.0, 3.0], 3), ([3.0, 4.0], 4)])
+def test_a_fold_follows_the_plan_and_its_learning_rate_goes_all_the_way(orders, epochs):
+    """Orders come as answers to the first evaluations; at the end the cosine is at zero, however long it became."""
+    left, planned = list(orders), []
+
+    def answer(event):
+        if event["event"] == "planned":
+            planned.append(event["steps"])
+        return left.pop(0) if event["event"] == "evaluation" and left else None
+
+    settings = recipe(epochs=4, evaluations=2, patience=99)
+    result = train_fold(
+        make_data(), settings, "m", 0, METRICS["roc_auc"], RUNTIME, answer, Limit(4.0, Clock.now() + 3600)
+    )
+    last = result.history[-1]
+    assert last["epoch"] == epochs
+    assert last["learning_rate"] == pytest.approx(0, abs=1e-9)
+    assert last["step"] == planned[-1]
+    assert result.shortened == (epochs < 4)
+
+
+def test_a_fold_without_time_ends_with_what_it_has():
+    result = train_fold(
+        make_data(), recipe(epochs=50, patience=99), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None,
+        Limit(50.0, Clock.now()),
+    )  # fmt: skip
+    assert result.history[-1]["step"] == 1
+    assert np.isfinite(result.test).all()
+    assert result.shortened

@@ -77,6 +77,14 @@ def test_a_linear_member_has_no_epochs_to_give_up():
     assert seconds_of(now, 0.5, ["a", "linear"], [0, 1]) == 22 + 6
 
 
+def test_folds_of_a_member_from_before_do_not_hold_up_those_of_a_new_one():
+    there = [("b", fold) for fold in range(5)]
+    now = state(("a", "b"), done=there, workers=1)
+    assert choose_plan(now, 43 * 3).folds == (0, 1, 2)
+    plan = choose_plan(now, 43)
+    assert (plan.share, plan.members, plan.folds) == (1, ("a",), (0,))
+
+
 folds = st.sets(st.integers(0, 4), max_size=5)
 
 
@@ -95,10 +103,11 @@ def test_a_plan_fits_or_is_the_smallest(members, epoch, done, running, workers, 
     plan = choose_plan(now, seconds)
     assert plan.members == members[: len(plan.members)]
     assert list(plan.folds) == sorted(set(plan.folds))
-    assert {fold for fold in range(5) if now.begun(fold)} <= set(plan.folds)
+    whole = {fold for fold in range(5) if now.begun(plan.members, fold) == len(plan.members)}
+    assert whole <= set(plan.folds)
     if plan.seconds > seconds:
         assert len(plan.members) == 1
-        assert len(plan.folds) == max(1, sum(map(now.begun, range(5))))
+        assert len(plan.folds) == max(1, len(whole))
         assert plan.share == 1 / 256
     more = choose_plan(now, 2 * seconds)
     assert len(more.members) >= len(plan.members)

@@ -23,12 +23,25 @@ Records = dict[str, dict[int, dict[str, Any]]]  # of each member, fold by fold
 def check_folds(run: Run) -> Records:
     """The fold records of every member, all there and all trained on today's folds, tokens and recipe.
 
-    Under a time budget those folds that every one of the first members has; as many models as possible. After one, too,
-    as long as just those are missing that it left out.
+    Under a time budget as many of them as go together. After one, too, as long as just those are missing that it left
+    out.
 
     Raises:
         InputError: naming each fold that is missing or does not match.
     """
+    records, faults = finished_folds(run)
+    if (run.budget or faults.keys() <= left_out(run)) and (finished := most_models(records)):
+        return finished
+    if faults:
+        raise InputError(
+            "\n".join([f"{run.paths.output}: folds that cannot be combined", *faults.values()])
+            + f"\n  run `{run.hint('train')}` with the same --set options to train them"
+        )
+    return records
+
+
+def finished_folds(run: Run) -> tuple[Records, dict[tuple[str, int], str]]:
+    """The records of the folds that are there and match; for each other one, by member and number, what is wrong."""
     tokens_hash = check_tokens(run)
     faults: dict[tuple[str, int], str] = {}
     records: Records = {}
@@ -41,14 +54,7 @@ def check_folds(run: Run) -> Records:
                 faults[member, fold] = f"  {member}/fold{fold}: {'; '.join(reasons)}"
             else:
                 records[member][fold] = read_json(run.paths.fold(member, fold) / "fold.json")
-    if (run.budget or faults.keys() <= left_out(run)) and (finished := most_models(records)):
-        return finished
-    if faults:
-        raise InputError(
-            "\n".join([f"{run.paths.output}: folds that cannot be combined", *faults.values()])
-            + f"\n  run `{run.hint('train')}` with the same --set options to train them"
-        )
-    return records
+    return records, faults
 
 
 def left_out(run: Run) -> set[tuple[str, int]]:
@@ -60,13 +66,17 @@ def left_out(run: Run) -> set[tuple[str, int]]:
 
 
 def most_models(records: Records) -> Records:
-    """The first members with the folds that all of them have, so that there are as many models as can be; or none."""
+    """Members with the folds that all of them have, so that there are as many models as can be; empty where none is.
+
+    Of the members those with most folds are taken, the earlier ones first among equals.
+    """
     best: Records = {}
+    by_folds = sorted(records, key=lambda name: -len(records[name]))
     for count in range(1, len(records) + 1):
-        names = list(records)[:count]
-        common = sorted(set.intersection(*(set(records[name]) for name in names)))
+        chosen = [name for name in records if name in by_folds[:count]]
+        common = sorted(set.intersection(*(set(records[name]) for name in chosen)))
         if count * len(common) > count_models(best):
-            best = {name: {fold: records[name][fold] for fold in common} for name in names}
+            best = {name: {fold: records[name][fold] for fold in common} for name in chosen}
     return best
 
 

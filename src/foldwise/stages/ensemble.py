@@ -18,7 +18,8 @@ from foldwise.ensembling import cross_fitted_scores
 from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
 from foldwise.metrics import Metric, metric_for, score
 from foldwise.paths import REPOSITORY
-from foldwise.stages.blend import Blend, Records, check_folds, combine, submission_of
+from foldwise.stages.blend import Blend, Records, check_folds, combine, count_models, submission_of
+from foldwise.stages.interim import record_submission
 from foldwise.stages.run import Run, changes
 from foldwise.stages.train import members_of
 from foldwise.submission import to_scale, write_submission
@@ -89,6 +90,7 @@ def write_outcome(run: Run, assigned: np.ndarray, records: Records, blend: Blend
     ordered, frame = submission_of(run, blend)
     write_oof(run, assigned, targets, blend)
     write_submission(run.paths.submission, frame)
+    record_submission(run, count_models(records))
 
     first = next(iter(records.values()))
     any_fold = next(iter(first.values()))

@@ -24,6 +24,7 @@ from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
 from foldwise.files import atomic_folder, read_json, sizes_of, write_csv, write_json, write_text
 from foldwise.metrics import metric_for
+from foldwise.stages.run import differences
 from foldwise.training.fold import FoldResult, StoppedError, build_trainer, train_fold
 from foldwise.training.fold_data import FoldData
 from foldwise.training.pace import Limit
@@ -117,8 +118,28 @@ def work(job: Job, report: Report) -> None:
     }
     if result.shortened:
         outcome["shortened"] = {"epochs": last["epoch"], "of": recipe.training.epochs}
-    write_fold(job, result, outcome)
-    report({"event": "done", **outcome})
+    replaces = not (result.shortened and trained_longer(job, last["epoch"]))
+    if replaces:
+        write_fold(job, result, outcome)
+    report({"event": "done", **outcome, "written": replaces})
+
+
+def trained_longer(job: Job, epochs: float) -> bool:
+    """True if the fold that is there is the same one, and a time budget gave it no fewer epochs."""
+    record = read_json(job.folder / "fold.json")
+    same = not differences(job.folder, "fold.json", job.inputs)
+    return same and ("shortened" not in record or record["epochs"] >= epochs)
+
+
+def linear_seconds(job: Job) -> float:
+    """About how many seconds a fold of the linear member takes, from one on a part of its rows.
+
+    Its fit cannot be cut short, so a time budget must know before.
+    """
+    from foldwise.training.linear_fold import time_linear
+
+    data, words = open_data(job), list(read_json(job.tokens / "vocab.json"))
+    return time_linear(data, words, job.recipe, job.fold)
 
 
 def stopped(job: Job, fault: StoppedError, report: Report) -> str:

@@ -16,13 +16,14 @@ from foldwise.budget import IN_HAND, Budget, Clock
 from foldwise.config import LINEAR, Recipe
 from foldwise.console import duration, warn
 from foldwise.errors import RunError
-from foldwise.stages.fold_job import Job
+from foldwise.stages.fold_job import Job, linear_seconds
 from foldwise.training.pace import FORWARD, WRITING, Limit
 from foldwise.training.time_plan import Cost, Fold, Length, Plan, Running, State, choose_plan, seconds_of
 
 EARLY = 0.1  # share of the time after which the plan does not wait for a first validation any longer
 ENSEMBLE = 2.0  # how much longer the last ensemble may take than one made on the way: it writes more
 LEAST = 1.0  # seconds kept for it in any case
+START = 5.0  # seconds without which no fold begins: loading torch alone takes as long
 SHOWN = 0.1  # by how much the share of epochs must differ from what was shown last to be shown again
 
 
@@ -59,14 +60,26 @@ class TimedJobs(Iterator[Job]):
         recipes: of every member of the ensemble, in order.
         folds: K.
         done: folds that are there already.
+        again: those of them that a budget had ended early, and that are among the jobs: their turn comes last.
         workers: folds that train at once.
     """
 
     def __init__(
-        self, budget: Budget, jobs: list[Job], recipes: dict[str, Recipe], folds: int, done: set[Fold], workers: int
+        self,
+        budget: Budget,
+        jobs: list[Job],
+        recipes: dict[str, Recipe],
+        folds: int,
+        done: set[Fold],
+        again: set[Fold],
+        workers: int,
     ) -> None:
         self.budget, self.workers, self.folds = budget, workers, folds
-        self.waiting = {(job.member, job.fold): job for job in jobs}
+        every = {(job.member, job.fold): job for job in jobs}
+        self.waiting = {fold: job for fold, job in every.items() if fold not in again}
+        self.again = {fold: job for fold, job in every.items() if fold in again}
+        linear = {job.member: job for job in jobs if job.recipe.model.name == LINEAR}
+        self.guessed = {name: Cost(0.0, linear_seconds(job), 0.0) for name, job in linear.items()}
         self.lengths = {name: length_of(recipe) for name, recipe in recipes.items()}
         self.done = set(done)
         self.running: dict[int, Trained] = {}
@@ -92,17 +105,41 @@ class TimedJobs(Iterator[Job]):
         Raises:
             RunError: the time was over before the first fold began.
         """
-        if not self.done and not self.trained and Clock.now() >= self.deadline:
-            raise RunError(
-                f"the time budget of {duration(self.budget.seconds)} is over before a fold could begin; give more"
-            )
-        fold = next((fold for fold in self.waiting if self.plan.holds(fold)), None)
-        if fold is None or Clock.now() >= self.deadline:
+        left = self.deadline - Clock.now()
+        if not self.done and not self.trained and left < START:
+            raise RunError(self.too_short("is over before a fold could begin"))
+        fold = self.following(left) if left >= START else None
+        if fold is None:
+            if not self.done and not self.trained:
+                raise RunError(self.too_short("is too short for a fold of the linear member, which cannot be cut"))
             raise StopIteration
-        job = self.waiting.pop(fold)
+        job = self.waiting.pop(fold, None) or self.again.pop(fold)
         limit = Limit(self.lengths[job.member].at(self.plan.share), self.deadline)
         self.trained.append(Trained(fold, limit.epochs, Clock.now()))
         return replace(job, limit=limit)
+
+    def too_short(self, what: str) -> str:
+        """What to say of a budget that leaves nothing."""
+        return f"the time budget of {duration(self.budget.seconds)} {what}; give more"
+
+    def following(self, left: float) -> Fold | None:
+        """The next fold to train: of the plan, then those to be trained again, if they fit whole.
+
+        Args:
+            left: seconds.
+        """
+        costs = self.costs()
+        for fold in self.waiting:
+            whole = costs[fold[0]].epoch if fold[0] in costs else 0.0
+            if self.plan.holds(fold) and (self.lengths[fold[0]].divisible or whole <= left):
+                return fold
+        if self.plan.share < 1 or any(self.plan.holds(fold) for fold in self.waiting):
+            return None
+        for name, number in self.again:
+            cost = costs.get(name)
+            if cost is None or cost.start + self.lengths[name].epochs * cost.epoch + cost.end <= left:
+                return name, number
+        return None
 
     def on_event(self, slot: int, job: Job, event: dict[str, Any]) -> dict[int, float]:
         """Take in what a fold reports.
@@ -110,7 +147,7 @@ class TimedJobs(Iterator[Job]):
         Returns:
             By worker number, how many epochs its fold shall train in all, where that has changed.
         """
-        now = Clock.now()
+        now = event["at"]
         if event["event"] == "start":
             trained = next(trained for trained in reversed(self.trained) if trained.fold == (job.member, job.fold))
             self.running[slot] = trained
@@ -124,7 +161,7 @@ class TimedJobs(Iterator[Job]):
         if event["event"] == "evaluation":
             trained.epochs = trained.now = event["epoch"]
             trained.validated, trained.validation = now, event["seconds"]
-            return self.look()
+            return {slot: trained.planned, **self.look()}  # it waits for an answer
         if event["event"] == "done":
             trained.end = now - (trained.validated or trained.started)
             del self.running[slot]
@@ -155,17 +192,21 @@ class TimedJobs(Iterator[Job]):
     def state(self) -> State:
         """What is there to do, and how long it takes as far as is known."""
         running = [Running(trained.fold, trained.now) for trained in self.running.values()]
-        told = sorted((t for t in self.trained if t.now or t.end), key=lambda t: t.validated or t.end > 0)
-        known = {trained.fold[0]: self.cost(trained) for trained in told}  # the newest validation counts
+        known = self.costs()
         most = [max(parts) for parts in zip(*((c.start, c.epoch, c.end) for c in known.values()), strict=True)]
         costs = {name: known.get(name, Cost(*most)) for name in self.lengths}
         return State(self.lengths, self.folds, costs, self.done, running, self.workers)
 
+    def costs(self) -> dict[str, Cost]:
+        """Seconds of the folds of those members of which something is known; the newest validation counts."""
+        told = sorted((t for t in self.trained if t.now or t.end), key=lambda t: t.validated or t.end > 0)
+        return {**self.guessed, **{trained.fold[0]: self.cost(trained) for trained in told}}
+
     def cost(self, trained: Trained) -> Cost:
         """Seconds of a member's folds, by what one of them has shown."""
         start = trained.started - trained.dispatched
-        if not trained.epochs and trained.end:  # a linear member
-            return Cost(start, trained.end, 0.0)
+        if not self.lengths[trained.fold[0]].divisible:  # a linear member
+            return Cost(start, trained.end, 0.0) if trained.end else self.guessed[trained.fold[0]]
         if trained.epochs:
             epoch = (trained.validated - trained.started) / trained.epochs
             validation = trained.validation

@@ -97,6 +97,7 @@ def train(
             )
     tokens_hash = check_tokens(run)
     wanted: list[tuple[str, int, dict[str, Any]]] = []
+    again: list[tuple[str, int, dict[str, Any]]] = []
     for member in dict.fromkeys(members or members_of(run)):
         inputs = inputs_of(run, member, tokens_hash)
         reasons: dict[str, list[int]] = {}
@@ -105,15 +106,20 @@ def train(
             reasons.setdefault(reason, []).append(fold)
             if reason:
                 wanted.append((member, fold, inputs))
+            elif run.budget and shortened(run.paths.fold(member, fold)):
+                again.append((member, fold, inputs))
         for reason, group in reasons.items():
             model = run.config.recipe.of_member(member).model.name
             called = member if member == model else f"{member} ({model})"
             names = f"{called} fold{'s' if len(group) > 1 else ''} {', '.join(map(str, group))}"
             say("train", f"{names}: {reason}" if reason else f"kept {names}: recipe, folds and tokens are the same")
-    if wanted:
+    if again:
+        names = ", ".join(f"{member} fold {fold}" for member, fold, _ in again)
+        say("train", f"{names}: ended early by the last time budget; again if this one leaves time")
+    if wanted or again:
         if not checked:
-            check_members(run, list(dict.fromkeys(member for member, _, _ in wanted)))
-        run_folds(run, wanted, assigned, submit)
+            check_members(run, list(dict.fromkeys(member for member, _, _ in [*wanted, *again])))
+        run_folds(run, wanted, again, assigned, submit)
 
 
 def check_members(run: Run, members: list[str]) -> None:
@@ -145,18 +151,28 @@ def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> s
         return "not trained yet"
     if chosen:
         return "asked for with --fold"
-    if not reasons and not run.budget and (shortened := read_json(folder / "fold.json").get("shortened")):
-        reasons = ["a time budget had ended it at epoch {epochs:.3g} of {of}".format(**shortened)]
+    if not reasons and not run.budget and (early := shortened(folder)):
+        reasons = ["a time budget had ended it at epoch {epochs:.3g} of {of}".format(**early)]
     return "; ".join(reasons) or ("--force" if run.force else "")
+
+
+def shortened(folder: Path) -> dict[str, Any]:
+    """Where a time budget ended a fold that is up to date; empty where none did."""
+    return dict(read_json(folder / "fold.json").get("shortened", {}))
 
 
 def run_folds(
     run: Run,
     wanted: list[tuple[str, int, dict[str, Any]]],
+    again: list[tuple[str, int, dict[str, Any]]],
     assigned: np.ndarray,
     submit: Callable[[], float] | None,
 ) -> None:
-    """Train the wanted folds, side by side where that is faster; under a time budget those that fit."""
+    """Train the wanted folds, side by side where that is faster; under a time budget those that fit.
+
+    Args:
+        again: under a time budget, folds to train once more if there is time.
+    """
     # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
     from foldwise.stages.fold_job import Job, open_data, work
     from foldwise.stages.time_budget import TimedJobs
@@ -165,6 +181,8 @@ def run_folds(
     from foldwise.training.workers import run_jobs
 
     start = time.perf_counter()
+    whole = len(wanted) == len(members_of(run)) * run.config.recipe.folds.n
+    wanted = [*wanted, *again]
     device, warning = choose_device(run.device)
     if warning:
         warn(warning)
@@ -216,9 +234,10 @@ def run_folds(
     progress = FoldProgress()
     timed = None
     if run.budget:
+        early = {job[:2] for job in again}
         there = {(member, fold) for member in members_of(run) for fold in range(folds)} - {w[:2] for w in wanted}
         every = {member: run.config.recipe.of_member(member) for member in members_of(run)}
-        timed = TimedJobs(run.budget, jobs, every, folds, there, at_once)
+        timed = TimedJobs(run.budget, jobs, every, folds, there | early, early, at_once)
     trained = 0
 
     def on_event(slot: int, job: Job, event: dict[str, Any]) -> dict[int, float] | None:
@@ -240,7 +259,7 @@ def run_folds(
     finally:
         progress.close()
     seconds = time.perf_counter() - start
-    if len(wanted) == len(members_of(run)) * folds:  # of the whole stage, not of a fold done again
+    if whole:  # of the whole stage, not of a fold done again
         run.record_seconds("train", seconds)
     say("train", f"{trained} fold{'s' if trained > 1 else ''} in {duration(seconds)}")
 

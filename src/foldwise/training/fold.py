@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from foldwise.budget import Clock
 from foldwise.config import Recipe
 from foldwise.data.batching import BucketBatchSampler, padding_share
 from foldwise.errors import RunError
@@ -25,6 +26,8 @@ from foldwise.training.pace import Limit, Pace, Sizes
 from foldwise.training.precision import Runtime
 from foldwise.training.schedules import build_schedules, schedule_on_score, stretch
 from foldwise.training.snapshots import Event, Snapshots, copy_weights
+
+REPORT_SECONDS = 0.25  # between two reports of steps
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,6 @@ def train_fold(
     kept = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta)
     snapshots = Snapshots(settings.snapshots, metric.greater_is_better)
-    pace.begin()
-    report({"event": "start", "steps": pace.steps})
     train_seconds = 0.0
     history: list[Event] = []
 
@@ -113,17 +114,31 @@ def train_fold(
     def score_valid(logits: Tensor) -> float:
         return best_score(metric, targets.task, targets.truth[valid_rows], to_values(logits))
 
-    def hear(epochs: float | None) -> None:
-        if pace.hear(epochs):
-            report({"event": "planned", "steps": max(pace.steps, trainer.steps)})
+    told = Clock.now()
+
+    def tell(event: Event) -> None:
+        """Report; the answer may be another number of epochs, and so may be the answer to telling what that means."""
+        nonlocal told
+        told = Clock.now()
+        epochs = report(event)
+        while pace.hear(epochs):
             if trainer.steps < pace.steps:
                 stretched = stretch(trainer.schedules, trainer.optimizers, settings, pace.steps, trainer.steps)
                 trainer.schedules = stretched
+            epochs = report({"event": "planned", "steps": max(pace.steps, trainer.steps)})
+
+    unreported = 0
 
     def on_steps(steps: int) -> bool:
-        hear(report({"event": "steps", "steps": steps}))
+        nonlocal unreported
+        unreported += steps
+        if Clock.now() - told >= REPORT_SECONDS:  # more often would fill the pipe of a worker whose reader is busy
+            tell({"event": "steps", "steps": unreported})
+            unreported = 0
         return pace.is_over(trainer.steps)
 
+    pace.begin()
+    tell({"event": "start", "steps": pace.steps})
     for epoch in range(settings.epochs):
         set_embeddings_trained(model, epoch >= settings.unfreeze_epoch)
         sampler.set_epoch(epoch)
@@ -159,7 +174,11 @@ def train_fold(
             history.append(record)
             validated = time.perf_counter() - trained
             pace.note_validation(validated)
-            hear(report({"event": "evaluation", **record, "seconds": validated}))
+            if unreported:
+                tell({"event": "steps", "steps": unreported})
+                unreported = 0
+            # Whether this was the last evaluation is for the plan to say, which may have grown: wait for the answer.
+            tell({"event": "evaluation", **record, "seconds": validated, "asks": limit is not None})
             if stopping.should_stop or pace.is_over(trainer.steps):
                 break
         if stopping.should_stop or pace.is_over(trainer.steps):

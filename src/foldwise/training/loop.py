@@ -20,6 +20,7 @@ from foldwise.training.rowwise import clip_gradients, sum_rows
 
 PREDICT_TOKENS = 8192  # places in a batch of prediction
 REPORT_STEPS = 10
+FIRST = (1, 2, 5)  # steps of a call after which a step's time is looked at as well
 TRIM_STEPS = 200
 MOVED = ("tokens", "targets", "weights", "auxiliary", "features")  # what a model and a loss read on the device
 RESIDENT = 0.25  # of a GPU's free memory: token arrays up to this share are kept there
@@ -195,14 +196,16 @@ def train_epoch(
         DivergedError: the loss of a step is not finite.
     """
     trainer.model.train()
-    losses, rates = [], []
+    losses, rates, told = [], [], 0
     for step, batch in enumerate(source.batches(plan), start=1):
         rates.append(trainer.learning_rate)
         losses.append(trainer.step(batch))
         if step % TRIM_STEPS == 0 or step == len(plan):
             trim_heap()
-        if (step % REPORT_STEPS == 0 or step == len(plan)) and on_steps((step - 1) % REPORT_STEPS + 1):
-            break
+        if step % REPORT_STEPS == 0 or step in FIRST or step == len(plan):
+            if on_steps(step - told):
+                break
+            told = step
     plan = plan[: len(losses)]
     found = torch.stack(losses).double().cpu().numpy()  # the only time that this part of the epoch is waited for
     if not np.isfinite(found).all():

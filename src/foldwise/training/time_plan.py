@@ -75,9 +75,10 @@ class State:
     running: Sequence[Running]
     workers: int
 
-    def begun(self, fold: int) -> bool:
-        """True if a fold number has been trained, or trains, of any member."""
-        return any(number == fold for _, number in [*self.done, *(running.fold for running in self.running)])
+    def begun(self, names: Sequence[str], fold: int) -> int:
+        """How many of these members have trained a fold, or train it."""
+        there = {*self.done, *(running.fold for running in self.running)}
+        return sum((name, fold) in there for name in names)
 
 
 @dataclass(frozen=True)
@@ -117,16 +118,24 @@ def choose_plan(state: State, seconds: float) -> Plan:
 def candidates(state: State) -> Iterator[tuple[float, tuple[str, ...], tuple[int, ...]]]:
     """Share of the epochs, members and folds of each plan, in order."""
     names = tuple(state.members)
-    by_begun = sorted(range(state.folds), key=lambda fold: (not state.begun(fold), fold))
-    begun = sum(map(state.begun, range(state.folds)))
-    few = max(FEW, begun)
-    sizes = [(len(names), count) for count in range(state.folds, few - 1, -1)]
-    sizes += [(count, few) for count in range(len(names) - 1, 0, -1)]
-    sizes += [(1, max(1, begun))]
-    for members, folds in sizes:
-        yield SHARES[0], names[:members], tuple(sorted(by_begun[:folds]))
-    for share in SHARES[1:]:
-        yield share, names[:1], tuple(sorted(by_begun[: max(1, begun)]))
+    for count in range(state.folds, fewest(state, names, FEW) - 1, -1):
+        yield SHARES[0], names, chosen_folds(state, names, count)
+    for size in range(len(names) - 1, 0, -1):
+        yield SHARES[0], names[:size], chosen_folds(state, names[:size], fewest(state, names[:size], FEW))
+    alone = chosen_folds(state, names[:1], fewest(state, names[:1], 1))
+    for share in SHARES:
+        yield share, names[:1], alone
+
+
+def fewest(state: State, names: Sequence[str], wanted: int) -> int:
+    """How far the number of folds may go down: those that all these members have begun cost nothing to keep."""
+    return max(wanted, sum(state.begun(names, fold) == len(names) for fold in range(state.folds)))
+
+
+def chosen_folds(state: State, names: Sequence[str], count: int) -> tuple[int, ...]:
+    """The folds to keep, rising: those that most of the members have begun, then the first."""
+    by_begun = sorted(range(state.folds), key=lambda fold: (-state.begun(names, fold), fold))
+    return tuple(sorted(by_begun[:count]))
 
 
 def seconds_of(state: State, share: float, members: Sequence[str], folds: Collection[int]) -> float:

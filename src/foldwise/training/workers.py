@@ -3,8 +3,8 @@
 Two LSTMs in two processes of one thread train faster than one after the other with two threads: the steps of a
 recurrent net are too small to share. A worker that fails, or dies, stops the others; what they finished stays.
 
-A worker tells how its job goes by events. The answer may be orders, for its own job or others; each worker reads its
-own at its next event.
+A worker tells how its job goes by events, which get the time. The answer may be orders, for its own job or others; each
+worker reads its own at its next event, and waits for one where the event asks.
 """
 
 import os
@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
+from foldwise.budget import Clock
 from foldwise.errors import InputError, RunError
 
 Job = TypeVar("Job")
@@ -54,7 +55,7 @@ def run_jobs(
         work: a module-level function (it is imported by name in a fresh process) that reports through its argument.
         workers: processes; 1 runs the jobs here, one after the other.
         on_event: called in this process with worker number, job and what the job reported; gives orders by worker
-            number, which reach the job there at its next report.
+            number, which reach the job there at its next report. An event that `asks` must be given one.
         prepare: called once in each worker, with its number, before its first job (to choose its GPU).
         after: called in this process with a job that is done, once its worker has the next one.
 
@@ -65,7 +66,7 @@ def run_jobs(
     if workers == 1:
         prepare(0)
         for job in waiting:
-            work(job, lambda event, job=job: (on_event(0, job, event) or {}).get(0))  # type: ignore[misc]
+            work(job, lambda event, job=job: (on_event(0, job, stamped(event)) or {}).get(0))  # type: ignore[misc]
             after(job)
         return
     context = get_context("spawn")
@@ -204,12 +205,17 @@ def serve(pipe: Connection, work: Callable[[Any, Report], None], slot: int, prep
         return
 
 
+def stamped(event: dict[str, Any]) -> dict[str, Any]:
+    """An event with the time at which it was told, as its reader may be busy."""
+    return {**event, "at": Clock.now()}
+
+
 def attempt(job: Any, work: Callable[[Any, Report], None], pipe: Connection) -> tuple[str, Any]:
     """Do one job; its outcome as the parent's `receive` takes it."""
 
     def report(event: dict[str, Any]) -> Any:
-        pipe.send(("event", event))
-        order = None
+        pipe.send(("event", stamped(event)))
+        order = pipe.recv()[1] if event.get("asks") else None
         while pipe.poll():
             _, order = pipe.recv()
         return order
