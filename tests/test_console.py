@@ -48,7 +48,7 @@ def test_a_clock_ticks_on_a_terminal_and_leaves_no_line(clock, terminal):
     clock[0] = 3600.0
     timer.wait("ada/x RUNNING", 1)
     timer.close()
-    shown = ["0.0 s", "1.0 s", "2.0 s", "60 min 00 s"]
+    shown = ["0.0 s", "1.0 s", "2.0 s", "1 h 00 min"]
     assert terminal() == "".join(f"{WIPE}kernel    ada/x RUNNING, {time}" for time in shown) + WIPE
     assert clock[0] == 3601.0
 

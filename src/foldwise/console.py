@@ -23,8 +23,12 @@ def warn(message: str) -> None:
 
 
 def duration(seconds: float) -> str:
-    """`12.3 s` or `4 min 05 s`."""
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    """`12.3 s`, `4 min 05 s` or `1 h 30 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
 
 
 @contextmanager
@@ -152,6 +156,9 @@ class FoldProgress:
             if shown.disable:
                 self.spoken[slot] = time.monotonic()
                 say("train", f"{name}: {text}{' best' if event['best'] else ''}")
+        elif event["event"] == "given up":
+            self.bars.pop(slot).close()
+            say("train", f"{name}: given up, there is no time for its epochs")
         elif event["event"] == "done":
             self.bars.pop(slot).close()
             say(

@@ -187,6 +187,16 @@ def test_a_whole_fold_is_never_replaced_by_one_that_a_budget_cut(cli_here, works
     assert {fold["epochs"] for fold in summary_of(workspace)["folds"]} == {4}
 
 
+def test_a_fold_that_would_not_become_whole_beside_whole_ones_is_given_up(cli_here, workspace, clock):
+    """Two folds fit; the third begins, the machine becomes slow, and the mean is better without it."""
+    done = run(cli_here, "100s", "model.arguments={seconds=0.7, later=5.0, after=60}")
+    assert clock.time <= 100
+    assert "given up, there is no time for its epochs" in done.stdout
+    summary = summary_of(workspace)
+    assert {fold["epochs"] for fold in summary["folds"]} == {4}
+    assert summary["budget"]["shortened"] == []
+
+
 def test_a_submission_for_another_test_set_does_not_stand(cli_here, workspace, clock):
     run(cli_here, None, "model.arguments={seconds=0.01}")
     for name in ("test", "sample_submission"):

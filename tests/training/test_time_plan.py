@@ -1,10 +1,12 @@
 """Plans that fit, and the order in which things are given up."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foldwise.training.time_plan import Cost, Length, Running, State, choose_plan, seconds_of
+from foldwise.training.time_plan import NEARLY, Cost, Length, Running, State, choose_plan, seconds_of
 
 LENGTHS = {"a": Length(4), "b": Length(6)}
 
@@ -95,20 +97,36 @@ folds = st.sets(st.integers(0, 4), max_size=5)
     running=folds,
     workers=st.integers(1, 4),
     seconds=st.floats(0, 1e5),
+    whole=st.booleans(),
 )
-def test_a_plan_fits_or_is_the_smallest(members, epoch, done, running, workers, seconds):
-    now = state(
-        members, epoch, [("a", fold) for fold in done], begun(*sorted(running - done))[:workers], workers=workers
-    )
+def test_a_plan_fits_or_is_the_smallest(members, epoch, done, running, workers, seconds, whole):
+    trained = [("a", fold) for fold in done]
+    now = state(members, epoch, trained, begun(*sorted(running - done))[:workers], workers=workers)
+    now = replace(now, whole=whole and bool(done))
     plan = choose_plan(now, seconds)
     assert plan.members == members[: len(plan.members)]
     assert list(plan.folds) == sorted(set(plan.folds))
-    whole = {fold for fold in range(5) if now.begun(plan.members, fold) == len(plan.members)}
-    assert whole <= set(plan.folds)
+    started = {fold for fold in range(5) if now.begun(plan.members, fold) == len(plan.members)}
+    assert done <= set(plan.folds) or len(plan.members) == 2
+    if now.whole:
+        assert plan.seconds <= seconds
+        assert plan.share >= NEARLY
+    else:
+        assert started <= set(plan.folds)
     if plan.seconds > seconds:
         assert len(plan.members) == 1
-        assert len(plan.folds) == max(1, len(whole))
+        assert len(plan.folds) == max(1, len(started))
         assert plan.share == 1 / 256
     more = choose_plan(now, 2 * seconds)
     assert len(more.members) >= len(plan.members)
-    assert more.share >= plan.share
+    assert more.share >= plan.share or now.whole
+
+
+def test_what_would_not_become_whole_is_given_up_once_something_is():
+    now = replace(state(done=[("a", 0)], running=begun(1, 2, done=1.0)), whole=True)
+    assert choose_plan(now, 32).folds == (0, 1, 2)
+    nearly = choose_plan(now, 22)
+    assert (nearly.share, nearly.folds) == (NEARLY, (0, 1, 2))
+    given_up = choose_plan(now, 21)
+    assert (given_up.share, given_up.folds, given_up.seconds) == (1, (0,), 0)
+    assert choose_plan(replace(now, whole=False), 21).folds == (0, 1, 2)

@@ -78,7 +78,8 @@ def why_combine(summary: dict[str, Any] | None, inputs: dict[str, Any], made: li
     if missing := [path.name for path in made if not path.is_file()]:
         return f"{' and '.join(missing)} missing"
     reasons = changes(summary.get("inputs"), inputs)
-    return "; ".join(reasons or changes(summary.get("outputs"), [hash_of(path) for path in made], "outputs."))
+    others = [path.name for path, old in zip(made, summary.get("outputs", []), strict=False) if hash_of(path) != old]
+    return "; ".join(reasons or [f"{name} was changed since" for name in others])
 
 
 def write_outcome(run: Run, assigned: np.ndarray, records: Records, blend: Blend) -> dict[str, Any]:

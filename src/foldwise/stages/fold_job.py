@@ -25,7 +25,7 @@ from foldwise.errors import RunError
 from foldwise.files import atomic_folder, read_json, sizes_of, write_csv, write_json, write_text
 from foldwise.metrics import metric_for
 from foldwise.stages.run import differences
-from foldwise.training.fold import FoldResult, StoppedError, build_trainer, train_fold
+from foldwise.training.fold import FoldResult, GivenUpError, StoppedError, build_trainer, train_fold
 from foldwise.training.fold_data import FoldData
 from foldwise.training.pace import Limit
 from foldwise.training.precision import Runtime
@@ -104,6 +104,9 @@ def work(job: Job, report: Report) -> None:
             result = train_fold(data, recipe, job.member, job.fold, metric, job.runtime, report, job.limit)
     except StoppedError as fault:
         raise RunError(stopped(job, fault, report)) from fault
+    except GivenUpError:
+        report({"event": "given up"})
+        return
     seconds = time.perf_counter() - start
     best = [record for record in result.history if record["best"]][-1]
     last = result.history[-1]

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from foldwise.console import duration
+from foldwise.console import duration, warn
 from foldwise.stages.run import Run
 
 
@@ -21,7 +21,8 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
         table.add_row(*cells, epochs, f"{fold['seconds']:.1f}")
     table.add_section()
     cv = summary["cv"]
-    table.add_row("cv, mean ± sd", f"{cv['mean']:.4f} ± {cv['std']:.4f}")
+    if len(summary["folds"]) > 1:
+        table.add_row("cv, mean ± sd", f"{cv['mean']:.4f} ± {cv['std']:.4f}")
     for member in summary["members"] if len(summary["members"]) > 1 else []:
         weight = summary["ensemble"]["weights"][member["name"]]
         table.add_row(f"member {member['name']}, weight {weight:.2f}", f"{member['cv']:.4f}")
@@ -36,25 +37,30 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
     console.print(Text(f"time when last made: {stages}; together {duration(seconds['total'])}"))
     if "budget" in summary:
         console.print(Text(budget_line(summary["budget"])))
+        if run.budget and (over := run.budget.used - run.budget.seconds) > 0:
+            warn(f"the time budget was exceeded by {duration(over)}: it is too short for the least that must be done")
     if shown := cuts_of(summary, run.config.columns.target):
         ones = "one" if summary["task"] == "binary" else "ones"
-        console.print(Text(f"{shown}; each fold's score is at the other folds' best {ones}"))
+        where = f"each fold's score is at the other folds' best {ones}"
+        if len(summary["folds"]) == 1:
+            where = f"the score is at this fold's own best {ones}, as there is no other fold, and flatters"
+        console.print(Text(f"{shown}; {where}"))
     console.print(Text(f"submission: {run.paths.submission}", style="bold"))
 
 
 def budget_line(facts: dict[str, Any]) -> str:
-    """How much of a time budget was used, and what it left out."""
-    used = f"time budget {duration(facts['seconds'])}: {duration(facts['used'])} used"
-    dropped = [
-        f"{noun} {', '.join(map(str, facts[key]))} left out"
-        for noun, key in (("folds", "dropped_folds"), ("members", "dropped_members"))
+    """How much of a time budget was used when this was made, and what it left out."""
+    used = f"made within a time budget of {duration(facts['seconds'])}, {duration(facts['used'])} used"
+    left_out = [
+        f"{noun}{'s' if len(facts[key]) > 1 else ''} {', '.join(map(str, facts[key]))} left out"
+        for noun, key in (("fold", "dropped_folds"), ("member", "dropped_members"))
         if facts[key]
     ]
     cut = [
-        f"{fold['member']} fold {fold['fold']} ended at epoch {fold['epochs']:.3g} of {fold['of']}"
+        f"{fold['member']} fold {fold['fold']} ended at epoch {fold['epochs']:.2f} of {fold['of']}"
         for fold in facts["shortened"]
     ]
-    return "; ".join([used, *dropped, *cut, *([] if dropped or cut else ["nothing was left out"])])
+    return "; ".join([used, *left_out, *cut, *([] if left_out or cut else ["nothing was left out"])])
 
 
 def cuts_of(summary: dict[str, Any], names: list[str]) -> str:

@@ -5,20 +5,24 @@ then on every validation and every finished fold is a new look at the time, and 
 they shall go on. See `foldwise.training.time_plan` for the order in which things are given up.
 """
 
+import io
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from tqdm import tqdm
 
 from foldwise.budget import IN_HAND, Budget, Clock
 from foldwise.config import LINEAR, Recipe
-from foldwise.console import duration, warn
+from foldwise.console import duration, say, warn
 from foldwise.errors import RunError
 from foldwise.stages.fold_job import Job, linear_seconds
 from foldwise.training.pace import FORWARD, WRITING, Limit
-from foldwise.training.time_plan import Cost, Fold, Length, Plan, Running, State, choose_plan, seconds_of
+from foldwise.training.time_plan import NEARLY, Cost, Fold, Length, Plan, Running, State, choose_plan, seconds_of
 
 EARLY = 0.1  # share of the time after which the plan does not wait for a first validation any longer
 ENSEMBLE = 2.0  # how much longer the last ensemble may take than one made on the way: it writes more
@@ -59,7 +63,7 @@ class TimedJobs(Iterator[Job]):
         jobs: those to be trained, in order.
         recipes: of every member of the ensemble, in order.
         folds: K.
-        done: folds that are there already.
+        done: folds that are there already, with the seconds and epochs that they took.
         again: those of them that a budget had ended early, and that are among the jobs: their turn comes last.
         workers: folds that train at once.
     """
@@ -70,7 +74,7 @@ class TimedJobs(Iterator[Job]):
         jobs: list[Job],
         recipes: dict[str, Recipe],
         folds: int,
-        done: set[Fold],
+        done: dict[Fold, tuple[float, float]],
         again: set[Fold],
         workers: int,
     ) -> None:
@@ -79,7 +83,9 @@ class TimedJobs(Iterator[Job]):
         self.waiting = {fold: job for fold, job in every.items() if fold not in again}
         self.again = {fold: job for fold, job in every.items() if fold in again}
         linear = {job.member: job for job in jobs if job.recipe.model.name == LINEAR}
-        self.guessed = {name: Cost(0.0, linear_seconds(job), 0.0) for name, job in linear.items()}
+        self.guessed = {name: Cost(0.0, seconds / epochs, 0.0) for (name, _), (seconds, epochs) in done.items()}
+        self.guessed |= {name: Cost(0.0, linear_seconds(job), 0.0) for name, job in linear.items()}
+        self.cut = set(again)  # folds that are there with too few epochs
         self.lengths = {name: length_of(recipe) for name, recipe in recipes.items()}
         self.done = set(done)
         self.running: dict[int, Trained] = {}
@@ -93,6 +99,8 @@ class TimedJobs(Iterator[Job]):
         self.plan = Plan(1.0, tuple(self.lengths), tuple(range(folds)), 0.0)
         self.asked = self.shown = self.plan
         self.looked = False
+        if self.guessed:
+            self.look()
 
     @property
     def deadline(self) -> float:
@@ -166,6 +174,17 @@ class TimedJobs(Iterator[Job]):
             trained.end = now - (trained.validated or trained.started)
             del self.running[slot]
             self.done.add(trained.fold)
+            if (
+                event.get("shortened", {"epochs": 1, "of": 1})["epochs"]
+                >= NEARLY * event.get("shortened", {"of": 1})["of"]
+            ):
+                self.cut.discard(trained.fold)
+            else:
+                self.cut.add(trained.fold)
+            return self.look()
+        if event["event"] == "given up":
+            del self.running[slot]
+            self.waiting[trained.fold] = job  # should there be time again
             return self.look()
         return {}
 
@@ -180,11 +199,15 @@ class TimedJobs(Iterator[Job]):
         left = self.deadline - Clock.now()
         self.plan = plan = choose_plan(state, left)
         same = (plan.members, plan.folds) == (self.shown.members, self.shown.folds)
-        if not same or abs(plan.share - self.shown.share) >= SHOWN:
-            self.show(state, left)
+        if self.running or any(map(plan.holds, self.waiting)):
+            if not same:
+                self.show(state, left)
+            elif abs(plan.share - self.shown.share) >= SHOWN:
+                self.shown = plan
+                say("train", f"time budget: {plan.share:.0%} of the epochs are planned now")
         orders = {}
         for slot, trained in self.running.items():
-            epochs = self.lengths[trained.fold[0]].at(plan.share)
+            epochs = self.lengths[trained.fold[0]].at(plan.share) if plan.holds(trained.fold) else 0.0
             if epochs != trained.planned:
                 orders[slot] = trained.planned = epochs
         return orders
@@ -195,7 +218,8 @@ class TimedJobs(Iterator[Job]):
         known = self.costs()
         most = [max(parts) for parts in zip(*((c.start, c.epoch, c.end) for c in known.values()), strict=True)]
         costs = {name: known.get(name, Cost(*most)) for name in self.lengths}
-        return State(self.lengths, self.folds, costs, self.done, running, self.workers)
+        whole = bool(self.done - self.cut)
+        return State(self.lengths, self.folds, costs, self.done, running, self.workers, whole)
 
     def costs(self) -> dict[str, Cost]:
         """Seconds of the folds of those members of which something is known; the newest validation counts."""
@@ -235,8 +259,11 @@ class TimedJobs(Iterator[Job]):
         epochs = [
             ", ".join(dict.fromkeys(f"{length.at(share):.3g}" for length in lengths)) for share in (1, plan.share)
         ]
-        table.add_row("epochs", *epochs, "still too long with the folds that have begun" if plan.share < 1 else "")
-        Console(highlight=False, soft_wrap=True).print(table)
+        table.add_row("epochs", *epochs, "still too long with the folds that train" if plan.share < 1 else "")
+        drawn = io.StringIO()
+        width = shutil.get_terminal_size().columns
+        Console(file=drawn, force_terminal=sys.stdout.isatty(), highlight=False, width=width).print(table)
+        tqdm.write(drawn.getvalue().rstrip("\n"), file=sys.stdout)  # which makes room among the bars
         if plan.seconds > left:
             warn("no plan fits any more; each fold ends in time for its predictions")
 

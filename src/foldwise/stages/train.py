@@ -235,9 +235,11 @@ def run_folds(
     timed = None
     if run.budget:
         early = {job[:2] for job in again}
-        there = {(member, fold) for member in members_of(run) for fold in range(folds)} - {w[:2] for w in wanted}
         every = {member: run.config.recipe.of_member(member) for member in members_of(run)}
-        timed = TimedJobs(run.budget, jobs, every, folds, there | early, early, at_once)
+        there = {(member, fold) for member in every for fold in range(folds)} - {job[:2] for job in wanted} | early
+        records = {fold: read_json(run.paths.fold(*fold) / "fold.json") for fold in there}
+        took = {fold: (record["seconds"], record["epochs"]) for fold, record in records.items()}
+        timed = TimedJobs(run.budget, jobs, every, folds, took, early, at_once)
     trained = 0
 
     def on_event(slot: int, job: Job, event: dict[str, Any]) -> dict[int, float] | None:

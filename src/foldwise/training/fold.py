@@ -67,6 +67,10 @@ class StoppedError(RunError):
         self.rows, self.best, self.history = fault.rows, best, history
 
 
+class GivenUpError(Exception):
+    """A fold that the plan of a time budget does not hold any more; what it had is lost."""
+
+
 def train_fold(
     data: FoldData,
     recipe: Recipe,
@@ -86,6 +90,7 @@ def train_fold(
 
     Raises:
         StoppedError: the loss was not finite.
+        GivenUpError: by order of a time budget's plan.
         RunError: no score was finite.
     """
     settings, targets = recipe.training, data.targets
@@ -122,6 +127,8 @@ def train_fold(
         told = Clock.now()
         epochs = report(event)
         while pace.hear(epochs):
+            if pace.given_up:
+                raise GivenUpError
             if trainer.steps < pace.steps:
                 stretched = stretch(trainer.schedules, trainer.optimizers, settings, pace.steps, trainer.steps)
                 trainer.schedules = stretched

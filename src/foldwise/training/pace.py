@@ -91,6 +91,11 @@ class Pace:
         self.steps = self.steps_in(self.epochs) if self.epochs < self.recipe_epochs else self.whole
         return self.steps != before
 
+    @property
+    def given_up(self) -> bool:
+        """True once the fold is not wanted any more: no epochs at all are planned."""
+        return self.epochs <= 0
+
     def note_validation(self, seconds: float) -> None:
         """Take in how long a validation took."""
         self.validated = max(self.validated, seconds)
