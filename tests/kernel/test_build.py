@@ -19,7 +19,7 @@ from conftest import REPOSITORY, command
 from foldwise.cli import main
 from foldwise.errors import InputError
 from foldwise.kernel import credentials
-from foldwise.kernel.naming import kernel_name, shorten, title_of
+from foldwise.kernel.naming import kernel_name, short_name, title_of
 from foldwise.kernel.payload import LIMIT, Part, check_size, pack
 from foldwise.stages import kernel_build, kernel_modules
 from kernel.fixtures import SECRET
@@ -267,7 +267,7 @@ def test_titles_become_the_names_as_kaggle_makes_them(slug):
     name = kernel_name(slug, None)
     assert slugify(title_of(name)) == name
     for suffix in ("-vectors", "-model"):
-        dataset = shorten(name, suffix)
+        dataset = short_name(name, suffix)
         assert slugify(title_of(dataset)) == dataset
         assert 6 <= len(dataset) <= 50
     assert 6 <= len(name) <= 50

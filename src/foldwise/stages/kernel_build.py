@@ -31,7 +31,7 @@ from foldwise.kernel.naming import (
     describe_dataset,
     describe_kernel,
     kernel_name,
-    shorten,
+    short_name,
 )
 from foldwise.kernel.notebook import notebook
 from foldwise.kernel.payload import Part, check_size, pack, weights
@@ -89,7 +89,7 @@ def build(run: Run, wishes: Wishes) -> None:
         check_members(run, members_of(run))
     sources = [] if given else sources_beside(run)
     travels = bool(sources) or wishes.mode == "infer"
-    own = f"{user}/{shorten(name, '-vectors' if wishes.mode == 'train' else '-model')}"
+    own = f"{user}/{short_name(name, '-vectors' if wishes.mode == 'train' else '-model')}"
     datasets = [own, *given] if travels else given
     parts = parts_of(run, assigned, wishes.mode)
     check_secrets(parts)
