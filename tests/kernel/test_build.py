@@ -126,12 +126,18 @@ def test_credentials_are_never_packed(build, workspace):
             assert not any(SECRET.encode() in content for content in contents_of(output / "kernel" / name).values())
 
 
-def test_a_module_that_holds_credentials_is_refused(build, checkout, workspace, monkeypatch):
+def test_a_module_or_setting_that_holds_credentials_is_refused(build, checkout, workspace, monkeypatch):
     monkeypatch.setenv("KAGGLE_KEY", SECRET)
     (checkout / "src" / "mine.py").write_text(f"KEY = '{SECRET}'\n")
     message = build(code=2)
     assert "src/mine.py: holds your Kaggle credentials" in message
     assert SECRET not in message
+    assert not (workspace / "output" / SLUG / "kernel").exists()
+    (checkout / "src" / "mine.py").unlink()
+    for form, name in (("--train", "kernel.py"), ("--notebook", "kernel.ipynb")):
+        message = build(form, "--set", f"members.{SECRET}.seed=1", code=2)
+        assert f"{name}: holds your Kaggle credentials" in message
+        assert SECRET not in message
     assert not (workspace / "output" / SLUG / "kernel").exists()
 
 

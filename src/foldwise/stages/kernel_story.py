@@ -7,19 +7,21 @@ from foldwise.config import LINEAR, Recipe
 from foldwise.kernel.notebook import Cell
 from foldwise.kernel.script import Job
 from foldwise.stages.run import Run
-from foldwise.stages.train import members_of
 
 WIDTH = 116  # characters of a line
 
 
-def about(run: Run, job: Job, command: str) -> str:
+def about(run: Run, job: Job, members: dict[str, int], command: str) -> str:
     """The script's docstring.
 
     Args:
+        members: how many folds of each the kernel trains or has.
         command: that built it.
     """
     datasets = f" and the dataset{'s' * (len(job.datasets) > 1)} {', '.join(job.datasets)}" if job.datasets else ""
-    does = f"{what_it_does(run, job)} Everything but the data is packed below, each file with its hash. What runs is"
+    does = (
+        f"{what_it_does(job, members)} Everything but the data is packed below, each file with its hash. What runs is"
+    )
     needs = f"with the contest's files{datasets} among the kernel's inputs, and without internet."
     return f"""{title_of(run)}
 
@@ -44,28 +46,30 @@ def purpose(job: Job) -> str:
     return "from the CSVs to submission.csv" if job.stage == "all" else "predicting with folds trained before"
 
 
-def what_it_does(run: Run, job: Job) -> str:
+def what_it_does(job: Job, members: dict[str, int]) -> str:
     """One sentence."""
-    members, n = ", ".join(members_of(run)), run.config.recipe.folds.n
+    folds = ", ".join(f"{n} of {name}" for name, n in members.items())
     if job.stage == "infer":
         return (
-            f"It reads the test set that it finds, predicts it with {n} folds trained at home ({members}) and writes "
+            f"It reads the test set that it finds, predicts it with folds trained at home ({folds}) and writes "
             "submission.csv."
         )
+    budget = ", as far as its time budget goes" if "--time-budget" in job.settings else ""
     return (
-        f"It makes tokens of train and test, trains {members} on {n} folds, combines them and writes submission.csv "
-        "for the test set that it finds."
+        f"It makes tokens of train and test, trains the folds ({folds}{budget}), combines them and writes "
+        "submission.csv for the test set that it finds."
     )
 
 
-def story(run: Run, job: Job, command: str) -> tuple[list[Cell], list[Cell]]:
+def story(run: Run, job: Job, members: dict[str, int], command: str) -> tuple[list[Cell], list[Cell]]:
     """The notebook's cells: those before what is packed, and those that work with it.
 
     Args:
+        members: how many folds of each the kernel trains or has.
         command: that built it.
     """
-    title = f"# {title_of(run)}\n\n{what_it_does(run, job)}\n\nBuilt from a checkout of foldwise by `{command}`."
-    plan = "## The plan\n\n" + "\n".join(f"- {line}" for line in plan_of(run, job))
+    title = f"# {title_of(run)}\n\n{what_it_does(job, members)}\n\nBuilt from a checkout of foldwise by `{command}`."
+    plan = "## The plan\n\n" + "\n".join(f"- {line}" for line in plan_of(run, job, list(members)))
     head = [text("title", title), text("plan", plan), text("packed", PACKED)]
     unpack = Cell("unpack", "inputs = find_input()\ncheck_mounts(inputs)\nunpacked = unpack_apart()")
     return head, [unpack, *(train_cells() if job.stage == "all" else infer_cells())]
@@ -76,7 +80,7 @@ def text(name: str, source: str) -> Cell:
     return Cell(name, source, kind="markdown")
 
 
-def plan_of(run: Run, job: Job) -> list[str]:
+def plan_of(run: Run, job: Job, members: list[str]) -> list[str]:
     """The recipe in a few sentences."""
     config, recipe = run.config, run.config.recipe
     metric = config.competition.metric.replace("_", " ")
@@ -92,7 +96,7 @@ def plan_of(run: Run, job: Job) -> list[str]:
             if vectors == "none"
             else f"Words begin with the vectors {vectors}."
         )
-    lines += [f"`{name}`: {model_of(recipe.of_member(name))}." for name in members_of(run)]
+    lines += [f"`{name}`: {model_of(recipe.of_member(name))}." for name in members]
     if job.stage == "all":
         lines.append(f"The folds' predictions are combined by {recipe.ensemble.method.replace('_', ' ')}.")
     return lines
