@@ -19,7 +19,7 @@ from conftest import REPOSITORY, command
 from foldwise.cli import main
 from foldwise.errors import InputError
 from foldwise.kernel import credentials
-from foldwise.kernel.naming import kernel_name, shorten, title_of
+from foldwise.kernel.naming import kernel_name, short_name, title_of
 from foldwise.kernel.payload import LIMIT, Part, check_size, pack
 from foldwise.stages import kernel_build, kernel_modules
 from kernel.fixtures import SECRET
@@ -126,12 +126,18 @@ def test_credentials_are_never_packed(build, workspace):
             assert not any(SECRET.encode() in content for content in contents_of(output / "kernel" / name).values())
 
 
-def test_a_module_that_holds_credentials_is_refused(build, checkout, workspace, monkeypatch):
+def test_a_module_or_setting_that_holds_credentials_is_refused(build, checkout, workspace, monkeypatch):
     monkeypatch.setenv("KAGGLE_KEY", SECRET)
     (checkout / "src" / "mine.py").write_text(f"KEY = '{SECRET}'\n")
     message = build(code=2)
     assert "src/mine.py: holds your Kaggle credentials" in message
     assert SECRET not in message
+    assert not (workspace / "output" / SLUG / "kernel").exists()
+    (checkout / "src" / "mine.py").unlink()
+    for form, name in (("--train", "kernel.py"), ("--notebook", "kernel.ipynb")):
+        message = build(form, "--set", f"members.{SECRET}.seed=1", code=2)
+        assert f"{name}: holds your Kaggle credentials" in message
+        assert SECRET not in message
     assert not (workspace / "output" / SLUG / "kernel").exists()
 
 
@@ -267,7 +273,7 @@ def test_titles_become_the_names_as_kaggle_makes_them(slug):
     name = kernel_name(slug, None)
     assert slugify(title_of(name)) == name
     for suffix in ("-vectors", "-model"):
-        dataset = shorten(name, suffix)
+        dataset = short_name(name, suffix)
         assert slugify(title_of(dataset)) == dataset
         assert 6 <= len(dataset) <= 50
     assert 6 <= len(name) <= 50

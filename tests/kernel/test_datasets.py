@@ -125,6 +125,40 @@ def test_what_kaggle_still_makes_is_waited_for(ready, dataset, capsys):
     ]
 
 
+def test_a_dataset_that_does_not_show_yet_is_waited_for(ready, dataset, monkeypatch, capsys):
+    monkeypatch.setattr(datasets, "LOOKS", 2)
+    unseen = [fault(404), fault(403, "Permission 'datasets.get' was denied")]
+    ready.on("GetDatasetStatus", fault(404), fault(404), *unseen, {"status": "READY"})
+    bring_up(ready, dataset)
+    shown = capsys.readouterr().out
+    assert f"{DATASET} not to be seen yet" in shown
+    assert f"{DATASET} is ready" in shown
+    ready.on("GetDatasetStatus", fault(404))
+    with pytest.raises(RunError, match="the dataset ada/weights does not show; see https"):
+        bring_up(ready, dataset)
+
+
+@pytest.mark.parametrize("waited", [True, False], ids=["waited", "broken off"])
+def test_a_later_version_from_elsewhere_is_replaced(ready, dataset, monkeypatch, capsys, waited):
+    ready.on("GetDatasetStatus", {"status": "READY"})
+    ready.on("GetDataset", {"currentVersionNumber": 3}, {"currentVersionNumber": 4 if waited else 3})
+    monkeypatch.setattr(datasets, "LOOKS", 0)
+    if waited:
+        bring_up(ready, dataset)
+    else:
+        with pytest.raises(RunError, match="does not show"):
+            bring_up(ready, dataset)
+    ready.on("GetDataset", {"currentVersionNumber": 4})
+    bring_up(ready, dataset)
+    assert f"kept: {DATASET} has these files already" in capsys.readouterr().out
+    ready.on("GetDataset", {"currentVersionNumber": 5}, {"currentVersionNumber": 6})
+    bring_up(ready, dataset)
+    assert f"version 5 of {DATASET} is from elsewhere, later than version 4 from here" in capsys.readouterr().out
+    assert len(ready.asked("CreateDatasetVersion")) == 2
+    bring_up(ready, dataset)
+    assert len(ready.asked("CreateDatasetVersion")) == 2
+
+
 def test_a_version_that_never_shows_ends_the_wait_and_is_not_uploaded_again(ready, dataset, monkeypatch):
     monkeypatch.setattr(datasets, "LOOKS", 1)
     ready.on("GetDatasetStatus", {"status": "READY"})
@@ -216,16 +250,15 @@ def test_a_folder_without_files_or_metadata(foldwise, dataset):
     assert "no dataset is built yet; run `./run.sh kernel build" in push(foldwise, code=2).stderr
 
 
-def test_a_dry_run_prints_the_commands_in_order(foldwise, service, kernel, dataset):
+def test_a_dry_run_prints_the_commands_in_order_and_reads_no_file(foldwise, service, kernel, dataset, monkeypatch):
+    monkeypatch.setattr(datasets, "hash_of", None)
+
     def printed() -> list[str]:
         return foldwise("kernel", "push", "-c", "spooky", "--dry-run").stdout.splitlines()
 
     quota, push = "kaggle quota --format json", f"kaggle kernels push -p {kernel}"
     status = f"kaggle datasets status {DATASET} --format json"
     create = f"kaggle datasets create -p {dataset} -r zip  # if Kaggle does not have the dataset"
-    version = f"kaggle datasets version -p {dataset} -r zip -m foldwise  # if it does"
+    version = f"kaggle datasets version -p {dataset} -r zip -m foldwise  # if it has other files"
     assert printed() == [quota, status, create, version, f"{status}  # until it is ready", push]
-    record = {"dataset": DATASET, "content": datasets.content_of(dataset), "before": 1}
-    (dataset.parent / UPLOADED).write_text(json.dumps(record))
-    assert printed() == [quota, status, push]
     assert service.requests == []

@@ -14,6 +14,12 @@ from typing import Any
 import nbformat
 import pytest
 
+from conftest import COMPETITIONS
+from foldwise.kernel import script_template
+from foldwise.kernel.notebook import tools
+from foldwise.kernel.payload import pack
+from foldwise.kernel.script import Job, values_of
+from foldwise.stages.kernel_story import infer_cells, train_cells
 from kernel.kaggle_tree import ids_of, lay_out, run_alone, write_hidden
 
 SLUG = "twin-binary"
@@ -104,6 +110,73 @@ def test_the_notebook_runs_cell_by_cell_on_fewer_rows(build, workspace, tmp_path
     summary = json.loads((working / SLUG / "summary.json").read_text())
     assert scores[summary["metric"]].tolist()[:2] == [f"{fold['score']:.4f}" for fold in summary["folds"]]
     assert [picture._repr_png_()[:8] for picture in pictures] == [b"\x89PNG\r\n\x1a\n"] * 3
+
+
+STANDS = "the run failed, see above; the submission of the folds that were finished stands"
+
+
+@pytest.fixture(params=["script", "notebook"])
+def kernel_that_runs(request, tmp_path, monkeypatch):
+    """A kernel in an empty working folder whose run is some other code; → its exit code."""
+    working = lay_out(tmp_path, COMPETITIONS / SLUG, SLUG)
+    monkeypatch.chdir(working)
+    monkeypatch.delenv("KAGGLE_IS_COMPETITION_RERUN", raising=False)
+
+    def run(code: str) -> int:
+        command = [sys.executable, "-c", code]
+        if request.param == "script":
+            monkeypatch.setattr(script_template, "SLUG", SLUG)
+            monkeypatch.setattr(script_template, "unpack_apart", lambda: working / "unpacked")
+            monkeypatch.setattr(script_template, "command_of", lambda *_: command)
+            return script_template.main()
+        names = namespace_of_notebook()
+        try:
+            names["stream"](command, dict(os.environ))
+        except names["KernelError"] as fault:
+            return int(str(fault).partition("exit code ")[2].partition(";")[0])
+        return 0
+
+    return run
+
+
+def namespace_of_notebook() -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(tools(values_of(Job(SLUG, "all", [], []), pack([]))), names)
+    return names
+
+
+def test_a_failed_run_ends_the_kernel_well_only_on_the_rerun_and_with_a_submission_of_its_own(
+    kernel_that_runs, monkeypatch, capfd
+):
+    fail = "print('why'); raise SystemExit(3)"
+    write = "open('submission.csv', 'w').write('id,target')\n"
+    assert kernel_that_runs(write + fail) == 3
+    monkeypatch.setenv("KAGGLE_IS_COMPETITION_RERUN", "")
+    assert kernel_that_runs(write + fail) == 3
+    monkeypatch.setenv("KAGGLE_IS_COMPETITION_RERUN", "1")
+    assert kernel_that_runs(fail) == 3  # the submission that is there is of another run
+    assert STANDS not in capfd.readouterr().out
+    assert kernel_that_runs(write + fail) == 0
+    why, stands, submission = capfd.readouterr().out.splitlines()
+    assert (why, stands) == ("why", STANDS)
+    assert submission.startswith("submission: ")
+    Path("submission.csv").unlink()
+    assert kernel_that_runs(fail) == 3
+
+
+@pytest.mark.parametrize("cells", [train_cells(), infer_cells()], ids=["train", "infer"])
+def test_nothing_that_is_only_looked_at_can_fail_the_rerun(cells, tmp_path, monkeypatch):
+    """In a folder where nothing is to be seen at all."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KAGGLE_IS_COMPETITION_RERUN", "1")
+    names = namespace_of_notebook()
+    looks = [cell for cell in cells if cell.kind == "code" and cell.name != "run"]
+    assert looks
+    for cell in looks:
+        *body, last = ast.parse(cell.source).body
+        assert isinstance(last, ast.Expr)
+        exec(compile(ast.Module(body, []), cell.name, "exec"), names)
+        assert eval(compile(ast.Expression(last.value), cell.name, "eval"), names) is None
 
 
 @pytest.fixture(scope="session")

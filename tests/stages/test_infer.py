@@ -27,7 +27,8 @@ from foldwise.stages.ensemble import ensemble
 from foldwise.stages.folds import folds
 from foldwise.stages.infer import infer
 from foldwise.stages.infer_words import vectors_of
-from foldwise.stages.manifest import FORMAT
+from foldwise.stages.kernel_build import Wishes, build
+from foldwise.stages.manifest import FORMAT, open_manifest, reads_vectors
 from foldwise.stages.pack import pack_model
 from foldwise.stages.run import Run
 from foldwise.stages.tokens import tokens
@@ -209,6 +210,7 @@ def test_its_own_test_set_gives_the_bytes_of_the_home_run(packed, elsewhere, slu
     infer(paths, weights, "cpu")
     assert paths.submission.read_bytes() == packed(slug)[2]
     assert [path.name for path in paths.output.parent.rglob("*")] == [slug, "submission.csv"]
+    assert (weights / "vectors.npy").exists() == (slug in ("twin-multiclass", "twin-multilabel"))  # frozen, or own
 
 
 @pytest.fixture
@@ -280,11 +282,11 @@ def test_words_without_any_vector_get_one_of_their_own(packed, elsewhere, capsys
     assert "test.csv: 1 text is empty and will be predicted from no words" in shown.err
     words = (weights / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
     root, of_all, new = packed(paths.slug)[0], np.load(weights / "vectors.npy"), (["zorp", "quux"], np.array([2, 1]))
-    random = vectors_of(run_of(root, paths.slug), weights, words, new, [])
+    random = vectors_of(run_of(root, paths.slug), 8, words, new, [])
     paths.embeddings[0].mkdir()
     (paths.embeddings[0] / "wide.vec").write_text("the 1 2 3 4 5 6 7 8\nan 1 1 1 1 1 1 1 2\n", encoding="utf-8")
     run = replace(run_of(root, paths.slug, "tokens.vectors=wide"), paths=paths)
-    drawn = vectors_of(run, weights, words, new, vector_sources(run))
+    drawn = vectors_of(run, 8, words, new, vector_sources(run))
     for vectors in (random, drawn):
         assert vectors.shape == (2, 8)
         assert np.abs(np.concatenate([of_all, vectors[:1]]) - vectors[1]).max(axis=1).min() > 1e-3
@@ -310,6 +312,36 @@ def test_members_without_weight_stay_at_home_and_linear_ones_need_no_vectors(pac
     shutil.rmtree(run.paths.fold("linear", 1))
     with pytest.raises(InputError, match="linear/fold1: missing"):
         pack_model(run, assigned, root / "first")
+
+
+def test_vectors_travel_only_where_new_words_need_them(packed):
+    def reads(slug: str, more: int = 0) -> bool:
+        manifest = open_manifest(packed(slug)[1], slug)
+        return reads_vectors(manifest, [""] * (2 + more))
+
+    full = Tokens().max_size
+    assert reads("twin-binary", full - 1)
+    assert not reads("twin-binary", full)
+    assert not reads("twin-regression")  # words of the training texts alone
+
+
+def test_the_kernel_of_a_linear_member_says_what_it_holds(packed, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(packed("twin-multiclass")[0], tmp_path / "weighed", ignore=shutil.ignore_patterns("weights"))
+    run = run_of(tmp_path / "weighed", "twin-multiclass", "ensemble.weights={cnn = 0, linear = 2}")
+    build(run, Wishes(mode="infer", user="ada"))
+    script, dataset = (run.paths.output / name for name in ("kernel/kernel.py", "kernel-dataset"))
+    text = " ".join(script.read_text().partition("SLUG =")[0].split())
+    assert "predicts it with folds trained at home (2 of linear) and writes" in text
+    assert not (dataset / "small.vec").exists()
+
+    secret = json.loads((dataset / "model.json").read_text())["parts"]["vocabulary.txt"]["sha256"]
+    monkeypatch.setenv("KAGGLE_KEY", secret)
+    before = script.read_bytes()
+    with pytest.raises(InputError, match=r"^model.json: holds your Kaggle credentials") as refused:
+        build(run, Wishes(mode="infer", user="ada"))
+    assert secret not in str(refused.value)
+    assert script.read_bytes() == before
 
 
 def test_folds_that_a_time_budget_left(packed, elsewhere, tmp_path):

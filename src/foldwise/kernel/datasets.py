@@ -10,18 +10,19 @@ from typing import Any
 from foldwise.console import say
 from foldwise.errors import InputError, RunError
 from foldwise.files import hash_of, read_json, write_json
-from foldwise.kernel.client import call_client, json_in, run_client
+from foldwise.kernel.client import call_client, json_in
 from foldwise.kernel.faults import explain, status_of
 from foldwise.kernel.metadata import DATASET_METADATA, dataset_files
 from foldwise.kernel.service import poll
 
 INTERVAL = 10.0  # seconds between two looks at a dataset, which takes a minute or so
-LOOKS = 60  # for the new version to show, after Kaggle says that it is ready
+LOOKS = 60  # for a dataset or version to show: after Kaggle has taken it, and after Kaggle says that it is ready
 LOST = re.compile(r"^(?:Upload unsuccessful|Skipping): (.*)", re.MULTILINE)
 REFUSED = re.compile(r"^Dataset (?:version )?creation error: (.*)", re.MULTILINE)
 TAKEN = "is being created"
 FAILED = ("failed", "deleted")
 UNKNOWN = (403, 404)
+NOT_SEEN, NOT_NEW = "not to be seen yet", "ready but for its new version"
 
 
 def create_arguments(folder: Path) -> list[str]:
@@ -39,15 +40,13 @@ def status_arguments(dataset: str) -> list[str]:
     return ["datasets", "status", dataset, "--format", "json"]
 
 
-def commands(folder: Path, dataset: str, record: Path, message: str) -> list[tuple[list[str], str]]:
-    """What `bring_up` would call, in order, each with the condition under which it would."""
+def commands(folder: Path, dataset: str, message: str) -> list[tuple[list[str], str]]:
+    """What `bring_up` would call, in order, each with the condition under which it would; no file is read."""
     status = status_arguments(dataset)
-    if is_uploaded(folder, dataset, record):
-        return [(status, "")]
     return [
         (status, ""),
         (create_arguments(folder), "if Kaggle does not have the dataset"),
-        (version_arguments(folder, message), "if it does"),
+        (version_arguments(folder, message), "if it has other files"),
         (status, "until it is ready"),
     ]
 
@@ -68,20 +67,28 @@ def bring_up(folder: Path, dataset: str, record: Path, message: str, slug: str, 
         RunError: network, service, files that did not arrive, or a dataset that Kaggle could not make.
     """
     found = look_up(dataset, slug)
-    if found and is_uploaded(folder, dataset, record):
+    there = found["current_version_number"] if found else -1
+    uploaded = uploaded_version(folder, dataset, record) if found else None
+    if uploaded is not None and there <= uploaded:
         say("dataset", f"kept: {dataset} has these files already")
     else:
+        if uploaded is not None:
+            say("dataset", f"version {there} of {dataset} is from elsewhere, later than version {uploaded} from here")
         upload(folder, dataset, message if found else None, slug)
         # The old version stays ready while the new one is made: its number tells them apart.
-        before = found["current_version_number"] if found else -1
-        write_json(record, {"dataset": dataset, "content": content_of(folder), "before": before})
+        write_json(record, {"dataset": dataset, "content": content_of(folder), "before": there})
     wait_until_ready(dataset, slug, record, interval)
 
 
-def is_uploaded(folder: Path, dataset: str, record: Path) -> bool:
-    """True if the last upload from here was to this dataset, and of the same content."""
+def uploaded_version(folder: Path, dataset: str, record: Path) -> int | None:
+    """The version that the last upload from here made, if it was to this dataset and of the same content, else None.
+
+    Where the wait for it was broken off, that is the one after those which were there before.
+    """
     known = read_json(record) or {}
-    return known.get("dataset") == dataset and known.get("content") == content_of(folder)
+    if known.get("dataset") != dataset or known.get("content") != content_of(folder):
+        return None
+    return int(known.get("version", max(known["before"], 0) + 1))
 
 
 def content_of(folder: Path) -> str:
@@ -132,21 +139,21 @@ def upload(folder: Path, dataset: str, message: str | None, slug: str) -> None:
 
 
 def wait_until_ready(dataset: str, slug: str, record: Path, interval: float) -> None:
-    """Wait until Kaggle has unpacked the dataset, and the version that kernels see is the uploaded one.
+    """Wait until Kaggle has unpacked the dataset, and the version that kernels see is the uploaded one; remember it.
 
     Raises:
-        RunError: it could not be made, or the new version does not show.
+        RunError: it could not be made, or it or its new version does not show.
     """
-    before = (read_json(record) or {}).get("before", -1)
-    state, hidden = "unknown", 0
+    known = read_json(record) or {}
+    state, hidden, version = "unknown", 0, 0
 
     def look() -> str | None:
-        nonlocal state, hidden
-        found = json_in(run_client(status_arguments(dataset), slug, show=False), "{")
-        state = str(found["status"])
-        if state == "ready" and found["current_version_number"] <= before:
-            hidden += 1
-            state = "ready but for its new version"
+        nonlocal state, hidden, version
+        found = look_up(dataset, slug)
+        state, version = (str(found["status"]), found["current_version_number"]) if found else (NOT_SEEN, 0)
+        if found and state == "ready" and version <= known["before"]:
+            state = NOT_NEW
+        hidden += state in (NOT_SEEN, NOT_NEW)
         return state if state in ("ready", *FAILED) or hidden > LOOKS else None
 
     ended = poll(look, lambda: f"{dataset} {state.replace('_', ' ')}", "dataset", interval)
@@ -154,6 +161,8 @@ def wait_until_ready(dataset: str, slug: str, record: Path, interval: float) -> 
         record.unlink(missing_ok=True)
         raise RunError(f"Kaggle could not make the dataset {dataset} ({ended}); run the same command again")
     if ended != "ready":
+        what = f"the {'new version of' if ended == NOT_NEW else 'dataset'} {dataset}"
         page = f"https://www.kaggle.com/datasets/{dataset}"
-        raise RunError(f"the new version of {dataset} does not show; see {page}, and run the same command again")
+        raise RunError(f"{what} does not show; see {page}, and run the same command again")
+    write_json(record, {**known, "version": version})
     say("dataset", f"{dataset} is ready")

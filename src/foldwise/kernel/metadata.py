@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from foldwise.errors import InputError, shorten
+from foldwise.kernel.naming import LONGEST, OWNED, SHORTEST
 
 KERNEL_METADATA = "kernel-metadata.json"
 DATASET_METADATA = "dataset-metadata.json"
-TITLE_LENGTHS = range(6, 51)  # of a dataset's title, and of its name in its address
 
 
 def kernel_metadata(folder: Path, build: str) -> dict[str, Any]:
@@ -40,10 +40,8 @@ def dataset_metadata(folder: Path, kernel: dict[str, Any], build: str) -> dict[s
     content = read_metadata(path, "dataset", build)
     title, licences = content.get("title"), content.get("licenses")
     for key, value in (("title", title), ("the name in id", content["id"].partition("/")[2])):
-        if not isinstance(value, str) or len(value) not in TITLE_LENGTHS:
-            raise InputError(
-                f"{path}: {key} is {shorten(value)}: Kaggle wants {TITLE_LENGTHS[0]} to {TITLE_LENGTHS[-1]} characters"
-            )
+        if not isinstance(value, str) or not SHORTEST <= len(value) <= LONGEST:
+            raise InputError(f"{path}: {key} is {shorten(value)}: Kaggle wants {SHORTEST} to {LONGEST} characters")
     if not isinstance(licences, list) or len(licences) != 1 or not isinstance(licences[0], dict):
         raise InputError(f'{path}: licenses = {shorten(licences)}: give one, such as [{{"name": "MIT"}}]')
     if content["id"] not in kernel.get("dataset_sources", []):
@@ -78,6 +76,6 @@ def read_metadata(path: Path, kind: str, build: str) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}); run `{build}` again") from None
     name = content.get("id") if isinstance(content, dict) else None
-    if not isinstance(name, str) or not re.fullmatch(r"[\w-]+/[\w-]+", name):
+    if not isinstance(name, str) or not re.fullmatch(OWNED, name):
         raise InputError(f"{path}: id = {name!r}: write your Kaggle user name, a slash and the {kind}'s name")
     return dict(content)

@@ -6,6 +6,8 @@ from typing import Any
 from foldwise.errors import InputError
 
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
+USER = r"[A-Za-z0-9_-]+"  # a user as it stands in addresses
+OWNED = rf"{USER}/{USER}"  # owner/name of a kernel or a dataset
 SHORTEST, LONGEST = 6, 50  # characters of a dataset's name and title; a kernel's may be one shorter
 CPU = "none"  # instead of an accelerator
 
@@ -24,7 +26,7 @@ def kernel_name(slug: str, chosen: str | None) -> str:
     'foldwise-jigsaw-unintended-bias-in-toxicity'
     """
     if chosen is None:
-        return shorten(f"foldwise-{slug}")
+        return short_name(f"foldwise-{slug}")
     if not re.fullmatch(NAME, chosen) or not SHORTEST <= len(chosen) <= LONGEST:
         raise InputError(
             f"--name {chosen!r}: a kernel's name has {SHORTEST} to {LONGEST} small letters, digits and single hyphens "
@@ -33,10 +35,10 @@ def kernel_name(slug: str, chosen: str | None) -> str:
     return chosen
 
 
-def shorten(name: str, suffix: str = "") -> str:
+def short_name(name: str, suffix: str = "") -> str:
     """A name that Kaggle takes, cut at a hyphen where it is too long.
 
-    >>> shorten("My_own  Contest!", "-vectors")
+    >>> short_name("My_own  Contest!", "-vectors")
     'my-own-contest-vectors'
     """
     words = re.findall(r"[a-z0-9]+", name.lower())
@@ -51,7 +53,7 @@ def check_user(name: str) -> str:
     Raises:
         InputError: it is none.
     """
-    if not re.fullmatch(r"[\w-]+", name, re.ASCII):
+    if not re.fullmatch(USER, name):
         raise InputError(f"--user {name!r}: give the name that stands in the address of your Kaggle profile")
     return name
 
@@ -62,7 +64,7 @@ def check_dataset(name: str) -> str:
     Raises:
         InputError: it is none.
     """
-    if not re.fullmatch(r"[\w-]+/[\w-]+", name, re.ASCII):
+    if not re.fullmatch(OWNED, name):
         raise InputError(f"--dataset {name!r}: write OWNER/NAME, the last two parts of its address on Kaggle")
     return name
 

@@ -15,14 +15,13 @@ CARRIED = ("FILES", "PAYLOAD_SHA256", "PAYLOAD")
 STREAM = '''
 
 def stream(command: list[str], environment: dict[str, str]) -> None:
-    """Run a command and print its lines as they come, where the notebook shows them."""
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
-    ) as process:
+    """Run a command, print its lines as they come, where the notebook shows them, and check the submission."""
+    before, output = when_written(), {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, env=environment, text=True, encoding="utf-8", errors="replace", **output) as process:
         for line in process.stdout or ():
             print(line, end="", flush=True)
-    if process.returncode:
-        raise KernelError(f"foldwise ended with exit code {process.returncode}; its last lines say why")
+    if code := finish(process.returncode, before):
+        raise KernelError(f"foldwise ended with exit code {code}; its last lines say why")
 '''
 
 

@@ -15,6 +15,7 @@ from foldwise.errors import InputError, RunError
 from foldwise.files import atomic_folder
 from foldwise.kernel.client import run_client
 from foldwise.kernel.metadata import KERNEL_METADATA
+from foldwise.kernel.naming import OWNED
 
 KERNEL_INTERVAL = 30.0  # seconds between two looks at a kernel, which runs for minutes to hours
 SCORE_INTERVAL = 10.0  # between two looks at a submission, which takes seconds unless a kernel runs for it
@@ -67,7 +68,7 @@ def name_in(address: str) -> str:
     >>> name_in("https://www.kaggle.com/code/ada/foldwise-spooky"), name_in("https://x")
     ('ada/foldwise-spooky', '')
     """
-    found = re.search(r"//[^/]+/(?:code/|kernels/)?([\w-]+/[\w-]+)", address)
+    found = re.search(rf"//[^/]+/(?:code/|kernels/)?({OWNED})", address)
     return found[1] if found else ""
 
 

@@ -107,6 +107,7 @@ def predict_folds(
             recipe=member.recipe,
             packed=fold,
             shape=manifest.shape,
+            dimension=manifest.dimension,
             task=manifest.competition.task,
             outputs=manifest.targets.outputs,
             runtime=runtime,

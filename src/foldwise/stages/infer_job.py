@@ -16,7 +16,7 @@ from foldwise.errors import InputError
 from foldwise.files import read_json
 from foldwise.models import Shape, build_model
 from foldwise.plugins import is_own
-from foldwise.stages.manifest import VECTORS, PackedFold, PackedShape, Units
+from foldwise.stages.manifest import VECTORS, PackedFold, PackedShape, Units, holds_vectors, read_words
 from foldwise.training.fold import use_repeatable_algorithms
 from foldwise.training.fold_data import FeatureScale, Identity, Scale
 from foldwise.training.loop import BatchSource, predict
@@ -38,6 +38,7 @@ class Job:
         recipe: of the member.
         packed: what the folder says of this fold.
         shape: of the model.
+        dimension: E, numbers of a word's vector.
     """
 
     weights: Path
@@ -47,6 +48,7 @@ class Job:
     recipe: Recipe
     packed: PackedFold
     shape: PackedShape
+    dimension: int
     task: Task
     outputs: int
     runtime: Runtime
@@ -90,18 +92,16 @@ def predict_network(job: Job, report: Report) -> np.ndarray:
     store, own = TokenStore.open(job.data), is_own(job.recipe.model.name)
     if own or job.runtime.device.type == "cuda":  # on a CPU the built-in ones have no others, and torch loads for 3 s
         use_repeatable_algorithms()
-    vectors, new = np.load(job.weights / VECTORS, mmap_mode="c"), None
+    new = None if own else np.load(job.data / NEW_VECTORS)
+    vectors = vectors_of(job, new)
     if own:
         store = replace(store, tokens=np.where(store.tokens < len(vectors), store.tokens, UNK))
-    else:
-        new = np.load(job.data / NEW_VECTORS)
-        vectors = np.concatenate([vectors, new]) if len(new) else vectors
     features, scale = None, scale_of(job.packed.targets)
     if job.packed.features is not None:
         units = FeatureScale(*arrays_of(job.packed.features))
         features = torch.from_numpy(units.apply(np.load(job.data / "features.npy")))
     shape = Shape(job.shape.outputs, job.shape.columns, job.shape.features)
-    model = build_model(torch.from_numpy(vectors), shape, job.recipe.model, 0).to(job.runtime.device)
+    model = build_model(vectors, shape, job.recipe.model, 0).to(job.runtime.device)
     source = BatchSource(store, None, job.runtime.device, features=features)
     parts = []
     for name in job.packed.weights:
@@ -109,6 +109,19 @@ def predict_network(job: Job, report: Report) -> np.ndarray:
         logits = predict(model, source, np.arange(len(store)), job.runtime, lambda rows: report({"rows": rows}))
         parts.append(scale.undo(to_predictions(logits[:, : job.outputs], job.task).numpy()))
     return np.mean(parts, axis=0)
+
+
+def vectors_of(job: Job, new: np.ndarray | None) -> torch.Tensor:
+    """(V + V', E) float32 vectors to build the model with; zeros that take no memory where its weights hold them.
+
+    Args:
+        new: (V', E) vectors of words that the packed vocabulary does not have.
+    """
+    number = 0 if new is None else len(new)
+    if holds_vectors(job.recipe):
+        return torch.zeros(()).expand(len(read_words(job.weights)) + number, job.dimension)
+    vectors = np.load(job.weights / VECTORS, mmap_mode="c")
+    return torch.from_numpy(vectors if new is None or not number else np.concatenate([vectors, new]))
 
 
 def load_weights(model: nn.Module, path: Path, new: np.ndarray | None) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from foldwise.config import LINEAR
 from foldwise.console import bar, say
 from foldwise.data.competition import ToPredict
 from foldwise.data.embeddings import build_vectors, random_vectors, wanted_words
@@ -13,9 +12,8 @@ from foldwise.data.tokenizer import SPECIAL, tokenize_further
 from foldwise.errors import InputError
 from foldwise.files import write_text
 from foldwise.paths import VectorFile
-from foldwise.plugins import is_own
 from foldwise.stages.infer_job import NEW_VECTORS, WORDS
-from foldwise.stages.manifest import VECTORS, VOCABULARY, Manifest
+from foldwise.stages.manifest import Manifest, networks_of, read_words, reads_vectors
 from foldwise.stages.run import Run
 from foldwise.stages.tokens import features_of, texts_of
 from foldwise.stages.vectors import read_rows, vector_sources
@@ -35,10 +33,9 @@ def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path
         InputError: files of word vectors are not there, or others than at home.
     """
     settings = run.config.recipe.tokens.model_copy(update={"max_length": manifest.max_length})
-    words = (weights / VOCABULARY).read_text(encoding="utf-8").split("\n")
-    learns = settings.vocabulary == "train+test" and len(words) - len(SPECIAL) < settings.max_size
+    words = read_words(weights)
     # Before there is a need: what is missing should show at the first try, and not with the hidden test set.
-    sources = sources_of(run) if learns and networks_of(manifest, own=False) else []
+    sources = sources_of(run) if reads_vectors(manifest, words) else []
     texts, columns = texts_of(asked.texts, settings)
     with bar("infer", 2 * len(texts), "texts") as shown:
         store, new, counts = tokenize_further(texts, words, settings, shown.update)
@@ -51,7 +48,7 @@ def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path
         f"{len(asked.ids):,} rows, {len(store.tokens):,} tokens, of these {unknown:,} <unk>; new words: {len(new):,}",
     )
     if networks_of(manifest, own=False):
-        np.save(folder / NEW_VECTORS, vectors_of(run, weights, words, (new, counts), sources))
+        np.save(folder / NEW_VECTORS, vectors_of(run, manifest.dimension, words, (new, counts), sources))
     if new and (own := networks_of(manifest, own=True)):
         say(
             "infer",
@@ -74,18 +71,13 @@ def sources_of(run: Run) -> list[VectorFile]:
         ) from error
 
 
-def networks_of(manifest: Manifest, own: bool) -> list[str]:
-    """Members that are networks: models of the user's own, or built-in ones."""
-    models = {name: member.recipe.model.name for name, member in manifest.members.items()}
-    return [name for name, model in models.items() if model != LINEAR and is_own(model) == own]
-
-
 def vectors_of(
-    run: Run, weights: Path, words: list[str], new: tuple[list[str], np.ndarray], sources: list[VectorFile]
+    run: Run, dimension: int, words: list[str], new: tuple[list[str], np.ndarray], sources: list[VectorFile]
 ) -> np.ndarray:
     """(V', E) float32 vectors of the V' new words: those they would have had at home, where no one learns them either.
 
     Args:
+        dimension: E at home.
         words: V words that are not new.
         new: the words and their (V',) counts.
         sources: files of word vectors; none where all are random.
@@ -94,7 +86,6 @@ def vectors_of(
         InputError: the files' vectors have another E than those at home.
     """
     settings, (added, counts) = run.config.recipe.tokens, new
-    dimension = np.load(weights / VECTORS, mmap_mode="r").shape[1]
     if not added:
         return np.empty((0, dimension), dtype=np.float32)
     if not sources:

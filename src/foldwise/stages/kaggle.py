@@ -94,7 +94,7 @@ def push(slug: str, output: Path | None, dry_run: bool) -> None:
     message = default_message(paths)
     if dry_run:
         show(*[quota_arguments()] * gpu)
-        for arguments, condition in datasets.commands(files, dataset, uploaded, message) if dataset else []:
+        for arguments, condition in datasets.commands(files, dataset, message) if dataset else []:
             print(command_line(arguments) + (f"  # {condition}" if condition else ""))
         return show(service.push_arguments(folder))
     if gpu:

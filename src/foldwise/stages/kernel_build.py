@@ -31,7 +31,7 @@ from foldwise.kernel.naming import (
     describe_dataset,
     describe_kernel,
     kernel_name,
-    shorten,
+    short_name,
 )
 from foldwise.kernel.notebook import notebook
 from foldwise.kernel.payload import Part, check_size, pack, weights
@@ -41,7 +41,7 @@ from foldwise.stages.folds import folds, packed_name
 from foldwise.stages.kaggle import DATASET, KERNEL
 from foldwise.stages.kernel_modules import check_modules
 from foldwise.stages.kernel_story import about, story
-from foldwise.stages.manifest import MANIFEST
+from foldwise.stages.manifest import MANIFEST, Manifest, read_words, reads_vectors
 from foldwise.stages.run import Run
 from foldwise.stages.train import check_members, members_of
 from foldwise.stages.vectors import vector_sources
@@ -87,22 +87,26 @@ def build(run: Run, wishes: Wishes) -> None:
     check_modules(run, wishes.mode)
     if wishes.mode == "train":
         check_members(run, members_of(run))
-    sources = [] if given else sources_beside(run)
-    travels = bool(sources) or wishes.mode == "infer"
-    own = f"{user}/{shorten(name, '-vectors' if wishes.mode == 'train' else '-model')}"
+    beside = [] if given else sources_beside(run)
+    travels = bool(beside) or wishes.mode == "infer"
+    own = f"{user}/{short_name(name, '-vectors' if wishes.mode == 'train' else '-model')}"
     datasets = [own, *given] if travels else given
     parts = parts_of(run, assigned, wishes.mode)
-    check_secrets(parts)
+    check_secrets({name: content for part in parts for name, content in part.files.items()})
     code_file = "kernel.ipynb" if wishes.notebook else "kernel.py"
     with atomic_folder(run.paths.output / DATASET) as folder:  # takes its place only if the script can, too
+        manifest = None
         if wishes.mode == "infer":
             from foldwise.stages.pack import pack_model  # loads torch, which a kernel that trains can be built without
 
-            pack_model(run, assigned, folder)
-        for source in sources:
-            add_vectors(source, folder)
+            manifest = pack_model(run, assigned, folder)
+            check_secrets({MANIFEST: (folder / MANIFEST).read_bytes()})
+        if manifest is None or reads_vectors(manifest, read_words(folder)):
+            for source in beside:
+                add_vectors(source, folder)
         write_json(folder / DATASET_METADATA, describe_dataset(own))
-        code = code_of(run, wishes, job_of(run, wishes, datasets, folder), parts)
+        code = code_of(run, wishes, job_of(run, wishes, datasets, folder), parts, folds_of(run, manifest))
+        check_secrets({code_file: code.encode()})
         check_size(parts, len(code.encode()))
         with atomic_folder(run.paths.output / KERNEL) as kernel:
             write_text(kernel / code_file, code)
@@ -185,26 +189,42 @@ def parts_of(run: Run, assigned: np.ndarray, mode: str) -> list[Part]:
     return [*parts, Part("settings", settings, f"shorten {run.paths.config}"), Part("folds", packed, fewer)]
 
 
-def check_secrets(parts: list[Part]) -> None:
+def check_secrets(contents: dict[str, bytes]) -> None:
     """Refuse to pack the credentials of Kaggle's client, should a module or a setting hold them.
+
+    Args:
+        contents: of files, by name.
 
     Raises:
         InputError: naming the file, not what is in it.
     """
     secrets = [value.encode() for value in credentials.secrets()]
-    for part in parts:
-        for name, content in part.files.items():
-            if any(secret in content for secret in secrets):
-                raise InputError(f"{name}: holds your Kaggle credentials, which a kernel would show; take them out")
+    for name, content in contents.items():
+        if any(secret in content for secret in secrets):
+            raise InputError(
+                f"{name}: holds your Kaggle credentials, which a kernel would show; take them out, also of what --set "
+                "gives"
+            )
 
 
-def code_of(run: Run, wishes: Wishes, job: Job, parts: list[Part]) -> str:
-    """The script or the notebook."""
+def folds_of(run: Run, manifest: Manifest | None) -> dict[str, int]:
+    """How many folds of each member the kernel trains, or has where they are packed."""
+    if manifest is None:
+        return dict.fromkeys(members_of(run), run.config.recipe.folds.n)
+    return {name: len(member.folds) for name, member in manifest.members.items()}
+
+
+def code_of(run: Run, wishes: Wishes, job: Job, parts: list[Part], members: dict[str, int]) -> str:
+    """The script or the notebook.
+
+    Args:
+        members: their folds.
+    """
     values = values_of(job, pack(parts))
     command = command_of(run, wishes)
     if wishes.notebook:
-        return notebook(*story(run, job, command), values)
-    return fill(about(run, job, command), values)
+        return notebook(*story(run, job, members, command), values)
+    return fill(about(run, job, members, command), values)
 
 
 def command_of(run: Run, wishes: Wishes) -> str:

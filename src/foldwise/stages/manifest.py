@@ -4,7 +4,7 @@ Stage pack writes it, stage infer reads it. The folder is flat, for a dataset on
 
     model.json                 this
     vocabulary.txt             words in id order, one a line
-    vectors.npy                (V, E) float32, as training began with them; not where all members are linear
+    vectors.npy                (V, E) float32, as training began with them, where a member's weights do not hold them
     MEMBER-foldK.safetensors   weights; of further snapshots MEMBER-foldK-2.safetensors, …
     MEMBER-foldK-ngrams.json   of a linear member
 """
@@ -16,11 +16,22 @@ from typing import Literal
 
 import numpy as np
 
-from foldwise.config import ColumnsSection, CompetitionSection, Config, FilesSection, Recipe, Section, SubmissionSection
+from foldwise.config import (
+    LINEAR,
+    ColumnsSection,
+    CompetitionSection,
+    Config,
+    FilesSection,
+    Recipe,
+    Section,
+    SubmissionSection,
+)
 from foldwise.config import check as check_section
 from foldwise.console import bar
 from foldwise.data.targets import Targets
+from foldwise.data.tokenizer import SPECIAL
 from foldwise.errors import InputError, shorten
+from foldwise.plugins import is_own
 
 FORMAT = 1  # of the folder; another one once it is read in another way
 MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
@@ -79,6 +90,7 @@ class Manifest(Section):
     submission: SubmissionSection
     names: list[str]  # the C outputs, or the classes of an ordinal task
     shape: PackedShape
+    dimension: int  # E, numbers of a word's vector
     max_length: int  # tokens; a share such as "95%" is one of the training texts
     method: Literal["mean", "rank_mean"]
     weights: dict[str, float]  # of all members of the ensemble, exactly as fitted
@@ -101,6 +113,33 @@ class Manifest(Section):
     def targets(self) -> Targets:
         """What the training table gave, without its rows."""
         return Targets(self.competition.task, np.empty(0), np.empty(0), self.names)
+
+
+def networks_of(manifest: Manifest, own: bool) -> list[str]:
+    """Members that are networks: models of the user's own, or built-in ones."""
+    models = {name: member.recipe.model.name for name, member in manifest.members.items()}
+    return [name for name, model in models.items() if model != LINEAR and is_own(model) == own]
+
+
+def holds_vectors(recipe: Recipe) -> bool:
+    """True if a member's weights hold all word vectors: those of a built-in network that trains them."""
+    return recipe.model.name != LINEAR and not is_own(recipe.model.name) and recipe.model.train_embedding
+
+
+def reads_vectors(manifest: Manifest, words: list[str]) -> bool:
+    """True if words that only the test set has get vectors from files: there is room for them, and a use.
+
+    Args:
+        words: the packed vocabulary.
+    """
+    settings = manifest.config.recipe.tokens
+    room = settings.vocabulary == "train+test" and len(words) - len(SPECIAL) < settings.max_size
+    return room and bool(networks_of(manifest, own=False))
+
+
+def read_words(folder: Path) -> list[str]:
+    """The packed vocabulary in id order."""
+    return (folder / VOCABULARY).read_text(encoding="utf-8").split("\n")
 
 
 def describe_file(path: Path) -> PackedFile:

@@ -23,19 +23,23 @@ from foldwise.stages.manifest import (
     PackedShape,
     Units,
     describe_file,
+    holds_vectors,
 )
 from foldwise.stages.run import Run
 from foldwise.stages.tokens import texts_and_features
 from foldwise.training.fold_data import FeatureScale, Scale
 
 
-def pack_model(run: Run, assigned: np.ndarray, folder: Path) -> None:
+def pack_model(run: Run, assigned: np.ndarray, folder: Path) -> Manifest:
     """Write all that predicting needs, beside the test table and the sample, into an existing folder.
 
     The same folds give the same bytes. Members that the ensemble gives no weight stay at home.
 
     Args:
         assigned: (N,) fold of each training row.
+
+    Returns:
+        What the folder says of itself.
 
     Raises:
         InputError: a fold is missing or does not match, named.
@@ -48,7 +52,8 @@ def pack_model(run: Run, assigned: np.ndarray, folder: Path) -> None:
     members = {name: pack_member(run, name, records[name], assigned, folder) for name in records if weights[name] > 0}
     write_text(folder / VOCABULARY, "\n".join(read_json(tokens / "vocab.json")))
     parts = [VOCABULARY]
-    if any(member.recipe.model.name != LINEAR for member in members.values()):
+    recipes = [member.recipe for member in members.values()]
+    if any(recipe.model.name != LINEAR and not holds_vectors(recipe) for recipe in recipes):
         shutil.copyfile(tokens / "vectors.npy", folder / VECTORS)
         parts.append(VECTORS)
     for fold in [fold for member in members.values() for fold in member.folds]:
@@ -62,6 +67,7 @@ def pack_model(run: Run, assigned: np.ndarray, folder: Path) -> None:
         submission=config.submission,
         names=targets.names,
         shape=PackedShape(outputs=targets.outputs + len(config.columns.auxiliary), columns=columns, features=features),
+        dimension=np.load(tokens / "vectors.npy", mmap_mode="r").shape[1],
         max_length=length_limit(config.recipe.tokens, store, columns * len(assigned)),
         method=config.recipe.ensemble.method,
         weights=weights,
@@ -70,6 +76,7 @@ def pack_model(run: Run, assigned: np.ndarray, folder: Path) -> None:
         parts={name: describe_file(folder / name) for name in parts},
     )
     write_json(folder / MANIFEST, manifest.model_dump())
+    return manifest
 
 
 def pack_member(
