@@ -6,11 +6,12 @@ words as well.
 """
 
 import re
+import sys
 
 from foldwise.errors import InputError, RunError
 from foldwise.kernel import credentials
 
-INSTALL = "pip install kaggle==2.2.4 six"
+INSTALL = f"{sys.executable} -m pip install kaggle==2.2.4 six"  # into the Python that runs this
 STATUS = re.compile(r"\b([45]\d\d) (?:Client|Server) Error")
 # Sentences of the client and of the service, and the status that they stand for; the first that fits counts.
 SENTENCES = (

@@ -1,6 +1,7 @@
 """The notebook of a kernel: the script's functions and payload in folded cells, the story of the run around them."""
 
 import ast
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,7 +9,7 @@ from typing import Any, Literal
 from foldwise.errors import InputError
 from foldwise.kernel.script import assignment, constant, statements
 
-INSTALL = "pip install nbformat==5.11.1"
+INSTALL = f"{sys.executable} -m pip install nbformat==5.11.1"  # into the Python that runs this
 FOLDED = {"_kg_hide-input": True, "jupyter": {"source_hidden": True}}  # as Kaggle's editor and as Jupyter know it
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CARRIED = ("FILES", "PAYLOAD_SHA256", "PAYLOAD")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from foldwise.console import say, warn
 from foldwise.errors import InputError
-from foldwise.files import read_json, write_json
+from foldwise.files import hash_of, read_json, write_json
 from foldwise.kernel import datasets, service, submissions
 from foldwise.kernel.client import command_line
 from foldwise.kernel.download import arguments as download_arguments
@@ -166,6 +166,9 @@ def submit(arguments: list[str], slug: str, message: str, dry_run: bool) -> None
 
 
 def default_message(paths: Paths) -> str:
-    """What made the submission, where the user says nothing: metric and score out of fold."""
+    """What made the submission, where the user says nothing: metric and score out of fold, if it is of that run."""
     summary = read_json(paths.output / "summary.json")
-    return f"foldwise, {summary['metric']} {summary['cv']['pooled']:.4f} out of fold" if summary else "foldwise"
+    made = hash_of(paths.submission) if paths.submission.is_file() else None
+    if not summary or summary["outputs"][0] != made:
+        return "foldwise"
+    return f"foldwise, {summary['metric']} {summary['cv']['pooled']:.4f} out of fold"

@@ -35,6 +35,7 @@ from foldwise.kernel.naming import (
 )
 from foldwise.kernel.notebook import notebook
 from foldwise.kernel.payload import Part, check_size, pack, weights
+from foldwise.kernel.quota import LONGEST
 from foldwise.kernel.script import Job, fill, values_of
 from foldwise.paths import CONFIG, REPOSITORY, VectorFile
 from foldwise.stages.folds import folds, packed_name
@@ -82,7 +83,7 @@ def build(run: Run, wishes: Wishes) -> None:
     name = kernel_name(run.paths.slug, wishes.name)
     given = [check_dataset(dataset) for dataset in wishes.datasets]
     if wishes.time_budget:
-        parse_budget(wishes.time_budget)
+        check_budget(wishes.time_budget)
     assigned = folds(run)
     check_modules(run, wishes.mode)
     if wishes.mode == "train":
@@ -115,6 +116,16 @@ def build(run: Run, wishes: Wishes) -> None:
     if not travels:
         shutil.rmtree(run.paths.output / DATASET)
     report(run, parts, len(code.encode()), run.paths.output / KERNEL / code_file, own if travels else "")
+
+
+def check_budget(text: str) -> None:
+    """A time budget is a length of time that a kernel may run for.
+
+    Raises:
+        InputError: it is none, or longer.
+    """
+    if parse_budget(text).seconds > 3600 * LONGEST:
+        raise InputError(f"--time-budget {text}: Kaggle ends a kernel after {LONGEST:g} h, in many contests earlier")
 
 
 def sources_beside(run: Run) -> list[VectorFile]:
