@@ -157,16 +157,23 @@ class FoldProgress:
                 self.spoken[slot] = time.monotonic()
                 say("train", f"{name}: {text}{' best' if event['best'] else ''}")
         elif event["event"] == "given up":
-            self.bars.pop(slot).close()
+            self.take_away(slot)
             say("train", f"{name}: given up, there is no time for its epochs")
         elif event["event"] == "done":
-            self.bars.pop(slot).close()
+            self.take_away(slot)
             say(
                 "train",
                 f"{name}: {event['score']:.4f} at epoch {event['best_epoch']:.2f} of {event['epochs']:.2f}, "
                 f"{event['padding']:.1%} padding, {event['rows_per_second']:,.0f} rows/s, {duration(event['seconds'])}"
                 + ("" if event.get("written", True) else "; the one that is there was trained longer and stays"),
             )
+
+    def take_away(self, slot: int) -> None:
+        """Clear the bar of a fold that ended; tqdm leaves the cursor at its end where it is not the first one."""
+        shown = self.bars.pop(slot)
+        shown.close()
+        if not shown.disable:
+            print("\r", end="", file=sys.stderr, flush=True)
 
     def say_steps(self, slot: int, name: str) -> None:
         """How far a fold has come, and how long it would take to its last epoch."""

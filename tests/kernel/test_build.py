@@ -159,6 +159,7 @@ def test_the_users_name_comes_from_whatever_tells_it(build, workspace, monkeypat
         (["--train", "--infer"], "--train and --infer: a kernel does one of them"),
         (["--infer", "--time-budget", "2h"], "--time-budget is for --train"),
         (["--time-budget", "soon"], "--time-budget 'soon': give a length of time"),
+        (["--time-budget", "13h"], "--time-budget 13h: Kaggle ends a kernel after 12 h"),
         (["--infer"], "no tokens yet; run"),
         (["--user", "a/b"], "--user 'a/b': give the name that stands in the address"),
         (["--name", "My Kernel"], "--name 'My Kernel': a kernel's name has 6 to 50 small letters"),
@@ -178,7 +179,7 @@ def test_faults_come_before_anything_is_written(build, workspace, options, expec
 
 def test_a_kernel_without_nbformat_is_a_script(build, monkeypatch):
     monkeypatch.setitem(sys.modules, "nbformat", None)
-    assert "run `pip install nbformat==5.11.1`" in build("--notebook", code=2)
+    assert "-m pip install nbformat==5.11.1`" in build("--notebook", code=2)
 
 
 def test_vectors_travel_flat_unless_kaggle_has_them(build, workspace):

@@ -237,7 +237,7 @@ def test_the_client_is_not_installed(service, tmp_path, kernel):
         [python, "-m", "foldwise", *arguments], env=environment, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 2
-    assert "the kaggle client is not installed; run `pip install kaggle==2.2.4 six`" in ended.stderr
+    assert "python -m pip install kaggle==2.2.4 six`" in ended.stderr
 
 
 def test_a_log_of_plain_text():

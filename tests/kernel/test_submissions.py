@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from foldwise.errors import RunError
+from foldwise.files import hash_of
 from foldwise.kernel import submissions
 from kernel.fixtures import SECRET
 from kernel.loopback import Answer, fault
@@ -32,7 +33,8 @@ def submission(tmp_path: Path) -> Path:
     path = tmp_path / "output" / "spooky" / "submission.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("id,EAP\n1,0.5\n")
-    (path.parent / "summary.json").write_text(json.dumps({"metric": "log_loss", "cv": {"pooled": 0.31234}}))
+    summary = {"metric": "log_loss", "cv": {"pooled": 0.31234}, "outputs": [hash_of(path), "that of oof.csv"]}
+    (path.parent / "summary.json").write_text(json.dumps(summary))
     return path
 
 
@@ -65,6 +67,11 @@ def test_a_message_of_its_own_and_one_that_looks_like_an_option(foldwise, ready,
     assert "public score 0.3, private score 0.4" in done.stdout
     texts = [sent["submissionDescription"] for sent in ready.asked("CreateSubmission")]
     assert texts == ["foldwise, log_loss 0.3123 out of fold", "-x"]
+
+
+def test_a_submission_of_another_make_does_not_carry_the_score(foldwise, submission):
+    submission.write_text(submission.read_text() + "7,0.5\n")
+    assert "--message=foldwise\n" in foldwise("submit", "-c", "spooky", "--dry-run").stdout
 
 
 def test_submit_the_kernel(foldwise, ready, kernel):

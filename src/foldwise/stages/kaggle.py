@@ -169,6 +169,6 @@ def default_message(paths: Paths) -> str:
     """What made the submission, where the user says nothing: metric and score out of fold, if it is of that run."""
     summary = read_json(paths.output / "summary.json")
     made = hash_of(paths.submission) if paths.submission.is_file() else None
-    if not summary or summary["outputs"][0] != made:
+    if not summary or made not in summary.get("outputs", []):
         return "foldwise"
     return f"foldwise, {summary['metric']} {summary['cv']['pooled']:.4f} out of fold"
