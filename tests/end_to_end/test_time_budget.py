@@ -197,6 +197,19 @@ def test_a_fold_that_would_not_become_whole_beside_whole_ones_is_given_up(cli_he
     assert summary["budget"]["shortened"] == []
 
 
+def test_the_same_command_with_too_little_time_leaves_the_whole_folds_as_they_are(cli_here, workspace, clock):
+    slow = "model.arguments={seconds=1.2}"
+    run(cli_here, "100s", slow)
+    first, submission = summary_of(workspace), workspace / "output" / "twin-binary" / "submission.csv"
+    assert {fold["epochs"] for fold in first["folds"]} == {4}
+    before = submission.read_bytes()
+    clock.time = 0.0
+    run(cli_here, "25s", slow)
+    assert clock.time <= 25
+    assert submission.read_bytes() == before
+    assert summary_of(workspace)["folds"] == first["folds"]
+
+
 def test_a_submission_for_another_test_set_does_not_stand(cli_here, workspace, clock):
     run(cli_here, None, "model.arguments={seconds=0.01}")
     for name in ("test", "sample_submission"):

@@ -99,7 +99,7 @@ class TimedJobs(Iterator[Job]):
         self.plan = Plan(1.0, tuple(self.lengths), tuple(range(folds)), 0.0)
         self.asked = self.shown = self.plan
         self.looked = False
-        if self.guessed:
+        if self.guessed.keys() == self.lengths.keys():
             self.look()
 
     @property
@@ -174,17 +174,14 @@ class TimedJobs(Iterator[Job]):
             trained.end = now - (trained.validated or trained.started)
             del self.running[slot]
             self.done.add(trained.fold)
-            if (
-                event.get("shortened", {"epochs": 1, "of": 1})["epochs"]
-                >= NEARLY * event.get("shortened", {"of": 1})["of"]
-            ):
-                self.cut.discard(trained.fold)
-            else:
-                self.cut.add(trained.fold)
+            if event["written"]:
+                short = event.get("shortened")
+                nearly = short is None or short["epochs"] >= NEARLY * short["of"]
+                (self.cut.discard if nearly else self.cut.add)(trained.fold)
             return self.look()
         if event["event"] == "given up":
             del self.running[slot]
-            self.waiting[trained.fold] = job  # should there be time again
+            (self.again if trained.fold in self.done else self.waiting)[trained.fold] = job  # should there be time
             return self.look()
         return {}
 
@@ -216,8 +213,9 @@ class TimedJobs(Iterator[Job]):
         """What is there to do, and how long it takes as far as is known."""
         running = [Running(trained.fold, trained.now) for trained in self.running.values()]
         known = self.costs()
-        most = [max(parts) for parts in zip(*((c.start, c.epoch, c.end) for c in known.values()), strict=True)]
-        costs = {name: known.get(name, Cost(*most)) for name in self.lengths}
+        networks = [cost for name, cost in known.items() if self.lengths[name].divisible] or list(known.values())
+        most = Cost(*(max(getattr(cost, part) for cost in networks) for part in ("start", "epoch", "end")))
+        costs = {name: known.get(name, most) for name in self.lengths}
         whole = bool(self.done - self.cut)
         return State(self.lengths, self.folds, costs, self.done, running, self.workers, whole)
 
