@@ -8,6 +8,7 @@ import torch
 
 from foldwise.budget import Clock
 from foldwise.config import Recipe
+from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
 from foldwise.metrics import Metric, best_score
@@ -46,8 +47,7 @@ def train_linear_fold(
     report({"event": "start", "steps": 2})
     weights = None if targets.weights is None else targets.weights[train_rows].astype(np.float64)
     seed = fold_seed(recipe.seed, member, fold)
-    y = targets.y[train_rows]
-    y = y if targets.task == "multiclass" else y.astype(np.float64)
+    y = learnt(targets, train_rows)
     texts = texts_of(data.store, words, train_rows)
     model = fit_linear(texts, y, targets.task, recipe.linear, weights, seed, targets.outputs)
     report({"event": "steps", "steps": 1})
@@ -68,11 +68,16 @@ def time_linear(data: FoldData, words: Sequence[str], recipe: Recipe, fold: int)
     train_rows = np.flatnonzero(data.folds != fold)
     sample = train_rows[:: max(1, len(train_rows) // SAMPLE)]
     started, targets = Clock.now(), data.targets
-    y = targets.y[sample]
-    y = y if targets.task == "multiclass" else y.astype(np.float64)
+    y = learnt(targets, sample)
     texts = texts_of(data.store, words, sample)
     fit_linear(texts, y, targets.task, recipe.linear, None, 0, targets.outputs).predict(texts)
     return SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
+
+
+def learnt(targets: Targets, rows: np.ndarray) -> np.ndarray:
+    """What a linear model learns of some rows: class numbers, or float64."""
+    y = targets.y[rows]
+    return y if targets.task == "multiclass" else y.astype(np.float64)
 
 
 def texts_of(store: TokenStore, words: Sequence[str], rows: np.ndarray) -> list[str]:

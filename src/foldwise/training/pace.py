@@ -61,7 +61,7 @@ class Pace:
         self.recipe_epochs = epochs
         self.whole = sampler.steps(epochs)
         self.epochs = min(epochs, limit.epochs) if limit else float(epochs)
-        self.steps = self.steps_in(self.epochs) if self.epochs < epochs else self.whole
+        self.steps = self.steps_in(self.epochs)
         self.epoch_steps = self.whole / epochs
         self.begun = Clock.now()
         self.validated = 0.0  # seconds of a validation
@@ -73,6 +73,8 @@ class Pace:
 
     def steps_in(self, epochs: float) -> int:
         """Steps of so many epochs; at least one."""
+        if epochs >= self.recipe_epochs:
+            return self.whole
         full, rest = int(epochs), epochs % 1
         before = self.sampler.steps(full)
         if not rest:
@@ -88,7 +90,7 @@ class Pace:
         if self.limit is None or epochs is None or epochs == self.epochs:
             return False
         before, self.epochs = self.steps, min(epochs, self.recipe_epochs)
-        self.steps = self.steps_in(self.epochs) if self.epochs < self.recipe_epochs else self.whole
+        self.steps = self.steps_in(self.epochs)
         return self.steps != before
 
     @property
