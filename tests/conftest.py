@@ -21,7 +21,7 @@ from foldwise.config import Config
 settings.register_profile("foldwise", deadline=None)
 settings.load_profile("foldwise")
 
-pytest_plugins = ["kernel.fixtures"]
+pytest_plugins = ["kaggle_service.fixtures"]
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPETITIONS = REPOSITORY / "tests" / "data" / "competitions"
 

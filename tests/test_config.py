@@ -60,7 +60,7 @@ def test_a_wrong_setting_names_key_value_and_mend(toml, setting, expected):
 
 def test_every_fault_of_the_file_is_listed(toml):
     toml.write_text(MINIMAL.replace('"f1"', '"acuracy"').replace("slug", "slog"), encoding="utf-8")
-    with pytest.raises(InputError, match="3 faults") as caught:
+    with pytest.raises(InputError, match="3 errors") as caught:
         load_config(toml, [])
     assert "competition.slug: missing" in str(caught.value)
     assert "did you mean slug?" in str(caught.value)

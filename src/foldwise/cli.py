@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done, 1 a fault of the run, 2 a fault of the input or of the command line.
+"""The command line. Exit codes: 0 done, 1 an error of the run, 2 an error of the input or of the command line.
 
 Stages are imported when their command runs, so that `--help` and a typo answer at once, without loading torch.
 """
@@ -18,14 +18,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from foldwise.budget import parse_budget
 from foldwise.config import Config, Kind, Metric, Quotes, Task, load_config
 from foldwise.errors import InputError, RunError
 from foldwise.paths import COMPETITIONS, resolve
-from foldwise.stages.run import Run, check_config
+from foldwise.run import Run, check_config
+from foldwise.time_budget.budget import parse_budget
 
 DEFAULT = "movie-reviews"
-DEBUG_SETTINGS = ["training.epochs=1", "training.evaluations=1"]
+DEBUG_SETTINGS = ["training.epochs=1", "training.evaluations_per_epoch=1"]
 
 app = typer.Typer(
     name="./run.sh",
@@ -48,7 +48,7 @@ OutputFolder = Annotated[Path | None, typer.Option("--output", metavar="DIR", he
 SubmissionFile = Annotated[
     Path | None, typer.Option("--submission", metavar="FILE", help="Instead of output/SLUG/submission.csv.")
 ]
-Traceback = Annotated[bool, typer.Option("--traceback", help="Show where in the code a fault arose.")]
+Traceback = Annotated[bool, typer.Option("--traceback", help="Show where in the code an error arose.")]
 
 
 def make_run(
@@ -79,8 +79,8 @@ def make_run(
             )
         known = [*there, *(path.stem for path in COMPETITIONS.glob("*.toml"))]
         near = difflib.get_close_matches(competition, known, n=1) or [name for name in known if competition in name]
-        mend = f"did you mean {near[0]}?" if near else "put the competition's CSVs there"
-        raise InputError(f"{paths.input}: no such folder; {mend} (there now: {', '.join(there) or 'none'})")
+        fix = f"did you mean {near[0]}?" if near else "put the competition's CSVs there"
+        raise InputError(f"{paths.input}: no such folder; {fix} (there now: {', '.join(there) or 'none'})")
     settings = (DEBUG_SETTINGS if debug else []) + (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
     command = shlex.join(["./run.sh", *sys.argv[1:]])
     given = (("--input", input_), ("--folds", folds), ("--output", output), ("--submission", submission))
@@ -98,40 +98,42 @@ def without_own_epochs(config: Config) -> Config:
     """For `--debug`, which decides for every member how long it trains."""
     members = {}
     for name, member in config.recipe.members.items():
-        training = {key: value for key, value in member.training.items() if key not in ("epochs", "evaluations")}
+        training = {
+            key: value for key, value in member.training.items() if key not in ("epochs", "evaluations_per_epoch")
+        }
         members[name] = member.model_copy(update={"training": training})
     return config.model_copy(update={"recipe": config.recipe.model_copy(update={"members": members})})
 
 
 def guarded(function: Callable[[], object], show_traceback: bool) -> None:
-    """Run a command; a fault becomes one message and an exit code."""
+    """Run a command; an error becomes one message and an exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as by Ctrl-C, workers first
     try:
         function()
-    except (Exception, KeyboardInterrupt) as fault:
-        if isinstance(fault, typer.Exit):
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, typer.Exit):
             raise
         if show_traceback:
             tracebacks.print_exc()
-        if isinstance(fault, KeyboardInterrupt) and sys.stderr.isatty():
+        if isinstance(error, KeyboardInterrupt) and sys.stderr.isatty():
             print(file=sys.stderr)  # leave the line with the bar and the ^C
-        print(f"error: {explain(fault)}", file=sys.stderr)
-        raise typer.Exit(2 if isinstance(fault, InputError) else 1) from fault
+        print(f"error: {explain(error)}", file=sys.stderr)
+        raise typer.Exit(2 if isinstance(error, InputError) else 1) from error
 
 
-def explain(fault: BaseException) -> str:
+def explain(error: BaseException) -> str:
     """What went wrong, and how to go on."""
     same = "the same command without --force" if "--force" in sys.argv else "the same command"
     again = f"what was finished is kept; run {same} to go on"
-    if isinstance(fault, InputError | RunError):
-        return str(fault)
-    if isinstance(fault, KeyboardInterrupt):
+    if isinstance(error, InputError | RunError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
         return f"stopped; {again}"
-    if isinstance(fault, MemoryError) or type(fault).__name__ == "OutOfMemoryError":  # the latter is torch's
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
         return f"out of memory; {again}, with a smaller batches.size or tokens.max_length"
-    if isinstance(fault, OSError):
-        return f"{fault}; {again}"
-    return f"{type(fault).__name__}: {fault}; this is a fault of foldwise: --traceback shows where"
+    if isinstance(error, OSError):
+        return f"{error}; {again}"
+    return f"{type(error).__name__}: {error}; this is a fault of foldwise: --traceback shows where"
 
 
 def stage(
@@ -182,22 +184,23 @@ def run_all(
     ] = None,
 ) -> None:
     """All stages; only what is missing or out of date runs, and each says why."""
+    from foldwise.ensembling.summary import show_summary
+    from foldwise.freshness import are_current
     from foldwise.stages.ensemble import ensemble
     from foldwise.stages.folds import folds
-    from foldwise.stages.interim import Submissions
-    from foldwise.stages.summary import show_summary
-    from foldwise.stages.tokens import are_current, tokens
-    from foldwise.stages.train import check_members, members_of, train
+    from foldwise.stages.tokens import tokens
+    from foldwise.stages.train import check_members, train
+    from foldwise.time_budget.interim import Submissions
 
     if time_budget is not None:
         run = replace(run, budget=parse_budget(time_budget))
-    assigned = folds(run)
+    fold_of_row = folds(run)
     first = not are_current(run)
     if first:  # reading gigabytes of vectors is no time to wait for "no such loss"
-        check_members(run, members_of(run))
+        check_members(run, run.config.recipe.ensemble_members)
     tokens(run)
-    train(run, assigned, checked=first, submit=Submissions(run, assigned).update if run.budget else None)
-    show_summary(run, ensemble(run, assigned))
+    train(run, fold_of_row, checked=first, submit=Submissions(run, fold_of_row).update if run.budget else None)
+    show_summary(run, ensemble(run, fold_of_row))
 
 
 @stage("folds")
@@ -228,9 +231,9 @@ def run_train(run: Run, fold: FoldOption = None, member: MemberOption = None) ->
 @stage("ensemble")
 def run_ensemble(run: Run) -> None:
     """Combine the folds into submission.csv, oof.csv and summary.json."""
+    from foldwise.ensembling.summary import show_summary
     from foldwise.stages.ensemble import ensemble
     from foldwise.stages.folds import folds
-    from foldwise.stages.summary import show_summary
 
     show_summary(run, ensemble(run, folds(run)))
 
@@ -243,7 +246,7 @@ def run_describe(
     ] = None,
 ) -> None:
     """Show every layer of a member's model, with shapes and number of parameters."""
-    from foldwise.stages.describe import describe
+    from foldwise.report.describe import describe
 
     describe(run, member)
 
@@ -251,7 +254,7 @@ def run_describe(
 @stage("report")
 def run_report(run: Run) -> None:
     """Write report.html: learning curves, lengths, predictions, worst rows."""
-    from foldwise.stages.report import report
+    from foldwise.report.page import report
 
     report(run)
 
@@ -269,7 +272,7 @@ def run_infer(
     traceback: Traceback = False,
 ) -> None:
     """Predict the test table with packed weights (kernel build --infer); trains nothing."""
-    from foldwise.stages.infer import infer
+    from foldwise.inference.infer import infer
 
     paths = resolve(competition, input_, None, output, submission=submission)
     guarded(lambda: infer(paths, weights, device.value), traceback)  # type: ignore[attr-defined]
@@ -308,7 +311,7 @@ def run_competitions(
     traceback: Traceback = False,
 ) -> None:
     """List the contests known by name and your own: task, metric, files, and whether the data is in place."""
-    from foldwise.stages.competitions import competitions
+    from foldwise.competitions.listing import competitions
 
     guarded(lambda: competitions(input_), traceback)
 
@@ -336,7 +339,7 @@ def run_download(
     traceback: Traceback = False,
 ) -> None:
     """Fetch a contest's files from Kaggle into input/SLUG, and run init if the contest is not known by name."""
-    from foldwise.stages.kaggle import download
+    from foldwise.kaggle.commands import download
 
     guarded(lambda: download(competition, input_, force, dry_run), traceback)
 
@@ -367,7 +370,7 @@ def run_kernel_build(
     ] = None,
 ) -> None:
     """Pack package, settings and folds into one script, output/SLUG/kernel/, and what must travel beside it."""
-    from foldwise.stages.kernel_build import Wishes, build
+    from foldwise.kaggle.build import KernelOptions, build
 
     if train and infer:
         raise InputError("--train and --infer: a kernel does one of them; take one out")
@@ -376,7 +379,7 @@ def run_kernel_build(
             "--time-budget is for --train: a kernel that only predicts has no training to cut; take it out"
         )
     mode: Literal["train", "infer"] = "infer" if infer else "train"
-    build(run, Wishes(mode, notebook, user, name, tuple(dataset or ()), accelerator, time_budget))
+    build(run, KernelOptions(mode, notebook, user, name, tuple(dataset or ()), accelerator, time_budget))
 
 
 @kernel_app.command("push")
@@ -384,7 +387,7 @@ def run_kernel_push(
     competition: Slug, output: OutputFolder = None, dry_run: DryRun = False, traceback: Traceback = False
 ) -> None:
     """Send the built kernel to Kaggle, which starts it."""
-    from foldwise.stages.kaggle import push
+    from foldwise.kaggle.commands import push
 
     guarded(lambda: push(competition, output, dry_run), traceback)
 
@@ -394,7 +397,7 @@ def run_kernel_status(
     competition: Slug, output: OutputFolder = None, dry_run: DryRun = False, traceback: Traceback = False
 ) -> None:
     """Wait until the kernel has ended; show the end of its log if it failed."""
-    from foldwise.stages.kaggle import status
+    from foldwise.kaggle.commands import status
 
     guarded(lambda: status(competition, output, dry_run), traceback)
 
@@ -404,7 +407,7 @@ def run_kernel_output(
     competition: Slug, output: OutputFolder = None, dry_run: DryRun = False, traceback: Traceback = False
 ) -> None:
     """Fetch what the kernel wrote into output/SLUG/kernel-output."""
-    from foldwise.stages.kaggle import fetch
+    from foldwise.kaggle.commands import fetch
 
     guarded(lambda: fetch(competition, output, dry_run), traceback)
 
@@ -418,7 +421,7 @@ def run_kernel_submit(
     traceback: Traceback = False,
 ) -> None:
     """Submit the pushed version of the kernel to a code competition, and wait for the score."""
-    from foldwise.stages.kaggle import submit_kernel
+    from foldwise.kaggle.commands import submit_kernel
 
     guarded(lambda: submit_kernel(competition, message, output, dry_run), traceback)
 
@@ -432,7 +435,7 @@ def run_submit(
     traceback: Traceback = False,
 ) -> None:
     """Submit output/SLUG/submission.csv, and wait for the score."""
-    from foldwise.stages.kaggle import submit_csv
+    from foldwise.kaggle.commands import submit_csv
 
     guarded(lambda: submit_csv(competition, message, output, dry_run), traceback)
 

@@ -190,7 +190,7 @@ class Model(Section):
     layers: Count = 1
     pooling: Annotated[list[Literal["max", "mean", "attention", "last"]], Field(min_length=1)] = ["max", "mean"]
     residual: bool = False  # add a layer's input to its output, where both are equally wide
-    widths: Annotated[list[Count], Field(min_length=1)] = [3, 4, 5]  # tokens that a filter of textcnn sees
+    kernel_sizes: Annotated[list[Count], Field(min_length=1)] = [3, 4, 5]  # tokens that a filter of textcnn sees
     channels: Count = 100  # filters of textcnn of each width
     spatial_dropout: Fraction = 0.3
     dropout: Fraction = 0.3
@@ -208,7 +208,7 @@ class Linear(Section):
     word_ngrams: Annotated[int, Field(ge=0)] = 2  # longest; 0 for none
     char_ngrams: Annotated[int, Field(ge=0)] = 5  # longest; 0 for none
     min_count: Count = 2  # texts that an n-gram stands in
-    strength: Positive = 4.0  # of the fit: C of a logistic regression, 1 / alpha of a ridge
+    C: Positive = 4.0  # of the fit: C of a logistic regression, 1 / alpha of a ridge
 
 
 class Training(Section):
@@ -230,9 +230,9 @@ class Training(Section):
     schedule_arguments: dict[str, float] = {}
     weight_decay: NotNegative = 0.01
     warmup: Fraction = 0.1  # share of all steps with a rising learning rate
-    clip: Positive = 1.0  # largest norm of the gradient
+    max_grad_norm: Positive = 1.0  # largest norm of the gradient
     ema: Fraction = 0.99  # decay of the averaged weights that are validated and kept; 0 turns averaging off
-    evaluations: Count = 2  # per epoch, on the whole validation fold
+    evaluations_per_epoch: Count = 2  # per epoch, on the whole validation fold
     patience: Count = 4  # evaluations without improvement before stopping
     min_delta: NotNegative = 0.0
     snapshots: Count = 1  # best evaluations whose predictions are averaged
@@ -302,6 +302,11 @@ class Recipe(Section):
                 f"model.train_embedding = {str(trains).lower()}; change one of them"
             )
         return self
+
+    @property
+    def ensemble_members(self) -> list[str]:
+        """The members that the ensemble is made of."""
+        return self.ensemble.members or list(self.members)
 
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""
@@ -382,37 +387,37 @@ def check(model: type[SectionType], content: dict[str, Any], source: str) -> Sec
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        lines = [describe(model, fault) for fault in error.errors()]
-        raise InputError("\n".join([f"{source}: {len(lines)} fault{'s' if len(lines) > 1 else ''}", *lines])) from error
+        lines = [describe(model, found) for found in error.errors()]
+        raise InputError("\n".join([f"{source}: {len(lines)} error{'s' if len(lines) > 1 else ''}", *lines])) from error
 
 
-def describe(model: type[Section], fault: Any) -> str:
+def describe(model: type[Section], found: Any) -> str:
     """One pydantic error as `  key: what is wrong (the value), and the nearest right name`."""
-    *parents, last = fault["loc"] or ("",)
-    key = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
+    *parents, last = found["loc"] or ("",)
+    key = ".".join(str(part) for part in found["loc"])
+    if found["type"] == "extra_forbidden":
         known = list(fields_at(model, parents))
         near = difflib.get_close_matches(str(last), known, n=1, cutoff=0.5)
         inner = [name for name in known if str(last) in fields_at(model, [*parents, name])]
         near = [f"{inner[0]}.{last}"] if inner else near
-        mend = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-        return f"  {key} = {shorten(fault['input'])}: unknown key; {mend}"
-    if fault["type"] == "missing":
+        fix = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        return f"  {key} = {shorten(found['input'])}: unknown key; {fix}"
+    if found["type"] == "missing":
         return f"  {key}: missing"
-    message = fault["msg"].removeprefix("Value error, ")
+    message = found["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
-    if fault["type"] == "value_error" and isinstance(fault["input"], dict):  # of a whole table: the message names keys
+    if found["type"] == "value_error" and isinstance(found["input"], dict):  # of a whole table: the message names keys
         return f"  {key or 'recipe'}: {message}"
-    if fault["type"] == "list_type":
-        message += f'; write ["{fault["input"]}"]'
-    if fault["type"] == "bool_type":
+    if found["type"] == "list_type":
+        message += f'; write ["{found["input"]}"]'
+    if found["type"] == "bool_type":
         message += "; write true or false"
-    if fault["type"] in ("dict_type", "model_type"):
+    if found["type"] in ("dict_type", "model_type"):
         message = f"this is a table; write a key of it, {key}.… = …, or [{key}.…] in competition.toml"
-    if fault["type"] == "literal_error":
-        near = difflib.get_close_matches(str(fault["input"]), re.findall(r"'([^']+)'", fault["msg"]), n=1)
+    if found["type"] == "literal_error":
+        near = difflib.get_close_matches(str(found["input"]), re.findall(r"'([^']+)'", found["msg"]), n=1)
         message += f"; did you mean {near[0]}?" if near else ""
-    return f"  {key} = {shorten(fault['input'])}: {message}"
+    return f"  {key} = {shorten(found['input'])}: {message}"
 
 
 def fields_at(model: type[Section], parents: list[Any]) -> dict[str, Any]:

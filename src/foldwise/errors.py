@@ -1,13 +1,13 @@
 """The two ways a run can end early. Neither shows a traceback unless `--traceback` asks for it.
 
-`InputError` (exit 2): a file or the command line is wrong; the message names file, row or key, value and the mend.
+`InputError` (exit 2): a file or the command line is wrong; the message names file, row or key, value and the fix.
 `RunError` (exit 1): the run itself failed; the message says what happened and how to go on.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SHOWN = 10  # faults listed before the rest is only counted
+SHOWN = 10  # errors listed before the rest is only counted
 
 
 class InputError(Exception):
@@ -19,14 +19,14 @@ class RunError(Exception):
 
 
 @dataclass
-class Faults:
-    """Collects every fault of one file, so that a user mends a file once and not once per fault.
+class Errors:
+    """Collects every error of one file, so that a user fixes a file once and not once per error.
 
-    >>> faults = Faults("train.csv")
-    >>> faults.add("'maybe' is not 0 or 1", line=7, column="target")
-    >>> faults.raise_if_any()
+    >>> errors = Errors("train.csv")
+    >>> errors.add("'maybe' is not 0 or 1", line=7, column="target")
+    >>> errors.raise_if_any()
     Traceback (most recent call last):
-    foldwise.errors.InputError: train.csv: 1 fault
+    foldwise.errors.InputError: train.csv: 1 error
       line 7, column target: 'maybe' is not 0 or 1
     """
 
@@ -34,16 +34,16 @@ class Faults:
     found: list[tuple[int, str]] = field(default_factory=list)  # (line, message), line 0 for the whole file
 
     def add(self, message: str, line: int = 0, column: str = "") -> None:
-        """Note a fault. `line` counts from 1 as an editor does; the header is line 1."""
+        """Note an error. `line` counts from 1 as an editor does; the header is line 1."""
         place = ", ".join(([f"line {line}"] if line else []) + ([f"column {column}"] if column else []))
         self.found.append((line, f"{place}: {message}" if place else message))
 
     def raise_if_any(self) -> None:
-        """Raise one `InputError` with the first ten faults in file order and a count of the rest."""
+        """Raise one `InputError` with the first ten errors in file order and a count of the rest."""
         if not self.found:
             return
-        self.found.sort(key=lambda fault: fault[0])
-        lines = [f"{self.path}: {len(self.found)} fault{'s' if len(self.found) > 1 else ''}"]
+        self.found.sort(key=lambda error: error[0])
+        lines = [f"{self.path}: {len(self.found)} error{'s' if len(self.found) > 1 else ''}"]
         lines += [f"  {message}" for _, message in self.found[:SHOWN]]
         if len(self.found) > SHOWN:
             lines.append(f"  … and {len(self.found) - SHOWN} more")

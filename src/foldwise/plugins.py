@@ -39,22 +39,24 @@ def load(spec: str, key: str) -> Any:
     if not hasattr(module, attribute):
         names = [name for name in vars(module) if not name.startswith("_")]
         near = difflib.get_close_matches(attribute, names, n=3, cutoff=0.5)
-        mend = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names) or 'nothing'}"
+        fix = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names) or 'nothing'}"
         file = getattr(module, "__file__", None) or module_name
-        raise InputError(f"{where}: {file} has no {attribute!r}; {mend}")
+        raise InputError(f"{where}: {file} has no {attribute!r}; {fix}")
     return getattr(module, attribute)
 
 
 def import_own(name: str, where: str) -> ModuleType:
-    """Import a module; faults say whether it is missing or fails by itself, and on which line."""
+    """Import a module; errors say whether it is missing or fails by itself, and on which line."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise InputError(f"{where}: {missing(name)}") from error
-        raise InputError(f"{where}: its module fails to import: {fault(error)}; mend or install that") from error
+        raise InputError(
+            f"{where}: its module fails to import: {describe_error(error)}; fix or install that"
+        ) from error
     except Exception as error:  # whatever stands in a user's module
-        raise InputError(f"{where}: its module fails to import: {fault(error)}; mend it") from error
+        raise InputError(f"{where}: its module fails to import: {describe_error(error)}; fix it") from error
 
 
 def missing(name: str) -> str:
@@ -62,7 +64,7 @@ def missing(name: str) -> str:
     return f"no module {name!r}; put it into src/, as src/{name.replace('.', '/')}.py, or install it"
 
 
-def fault(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """The error in one line, with the last file and line of the user's own that led to it."""
     message = f"{type(error).__name__}: {str(error).strip() or 'without a message'}".replace("\n", " ")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]

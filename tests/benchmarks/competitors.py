@@ -50,11 +50,11 @@ def rows_of(data: FoldData) -> list[Row]:
     return [(torch.from_numpy(data.store.row(row).astype(np.int64)), y[row]) for row in rows]
 
 
-def figures(lengths: list[Tensor], widths: list[int], seconds: float) -> Figures:
-    """Rates of the counted batches, from the lengths of their rows and their padded widths."""
+def figures(lengths: list[Tensor], kernel_sizes: list[int], seconds: float) -> Figures:
+    """Rates of the counted batches, from the lengths of their rows and their padded kernel_sizes."""
     rows = sum(map(len, lengths))
     tokens = sum(int(batch.sum()) for batch in lengths)
-    cells = sum(len(batch) * width for batch, width in zip(lengths, widths, strict=True))
+    cells = sum(len(batch) * width for batch, width in zip(lengths, kernel_sizes, strict=True))
     return {"rows": rows / seconds, "tokens": tokens / seconds, "padding": 1 - tokens / cells}
 
 
@@ -87,7 +87,7 @@ def plain_loop(data: FoldData, loader: DataLoader[Any], seconds: float) -> Figur
     device, _ = choose_device("auto")
     model = dense_model(data).to(device).train()
     optimizer = optimizer_of(model)
-    lengths, widths = [], []
+    lengths, kernel_sizes = [], []
     start = 0.0
     for step, (tokens, row_lengths, y) in enumerate(forever(loader)):
         if step == WARM:
@@ -98,11 +98,11 @@ def plain_loop(data: FoldData, loader: DataLoader[Any], seconds: float) -> Figur
         loss = binary_cross_entropy_with_logits(logits, y.to(device))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), RECIPE.training.clip)
+        nn.utils.clip_grad_norm_(model.parameters(), RECIPE.training.max_grad_norm)
         optimizer.step()
         lengths.append(row_lengths)
-        widths.append(tokens.shape[1])
-    return figures(lengths[WARM:], widths[WARM:], clock(device) - start)
+        kernel_sizes.append(tokens.shape[1])
+    return figures(lengths[WARM:], kernel_sizes[WARM:], clock(device) - start)
 
 
 def pad_rows(rows: list[Row]) -> Padded:
@@ -146,7 +146,7 @@ def grouped_by_trainer(data: FoldData, bf16: bool = False) -> Figures:
     os.environ["HF_HUB_OFFLINE"] = "1"
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
-    lengths, widths, times = [], [], []
+    lengths, kernel_sizes, times = [], [], []
 
     class Clock(TrainerCallback):
         def on_step_end(self, args: Any, *_: Any, **__: Any) -> None:
@@ -155,7 +155,7 @@ def grouped_by_trainer(data: FoldData, bf16: bool = False) -> Figures:
     def collate(features: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         tokens, row_lengths, labels = pad_rows([(feature["input_ids"], feature["labels"]) for feature in features])
         lengths.append(row_lengths)
-        widths.append(tokens.shape[1])
+        kernel_sizes.append(tokens.shape[1])
         return {"input_ids": tokens, "lengths": row_lengths, "labels": labels}
 
     model = WithLoss(dense_model(data))
@@ -166,7 +166,7 @@ def grouped_by_trainer(data: FoldData, bf16: bool = False) -> Figures:
             num_train_epochs=RECIPE.training.epochs,
             per_device_train_batch_size=BATCH,
             train_sampling_strategy="group_by_length",
-            max_grad_norm=RECIPE.training.clip,
+            max_grad_norm=RECIPE.training.max_grad_norm,
             bf16=bf16,
             use_cpu=device.type == "cpu",
             remove_unused_columns=False,
@@ -185,4 +185,4 @@ def grouped_by_trainer(data: FoldData, bf16: bool = False) -> Figures:
             callbacks=[Clock()],
         ).train()
     # The collator runs ahead of the steps, but in their order.
-    return figures(lengths[WARM:], widths[WARM:], times[-1] - times[WARM - 1])
+    return figures(lengths[WARM:], kernel_sizes[WARM:], times[-1] - times[WARM - 1])

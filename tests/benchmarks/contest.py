@@ -31,7 +31,9 @@ FOLD = 0  # the fold that the ways with one process leave out
 # What all ways share; the rest of the recipe is foldwise's default. Foldwise's own batches hold 512 rows on average: cut
 # by places, a row having 15 tokens, and sorted in groups of 100.
 RECIPE = Recipe(
-    batches=Batches(tokens=BATCH * 15, group=100), model=Model(hidden=64), training=Training(epochs=1, evaluations=1)
+    batches=Batches(tokens=BATCH * 15, group=100),
+    model=Model(hidden=64),
+    training=Training(epochs=1, evaluations_per_epoch=1),
 )
 
 
@@ -45,9 +47,9 @@ def prepare(folder: Path, rows: int) -> None:
         command = [sys.executable, "-m", "foldwise", stage, "-c", SLUG, *map(str, places)]
         subprocess.run(command, env=environment, check=True)
     train = pd.read_csv(source / "train.csv", dtype={"id": str})
-    assigned = pd.read_csv(folder / "folds" / f"{SLUG}.csv", dtype={"id": str}).set_index("id")["fold"]
+    fold_of_row = pd.read_csv(folder / "folds" / f"{SLUG}.csv", dtype={"id": str}).set_index("id")["fold"]
     np.save(folder / "targets.npy", train["target"].to_numpy(dtype=np.float32)[:, None])
-    np.save(folder / "folds.npy", assigned.loc[train["id"]].to_numpy(dtype=np.int64))
+    np.save(folder / "folds.npy", fold_of_row.loc[train["id"]].to_numpy(dtype=np.int64))
 
 
 def load(folder: Path) -> FoldData:

@@ -23,7 +23,7 @@ from foldwise.files import read_json
 from foldwise.paths import CONFIG
 
 EPOCHS = 4
-SETTINGS = [*CONTEST, "training.evaluations=1", "folds.n=5"]
+SETTINGS = [*CONTEST, "training.evaluations_per_epoch=1", "folds.n=5"]
 
 
 def run(folder: Path, rows: int, test_rows: int, epochs: int) -> None:

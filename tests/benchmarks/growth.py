@@ -27,7 +27,7 @@ SIZES = [10_000, 100_000, 1_000_000]  # rows of train.csv; test.csv has a tenth 
 STAGES = {"folds": ["folds"], "tokens": ["tokens"], "train, 1 fold": ["train", "--fold", "0"]}
 # What suits a contest of this size: places of 512 rows of mean length in a batch, a small LSTM on frozen vectors.
 CONTEST = ["batches.tokens=7168", "batches.group=100", "model.hidden=64", "model.train_embedding=false"]
-SETTINGS = [*CONTEST, "training.epochs=1", "training.evaluations=1", "folds.n=2"]
+SETTINGS = [*CONTEST, "training.epochs=1", "training.evaluations_per_epoch=1", "folds.n=2"]
 Figures = dict[tuple[str, int], tuple[float, float]]  # (stage, rows) → seconds, peak GB
 
 

@@ -12,11 +12,11 @@ from contest import BATCH, RECIPE, load
 
 from foldwise.data.batching import Batch
 from foldwise.metrics import metric_for
+from foldwise.running.local import Report, run_jobs
+from foldwise.running.placement import WORTH_PROCESSES, Placement, place_on_cpu, place_on_gpus, threads_per_fold
 from foldwise.training.fold import build_trainer, train_fold
 from foldwise.training.fold_data import FoldData
-from foldwise.training.placement import WORTH_PROCESSES, Placement, place_on_cpu, place_on_gpus, threads_per_fold
 from foldwise.training.precision import Runtime, choose_device, choose_precision
-from foldwise.training.workers import Report, run_jobs
 
 WARM = 2  # steps of the limit before its clock starts
 READY = 20  # batches that lie ready for the limit

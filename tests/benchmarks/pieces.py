@@ -23,13 +23,13 @@ from contest import BATCH, RECIPE
 from questions import draw_lengths
 
 from foldwise.data.batching import BucketBatchSampler, TokenDataset, pad_collate
-from foldwise.data.embeddings import random_vectors
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.training.fold import build_trainer
 from foldwise.training.fold_data import FoldData
 from foldwise.training.loop import BatchSource
 from foldwise.training.precision import Runtime
+from foldwise.vectors.table import random_vectors
 
 ROWS = 120_000
 WIDTH = 14  # tokens in each row of the steps

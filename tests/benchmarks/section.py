@@ -13,7 +13,7 @@ from tfidf import Figures as JobFigures
 from variants import VARIANTS
 
 from foldwise.paths import REPOSITORY
-from foldwise.training.placement import count_cores
+from foldwise.running.placement import count_cores
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 CHART = Path("tests/benchmarks/throughput.svg")

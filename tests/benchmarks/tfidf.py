@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 from foldwise.config import load_config
 from foldwise.data.competition import load_competition, read_solution
 from foldwise.data.splits import read_folds
-from foldwise.ensembling import cross_fitted_scores
-from foldwise.metrics import METRICS, best_cuts, score
+from foldwise.ensembling.weights import cross_fitted_scores
+from foldwise.metrics import METRICS, best_thresholds, score
 from foldwise.paths import resolve
 
 # Training texts and (n,) targets, texts to predict → (m,) probabilities.
@@ -55,7 +55,7 @@ def cross_validate(fit: Fit) -> Figures:
         oof[inside, 0] = predictions[: inside.sum()]
         test[:, 0] += predictions[inside.sum() :] / config.recipe.folds.n
     pooled, _ = cross_fitted_scores(metric, "binary", y, oof, folds)
-    leaderboard = score(metric, "binary", solution.truth, test, best_cuts(metric, "binary", y, oof))
+    leaderboard = score(metric, "binary", solution.truth, test, best_thresholds(metric, "binary", y, oof))
     return Figures(pooled, leaderboard, time.perf_counter() - start)
 
 

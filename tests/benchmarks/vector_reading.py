@@ -21,10 +21,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
-from foldwise.data.embeddings import build_vectors, wanted_words
 from foldwise.data.tokenizer import SPECIAL
 from foldwise.paths import VectorFile
-from foldwise.stages.vectors import hash_of_source, read_table
+from foldwise.vectors.cache import hash_of_source, read_table
+from foldwise.vectors.table import build_vectors, wanted_words
 
 DIMENSION = 300
 POOL = 2000  # different vectors, as text; every word has one of them

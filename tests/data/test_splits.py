@@ -108,6 +108,6 @@ def test_a_fold_file_that_does_not_match_is_refused_with_numbers(tmp_path):
     with pytest.raises(InputError, match=r"no rows in fold 1 of 3"):
         read_folds(path, ["a", "b", "c"], 3, "again")
     path.write_text("id,fold\na,0\nb,7\nc,x\n")
-    with pytest.raises(InputError, match="2 faults") as caught:
+    with pytest.raises(InputError, match="2 errors") as caught:
         read_folds(path, ["a", "b", "c"], 2, "./run.sh folds -c x --force")
     assert "line 3, column fold: '7' is not a fold from 0 to 1" in str(caught.value)

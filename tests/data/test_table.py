@@ -84,12 +84,12 @@ def test_a_lone_carriage_return_is_text_unless_it_ends_every_line(tmp_path):
         (b"", ["the file is empty"]),
         (b"\n\n", ["the file is empty"]),
         (b"id,text\n", ["a header and no rows"]),
-        (b"id,text\n1,a\n2,b,c\n3\n", ["2 faults", "line 3: 3 fields where the header has 2", "line 4: 1 fields"]),
+        (b"id,text\n1,a\n2,b,c\n3\n", ["2 errors", "line 3: 3 fields where the header has 2", "line 4: 1 fields"]),
         (b'id,text\n1,"a\nb"\n2,b,c\n', ["line 4: 3 fields where the header has 2 (row begins '2')"]),
         (b"id,text\n1,a,x\n2,b,y\n", ["line 2: 3 fields", "line 3: 3 fields"]),
         (b'id,text\n1,a\n2,"b\n3,c\n', ["line 3", "never closed"]),
         (b'id,text,y\n1,"open,1\n2,"a quoted text",0\n3,c,1\n', ["line 2", "one not closed"]),
-        (b'id,text\r1,"a\nb"\r2,c\r', ["1 fault"]),
+        (b'id,text\r1,"a\nb"\r2,c\r', ["1 error"]),
         ("id,text\n1,a\n".encode("utf-16"), ["this is UTF-16"]),
         (b"id;text\n1;a\n", ["line 1", "separated by ';'"]),
         (b"id,text\n1,\xff\n2,ok\n3,\xe9t\xe9\n", ["line 2: byte 0xff at position 3", "line 4: byte 0xe9", "UTF-8"]),
@@ -109,7 +109,7 @@ def test_faults_name_line_and_mend(tmp_path, content, expected):
 def test_ten_faults_are_listed_and_the_rest_counted(tmp_path):
     path = tmp_path / "train.csv"
     path.write_text("id,text\n" + "1,a,b\n" * 25)
-    with pytest.raises(InputError, match="25 faults") as caught:
+    with pytest.raises(InputError, match="25 errors") as caught:
         read_table(path)
     lines = str(caught.value).splitlines()
     assert len(lines) == 12
@@ -129,7 +129,7 @@ def test_missing_extra_and_repeated(tmp_path):
     table = read_table(
         write(tmp_path / "a.csv", [["id", "txt", "extra"], ["1", "a", ""], ["2", "b", ""], ["1", "c", ""]])
     )
-    with pytest.raises(InputError, match="2 faults") as caught:
+    with pytest.raises(InputError, match="2 errors") as caught:
         check_columns(table, ["id", "text"], ignored=["txt"])
     assert "no column 'text'; did you mean 'txt'?" in str(caught.value)
     assert "column 'extra' is not expected here" in str(caught.value)

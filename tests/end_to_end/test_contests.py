@@ -14,7 +14,7 @@ from foldwise.paths import COMPETITIONS
 
 TINY = [
     "folds.n=2", "tokens.vectors=none", "tokens.dimension=8", "model.hidden=4", "batches.size=4", "batches.group=2",
-    "training.epochs=1", "training.evaluations=1",
+    "training.epochs=1", "training.evaluations_per_epoch=1",
 ]  # fmt: skip
 SETTINGS = [part for setting in TINY for part in ("--set", setting)]
 

@@ -1,4 +1,4 @@
-"""Bad input through the real command line: exit 2, one message with file, row or key, value and the mend."""
+"""Bad input through the real command line: exit 2, one message with file, row or key, value and the fix."""
 
 import shutil
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_ids_of_test_and_sample_differ(cli_here, workspace):
     first = path.read_text().splitlines()[1].split(",")[0]
     edit(path, first, "other-1")
     message = cli_here("all", "-c", "twin-binary", code=2).stderr
-    assert f"test.csv: 1 fault\n  line 9, column id: id '{first}' is not in sample_submission.csv" in message
+    assert f"test.csv: 1 error\n  line 9, column id: id '{first}' is not in sample_submission.csv" in message
 
 
 def test_a_fold_file_of_another_train_csv(cli_here, workspace):
@@ -105,7 +105,7 @@ def test_a_solution_with_other_columns_and_one_label_scores(cli_here, workspace)
     assert "leaderboard" in cli_here("all", "-c", "twin-binary").stdout
     edit(solution, f"{ids[0]},1", f"{ids[0]},x")
     message = cli_here("all", "-c", "twin-binary", code=2).stderr
-    assert "solution.csv: 1 fault\n  line 2, column target: 'x' is not 0 or 1" in message
+    assert "solution.csv: 1 error\n  line 2, column target: 'x' is not 0 or 1" in message
 
 
 def test_stages_in_the_wrong_order(cli_here):

@@ -220,8 +220,10 @@ def test_weights_of_members_and_thresholds_of_columns(cli_here, workspace):
     ensemble = json.loads((output / "summary.json").read_text())["ensemble"]
     assert ensemble["weights"].keys() == {"bilstm", "wide"}
     assert sum(ensemble["weights"].values()) == pytest.approx(1)
-    cuts = ensemble["threshold"]
-    named = ", ".join(f"{name} {cut:.4f}" for name, cut in zip(("positive", "negative", "strong"), cuts, strict=True))
+    thresholds = ensemble["threshold"]
+    named = ", ".join(
+        f"{name} {cut:.4f}" for name, cut in zip(("positive", "negative", "strong"), thresholds, strict=True)
+    )
     assert f"thresholds: {named}; each fold's score" in shown
     assert f"member wide, weight {ensemble['weights']['wide']:.2f}" in shown
     shown = cli_here("all", "-c", "twin-multilabel", "--set", "ensemble.weights={bilstm = 3, wide = 1}").stdout

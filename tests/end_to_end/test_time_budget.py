@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foldwise.budget import Clock
+from foldwise.time_budget.budget import Clock
 
 SLOW = '''
 import torch
@@ -34,7 +34,13 @@ class Slow(nn.Module):
         slow_clock.look()
         return self.head(self.embedding(tokens).sum(dim=1))
 '''
-SETTINGS = ["folds.n=5", "training.epochs=4", "training.evaluations=2", "training.patience=99", "model.name=slow:Slow"]
+SETTINGS = [
+    "folds.n=5",
+    "training.epochs=4",
+    "training.evaluations_per_epoch=2",
+    "training.patience=99",
+    "model.name=slow:Slow",
+]
 
 
 @pytest.fixture
@@ -50,7 +56,7 @@ def clock(tmp_path, monkeypatch) -> SimpleNamespace:
 
     monkeypatch.setitem(sys.modules, "slow_clock", slow_clock)
     monkeypatch.setattr(Clock, "now", staticmethod(now))
-    monkeypatch.setattr("foldwise.budget.STARTED", 0.0)
+    monkeypatch.setattr("foldwise.time_budget.budget.STARTED", 0.0)
     return slow_clock
 
 
@@ -240,7 +246,8 @@ def test_what_was_there_at_a_kill_is_not_replaced_by_less(cli_here, workspace, c
 
 def test_the_time_that_submissions_take_is_kept_for_the_last_one(cli_here, workspace, clock, monkeypatch):
     """A disk on which each takes 6 s: the folds must end so much earlier."""
-    from foldwise.stages import ensemble, interim
+    from foldwise.stages import ensemble
+    from foldwise.time_budget import interim
 
     real = interim.write_submission
 
@@ -258,7 +265,7 @@ def test_the_time_that_submissions_take_is_kept_for_the_last_one(cli_here, works
 @pytest.mark.parametrize(("seconds", "kept"), [(0.2, ["first", "linear"]), (4.0, ["first"])])
 def test_a_linear_fold_begins_only_if_it_fits(cli_here, workspace, clock, monkeypatch, seconds, kept):
     """Its fit, of so many seconds a text, cannot be cut."""
-    from foldwise.training import linear_fold
+    from foldwise.learners import linear as linear_fold
 
     real = linear_fold.fit_linear
 
@@ -312,10 +319,10 @@ def test_a_budget_that_is_none(cli_here):
 
 def test_a_quicker_second_member_may_be_first_with_a_fold(cli_here, workspace, monkeypatch):
     """Three workers and two folds: one of them has the second member, whose fold is done long before the others."""
-    monkeypatch.setattr("foldwise.training.placement.WORTH_PROCESSES", 0)
-    monkeypatch.setattr("foldwise.training.placement.count_cores", lambda: 3)
+    monkeypatch.setattr("foldwise.running.placement.WORTH_PROCESSES", 0)
+    monkeypatch.setattr("foldwise.running.placement.count_cores", lambda: 3)
     settings = ["folds.n=2", "members.a.training.epochs=60", "members.b.training.epochs=1"]
-    more = ["training.patience=999", "training.evaluations=1"]
+    more = ["training.patience=999", "training.evaluations_per_epoch=1"]
     options = [part for setting in [*settings, *more] for part in ("--set", setting)]
     done = cli_here("all", "-c", "twin-binary", *options, "--time-budget", "10h")
     assert "submission.csv is there, of 1 model so far" in done.stdout
@@ -324,9 +331,9 @@ def test_a_quicker_second_member_may_be_first_with_a_fold(cli_here, workspace, m
 
 def test_folds_side_by_side_hear_of_the_plan(cli_here, workspace, tmp_path, monkeypatch):
     """Two processes, whose own clocks have hours left: only orders of the planning one can shorten them."""
-    monkeypatch.setattr("foldwise.training.placement.WORTH_PROCESSES", 0)
-    monkeypatch.setattr("foldwise.training.placement.count_cores", lambda: 2)
-    from foldwise.stages import time_budget
+    monkeypatch.setattr("foldwise.running.placement.WORTH_PROCESSES", 0)
+    monkeypatch.setattr("foldwise.running.placement.count_cores", lambda: 2)
+    from foldwise.time_budget import jobs as time_budget
 
     real = time_budget.choose_plan
 
@@ -334,7 +341,7 @@ def test_folds_side_by_side_hear_of_the_plan(cli_here, workspace, tmp_path, monk
         return real(state, 0.0)
 
     monkeypatch.setattr(time_budget, "choose_plan", no_time_is_left)
-    settings = [*SETTINGS[:-1], "training.epochs=2000", "training.evaluations=1", "training.patience=2000"]
+    settings = [*SETTINGS[:-1], "training.epochs=2000", "training.evaluations_per_epoch=1", "training.patience=2000"]
     options = [part for setting in settings for part in ("--set", setting)]
     cli_here("all", "-c", "twin-binary", *options, "--time-budget", "10h")
     summary = json.loads((workspace / "output" / "twin-binary" / "summary.json").read_text())

@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from foldwise.errors import InputError
-from foldwise.metrics import METRICS, metric_for, neutral_cuts, score, to_labels
+from foldwise.metrics import METRICS, metric_for, neutral_thresholds, score, to_labels
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random((200, 1)) < 0.3).astype(np.float32)
@@ -206,11 +206,11 @@ def test_a_metric_of_another_task_is_refused():
 
 
 def test_labels_by_their_cuts():
-    assert neutral_cuts("binary", 1).tolist() == [0.5]
-    assert neutral_cuts("multilabel", 2).tolist() == [0.5, 0.5]
-    assert neutral_cuts("ordinal", 4).tolist() == [0.5, 1.5, 2.5]
-    assert not len(neutral_cuts("multiclass", 3))
-    assert not len(neutral_cuts("regression", 3))
+    assert neutral_thresholds("binary", 1).tolist() == [0.5]
+    assert neutral_thresholds("multilabel", 2).tolist() == [0.5, 0.5]
+    assert neutral_thresholds("ordinal", 4).tolist() == [0.5, 1.5, 2.5]
+    assert not len(neutral_thresholds("multiclass", 3))
+    assert not len(neutral_thresholds("regression", 3))
     columns = to_labels(np.array([[0.2, 0.2], [0.3, 0.6]]), "multilabel", np.array([0.1, 0.6]))
     assert columns.tolist() == [[1, 0], [1, 1]]
     assert columns.dtype == np.float32

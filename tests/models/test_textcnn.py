@@ -8,7 +8,7 @@ from foldwise.config import Model
 from foldwise.models import Shape, build_model
 from models.batches import batch, check_rows_alone, vectors
 
-CHOSEN = Model(name="textcnn", channels=7, widths=[3, 4, 5])
+CHOSEN = Model(name="textcnn", channels=7, kernel_sizes=[3, 4, 5])
 
 
 def encode_row(model, tokens: torch.Tensor) -> torch.Tensor:
@@ -34,9 +34,9 @@ def test_equals_a_convolution_of_each_row_alone(lengths, extra):
 
 
 @pytest.mark.parametrize("lengths", [[7, 1, 3, 0, 12], [2, 2], [0, 0], [4], [9, 9, 9]])
-@pytest.mark.parametrize("widths", [[3, 4, 5], [1], [2, 11]])
-def test_padding_does_not_change_a_rows_logits(lengths, widths):
-    chosen = Model(name="textcnn", channels=5, widths=widths)
+@pytest.mark.parametrize("kernel_sizes", [[3, 4, 5], [1], [2, 11]])
+def test_padding_does_not_change_a_rows_logits(lengths, kernel_sizes):
+    chosen = Model(name="textcnn", channels=5, kernel_sizes=kernel_sizes)
     check_rows_alone(build_model(vectors(), Shape(3), chosen, seed=0), lengths)
 
 

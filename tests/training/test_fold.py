@@ -10,7 +10,6 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from foldwise.budget import Clock
 from foldwise.config import Model, Recipe
 from foldwise.data.batching import BucketBatchSampler, TokenDataset, pad_collate
 from foldwise.data.targets import Targets
@@ -18,6 +17,7 @@ from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
 from foldwise.metrics import METRICS, Metric
 from foldwise.models import Shape, build_model
+from foldwise.time_budget.budget import Clock
 from foldwise.training.fold import StoppedError, fold_seed, train_fold
 from foldwise.training.fold_data import FoldData, standardise
 from foldwise.training.loop import BatchSource, predict
@@ -29,7 +29,7 @@ RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
 
 
 def recipe(**training) -> Recipe:
-    settings = {"epochs": 5, "evaluations": 2, "patience": 3, "learning_rate": 0.02, **training}
+    settings = {"epochs": 5, "evaluations_per_epoch": 2, "patience": 3, "learning_rate": 0.02, **training}
     content = {"batches": {"size": 8, "group": 3}, "model": {"hidden": 6}, "training": settings}
     return Recipe.model_validate(content)
 
@@ -83,9 +83,9 @@ def plain_training(data: FoldData, settings: Recipe, fold: int, best_step: int) 
             table.grad = table.grad.coalesce()
             parts = [table.grad.values(), *(value.grad for value in rest)]
             norm = torch.sqrt(sum((part**2).sum() for part in parts))
-            if norm > training.clip:
+            if norm > training.max_grad_norm:
                 for part in parts:
-                    part.mul_(training.clip / norm)
+                    part.mul_(training.max_grad_norm / norm)
             for optimizer, schedule in zip(optimizers, schedules, strict=True):
                 optimizer.step()
                 schedule.step()
@@ -211,7 +211,7 @@ def test_class_weights_come_from_training_rows_alone():
 
 
 def test_units_of_targets_and_features_come_from_training_rows_alone():
-    data, settings = make_data("regression"), recipe(epochs=1, evaluations=1)
+    data, settings = make_data("regression"), recipe(epochs=1, evaluations_per_epoch=1)
     rng = np.random.default_rng(8)
     features = rng.normal(size=(len(data.store), 2))
     data = replace(data, targets=replace(data.targets, auxiliary=rng.normal(size=(90, 1))), features=features)
@@ -254,7 +254,9 @@ def test_a_score_that_is_always_nan_is_a_fault_not_a_best():
 
 def test_a_loss_that_is_not_finite_stops_the_fold():
     data = make_data("binary")
-    settings = recipe(learning_rate=1e30, warmup=0.0, clip=1e30, ema=0.0)  # the first step throws the weights away
+    settings = recipe(
+        learning_rate=1e30, warmup=0.0, max_grad_norm=1e30, ema=0.0
+    )  # the first step throws the weights away
     reached = []
     with pytest.raises(StoppedError, match=r"loss became nan at step \d+, at a learning rate of 1e\+30") as caught:
         train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, reached.append)
@@ -280,22 +282,22 @@ def test_a_fold_that_stops_names_step_and_batch_and_keeps_the_best_weights():
     data, settings = make_data(), recipe(epochs=9, patience=99, loss=f"{__name__}:FailsLate")
     with pytest.raises(StoppedError, match=r"nan at step 40, at a learning rate of 0\.0\d+") as caught:
         train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    fault = caught.value
+    error = caught.value
     rows = np.flatnonzero(data.folds != 0)
     batches = settings.batches
     sampler = BucketBatchSampler(data.store.lengths[rows], batches.size, batches.group, fold_seed(0, "m", 0))
     epoch, place = divmod(39, len(sampler))
     sampler.set_epoch(epoch)
-    assert fault.rows.tolist() == rows[sampler.plan()[place]].tolist()
+    assert error.rows.tolist() == rows[sampler.plan()[place]].tolist()
     before = recipe(epochs=9, patience=99, loss="bce")
     whole = train_fold(data, before, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    assert [record["score"] for record in fault.history] == [r["score"] for r in whole.history[: len(fault.history)]]
+    assert [record["score"] for record in error.history] == [r["score"] for r in whole.history[: len(error.history)]]
     model = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, 0)
-    model.load_state_dict(fault.best)
+    model.load_state_dict(error.best)
     logits = predict(
         model, BatchSource(data.store, None, torch.device("cpu")), np.flatnonzero(data.folds == 0), RUNTIME
     )
-    best = max(record["score"] for record in fault.history)
+    best = max(record["score"] for record in error.history)
     assert roc_auc_score(data.targets.truth[data.folds == 0], logits) == pytest.approx(best)
 
 
@@ -356,7 +358,7 @@ def test_vectors_stand_still_until_they_are_let_go():
     start = torch.from_numpy(data.vectors)
     kept = {}
     for unfreeze in (2, 3):
-        settings = recipe(epochs=4, evaluations=1, patience=99, unfreeze_epoch=unfreeze, snapshots=4)
+        settings = recipe(epochs=4, evaluations_per_epoch=1, patience=99, unfreeze_epoch=unfreeze, snapshots=4)
         result = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
         order = np.argsort([-record["score"] for record in result.history], kind="stable")
         kept[unfreeze] = {int(epoch): weights for epoch, weights in zip(order, result.snapshots, strict=True)}
@@ -401,7 +403,7 @@ def test_a_fold_follows_the_plan_and_its_learning_rate_goes_all_the_way(orders, 
             planned.append(event["steps"])
         return left.pop(0) if event["event"] == "evaluation" and left else None
 
-    settings = recipe(epochs=4, evaluations=2, patience=99)
+    settings = recipe(epochs=4, evaluations_per_epoch=2, patience=99)
     result = train_fold(
         make_data(), settings, "m", 0, METRICS["roc_auc"], RUNTIME, answer, Limit(4.0, Clock.now() + 3600)
     )

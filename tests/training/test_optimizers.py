@@ -143,7 +143,7 @@ def test_an_overflow_anywhere_skips_the_step_of_all_weights(bad, place):
 def test_scaled_steps_are_the_unscaled_ones():
     results = []
     for scale in (None, 1024.0):
-        model, settings = small_model().eval(), Training(clip=0.01)
+        model, settings = small_model().eval(), Training(max_grad_norm=0.01)
         optimizers = build_optimizers(model, settings)
         trainer = Trainer(
             model,
@@ -151,7 +151,7 @@ def test_scaled_steps_are_the_unscaled_ones():
             optimizers,
             build_schedules(optimizers, settings, 100),
             AveragedWeights(model, 0.9),
-            settings.clip,
+            settings.max_grad_norm,
             Runtime(torch.device("cpu"), "fp32", 1),
         )
         if scale:
@@ -258,7 +258,7 @@ def make_trainer(model, settings, precision="fp32"):
     schedules = build_schedules(optimizers, settings, 100)
     averages = AveragedWeights(model, settings.ema)
     runtime = Runtime(torch.device("cpu"), precision, 1)
-    return Trainer(model, OBJECTIVE, optimizers, schedules, averages, settings.clip, runtime)
+    return Trainer(model, OBJECTIVE, optimizers, schedules, averages, settings.max_grad_norm, runtime)
 
 
 def words(number=0):
@@ -305,7 +305,7 @@ def test_the_same_optimizer_takes_the_table_with_its_own_rate_and_no_decay():
     ours, theirs = small_model(), small_model()
     settings = Training(
         optimizer="RMSprop", embedding_optimizer="same", learning_rate=0.01, embedding_learning_rate=0.03,
-        weight_decay=0.2, optimizer_arguments={"momentum": 0.5, "centered": True}, clip=1e9, warmup=0, schedule="constant",
+        weight_decay=0.2, optimizer_arguments={"momentum": 0.5, "centered": True}, max_grad_norm=1e9, warmup=0, schedule="constant",
     )  # fmt: skip
     theirs.embedding.sparse = False
     table, *rest = theirs.parameters()
@@ -369,7 +369,7 @@ def test_lbfgs_is_torchs_own_with_its_closure():
     settings = Training(
         optimizer="LBFGS",
         learning_rate=0.5,
-        clip=1e9,
+        max_grad_norm=1e9,
         warmup=0,
         schedule="constant",
         optimizer_arguments={"max_iter": 4},

@@ -187,8 +187,8 @@ class BucketBatchSampler(Sampler[list[int]]):
         order = rng.permutation(n)
         size = self.batch_size if self.tokens is None else max(1, round(self.tokens / max(self.lengths.mean(), 1)))
         count = math.ceil(n / size)
-        cuts = n * np.arange(count + 1) // count
-        bounds = np.append(cuts[: -1 : self.group], n)  # of the groups
+        bounds_of_batches = n * np.arange(count + 1) // count
+        bounds = np.append(bounds_of_batches[: -1 : self.group], n)  # of the groups
         # numpy sorts 16-bit numbers by radix, in a tenth of the time.
         keys = np.negative(self.lengths, dtype=np.int16 if self.lengths.max() < 2**15 else np.int64)
         for start, stop in itertools.pairwise(bounds.tolist()):
@@ -197,8 +197,8 @@ class BucketBatchSampler(Sampler[list[int]]):
         if self.tokens is not None:
             groups = itertools.pairwise(bounds.tolist())
             parts = [start + cut_by_tokens(self.lengths[order[start:stop]], self.tokens) for start, stop in groups]
-            cuts = np.concatenate([*parts, [n]])
-        batches = np.split(order, cuts[1:-1])
+            bounds_of_batches = np.concatenate([*parts, [n]])
+        batches = np.split(order, bounds_of_batches[1:-1])
         return [batches[index] for index in rng.permutation(len(batches))]
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from foldwise.config import Config
+from foldwise.data.features import join_texts
 from foldwise.data.table import Table, check_columns, check_unique, read_table
 from foldwise.data.targets import CLASS_TASKS, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
-from foldwise.errors import Faults, InputError, shorten
+from foldwise.errors import Errors, InputError, shorten
 from foldwise.paths import Paths
 
 DEBUG_ROWS = 200
@@ -83,7 +84,7 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
         debug: keep the first rows of a seeded shuffle only; classes are still those of the whole file.
 
     Raises:
-        InputError: any fault of any of the files.
+        InputError: any error of any of the files.
     """
     columns = config.columns
     train, test, sample = (open_table(config, paths, name) for name in ("train", "test", "sample_submission"))
@@ -124,7 +125,7 @@ def load_test(config: Config, paths: Paths, targets: Targets) -> ToPredict:
         targets: what a training table gave; that they are of no rows does not matter.
 
     Raises:
-        InputError: any fault of either file.
+        InputError: any error of either file.
     """
     test, sample = (open_table(config, paths, name) for name in ("test", "sample_submission"))
     return check_test(config, test, sample, targets, "the training table")
@@ -137,7 +138,7 @@ def check_test(config: Config, test: Table, sample: Table, targets: Targets, tra
         train: what to call the training table in a message.
 
     Raises:
-        InputError: any fault of either table.
+        InputError: any error of either table.
     """
     columns = config.columns
     check_columns(test, columns.of_both, [*columns.ignore, *columns.of_train])
@@ -170,16 +171,11 @@ def open_table(config: Config, paths: Paths, name: TableName) -> Table:
     return Table(table.path, frame, table.lines)
 
 
-def join_texts(texts: Sequence[Sequence[str]], separator: str = "\n") -> Sequence[str]:
-    """One text a row, of the texts of each column."""
-    return texts[0] if len(texts) == 1 else [separator.join(parts) for parts in zip(*texts, strict=True)]
-
-
 def read_features(table: Table, columns: list[str]) -> np.ndarray:
     """(N, D) float64; NaN where a cell is empty."""
-    faults = Faults(table.path)
-    features = encode_numbers(table, columns, faults, "a number", empty=np.nan)
-    faults.raise_if_any()
+    errors = Errors(table.path)
+    features = encode_numbers(table, columns, errors, "a number", empty=np.nan)
+    errors.raise_if_any()
     return features
 
 
@@ -222,13 +218,13 @@ def check_sample_labels(sample: Table, column: str, classes: list[str]) -> None:
     values = sample.column(column)
     if len(set(values)) == 1:
         return
-    faults = Faults(sample.path)
+    errors = Errors(sample.path)
     for value, line in zip(values, sample.lines.tolist(), strict=True):
         if value not in classes:
-            faults.add(
+            errors.add(
                 f"class {shorten(value)} has no row in the training table; are labels spelt alike?", line, column
             )
-    faults.raise_if_any()
+    errors.raise_if_any()
 
 
 def check_same_ids(test: Table, sample: Table, column: str) -> None:
@@ -239,11 +235,11 @@ def check_same_ids(test: Table, sample: Table, column: str) -> None:
     """
     for table, other in ((test, sample), (sample, test)):
         theirs = set(other.frame[column])
-        faults = Faults(table.path)
+        errors = Errors(table.path)
         for value, line in zip(table.frame[column], table.lines.tolist(), strict=True):
             if value not in theirs:
-                faults.add(f"id {shorten(value)} is not in {other.path.name}; download both again", line, column)
-        faults.raise_if_any()
+                errors.add(f"id {shorten(value)} is not in {other.path.name}; download both again", line, column)
+        errors.raise_if_any()
 
 
 def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: list[str]) -> Solution | None:
@@ -277,7 +273,7 @@ def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: lis
     scored = Table(solution.path, ordered.frame.iloc[rows].reset_index(drop=True), ordered.lines[rows])
     truth = encode_targets(scored, config, known=names).truth
     if subgroups:
-        faults = Faults(solution.path)
-        truth = np.hstack([truth, read_subgroups(scored, subgroups, faults)])
-        faults.raise_if_any()
+        errors = Errors(solution.path)
+        truth = np.hstack([truth, read_subgroups(scored, subgroups, errors)])
+        errors.raise_if_any()
     return Solution(rows, truth)

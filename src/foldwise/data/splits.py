@@ -16,7 +16,7 @@ import pandas as pd
 
 from foldwise.data.table import check_columns, check_unique, read_table
 from foldwise.data.targets import CLASS_TASKS, Targets, parse_number
-from foldwise.errors import Faults, InputError, shorten
+from foldwise.errors import Errors, InputError, shorten
 
 QUANTILES = 10  # strata of a regression target
 HALF = 0.5  # from here on a share of raters counts as one
@@ -29,12 +29,12 @@ def normalise(text: str) -> str:
 
 
 def strata(targets: Targets) -> np.ndarray:
-    """(N, L) uint8 indicators that should be spread evenly: classes, labels, or quantiles of a regression target."""
+    """(N, L) uint8 indicators that should be std evenly: classes, labels, or quantiles of a regression target."""
     if targets.task in CLASS_TASKS:
         return np.eye(len(targets.names), dtype=np.uint8)[targets.truth]
     if targets.task == "regression":
-        spread = targets.y.std(axis=0)
-        centred = (targets.y - targets.y.mean(axis=0)) / np.where(spread > 0, spread, 1)
+        std = targets.y.std(axis=0)
+        centred = (targets.y - targets.y.mean(axis=0)) / np.where(std > 0, std, 1)
         ranks = np.argsort(np.argsort(centred.mean(axis=1), kind="stable"), kind="stable")
         bins = min(QUANTILES, len(ranks))
         return np.eye(bins, dtype=np.uint8)[ranks * bins // len(ranks)]
@@ -68,7 +68,7 @@ def make_folds(labels: np.ndarray, units: np.ndarray, n_folds: int, seed: int) -
     """Assign each row to a fold.
 
     Args:
-        labels: (N, L) 0/1 indicators to spread evenly.
+        labels: (N, L) 0/1 indicators to std evenly.
         units: (N,) int64; rows of one unit get one fold.
         n_folds: K.
         seed: of the shuffle; the same seed gives the same folds.
@@ -135,7 +135,7 @@ def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) 
     table = read_table(path)
     check_columns(table, ["id", "fold"])
     check_unique(table, "id")
-    faults = Faults(path)
+    errors = Errors(path)
     numbers = {parse_number(value) for value in set(table.frame["fold"])}
     if numbers <= {float(fold) for fold in range(len(numbers))} and len(numbers) != n_folds:
         raise InputError(
@@ -146,10 +146,10 @@ def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) 
     for row_id, value, line in zip(table.frame["id"], table.frame["fold"], table.lines.tolist(), strict=True):
         number = parse_number(value)
         if number is None or number not in range(n_folds):
-            faults.add(f"{shorten(value)} is not a fold from 0 to {n_folds - 1}", line, "fold")
+            errors.add(f"{shorten(value)} is not a fold from 0 to {n_folds - 1}", line, "fold")
         else:
             fold_of[row_id] = int(number)
-    faults.raise_if_any()
+    errors.raise_if_any()
     ids = set(train_ids)
     missing, added = len(ids - fold_of.keys()), len(fold_of.keys() - ids)
     if missing or added:

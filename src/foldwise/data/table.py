@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from foldwise.config import Quotes
-from foldwise.errors import Faults, InputError, shorten
+from foldwise.errors import Errors, InputError, shorten
 
 
 @dataclass(frozen=True)
@@ -146,14 +146,14 @@ def decode(path: Path, content: bytes) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        faults = Faults(path)
+        errors = Errors(path)
         for number, line in enumerate(content.split(b"\n"), start=1):
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
                 message = f"byte {line[error.start]:#04x} at position {error.start + 1} is not UTF-8"
-                faults.add(f"{message}; save the file as UTF-8 (it may be Latin-1 or Windows-1252 now)", line=number)
-        faults.raise_if_any()
+                errors.add(f"{message}; save the file as UTF-8 (it may be Latin-1 or Windows-1252 now)", line=number)
+        errors.raise_if_any()
         raise
     if not text or text.isspace():
         raise InputError(f"{path}: the file is empty; download it again")
@@ -161,7 +161,7 @@ def decode(path: Path, content: bytes) -> str:
 
 
 def check_shape(path: Path, content: bytes, delimiter: str, quoting: int) -> tuple[list[str], np.ndarray]:
-    """The header, and the line each row starts on; a fault for every row that has not the header's width.
+    """The header, and the line each row starts on; an error for every row that has not the header's width.
 
     Raises:
         InputError: listing all such rows.
@@ -170,31 +170,31 @@ def check_shape(path: Path, content: bytes, delimiter: str, quoting: int) -> tup
     # newline="" leaves line ends alone; strict refuses quotes that do not match instead of guessing.
     lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
     reader = csv.reader(lines, delimiter=delimiter, strict=True, quoting=quoting)  # type: ignore[arg-type]
-    faults = Faults(path)
+    errors = Errors(path)
     header: list[str] = []
     starts: list[int] = []
-    for start, record in records(reader, faults):
+    for start, record in records(reader, errors):
         if not record:  # a blank line
             continue
         if not header:
             header = record
-            check_header(faults, header, start)
+            check_header(errors, header, start)
             continue
         starts.append(start)
         if len(record) != len(header):
-            faults.add(
+            errors.add(
                 f"{len(record)} fields where the header has {len(header)} (row begins {shorten(record[0], 30)}); "
                 f"quote texts that contain {delimiter!r} or a quote",
                 line=start,
             )
-    if not starts and not faults.found:
-        faults.add("a header and no rows; download it again")
-    faults.raise_if_any()
+    if not starts and not errors.found:
+        errors.add("a header and no rows; download it again")
+    errors.raise_if_any()
     return header, np.array(starts, dtype=np.int64)
 
 
-def records(reader: Any, faults: Faults) -> Iterator[tuple[int, list[str]]]:
-    """First line and fields of each record, up to one that cannot be read, which becomes a fault."""
+def records(reader: Any, errors: Errors) -> Iterator[tuple[int, list[str]]]:
+    """First line and fields of each record, up to one that cannot be read, which becomes an error."""
     while True:
         start = reader.line_num + 1
         try:
@@ -211,66 +211,66 @@ def records(reader: Any, faults: Faults) -> Iterator[tuple[int, list[str]]]:
                 )
             else:
                 message = f"{str(error).split(' - ')[0]}; are its line ends mixed? save it with plain ones"
-            faults.add(message, line=start)
+            errors.add(message, line=start)
             return
         yield start, record
 
 
-def check_header(faults: Faults, header: list[str], line: int) -> None:
+def check_header(errors: Errors, header: list[str], line: int) -> None:
     """A header names each column once, and is cut at the right character."""
     others = [other for other in ";\t|," if other in header[0]]
     if len(header) == 1 and others:
-        faults.add(
+        errors.add(
             f"the header is one column, {shorten(header[0])}; columns seem to be separated by {others[0]!r}: "
             "save the file with commas, or as .tsv with tabs",
             line=line,
         )
     for name in dict.fromkeys(header):
         if header.count(name) > 1:
-            faults.add(f"the header names {header.count(name)} columns {name!r}; rename all but one", line=line)
+            errors.add(f"the header names {header.count(name)} columns {name!r}; rename all but one", line=line)
 
 
 def check_columns(table: Table, required: list[str], ignored: Iterable[str] = ()) -> None:
-    """A fault for each required column that is missing and each other one that nobody asked for.
+    """An error for each required column that is missing and each other one that nobody asked for.
 
     Raises:
         InputError: naming them, with the nearest names that are there.
     """
     present = list(table.frame.columns)
-    faults = Faults(table.path)
+    errors = Errors(table.path)
     near: dict[str, str] = {}
     for name in required:
         if name not in present:
             spare = [other for other in present if other not in required]
             close = difflib.get_close_matches(name, spare, n=1)
             near |= dict.fromkeys(close, name)
-            mend = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, present))}"
-            faults.add(f"no column {name!r}; {mend}", line=1)
+            fix = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, present))}"
+            errors.add(f"no column {name!r}; {fix}", line=1)
     for name in present:
         if name not in required and name not in ignored and name not in near:
-            faults.add(
+            errors.add(
                 f"column {name!r} is not expected here; remove it, or list it as [columns] ignore in competition.toml",
                 line=1,
             )
-    faults.raise_if_any()
+    errors.raise_if_any()
 
 
 def check_unique(table: Table, column: str) -> None:
-    """A fault for every value of `column` that was there before, and for every empty one.
+    """An error for every value of `column` that was there before, and for every empty one.
 
     Raises:
         InputError: listing them.
     """
-    faults = Faults(table.path)
+    errors = Errors(table.path)
     values = table.frame[column]
     if values.is_unique and not (values == "").any():
         return
     first: dict[str, int] = {}
     for value, line in zip(values, table.lines.tolist(), strict=True):
         if value == "":
-            faults.add("empty id; every row needs its own", line=line, column=column)
+            errors.add("empty id; every row needs its own", line=line, column=column)
         elif value in first:
-            faults.add(f"id {shorten(value)} is already on line {first[value]}; keep one of the two", line, column)
+            errors.add(f"id {shorten(value)} is already on line {first[value]}; keep one of the two", line, column)
         else:
             first[value] = line
-    faults.raise_if_any()
+    errors.raise_if_any()

@@ -21,7 +21,7 @@ import pandas as pd
 
 from foldwise.config import VALUE_METRICS, Config, Metric, Task
 from foldwise.data.table import Table
-from foldwise.errors import Faults, shorten
+from foldwise.errors import Errors, shorten
 
 CLASS_TASKS = ("multiclass", "ordinal")
 MAJORITY = 0.5
@@ -85,47 +85,47 @@ def encode_targets(table: Table, config: Config, known: list[str] | None = None)
         InputError: listing every value that does not fit the task.
     """
     task, columns = config.competition.task, config.columns.target
-    faults = Faults(table.path)
+    errors = Errors(table.path)
     if task in ("binary", *CLASS_TASKS) and len(columns) != 1:
-        faults.add(
+        errors.add(
             f"a {task} task has one target column, not {len(columns)}: {', '.join(columns)}; see [columns] target"
         )
-        faults.raise_if_any()
+        errors.raise_if_any()
     if task in CLASS_TASKS:
-        return encode_classes(table, columns[0], task, config.competition.metric, faults, known)
+        return encode_classes(table, columns[0], task, config.competition.metric, errors, known)
     if task == "regression":
-        y = encode_numbers(table, columns, faults, "a number")
-        faults.raise_if_any()
+        y = encode_numbers(table, columns, errors, "a number")
+        errors.raise_if_any()
         return Targets(task, y, y, list(columns))
     cut = config.competition.soft_cut
     if cut is None:
-        y = encode_numbers(table, columns, faults, "0 or 1", lambda number: number in (0.0, 1.0))
+        y = encode_numbers(table, columns, errors, "0 or 1", lambda number: number in (0.0, 1.0))
     else:
-        y = encode_numbers(table, columns, faults, "a share from 0 to 1", lambda number: 0 <= number <= 1)
+        y = encode_numbers(table, columns, errors, "a share from 0 to 1", lambda number: 0 <= number <= 1)
     # A metric of values compares shares as they are; others ask whether a row is one or not.
     soft = cut is None or config.competition.metric in VALUE_METRICS
     truth = (y if soft else y >= cut).astype(np.float32)
-    if known is None and not faults.found:
+    if known is None and not errors.found:
         for column, values in zip(columns, truth.T, strict=True):
             if len(set(values.tolist())) < 2:
-                faults.add(f"every row has {column} = {values[0]:g}; there is nothing to learn", column=column)
-    faults.raise_if_any()
+                errors.add(f"every row has {column} = {values[0]:g}; there is nothing to learn", column=column)
+    errors.raise_if_any()
     return Targets(task, y.astype(np.float32), truth, list(columns))
 
 
 def encode_numbers(
     table: Table,
     columns: Sequence[str],
-    faults: Faults,
+    errors: Errors,
     wanted: str,
     fits: Callable[[float], bool] = lambda _: True,
     empty: float | None = None,
 ) -> np.ndarray:
-    """(N, len(columns)) float64; what is no number, or does not fit, is added to the faults and left undefined.
+    """(N, len(columns)) float64; what is no number, or does not fit, is added to the errors and left undefined.
 
     Args:
         wanted: what a value should be, for the message.
-        empty: what an empty cell stands for; None where it is a fault.
+        empty: what an empty cell stands for; None where it is an error.
     """
     y = np.zeros((len(table), len(columns)))
     for index, column in enumerate(columns):
@@ -137,38 +137,38 @@ def encode_numbers(
         for row in np.flatnonzero(~right[places]).tolist():
             value = values[places[row]]
             what = "missing value" if value.strip() == "" else f"{shorten(value)} is not {wanted}"
-            faults.add(f"{what}; mend the row, or the task in competition.toml", int(table.lines[row]), column)
+            errors.add(f"{what}; fix the row, or the task in competition.toml", int(table.lines[row]), column)
     return y
 
 
 def encode_classes(
-    table: Table, column: str, task: Task, metric: Metric, faults: Faults, known: list[str] | None
+    table: Table, column: str, task: Task, metric: Metric, errors: Errors, known: list[str] | None
 ) -> Targets:
     """Class numbers of one label column; classes are its own labels, or the known ones."""
     values = table.column(column)
     for row, value in enumerate(values):
         if value.strip() == "":
-            faults.add("missing target; mend or remove the row", int(table.lines[row]), column)
+            errors.add("missing target; fix or remove the row", int(table.lines[row]), column)
         elif known is not None and value not in known:
-            faults.add(f"label {shorten(value)} is not in the training table", int(table.lines[row]), column)
+            errors.add(f"label {shorten(value)} is not in the training table", int(table.lines[row]), column)
         elif task == "ordinal" and parse_number(value) is None:
-            faults.add(
+            errors.add(
                 f"{shorten(value)} is not a number, and ordinal classes are in order of their numbers; "
                 "number them, or make the task multiclass",
                 int(table.lines[row]),
                 column,
             )
     classes = known or sort_labels(set(values))
-    if len(classes) < 2 and not faults.found:
-        faults.add(f"every row has the label {shorten(values[0])}; there is nothing to learn", column=column)
-    faults.raise_if_any()
+    if len(classes) < 2 and not errors.found:
+        errors.add(f"every row has the label {shorten(values[0])}; there is nothing to learn", column=column)
+    errors.raise_if_any()
     if task == "ordinal" and metric in VALUE_METRICS:
         numbers = [parse_number(label) or 0.0 for label in classes]
         if any(step != 1 for step in np.diff(numbers)):  # their numbers would be scored, 0, 1, 2, not the labels
-            faults.add(
+            errors.add(
                 f"classes {', '.join(classes)} are not one apart, as {metric} needs them; make the task regression"
             )
-            faults.raise_if_any()
+            errors.raise_if_any()
     number_of = {label: number for number, label in enumerate(classes)}
     truth = np.array([number_of[value] for value in values], dtype=np.int64)
     return Targets(task, truth[:, None].astype(np.float64) if task == "ordinal" else truth, truth, classes)
@@ -180,28 +180,28 @@ def encode_extras(table: Table, config: Config, targets: Targets) -> Targets:
     Raises:
         InputError: listing every value that does not fit.
     """
-    columns, faults = config.columns, Faults(table.path)
+    columns, errors = config.columns, Errors(table.path)
     extras: dict[str, Any] = {}
     if columns.auxiliary:
         if config.competition.task in ("regression", "ordinal"):
-            extras["auxiliary"] = encode_numbers(table, columns.auxiliary, faults, "a number")
+            extras["auxiliary"] = encode_numbers(table, columns.auxiliary, errors, "a number")
         else:
-            shares = encode_numbers(table, columns.auxiliary, faults, "a share from 0 to 1", lambda x: 0 <= x <= 1)
+            shares = encode_numbers(table, columns.auxiliary, errors, "a share from 0 to 1", lambda x: 0 <= x <= 1)
             extras["auxiliary"] = shares.astype(np.float32)
     if columns.weight:
-        weights = encode_numbers(table, [columns.weight], faults, "a weight, 0 or more", lambda x: x >= 0)[:, 0]
+        weights = encode_numbers(table, [columns.weight], errors, "a weight, 0 or more", lambda x: x >= 0)[:, 0]
         extras["weights"] = weights.astype(np.float32)
     if columns.subgroups:
-        extras["subgroups"] = read_subgroups(table, columns.subgroups, faults)
-    faults.raise_if_any()
+        extras["subgroups"] = read_subgroups(table, columns.subgroups, errors)
+    errors.raise_if_any()
     if config.competition.metric == "jigsaw_bias_auc":
         extras["truth"] = np.hstack([targets.truth, extras["subgroups"]])
     return replace(targets, **extras)
 
 
-def read_subgroups(table: Table, columns: Sequence[str], faults: Faults) -> np.ndarray:
+def read_subgroups(table: Table, columns: Sequence[str], errors: Errors) -> np.ndarray:
     """(N, S) float32 of 0 and 1: at least half of the raters saw the subgroup in the text; empty cells are 0."""
-    shares = encode_numbers(table, columns, faults, "a share from 0 to 1, or empty", lambda x: 0 <= x <= 1, empty=0.0)
+    shares = encode_numbers(table, columns, errors, "a share from 0 to 1, or empty", lambda x: 0 <= x <= 1, empty=0.0)
     return (shares >= MAJORITY).astype(np.float32)
 
 

@@ -49,8 +49,8 @@ def mcc(confusion: np.ndarray) -> np.ndarray:
     hits, true, called = sums_of(confusion)
     rows = true.sum(axis=-1)
     covariance = hits.sum(axis=-1) * rows - (true * called).sum(axis=-1)
-    spread = np.sqrt(rows**2 - (true**2).sum(axis=-1)) * np.sqrt(rows**2 - (called**2).sum(axis=-1))
-    return ratio(covariance, spread)
+    std = np.sqrt(rows**2 - (true**2).sum(axis=-1)) * np.sqrt(rows**2 - (called**2).sum(axis=-1))
+    return ratio(covariance, std)
 
 
 def quadratic_kappa(confusion: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from foldwise.metrics.confusion import confusion_of
 from foldwise.metrics.registry import Metric
 
 
-def neutral_cuts(task: Task, columns: int) -> np.ndarray:
+def neutral_thresholds(task: Task, columns: int) -> np.ndarray:
     """Cuts that nothing was fitted on: 0.5 for each 0/1 column, halfway between the class numbers of an ordinal task.
 
     Args:
@@ -21,12 +21,12 @@ def neutral_cuts(task: Task, columns: int) -> np.ndarray:
     return np.arange(columns - 1) + 0.5 if task == "ordinal" else np.empty(0)
 
 
-def to_labels(predictions: np.ndarray, task: Task, cuts: np.ndarray) -> np.ndarray:
+def to_labels(predictions: np.ndarray, task: Task, thresholds: np.ndarray) -> np.ndarray:
     """Hard labels; a prediction on a cut lies above it.
 
     Args:
         predictions: (N, C) probabilities, or (N, 1) values of an ordinal task.
-        cuts: (C,) thresholds or (K - 1,) rising cut points; a multiclass task has none.
+        thresholds: (C,) thresholds or (K - 1,) rising cut points; a multiclass task has none.
 
     Returns:
         (N, C) float32 of 0 and 1 for a binary or multilabel task, else (N,) int64 class numbers.
@@ -34,8 +34,8 @@ def to_labels(predictions: np.ndarray, task: Task, cuts: np.ndarray) -> np.ndarr
     if task == "multiclass":
         return predictions.argmax(axis=1)
     if task == "ordinal":
-        return np.searchsorted(cuts, predictions[:, 0], side="right")
-    return (predictions >= cuts).astype(np.float32)
+        return np.searchsorted(thresholds, predictions[:, 0], side="right")
+    return (predictions >= thresholds).astype(np.float32)
 
 
 def score_labels(metric: Metric, task: Task, truth: np.ndarray, labels: np.ndarray) -> float:
@@ -50,21 +50,23 @@ def score_labels(metric: Metric, task: Task, truth: np.ndarray, labels: np.ndarr
 
 
 def score(
-    metric: Metric, task: Task, truth: np.ndarray, predictions: np.ndarray, cuts: np.ndarray | None = None
+    metric: Metric, task: Task, truth: np.ndarray, predictions: np.ndarray, thresholds: np.ndarray | None = None
 ) -> float:
     """Score of probabilities or values; hard-label metrics see labels. NaN if predictions are not finite.
 
     Args:
-        cuts: where labels begin; None for the neutral ones.
+        thresholds: where labels begin; None for the neutral ones.
     """
     if not np.isfinite(predictions).all():
         return float("nan")
-    if metric.takes == "label":
-        cuts = neutral_cuts(task, columns_of(task, truth, predictions)) if cuts is None else cuts
-        return score_labels(metric, task, truth, to_labels(predictions, task, cuts))
+    if metric.prediction_type == "label":
+        thresholds = (
+            neutral_thresholds(task, columns_of(task, truth, predictions)) if thresholds is None else thresholds
+        )
+        return score_labels(metric, task, truth, to_labels(predictions, task, thresholds))
     return float(metric.function(truth[:, None] if task == "ordinal" else truth, predictions))
 
 
 def columns_of(task: Task, truth: np.ndarray, predictions: np.ndarray) -> int:
-    """What `neutral_cuts` counts: columns, or the classes up to the highest in `truth`."""
+    """What `neutral_thresholds` counts: columns, or the classes up to the highest in `truth`."""
     return int(truth.max()) + 1 if task == "ordinal" else predictions.shape[1]

@@ -19,7 +19,7 @@ class Metric:
     Attributes:
         function: (truth, predictions) → float; of hard labels (…, K, K) confusion matrices → (…) scores.
         greater_is_better: the direction of improvement; of hard labels always.
-        takes: hard labels, probabilities, or values.
+        prediction_type: hard labels, probabilities, or values.
         tasks: tasks it is defined for.
         of_column: of hard labels of a multilabel task, (…, 2, 2) confusion matrices of 0/1 columns → (…) scores.
         pooled: `of_column` is taken of the sum of the columns' matrices, not its mean of the columns.
@@ -27,7 +27,7 @@ class Metric:
 
     function: Callable[..., Any]
     greater_is_better: bool
-    takes: Literal["label", "probability", "value"]
+    prediction_type: Literal["label", "probability", "value"]
     tasks: tuple[Task, ...]
     of_column: Callable[[np.ndarray], np.ndarray] | None = None
     pooled: bool = False
@@ -35,7 +35,7 @@ class Metric:
     @property
     def scored(self) -> str:
         """What it takes, as a word for messages."""
-        return {"label": "labels", "probability": "probabilities", "value": "values"}[self.takes]
+        return {"label": "labels", "probability": "probabilities", "value": "values"}[self.prediction_type]
 
 
 CLASSES: tuple[Task, ...] = ("binary", "multiclass", "multilabel")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from foldwise.config import Model
 from foldwise.errors import InputError
 from foldwise.models.text import Shape
-from foldwise.plugins import fault, load
+from foldwise.plugins import describe_error, load
 
 KEY = "recipe.model.name"
 CALL = "vocabulary_size=int, vectors=(V, E) float32 tensor, outputs=int"
@@ -37,7 +37,7 @@ def build_own(vectors: Tensor, shape: Shape, settings: Model) -> nn.Module:
         model = make(vocabulary_size=len(vectors), vectors=vectors.clone(), outputs=shape.outputs, **settings.arguments)
     except Exception as error:
         yours = f"; yours is {name}{inspect.signature(make)}" if callable(make) else ""
-        raise InputError(f"{where}: {fault(error)}; foldwise calls {call}{yours}") from error
+        raise InputError(f"{where}: {describe_error(error)}; foldwise calls {call}{yours}") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"{where}: gave {type(model).__name__}, not a torch.nn.Module; foldwise calls {call}")
     check_model(model, shape)
@@ -63,7 +63,7 @@ def check_model(model: nn.Module, shape: Shape) -> None:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             logits = model.eval()(*inputs)
     except Exception as error:
-        raise InputError(f"{KEY}: {called} and failed, {fault(error)}; it must give {expected}") from error
+        raise InputError(f"{KEY}: {called} and failed, {describe_error(error)}; it must give {expected}") from error
     finally:
         model.train(trained)
     if not isinstance(logits, Tensor):
@@ -99,7 +99,7 @@ def check_gradients(model: nn.Module, shape: Shape, where: str) -> None:
         with torch.random.fork_rng(devices=[]):
             tried(*tiny_batch(shape)).sum().backward()
     except Exception as error:
-        raise InputError(f"{where}: a step of training fails, {fault(error)}") from error
+        raise InputError(f"{where}: a step of training fails, {describe_error(error)}") from error
     gradients = {name: parameter.grad for name, parameter in trained.items() if parameter.grad is not None}
     if not gradients:
         raise InputError(f"{where}: its logits depend on none of its weights; is something detached?")

@@ -16,26 +16,26 @@ from foldwise.models.text import TextModel
 class TextCNN(TextModel):
     """Conv1d of each width, ReLU, max over time.
 
-    Of `[model]` it uses `widths`, `channels`, the dropouts and `train_embedding`; hidden, layers, pooling and residual
-    belong to recurrent models.
+    Of `[model]` it uses `kernel_sizes`, `channels`, the dropouts and `train_embedding`; hidden, layers, pooling and
+    residual belong to recurrent models.
     """
 
     def add_encoder(self, size: int, settings: Model) -> int:
-        """Filters; F = channels times the number of widths."""
-        self.convolutions = nn.ModuleList(nn.Conv1d(size, settings.channels, width) for width in settings.widths)
-        self.widths = settings.widths
-        return settings.channels * len(settings.widths)
+        """Filters; F = channels times the number of kernel_sizes."""
+        self.convolutions = nn.ModuleList(nn.Conv1d(size, settings.channels, width) for width in settings.kernel_sizes)
+        self.kernel_sizes = settings.kernel_sizes
+        return settings.channels * len(settings.kernel_sizes)
 
     def encode(self, states: Tensor, lengths: Tensor, mask: Tensor | None) -> Tensor:
         """The largest answer of each filter in the windows of a row, zero where that is negative or a row is empty."""
-        missing = max(self.widths) - states.shape[1]
+        missing = max(self.kernel_sizes) - states.shape[1]
         if mask is not None:
             states = states.masked_fill(~mask[:, :, None], 0)  # seen by the only window of a short row
         if missing > 0:
             states = functional.pad(states, (0, 0, 0, missing))
         sizes = None if mask is None and missing <= 0 else lengths.to(states.device, non_blocking=True)
         pooled = []
-        for width, convolution in zip(self.widths, self.convolutions, strict=True):
+        for width, convolution in zip(self.kernel_sizes, self.convolutions, strict=True):
             answers = convolution(states.transpose(1, 2)).transpose(1, 2)  # (R, windows, channels)
             windows = None if sizes is None else inside(sizes, width, answers.shape[1])
             pooled.append(masked_max(answers, windows))

@@ -14,22 +14,22 @@ import numpy as np
 from foldwise.console import say
 from foldwise.data.competition import read_solution
 from foldwise.data.targets import CLASS_TASKS, Targets
-from foldwise.ensembling import cross_fitted_scores
+from foldwise.ensembling.blend import Blend, Records, check_folds, combine, count_models, submission_of
+from foldwise.ensembling.submission import to_scale, write_submission
+from foldwise.ensembling.weights import cross_fitted_scores
 from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
+from foldwise.freshness import changes
 from foldwise.metrics import Metric, metric_for, score
 from foldwise.paths import REPOSITORY
-from foldwise.stages.blend import Blend, Records, check_folds, combine, count_models, submission_of
-from foldwise.stages.interim import record_submission
-from foldwise.stages.run import Run, changes
-from foldwise.stages.train import members_of
-from foldwise.submission import to_scale, write_submission
+from foldwise.run import Run
+from foldwise.time_budget.interim import record_submission
 
 
-def ensemble(run: Run, assigned: np.ndarray) -> dict[str, Any]:
+def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
     """Combine all folds of all members and write the submission, unless it was made from the same folds.
 
     Args:
-        assigned: (N,) fold of each training row.
+        fold_of_row: (N,) fold of each training row.
 
     Returns:
         The content of summary.json.
@@ -57,7 +57,7 @@ def ensemble(run: Run, assigned: np.ndarray) -> dict[str, Any]:
         say("ensemble", f"kept {run.paths.submission.name}: made from these folds")
         return dict(summary)
     start = time.perf_counter()
-    summary = write_outcome(run, assigned, records, combine(run, assigned, records))
+    summary = write_outcome(run, fold_of_row, records, combine(run, fold_of_row, records))
     run.record_seconds("ensemble", time.perf_counter() - start)
     seconds = read_json(run.paths.output / "seconds.json")
     summary["seconds"] = {**seconds, "total": round(sum(seconds.values()), 2)}
@@ -82,14 +82,14 @@ def why_combine(summary: dict[str, Any] | None, inputs: dict[str, Any], made: li
     return "; ".join(reasons or [f"{name} was changed since" for name in others])
 
 
-def write_outcome(run: Run, assigned: np.ndarray, records: Records, blend: Blend) -> dict[str, Any]:
+def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Blend) -> dict[str, Any]:
     """Write oof.csv and submission.csv, and describe the result."""
     config, competition = run.config, run.competition
-    targets, cuts = competition.targets, blend.cuts
+    targets, thresholds = competition.targets, blend.thresholds
     metric = metric_for(config.competition.metric, config.competition.task)
-    solution = read_solution(config, run.paths, competition.sample, targets.names)  # a fault comes before any file
+    solution = read_solution(config, run.paths, competition.sample, targets.names)  # an error comes before any file
     ordered, frame = submission_of(run, blend)
-    write_oof(run, assigned, targets, blend)
+    write_oof(run, fold_of_row, targets, blend)
     write_submission(run.paths.submission, frame)
     record_submission(run, count_models(records))
 
@@ -121,7 +121,7 @@ def write_outcome(run: Run, assigned: np.ndarray, records: Records, blend: Blend
                 "cv": blend.pooled
                 if len(records) == 1
                 else cross_fitted_scores(
-                    metric, targets.task, targets.truth[blend.rows], part[blend.rows], assigned[blend.rows]
+                    metric, targets.task, targets.truth[blend.rows], part[blend.rows], fold_of_row[blend.rows]
                 )[0],
             }
             for name, part in blend.parts.items()
@@ -129,7 +129,7 @@ def write_outcome(run: Run, assigned: np.ndarray, records: Records, blend: Blend
         "ensemble": {
             "method": config.recipe.ensemble.method,
             "weights": dict(zip(records, blend.weights.tolist(), strict=True)),
-            "threshold": shown_cuts(metric, targets, cuts),
+            "threshold": shown_thresholds(metric, targets, thresholds),
             "cv": blend.pooled,
         },
         "rows": {"train": len(competition.train_ids), "test": len(competition.test_ids)},
@@ -142,7 +142,7 @@ def write_outcome(run: Run, assigned: np.ndarray, records: Records, blend: Blend
     if budget := budget_facts(run, records):
         summary["budget"] = budget
     if solution is not None:
-        summary["leaderboard"] = score(metric, targets.task, solution.truth, ordered[solution.rows], cuts)
+        summary["leaderboard"] = score(metric, targets.task, solution.truth, ordered[solution.rows], thresholds)
     return summary
 
 
@@ -154,7 +154,7 @@ def budget_facts(run: Run, records: Records) -> dict[str, Any]:
         time_used = {"seconds": run.budget.seconds, "used": round(run.budget.used, 2)}
     folds = list(next(iter(records.values())))
     facts = {
-        "dropped_members": [name for name in members_of(run) if name not in records],
+        "dropped_members": [name for name in run.config.recipe.ensemble_members if name not in records],
         "dropped_folds": [fold for fold in range(run.config.recipe.folds.n) if fold not in folds],
         "shortened": [
             {"member": name, "fold": fold, **record["shortened"]}
@@ -166,16 +166,16 @@ def budget_facts(run: Run, records: Records) -> dict[str, Any]:
     return {**time_used, **facts} if run.budget or (time_used and any(facts.values())) else {}
 
 
-def shown_cuts(metric: Metric, targets: Targets, cuts: np.ndarray) -> float | list[float] | None:
+def shown_thresholds(metric: Metric, targets: Targets, thresholds: np.ndarray) -> float | list[float] | None:
     """Cuts as summary.json has them: one threshold, one a column, the points between classes, or None."""
-    if metric.takes != "label" or targets.task == "multiclass":
+    if metric.prediction_type != "label" or targets.task == "multiclass":
         return None
     if targets.task == "ordinal":
-        cuts = to_scale(cuts, targets.names)
-    return float(cuts[0]) if targets.task == "binary" else cuts.tolist()
+        thresholds = to_scale(thresholds, targets.names)
+    return float(thresholds[0]) if targets.task == "binary" else thresholds.tolist()
 
 
-def write_oof(run: Run, assigned: np.ndarray, targets: Targets, blend: Blend) -> None:
+def write_oof(run: Run, fold_of_row: np.ndarray, targets: Targets, blend: Blend) -> None:
     """oof.csv: id, fold, targets and predictions, one row per training row, in the order of train.csv.
 
     Rows of folds that a time budget dropped have empty predictions.
@@ -194,7 +194,7 @@ def write_oof(run: Run, assigned: np.ndarray, targets: Targets, blend: Blend) ->
     names = ["prediction"] if oof.shape[1] == 1 else [f"prediction_{name}" for name in targets.names]
     path = run.paths.output / "oof.csv"
     predicted = [row if known else [""] * len(row) for row, known in zip(oof.tolist(), blend.rows, strict=True)]
-    rows = zip(run.competition.train_ids, assigned.tolist(), truth, predicted, strict=True)
+    rows = zip(run.competition.train_ids, fold_of_row.tolist(), truth, predicted, strict=True)
     with atomic_file(path) as temporary:
         write_csv(
             temporary,

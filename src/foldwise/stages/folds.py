@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from foldwise.console import say, warn
-from foldwise.data.competition import join_texts
+from foldwise.data.features import join_texts
 from foldwise.data.packed_folds import unpack_folds
 from foldwise.data.splits import check_units, make_folds, missing_classes, read_folds, strata, units_of
 from foldwise.errors import InputError
 from foldwise.files import atomic_file, write_csv
-from foldwise.stages.run import Run
+from foldwise.run import Run
 
 
 def folds(run: Run, remake: bool = False) -> np.ndarray:
@@ -37,27 +37,27 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
         write_folds(path, competition.train_ids, unpack_folds(packed, competition.train_ids))
     units = units_of(join_texts(competition.train_texts), competition.groups, settings.same_text)
     if path.is_file() and not remake and not run.debug:  # debug has folds of its own, of whatever rows it drew
-        assigned = read_folds(path, competition.train_ids, settings.n, run.hint("folds", "--force"))
-        check_units(path, assigned, units, run.hint("folds", "--force"))
-        check_classes(run, assigned)
+        fold_of_row = read_folds(path, competition.train_ids, settings.n, run.hint("folds", "--force"))
+        check_units(path, fold_of_row, units, run.hint("folds", "--force"))
+        check_classes(run, fold_of_row)
         by = " by row number" if "train" in run.config.files.numbered else ""
-        say("folds", f"kept {path.name}: {len(assigned):,} rows in {settings.n} folds, matches train.csv{by}")
-        return assigned
+        say("folds", f"kept {path.name}: {len(fold_of_row):,} rows in {settings.n} folds, matches train.csv{by}")
+        return fold_of_row
     start = time.perf_counter()
-    assigned = make_folds(strata(competition.targets), units, settings.n, settings.seed)
-    check_classes(run, assigned)
-    write_folds(path, competition.train_ids, assigned)
+    fold_of_row = make_folds(strata(competition.targets), units, settings.n, settings.seed)
+    check_classes(run, fold_of_row)
+    write_folds(path, competition.train_ids, fold_of_row)
     run.record_seconds("folds", time.perf_counter() - start)
-    sizes = np.bincount(assigned)
+    sizes = np.bincount(fold_of_row)
     of_each = f"{sizes.min():,} to {sizes.max():,}" if np.ptp(sizes) else f"{sizes[0]:,} each"
     shared = len(units) - len(np.unique(units))
     what = "text or group" if competition.groups else "text"
     together = f"; {shared:,} rows follow an earlier one of the same {what} into its fold" if shared else ""
     say(
         "folds",
-        f"made {path.name}: {len(assigned):,} rows in {settings.n} folds of {of_each}{together}",
+        f"made {path.name}: {len(fold_of_row):,} rows in {settings.n} folds of {of_each}{together}",
     )
-    return assigned
+    return fold_of_row
 
 
 def packed_name(slug: str) -> str:
@@ -65,24 +65,24 @@ def packed_name(slug: str) -> str:
     return f"{slug}.packed.json"
 
 
-def write_folds(path: Path, train_ids: Sequence[str], assigned: np.ndarray) -> None:
+def write_folds(path: Path, train_ids: Sequence[str], fold_of_row: np.ndarray) -> None:
     """Write the fold file."""
     with atomic_file(path) as temporary:
-        write_csv(temporary, ["id", "fold"], zip(train_ids, assigned.tolist(), strict=True))
+        write_csv(temporary, ["id", "fold"], zip(train_ids, fold_of_row.tolist(), strict=True))
 
 
-def check_classes(run: Run, assigned: np.ndarray) -> None:
+def check_classes(run: Run, fold_of_row: np.ndarray) -> None:
     """Every fold has rows of every class. Of the 200 rows of `--debug` it is enough to say which are missing.
 
     Raises:
         InputError: naming the classes, their rows and the folds without.
     """
     competition = run.competition
-    missing = missing_classes(assigned, competition.targets, competition.train_ids)
+    missing = missing_classes(fold_of_row, competition.targets, competition.train_ids)
     if not missing:
         return
     if run.debug:
-        warn("; ".join(missing) + "; without --debug this may be a fault")
+        warn("; ".join(missing) + "; without --debug this may be an error")
         return
     raise InputError(
         "\n  ".join([f"{run.paths.table('train')}: classes that a fold has no row of", *missing])

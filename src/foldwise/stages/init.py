@@ -14,12 +14,12 @@ from foldwise.config import Kind, Metric, Quotes, Task
 from foldwise.console import say
 from foldwise.data.table import Table, read_table
 from foldwise.data.targets import parse_number
-from foldwise.errors import Faults, InputError, shorten, with_article
+from foldwise.errors import Errors, InputError, shorten, with_article
 from foldwise.files import write_text
 from foldwise.metrics import metric_for
 from foldwise.paths import COMPETITIONS, CONFIG, Paths
 
-ODD_SHARE = 0.05  # so few rows that are neither 0 nor 1 are faults rather than classes
+ODD_SHARE = 0.05  # so few rows that are neither 0 nor 1 are errors rather than classes
 FEW = 30  # so many whole-number values of a target may be classes
 CLEARLY = 3  # times as many words make a column the text and the others side columns
 PLAIN_METRIC: dict[tuple[Task, Kind], Metric] = {
@@ -50,7 +50,7 @@ class Choices:
 
 
 @dataclass
-class Found:
+class Inference:
     """One inference and what it rests on."""
 
     value: object
@@ -88,7 +88,7 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     found["metric"] = infer_metric(choices, task, kind)
     used = {id_column, choices.group, *as_list(found["text"].value), *target}
     ignore = [name for name in dict.fromkeys([*train.frame.columns, *test.frame.columns]) if name not in used]
-    found["ignore"] = Found(
+    found["ignore"] = Inference(
         ignore,
         "not used; texts among them can be --text, numbers [columns] features" if ignore else "every column is used",
     )
@@ -123,14 +123,14 @@ def decide(what: str, option: str, candidates: list[str], why: str) -> InputErro
     return InputError(f"init cannot tell {what}: {why}; decide with {options}")
 
 
-def infer_id(choices: Choices, train: Table, test: Table, sample: Table) -> Found:
+def infer_id(choices: Choices, train: Table, test: Table, sample: Table) -> Inference:
     """The column that train, test and sample share and that names each test row once."""
     if choices.id:
-        return Found(choices.id, "as told")
+        return Inference(choices.id, "as told")
     shared = [name for name in sample.frame.columns if name in test.frame.columns and name in train.frame.columns]
     unique = [name for name in shared if all(table.frame[name].is_unique for table in (train, test, sample))]
     if len(unique) == 1:
-        return Found(unique[0], "the only column of train, test and sample without repeated values")
+        return Inference(unique[0], "the only column of train, test and sample without repeated values")
     if not unique:
         raise InputError(
             f"{sample.path}: shares no column with test and train whose values never repeat, so rows do not match; "
@@ -139,21 +139,23 @@ def infer_id(choices: Choices, train: Table, test: Table, sample: Table) -> Foun
     raise decide("which column is the id", "--id", unique, "each of them is unique in train, test and sample")
 
 
-def infer_target(choices: Choices, train: Table, test: Table, sample: Table, id_column: str) -> Found:
+def infer_target(choices: Choices, train: Table, test: Table, sample: Table, id_column: str) -> Inference:
     """The sample's other columns where train has them, else the column only train has."""
     if choices.target:
-        return Found(choices.target, "as told")
+        return Inference(choices.target, "as told")
     asked = asked_columns(sample, test, id_column)
     if not asked:
         raise InputError(f"{sample.path}: has no column beside the id {id_column!r}; download it again")
     if all(name in train.frame.columns for name in asked):
-        return Found(asked, "the sample's columns beside the id, all in train")
+        return Inference(asked, "the sample's columns beside the id, all in train")
     only_train = [name for name in train.frame.columns if name not in test.frame.columns]
     classes = [name for name in only_train if set(asked) == set(train.frame[name])]
     if len(classes) == 1:
-        return Found(classes, "its values are the sample's columns")
+        return Inference(classes, "its values are the sample's columns")
     if len(only_train) == 1 and len(asked) == 1:
-        return Found(only_train, f"the only column that train has and test has not; the sample calls it {asked[0]!r}")
+        return Inference(
+            only_train, f"the only column that train has and test has not; the sample calls it {asked[0]!r}"
+        )
     if not only_train:
         raise InputError(f"{train.path}: has no column that test has not, so nothing to predict; is it the right file?")
     raise decide(
@@ -162,10 +164,10 @@ def infer_target(choices: Choices, train: Table, test: Table, sample: Table, id_
     )  # fmt: skip
 
 
-def infer_text(choices: Choices, train: Table, test: Table, taken: list[str]) -> Found:
+def infer_text(choices: Choices, train: Table, test: Table, taken: list[str]) -> Inference:
     """The column of train and test with by far the most words."""
     if choices.text:
-        return Found(choices.text, "as told")
+        return Inference(choices.text, "as told")
     words = {
         name: sum(len(text.split()) for text in train.frame[name]) / len(train)
         for name in train.frame.columns
@@ -189,52 +191,54 @@ def infer_text(choices: Choices, train: Table, test: Table, taken: list[str]) ->
             [first, *rivals],
             f"words a row: {counts} (give --text twice for both)",
         )
-    return Found([first], f"{words[first]:.1f} words a row, the most of the columns in train and test")
+    return Inference([first], f"{words[first]:.1f} words a row, the most of the columns in train and test")
 
 
-def infer_task(choices: Choices, train: Table, test: Table, sample: Table, id_column: str, target: list[str]) -> Found:
+def infer_task(
+    choices: Choices, train: Table, test: Table, sample: Table, id_column: str, target: list[str]
+) -> Inference:
     """From the target's values, and the sample's where those leave it open."""
     if choices.task:
-        return Found(choices.task, "as told")
+        return Inference(choices.task, "as told")
     if choices.metric == "quadratic_kappa":
-        return Found("ordinal", "quadratic_kappa scores classes on a scale")
+        return Inference("ordinal", "quadratic_kappa scores classes on a scale")
     values = set().union(*(set(train.frame[name]) for name in target))
     numbers = [parse_number(value) for value in values if value.strip()]
     zero_one = all(number in (0, 1) for number in numbers)
     if len(target) > 1:
         if zero_one:
-            return Found("multilabel", f"{len(target)} target columns of 0 and 1")
+            return Inference("multilabel", f"{len(target)} target columns of 0 and 1")
         if None not in numbers:
-            return Found("regression", f"{len(target)} target columns of numbers")
+            return Inference("regression", f"{len(target)} target columns of numbers")
         raise InputError(
             f"{train.path}: targets {', '.join(target)} hold text; several label columns are not supported"
         )
     if zero_one and numbers:
-        return Found("binary", f"{target[0]} is 0 or 1")
+        return Inference("binary", f"{target[0]} is 0 or 1")
     odd = [row for row, value in enumerate(train.frame[target[0]]) if parse_number(value) not in (0, 1)]
     if len(odd) <= len(train) * ODD_SHARE:
-        faults = Faults(train.path)
+        errors = Errors(train.path)
         for row in odd:
             value = shorten(train.frame[target[0]].iloc[row])
-            faults.add(
-                f"{value}, where {len(train) - len(odd)} of {len(train)} rows are 0 or 1; mend or remove the row, "
+            errors.add(
+                f"{value}, where {len(train) - len(odd)} of {len(train)} rows are 0 or 1; fix or remove the row, "
                 "or give --task",
                 int(train.lines[row]),
                 target[0],
             )
-        faults.raise_if_any()
+        errors.raise_if_any()
     if None in numbers:
-        return Found("multiclass", f"{target[0]} has {len(values)} different labels")
+        return Inference("multiclass", f"{target[0]} has {len(values)} different labels")
     asked = asked_columns(sample, test, id_column)
     if len(asked) > 1:
-        return Found("multiclass", f"the sample has a column for each of the {len(asked)} values of {target[0]}")
+        return Inference("multiclass", f"the sample has a column for each of the {len(asked)} values of {target[0]}")
     whole = all(number == int(number) for number in numbers if number is not None)
     if not whole or len(values) > FEW:
-        return Found(
+        return Inference(
             "regression", f"{target[0]} has {len(values)} different numbers{'' if whole else ', not all whole'}"
         )
     if any((number := parse_number(value)) is not None and number != int(number) for value in sample.frame[asked[0]]):
-        return Found("regression", f"the sample's {asked[0]} is not a whole number")
+        return Inference("regression", f"the sample's {asked[0]} is not a whole number")
     raise decide(
         "the task",
         "--task",
@@ -243,50 +247,50 @@ def infer_task(choices: Choices, train: Table, test: Table, sample: Table, id_co
     )
 
 
-def infer_kind(choices: Choices, test: Table, sample: Table, id_column: str, task: Task) -> Found:
+def infer_kind(choices: Choices, test: Table, sample: Table, id_column: str, task: Task) -> Inference:
     """Labels, probabilities or values, from the sample's columns and values."""
     if choices.kind:
-        return Found(choices.kind, "as told")
+        return Inference(choices.kind, "as told")
     asked = asked_columns(sample, test, id_column)
     if task == "regression":
-        return Found("value", "a regression")
+        return Inference("value", "a regression")
     if task == "multiclass":
         if len(asked) > 1:
-            return Found("probability", f"the sample has {len(asked)} columns, one a class")
-        return Found("label", f"the sample has one column, {asked[0]}")
+            return Inference("probability", f"the sample has {len(asked)} columns, one a class")
+        return Inference("label", f"the sample has one column, {asked[0]}")
     metric = metric_for(choices.metric, task) if choices.metric else None
-    if metric and metric.takes != "label":
-        return Found("value" if task == "ordinal" else "probability", f"{choices.metric} scores {metric.scored}")
+    if metric and metric.prediction_type != "label":
+        return Inference("value" if task == "ordinal" else "probability", f"{choices.metric} scores {metric.scored}")
     if task == "ordinal":
-        return Found("label", "classes in order")
+        return Inference("label", "classes in order")
     values = set().union(*(set(sample.frame[name]) for name in asked))
     if values == {"0", "1"}:
-        return Found("label", "the sample holds 0 and 1, written as whole numbers")
+        return Inference("label", "the sample holds 0 and 1, written as whole numbers")
     if len(values) == 1 and values <= {"0", "1"}:
         if choices.metric:
-            return Found("label", f"{choices.metric} scores labels")
+            return Inference("label", f"{choices.metric} scores labels")
         raise decide(
             "the kind of submission",
             "--kind",
             ["label", "probability"],
             f"the sample holds nothing but {min(values)}; see what the contest's page asks for",
         )
-    return Found("probability", f"the sample holds {min(values)!r}, not only 0 and 1")
+    return Inference("probability", f"the sample holds {min(values)!r}, not only 0 and 1")
 
 
-def infer_metric(choices: Choices, task: Task, kind: Kind) -> Found:
+def infer_metric(choices: Choices, task: Task, kind: Kind) -> Inference:
     """No CSV says what the leaderboard counts: the usual one of the task, and a word about it."""
     if (task, kind) not in PLAIN_METRIC:
         raise InputError(f"{with_article(task)} task cannot be submitted as {kind}; change --task or --kind")
     if choices.metric:
         metric = metric_for(choices.metric, task)
-        if metric.takes != "label" and kind == "label":
+        if metric.prediction_type != "label" and kind == "label":
             other = "value" if task == "ordinal" else "probability"
             raise InputError(f"--metric {choices.metric} scores {metric.scored}; give --kind {other} with it")
-        return Found(choices.metric, "as told")
+        return Inference(choices.metric, "as told")
     usual = f"usual where {with_article(task)} task asks for a {kind}"
     reason = f"{usual}; the CSVs do not say, so compare the contest's page (--metric)"
-    return Found(PLAIN_METRIC[task, kind], reason)
+    return Inference(PLAIN_METRIC[task, kind], reason)
 
 
 def to_toml(slug: str, choices: Choices, found: dict[str, object]) -> str:

@@ -17,14 +17,14 @@ import numpy as np
 
 from foldwise.config import LINEAR, Recipe
 from foldwise.console import FoldProgress, duration, say, warn
+from foldwise.data.features import texts_and_features
 from foldwise.data.table import read_table
 from foldwise.data.targets import weigh_by_subgroups
 from foldwise.errors import InputError
-from foldwise.files import hash_of, read_json
+from foldwise.files import read_json
+from foldwise.freshness import check_tokens, differences, fold_inputs, shortened
 from foldwise.metrics import metric_for
-from foldwise.plugins import is_own, source_hash
-from foldwise.stages.run import Run, differences
-from foldwise.stages.tokens import check_tokens, texts_and_features
+from foldwise.run import Run
 
 # Fields of a recipe that name parts, and the parts' arguments.
 NAMED = (
@@ -33,39 +33,9 @@ NAMED = (
 )
 
 
-def inputs_of(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
-    """What a trained fold depends on besides its number: when any of it changes, it is out of date."""
-    recipe = run.config.recipe.of_member(member)
-    parts: dict[str, Any] = {"seed": True, "batches": True, "model": True, "training": True}
-    if recipe.model.name == LINEAR:
-        parts = {"seed": True, "linear": True, "training": {"subgroup_weights"}}
-    return {
-        "folds": hash_of(run.paths.folds),
-        "tokens": tokens_hash,
-        "targets": hash_of(run.paths.table("train")),
-        "columns": run.config.columns.model_dump(include={"target", "auxiliary", "subgroups", "weight"}),
-        "competition": run.config.competition.model_dump(include={"task", "metric", "soft_cut"}),
-        "recipe": recipe.model_dump(include=parts),
-        "own": own_code(recipe),
-    }
-
-
-def own_code(recipe: Recipe) -> dict[str, str]:
-    """Hashes of the modules that a recipe takes a loss, an optimizer or a model of its user's own from."""
-    if recipe.model.name == LINEAR:
-        return {}
-    named = (recipe.training.loss, recipe.training.optimizer, recipe.model.name)
-    return {name: source_hash(name) for name in named if is_own(name)}
-
-
-def members_of(run: Run) -> list[str]:
-    """The members that the ensemble is made of."""
-    return run.config.recipe.ensemble.members or list(run.config.recipe.members)
-
-
 def train(
     run: Run,
-    assigned: np.ndarray,
+    fold_of_row: np.ndarray,
     chosen: list[int] | None = None,
     members: list[str] | None = None,
     checked: bool = False,
@@ -74,7 +44,7 @@ def train(
     """Train the folds that are missing or out of date, or just the chosen ones.
 
     Args:
-        assigned: (N,) fold of each training row.
+        fold_of_row: (N,) fold of each training row.
         chosen: folds to train whatever their state; None for all that need it.
         members: members to train; None for those of the ensemble.
         checked: `check_members` has passed them.
@@ -98,8 +68,8 @@ def train(
     tokens_hash = check_tokens(run)
     wanted: list[tuple[str, int, dict[str, Any]]] = []
     again: list[tuple[str, int, dict[str, Any]]] = []
-    for member in dict.fromkeys(members or members_of(run)):
-        inputs = inputs_of(run, member, tokens_hash)
+    for member in dict.fromkeys(members or run.config.recipe.ensemble_members):
+        inputs = fold_inputs(run, member, tokens_hash)
         reasons: dict[str, list[int]] = {}
         for fold in chosen if chosen is not None else range(n_folds):
             reason = why_train(run, run.paths.fold(member, fold), inputs, chosen is not None)
@@ -119,11 +89,11 @@ def train(
     if wanted or again:
         if not checked:
             check_members(run, list(dict.fromkeys(member for member, _, _ in [*wanted, *again])))
-        run_folds(run, wanted, again, assigned, submit)
+        run_folds(run, wanted, again, fold_of_row, submit)
 
 
 def check_members(run: Run, members: list[str]) -> None:
-    """Make each member once on a few rows, so that a fault in the last of them does not show after hours of the first.
+    """Make each member once on a few rows, so that an error in the last of them does not show after hours of the first.
 
     Raises:
         InputError: a loss, optimizer, schedule or model that does not exist, does not fit, or fails.
@@ -131,10 +101,10 @@ def check_members(run: Run, members: list[str]) -> None:
     recipes = [run.config.recipe.of_member(member) for member in members]
     doubtful = [recipe for recipe in recipes if not is_plain(recipe)]
     if doubtful:
-        from foldwise.stages.fold_job import try_member
+        from foldwise.running.job import try_member
 
         for recipe in doubtful:
-            try_member(recipe, run.competition.targets, texts_and_features(run))
+            try_member(recipe, run.competition.targets, texts_and_features(run.config))
 
 
 def is_plain(recipe: Recipe) -> bool:
@@ -156,16 +126,11 @@ def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> s
     return "; ".join(reasons) or ("--force" if run.force else "")
 
 
-def shortened(folder: Path) -> dict[str, Any]:
-    """Where a time budget ended a fold that is up to date; empty where none did."""
-    return dict(read_json(folder / "fold.json").get("shortened", {}))
-
-
 def run_folds(
     run: Run,
     wanted: list[tuple[str, int, dict[str, Any]]],
     again: list[tuple[str, int, dict[str, Any]]],
-    assigned: np.ndarray,
+    fold_of_row: np.ndarray,
     submit: Callable[[], float] | None,
 ) -> None:
     """Train the wanted folds, side by side where that is faster; under a time budget those that fit.
@@ -174,14 +139,14 @@ def run_folds(
         again: under a time budget, folds to train once more if there is time.
     """
     # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
-    from foldwise.stages.fold_job import Job, open_data, work
-    from foldwise.stages.time_budget import TimedJobs
-    from foldwise.training.placement import place_on_cpu, place_on_gpus, threads_per_fold
+    from foldwise.running.job import Job, open_data, work
+    from foldwise.running.local import run_jobs
+    from foldwise.running.placement import place_on_cpu, place_on_gpus, threads_per_fold
+    from foldwise.time_budget.jobs import TimedJobs
     from foldwise.training.precision import Precision, Runtime, choose_device, choose_precision, why_not
-    from foldwise.training.workers import run_jobs
 
     start = time.perf_counter()
-    whole = len(wanted) == len(members_of(run)) * run.config.recipe.folds.n
+    whole = len(wanted) == len(run.config.recipe.ensemble_members) * run.config.recipe.folds.n
     wanted = [*wanted, *again]
     device, warning = choose_device(run.device)
     if warning:
@@ -193,8 +158,8 @@ def run_folds(
     recipes = {member: run.config.recipe.of_member(member) for member, _, _ in wanted}
     asks = any(recipe.training.precision == "auto" for recipe in recipes.values())
     found = recorded_precision(run, device.type) if asks else None
-    if found and (fault := why_not(found, device)):
-        warn(f"folds trained before are in {found}; {fault}: their bytes cannot be had again here")
+    if found and (error := why_not(found, device)):
+        warn(f"folds trained before are in {found}; {error}: their bytes cannot be had again here")
     elif found:
         chosen["auto"] = found
     for member, fold, inputs in wanted:
@@ -210,8 +175,8 @@ def run_folds(
             recipe=recipe,
             metric=run.config.competition.metric,
             targets=weigh_by_subgroups(targets) if recipe.training.subgroup_weights else targets,
-            folds=assigned,
-            valid_ids=[competition.train_ids[row] for row in np.flatnonzero(assigned == fold)],
+            folds=fold_of_row,
+            valid_ids=[competition.train_ids[row] for row in np.flatnonzero(fold_of_row == fold)],
             test_ids=competition.test_ids,
             inputs=inputs,
             runtime=Runtime(device, chosen[asked], threads_per_fold(folds)),
@@ -228,14 +193,14 @@ def run_folds(
     at_once = min(placement.workers, len(jobs))
     say("train", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {placement.threads}")
     metric = metric_for(run.config.competition.metric, competition.targets.task)
-    if metric.takes == "label" and competition.targets.task != "multiclass":
-        cuts = "cut points" if competition.targets.task == "ordinal" else "threshold"
-        say("train", f"scores so far: each fold at its own best {cuts}; the table is stricter")
+    if metric.prediction_type == "label" and competition.targets.task != "multiclass":
+        thresholds = "cut points" if competition.targets.task == "ordinal" else "threshold"
+        say("train", f"scores so far: each fold at its own best {thresholds}; the table is stricter")
     progress = FoldProgress()
     timed = None
     if run.budget:
         early = {job[:2] for job in again}
-        every = {member: run.config.recipe.of_member(member) for member in members_of(run)}
+        every = {member: run.config.recipe.of_member(member) for member in run.config.recipe.ensemble_members}
         there = {(member, fold) for member in every for fold in range(folds)} - {job[:2] for job in wanted} | early
         records = {fold: read_json(run.paths.fold(*fold) / "fold.json") for fold in there}
         took = {fold: (record["seconds"], record["epochs"]) for fold, record in records.items()}

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from foldwise.budget import Clock
 from foldwise.config import Recipe
 from foldwise.data.batching import BucketBatchSampler, padding_share
 from foldwise.errors import RunError
 from foldwise.files import hash_of
 from foldwise.metrics import Metric, best_score
 from foldwise.models import build_model
+from foldwise.time_budget.budget import Clock
 from foldwise.training.averaging import AveragedWeights
 from foldwise.training.early_stopping import EarlyStopping
 from foldwise.training.fold_data import FoldData, Scale, build_source
@@ -62,9 +62,9 @@ class StoppedError(RunError):
         history: the evaluations so far.
     """
 
-    def __init__(self, fault: DivergedError, best: dict[str, Tensor], history: list[Event]) -> None:
-        super().__init__(str(fault))
-        self.rows, self.best, self.history = fault.rows, best, history
+    def __init__(self, error: DivergedError, best: dict[str, Tensor], history: list[Event]) -> None:
+        super().__init__(str(error))
+        self.rows, self.best, self.history = error.rows, best, history
 
 
 class GivenUpError(Exception):
@@ -151,14 +151,14 @@ def train_fold(
         sampler.set_epoch(epoch)
         plan = [train_rows[indices] for indices in sampler.plan()]
         padding = padding_share(data.store.lengths, plan)
-        parts, before = min(settings.evaluations, len(plan)), trainer.steps
+        parts, before = min(settings.evaluations_per_epoch, len(plan)), trainer.steps
         for part in range(parts):
             share = plan[len(plan) * part // parts : len(plan) * (part + 1) // parts]
             started = time.perf_counter()
             try:
                 loss = train_epoch(trainer, source, share[: pace.steps - trainer.steps], on_steps)
-            except DivergedError as fault:
-                raise StoppedError(fault, snapshots.best, history) from fault
+            except DivergedError as error:
+                raise StoppedError(error, snapshots.best, history) from error
             trained = time.perf_counter()
             train_seconds += trained - started
             with averages.applied():
@@ -235,7 +235,7 @@ def build_trainer(
     optimizers = build_optimizers(model, settings)
     schedules = build_schedules(optimizers, settings, steps)
     averages = AveragedWeights(model, settings.ema)
-    return Trainer(model, objective, optimizers, schedules, averages, settings.clip, runtime)
+    return Trainer(model, objective, optimizers, schedules, averages, settings.max_grad_norm, runtime)
 
 
 def use_repeatable_algorithms() -> None:

@@ -41,26 +41,26 @@ class FoldData:
 
 @dataclass(frozen=True)
 class Scale:
-    """Targets that are numbers are trained at mean 0 and spread 1 of the fold's training rows, others as they are."""
+    """Targets that are numbers are trained at mean 0 and std 1 of the fold's training rows, others as they are."""
 
     mean: np.ndarray
-    spread: np.ndarray
+    std: np.ndarray
 
     @classmethod
     def of(cls, task: Task, y: np.ndarray, rows: np.ndarray) -> "Scale | Identity":
-        """Mean and spread of the (n, C) numbers of `rows`."""
+        """Mean and std of the (n, C) numbers of `rows`."""
         if task not in ("regression", "ordinal"):
             return Identity()
-        spread = y[rows].std(axis=0)
-        return cls(y[rows].mean(axis=0), np.where(spread > 0, spread, 1))
+        std = y[rows].std(axis=0)
+        return cls(y[rows].mean(axis=0), np.where(std > 0, std, 1))
 
     def apply(self, y: np.ndarray) -> np.ndarray:
         """Units of the target → units of the training."""
-        return ((y - self.mean) / self.spread).astype(np.float32)
+        return ((y - self.mean) / self.std).astype(np.float32)
 
     def undo(self, y: np.ndarray) -> np.ndarray:
         """Units of the training → units of the target."""
-        return y * self.spread + self.mean
+        return y * self.std + self.mean
 
 
 class Identity:
@@ -90,16 +90,16 @@ def build_source(data: FoldData, train_rows: np.ndarray, scale: "Scale | Identit
 
 
 def standardise(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """(N + M, D) float32 with mean 0 and spread 1 over `rows`; unknown values become that mean."""
+    """(N + M, D) float32 with mean 0 and std 1 over `rows`; unknown values become that mean."""
     return FeatureScale.of(features, rows).apply(features)
 
 
 @dataclass(frozen=True)
 class FeatureScale:
-    """(D,) mean and spread of the known numbers beside the text of a fold's training rows."""
+    """(D,) mean and std of the known numbers beside the text of a fold's training rows."""
 
     mean: np.ndarray
-    spread: np.ndarray
+    std: np.ndarray
 
     @classmethod
     def of(cls, features: np.ndarray, rows: np.ndarray) -> "FeatureScale":
@@ -108,10 +108,10 @@ class FeatureScale:
         counts = np.maximum(known.sum(axis=0), 1)
         mean = np.where(known, features[rows], 0.0).sum(axis=0) / counts
         centred = np.where(known, features[rows] - mean, 0.0)
-        spread = np.sqrt((centred**2).sum(axis=0) / counts)
-        return cls(mean, np.where(spread > 0, spread, 1))
+        std = np.sqrt((centred**2).sum(axis=0) / counts)
+        return cls(mean, np.where(std > 0, std, 1))
 
     def apply(self, features: np.ndarray) -> np.ndarray:
         """(n, D) float32 in units of the training; unknown values become the mean."""
         centred = np.where(np.isfinite(features), features - self.mean, 0.0)
-        return (centred / self.spread).astype(np.float32)
+        return (centred / self.std).astype(np.float32)

@@ -115,7 +115,7 @@ class Trainer:
         optimizers: as `build_optimizers` makes them.
         schedules: of the learning rates of each.
         averages: of the model's weights.
-        clip: largest norm of the gradient.
+        max_grad_norm: largest norm of the gradient.
         runtime: where, and in which number format.
     """
 
@@ -126,11 +126,11 @@ class Trainer:
         optimizers: Sequence[Optimizer],
         schedules: Sequence[LRScheduler],
         averages: AveragedWeights,
-        clip: float,
+        max_grad_norm: float,
         runtime: Runtime,
     ) -> None:
         self.model, self.objective, self.averages, self.runtime = model, objective, averages, runtime
-        self.clip = torch.full((), clip, device=runtime.device)
+        self.max_grad_norm = torch.full((), max_grad_norm, device=runtime.device)
         self.optimizers, self.schedules = optimizers, schedules
         self.parameters = averages.parameters
         # Gradients too small for fp16 are scaled up before and down after; in other formats this does nothing.
@@ -176,7 +176,7 @@ class Trainer:
         for parameter in self.parameters:
             if parameter.grad is not None and parameter.grad.is_sparse:
                 parameter.grad = sum_rows(parameter.grad)
-        clip_gradients(self.parameters, self.scaler.scale(self.clip))
+        clip_gradients(self.parameters, self.scaler.scale(self.max_grad_norm))
         return loss.detach()
 
 

@@ -104,9 +104,9 @@ def named_loss(name: str, arguments: dict[str, Any], task: Task) -> LossFunction
     fitting = ", ".join(name for name, functions in LOSSES.items() if task in functions)
     if known not in LOSSES:
         near = difflib.get_close_matches(known, LOSSES, n=1, cutoff=0.5)
-        mend = f"did you mean {near[0]}?" if near else f"for {task} tasks there are {fitting}"
+        fix = f"did you mean {near[0]}?" if near else f"for {task} tasks there are {fitting}"
         raise InputError(
-            f"recipe.training.loss = {name!r}: no such loss; {mend} (your own: module:function or module:Class)"
+            f"recipe.training.loss = {name!r}: no such loss; {fix} (your own: module:function or module:Class)"
         )
     if task not in LOSSES[known]:
         raise InputError(f"recipe.training.loss = {name!r} is not for {task} tasks; for these there are {fitting}")

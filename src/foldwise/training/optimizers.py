@@ -105,9 +105,9 @@ def find_optimizer(name: str) -> type[Optimizer]:
         known = {**extra, **known}
     by_lower = {other.lower(): other for other in known}
     near = [by_lower[other] for other in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)]
-    mend = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
+    fix = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
     others = "" if is_installed else f"others: pip install {EXTRA}; "
-    raise InputError(f"{KEY} = {name!r}: no such optimizer; {mend} ({others}your own: module:Class)")
+    raise InputError(f"{KEY} = {name!r}: no such optimizer; {fix} ({others}your own: module:Class)")
 
 
 def optimizers_in(module: Any) -> dict[str, type[Optimizer]]:
@@ -139,7 +139,7 @@ def construct(
         given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         raise InputError(
             f"{KEY} = {settings.optimizer!r}: {kind.__name__}(groups of weights, {given}) fails: "
-            f"{plugins.fault(error)}; its signature is {inspect.signature(kind)}"
+            f"{plugins.describe_error(error)}; its signature is {inspect.signature(kind)}"
         ) from error
 
 
@@ -166,7 +166,7 @@ def arguments_of(kind: type[Optimizer], settings: Training, given: dict[str, Any
 
 
 def try_out(kind: type[Optimizer], arguments: dict[str, Any]) -> None:
-    """One step as training does it, which tells a fault before the training does."""
+    """One step as training does it, which tells an error before the training does."""
     matrix, vector = nn.Parameter(torch.ones(3, 2)), nn.Parameter(torch.ones(3))
     groups: list[Group] = [{"params": [matrix]}, {"params": [vector], "weight_decay": 0.0}]
     optimizer = kind(groups, **arguments)

@@ -78,7 +78,7 @@ def construct(spec: str, kind: type, arguments: dict[str, Any]) -> nn.Module:
     except Exception as error:  # whatever stands in a user's class
         given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         raise InputError(
-            f"{KEY} = {spec!r}: {kind.__name__}({given}) fails: {plugins.fault(error)}; "
+            f"{KEY} = {spec!r}: {kind.__name__}({given}) fails: {plugins.describe_error(error)}; "
             f"its signature is {inspect.signature(kind)}, and training.loss_arguments are its arguments"
         ) from error
 
@@ -100,7 +100,9 @@ def try_out(own: OwnLoss, task: Task, outputs: int, weighed: bool) -> None:
     try:
         found = own.loss(logits, targets, **own.arguments)
     except Exception as error:  # whatever stands in a user's loss
-        raise InputError(f"{KEY} = {own.spec!r}: the call fails: {plugins.fault(error)}; {expected}") from error
+        raise InputError(
+            f"{KEY} = {own.spec!r}: the call fails: {plugins.describe_error(error)}; {expected}"
+        ) from error
     if not isinstance(found, Tensor):
         raise InputError(f"{KEY} = {own.spec!r}: it returns {type(found).__name__}, not a tensor; {expected}")
     if tuple(found.shape) not in ((), (rows,)):
@@ -108,7 +110,9 @@ def try_out(own: OwnLoss, task: Task, outputs: int, weighed: bool) -> None:
     try:
         own(logits, targets, torch.ones(rows) if weighed else None).backward()
     except RuntimeError as error:
-        raise InputError(f"{KEY} = {own.spec!r}: no gradient reaches the logits: {plugins.fault(error)}") from error
+        raise InputError(
+            f"{KEY} = {own.spec!r}: no gradient reaches the logits: {plugins.describe_error(error)}"
+        ) from error
     if logits.grad is None or not bool(torch.isfinite(logits.grad).all()):
         what = "none" if logits.grad is None else "not finite"
         raise InputError(f"{KEY} = {own.spec!r}: the gradient of the logits is {what}; {expected}")

@@ -7,8 +7,8 @@ ends when what must come after it, a validation and the predictions, would just 
 
 from dataclasses import dataclass
 
-from foldwise.budget import Clock
 from foldwise.data.batching import BucketBatchSampler
+from foldwise.time_budget.budget import Clock
 from foldwise.training.loop import REPORT_STEPS
 
 FORWARD = 2.0  # how much faster a batch is predicted than trained, at least; used until a validation was timed

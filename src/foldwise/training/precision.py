@@ -50,8 +50,8 @@ def choose_precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], device: to
         InputError: a format was asked for that this device cannot run.
     """
     if wanted != "auto":
-        if fault := why_not(wanted, device):
-            raise InputError(f"recipe.training.precision = {wanted!r}: {fault}; use 'auto' or 'fp32'")
+        if error := why_not(wanted, device):
+            raise InputError(f"recipe.training.precision = {wanted!r}: {error}; use 'auto' or 'fp32'")
         return wanted
     # fp16 needs its loss scaled, so it is only worth a try on GPUs, where bf16 can be emulated and slow (T4).
     formats: list[Precision] = ["fp32", "bf16", "fp16"] if device.type == "cuda" else ["fp32", "bf16"]

@@ -1,0 +1,1 @@
+"""Extension: contests known by name, a .toml file each."""

@@ -1,0 +1,1 @@
+"""From the predictions of folds and members to one submission."""

@@ -1,0 +1,139 @@
+"""The submission: built on the sample's ids and columns, checked before and after writing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from foldwise.config import Kind, Task
+from foldwise.data.table import read_table
+from foldwise.data.targets import parse_number
+from foldwise.errors import InputError, RunError
+from foldwise.files import atomic_file, write_csv
+from foldwise.metrics import neutral_thresholds, to_labels
+
+SUM_TOLERANCE = 1e-3  # of the probabilities of one row's classes
+NAMED: tuple[Task, ...] = ("multiclass", "ordinal")  # tasks whose labels are names, not 0 and 1 in a column of each
+
+
+@dataclass(frozen=True)
+class Format:
+    """What the competition wants to be given.
+
+    Attributes:
+        sample: sample_submission.csv as strings; its ids, their order and its columns are kept.
+        id_column: its id column.
+        columns: its prediction columns, in the order of the model's outputs; one for the labels of a multiclass task,
+            and of an ordinal one.
+        kind: hard labels, probabilities or values.
+        task: with `kind` decides what a valid value is.
+        names: the C outputs; the class labels of a multiclass task, and, rising, of an ordinal one.
+        numbered: the sample's file has no id column; that in `sample` counts its rows.
+    """
+
+    sample: pd.DataFrame
+    id_column: str
+    columns: list[str]
+    kind: Kind
+    task: Task
+    names: list[str]
+    numbered: bool = False
+
+
+def in_sample_order(form: Format, ids: Sequence[str], predictions: np.ndarray) -> np.ndarray:
+    """(M, C) predictions of the rows `ids`, in the order of the sample's."""
+    row_of = {row_id: row for row, row_id in enumerate(ids)}
+    return predictions[[row_of[row_id] for row_id in form.sample[form.id_column]]]
+
+
+def make_submission(form: Format, predictions: np.ndarray, thresholds: np.ndarray) -> pd.DataFrame:
+    """The table to write, checked; arguments and errors as of `build_submission` and `check_submission`."""
+    frame = build_submission(form, predictions, thresholds)
+    check_submission(form, frame)
+    return frame.drop(columns=form.id_column) if form.numbered else frame
+
+
+def build_submission(form: Format, predictions: np.ndarray, thresholds: np.ndarray | None = None) -> pd.DataFrame:
+    """Fill the sample with predictions.
+
+    Args:
+        predictions: (M, C) in the order of the sample's rows; of an ordinal task (M, 1) on the scale of class numbers.
+        thresholds: where labels begin, as `foldwise.metrics.best_thresholds` gives them; None for the neutral ones.
+
+    Returns:
+        A table of strings, floats in the shortest form that reads back to the same number.
+
+    Raises:
+        InputError: values are asked for of an ordinal task whose labels are not numbers.
+    """
+    frame = form.sample.copy()
+    if form.kind == "label":
+        thresholds = neutral_thresholds(form.task, len(form.names)) if thresholds is None else thresholds
+        labels = to_labels(predictions, form.task, thresholds)
+        if form.task in NAMED:
+            frame[form.columns[0]] = [form.names[label] for label in labels]
+            return frame
+        predictions = labels.astype(int)
+    elif form.task == "ordinal":
+        predictions = to_scale(predictions, form.names)
+    for index, column in enumerate(form.columns):
+        frame[column] = [repr(value) for value in predictions[:, index].tolist()]
+    return frame
+
+
+def to_scale(predictions: np.ndarray, names: list[str]) -> np.ndarray:
+    """Values on the scale of class numbers → on that of the labels, such as 1 … 6; straight between and beyond.
+
+    Raises:
+        InputError: a label is not a number.
+    """
+    numbers = [parse_number(name) for name in names]
+    if None in numbers:
+        name = names[numbers.index(None)]
+        raise InputError(f"submission.kind = 'value': the label {name!r} is not a number; set the kind to 'label'")
+    scale = np.array(numbers, dtype=np.float64)
+    lower = np.clip(np.floor(predictions), 0, len(scale) - 2).astype(np.int64)
+    return scale[lower] + (predictions - lower) * (scale[lower + 1] - scale[lower])
+
+
+def check_submission(form: Format, frame: pd.DataFrame) -> None:
+    """Hold a submission against the sample, as the competition's own check would.
+
+    Raises:
+        RunError: columns, ids or their order differ, or a value is not finite or not allowed.
+    """
+    if list(frame.columns) != list(form.sample.columns):
+        raise RunError(f"submission: columns {list(frame.columns)} where the sample has {list(form.sample.columns)}")
+    if list(frame[form.id_column]) != list(form.sample[form.id_column]):
+        raise RunError(f"submission: {len(frame)} ids, not the sample's {len(form.sample)} in their order")
+    if form.kind == "label":
+        allowed = set(form.names) if form.task in NAMED else {"0", "1"}
+        for column in form.columns:
+            wrong = sorted(set(frame[column]) - allowed)
+            if wrong:
+                raise RunError(f"submission: column {column} has {wrong[0]!r}, which is no label of this competition")
+        return
+    values = frame[form.columns].to_numpy(dtype=np.float64)
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+        raise RunError(f"submission: id {frame[form.id_column].iloc[row]} has the value {values[row].tolist()}")
+    if form.kind == "probability":
+        if values.min() < 0 or values.max() > 1:
+            raise RunError(f"submission: probabilities from {values.min()} to {values.max()}, outside 0 … 1")
+        if form.task == "multiclass" and np.abs(values.sum(axis=1) - 1).max() > SUM_TOLERANCE:
+            raise RunError("submission: the probabilities of a row's classes do not sum to 1")
+
+
+def write_submission(path: Path, frame: pd.DataFrame) -> None:
+    """Write the table, read it back, and only then let it take its name.
+
+    Raises:
+        RunError: what was read is not what was written.
+    """
+    with atomic_file(path) as temporary:
+        write_csv(temporary, frame.columns, frame.itertuples(index=False, name=None))
+        again = read_table(temporary).frame
+        if list(again.columns) != list(frame.columns) or again.to_numpy().tolist() != frame.to_numpy().tolist():
+            raise RunError(f"{path}: read back it is not what was written; is the disk full?")

@@ -1,0 +1,158 @@
+"""From the predictions of folds and members to one per row: averages, weights, and scores that do not flatter."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from foldwise.config import Task
+from foldwise.metrics import METRICS, Metric, best_thresholds, score, score_labels, to_labels
+
+Method = Literal["mean", "rank_mean"]
+STEPS = 50  # members that the greedy search picks at most; weights are whole multiples of a share of that size
+PATIENCE = 5  # picks without a gain before it stops
+GAIN = 1e-9  # in the score; less is rounding
+
+
+def to_ranks(predictions: np.ndarray) -> np.ndarray:
+    """(N, C) predictions → ranks of each column in (0, 1], ties shared.
+
+    Ranks make models comparable whose probabilities are spread differently (first place, Quora Insincere Questions).
+    """
+    return pd.DataFrame(predictions).rank(pct=True).to_numpy()
+
+
+def average(predictions: Sequence[np.ndarray], method: Method, weights: np.ndarray | None = None) -> np.ndarray:
+    """Mean, or mean rank, of several models' (N, C) predictions of the same rows.
+
+    Args:
+        weights: (M,) one for each model, none negative, one above 0; None for equal ones.
+    """
+    parts = [to_ranks(part) if method == "rank_mean" else part for part in predictions]
+    return np.mean(parts, axis=0) if weights is None else np.average(parts, axis=0, weights=weights)
+
+
+def assemble_oof(parts: dict[int, np.ndarray], folds: np.ndarray, method: Method) -> np.ndarray:
+    """Out-of-fold predictions of a member in the order of train.csv.
+
+    Ranks are taken inside each fold: the models of two folds may place theirs differently.
+
+    Args:
+        parts: per fold the (n, C) predictions of its rows.
+        folds: (N,) fold of each row.
+    """
+    first = next(iter(parts.values()))
+    oof = np.full((len(folds), first.shape[1]), np.nan)
+    for fold, part in parts.items():
+        oof[folds == fold] = to_ranks(part) if method == "rank_mean" else part
+    return oof
+
+
+def fitted_on(metric: Metric, task: Task, method: Method) -> Metric:
+    """The score that weights are fitted on: the metric itself, but for hard labels one that moves with every row.
+
+    A score of labels jumps when single rows cross a cut, and of many weightings the best one is then chosen by chance.
+    Probabilities are fitted by log loss, values of an ordinal task by their squared error; ranks, which are neither,
+    by what only sees the order.
+    """
+    if metric.prediction_type != "label":
+        return metric
+    if method == "rank_mean":
+        return METRICS["spearman" if task == "ordinal" else "roc_auc"]
+    return METRICS["rmse" if task == "ordinal" else "log_loss"]
+
+
+def greedy_weights(metric: Metric, task: Task, truth: np.ndarray, oofs: Sequence[np.ndarray]) -> np.ndarray:
+    """(M,) weights of models by greedy selection with replacement.
+
+    The member that does the mean most good joins it, again and again, also more than once; the weights are the counts
+    of the best mean on the way. Few members get much weight and useless ones none, which holds up better on new rows
+    than solving for the weights (Caruana et al. 2004, "Ensemble selection from libraries of models").
+    """
+    direction = 1 if metric.greater_is_better else -1
+    total, counts = np.zeros_like(oofs[0], dtype=np.float64), np.zeros(len(oofs))
+    best, kept, idle = -np.inf, np.ones(len(oofs)), 0
+    for step in range(1, STEPS + 1):
+        scores = [direction * score(metric, task, truth, (total + oof) / step) for oof in oofs]
+        if np.isnan(scores).all():
+            break  # undefined on these rows, whatever the weights
+        pick = int(np.nanargmax(scores))
+        total += oofs[pick]
+        counts[pick] += 1
+        if scores[pick] > best + GAIN:
+            best, kept, idle = scores[pick], counts.copy(), 0
+        else:
+            idle += 1
+        if idle == PATIENCE or len(oofs) == 1:
+            break
+    return kept / kept.sum()
+
+
+def fit_weights(
+    metric: Metric,
+    task: Task,
+    truth: np.ndarray,
+    oofs: Sequence[np.ndarray],
+    folds: np.ndarray,
+    method: Method = "mean",
+) -> np.ndarray:
+    """(folds, M) weights of members, each fold's fitted on the rows of the *other* folds; none negative, together 1.
+
+    New rows are weighed by the mean over folds: as they get the mean of the folds' models, they get the mean of the
+    weightings that the folds were scored with, and chance in one fit is averaged away (the bagging of Caruana et al.).
+    A fold that is alone has no others, and is fitted on itself.
+
+    Args:
+        oofs: (N, C) out-of-fold predictions of each member, as `assemble_oof` gives them.
+        folds: (N,) fold of each row.
+        method: how `oofs` were made.
+    """
+    target = fitted_on(metric, task, method)
+    outside = [outside_of(folds, fold) for fold in np.unique(folds)]
+    return np.stack([greedy_weights(target, task, truth[rows], [oof[rows] for oof in oofs]) for rows in outside])
+
+
+def outside_of(folds: np.ndarray, fold: int) -> np.ndarray:
+    """(N,) bool which rows are of other folds; all of them where there is no other."""
+    outside = folds != fold
+    return outside if outside.any() else ~outside
+
+
+def cross_fitted_ensemble(
+    metric: Metric, task: Task, truth: np.ndarray, oofs: Sequence[np.ndarray], folds: np.ndarray, weights: np.ndarray
+) -> tuple[float, list[float]]:
+    """Score of weighted members on all rows and per fold, each fold cut where it is best on the *other* folds.
+
+    Cuts and weights scored on the rows they were chosen on flatter; this is what a new row can expect. Metrics that
+    take no labels have no thresholds. A fold that is alone is cut where it itself is best.
+
+    Args:
+        weights: (folds, M) of each fold, as `fit_weights` gives them; (M,) where they were not fitted.
+
+    Returns:
+        Pooled score over all rows at once, and one score per fold in order of the fold numbers.
+    """
+    numbers, by_labels = np.unique(folds), metric.prediction_type == "label"
+    if not all(np.isfinite(oof).all() for oof in oofs):
+        return float("nan"), [float("nan")] * len(numbers)
+    scores, parts = [], []
+    for fold, size in zip(numbers, np.broadcast_to(weights, (len(numbers), len(oofs))), strict=True):
+        inside, others = folds == fold, outside_of(folds, fold)
+        oof = average(oofs, "mean", size)
+        thresholds = best_thresholds(metric, task, truth[others], oof[others])
+        scores.append(score(metric, task, truth[inside], oof[inside], thresholds))
+        parts.append(to_labels(oof[inside], task, thresholds) if by_labels else oof[inside])
+    in_order = truth[np.argsort(folds, kind="stable")]  # fold after fold, as the parts are
+    return (score_labels if by_labels else score)(metric, task, in_order, np.concatenate(parts)), scores
+
+
+def cross_fitted_scores(
+    metric: Metric, task: Task, truth: np.ndarray, oof: np.ndarray, folds: np.ndarray
+) -> tuple[float, list[float]]:
+    """Score of (N, C) out-of-fold predictions on all rows and per fold, each fold cut as the *other* folds say.
+
+    Returns:
+        As `cross_fitted_ensemble`.
+    """
+    return cross_fitted_ensemble(metric, task, truth, [oof], folds, np.ones(1))

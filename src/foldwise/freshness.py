@@ -1,0 +1,114 @@
+"""What results depend on, and whether those on disk are still up to date."""
+
+from pathlib import Path
+from typing import Any
+
+from foldwise.config import LINEAR, Recipe
+from foldwise.errors import InputError
+from foldwise.files import hash_of, read_json, sizes_of
+from foldwise.plugins import is_own, source_hash
+from foldwise.run import Run
+from foldwise.vectors.cache import vector_hashes
+
+
+def changes(old: Any, new: Any, prefix: str = "") -> list[str]:
+    """How two records of inputs differ, one phrase a difference: `training.epochs 6 → 4`.
+
+    Values that are hashes only say that they changed.
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = dict.fromkeys([*old, *new])
+        return [phrase for key in keys for phrase in changes(old.get(key), new.get(key), f"{prefix}{key}.")]
+    if old == new:
+        return []
+    name = prefix.rstrip(".")
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [
+            phrase
+            for index, pair in enumerate(zip(old, new, strict=True))
+            for phrase in changes(*pair, f"{prefix}{index}.")
+        ]
+    return [f"{name} changed" if is_hash(old) or is_hash(new) else f"{name} {old} → {new}"]
+
+
+def differences(folder: Path, name: str, inputs: dict[str, Any]) -> list[str]:
+    """Why a folder's content is out of date: its record `name` has other inputs, or its files other sizes.
+
+    Returns:
+        Phrases for a message; none if it is up to date, ["missing"] if there is no record.
+    """
+    record = read_json(folder / name)
+    if record is None:
+        return ["missing"]
+    sizes = {file: size for file, size in sizes_of(folder).items() if file != name}
+    return changes(record.get("inputs"), inputs) or changes(record.get("files"), sizes, "file sizes.")
+
+
+def is_hash(value: Any) -> bool:
+    """True for what `foldwise.files.hash_of` gives."""
+    return isinstance(value, str) and len(value) == 16 and all(char in "0123456789abcdef" for char in value)
+
+
+def token_inputs(run: Run) -> dict[str, Any]:
+    """What the tokens depend on; when any of it changes they are made again."""
+    settings, files = run.config.recipe.tokens, run.config.files
+    return {
+        "train": hash_of(run.paths.table("train")),
+        "test": hash_of(run.paths.table("test")),
+        "columns": run.config.columns.model_dump(include={"id", "text", "features"}),
+        "files": {"quotes": files.quotes, "numbered": sorted({"train", "test"} & set(files.numbered))},
+        "tokens": settings.model_dump(),
+        "vectors": vector_hashes(run),
+        "debug": run.debug,
+    }
+
+
+def are_current(run: Run) -> bool:
+    """True if the tokens there were made from the same input and settings."""
+    return not differences(run.paths.tokens, "tokens.json", token_inputs(run))
+
+
+def check_tokens(run: Run) -> str:
+    """The hash of up-to-date tokens, which trained folds record.
+
+    Raises:
+        InputError: there are none, or they were made from other input or settings.
+    """
+    inputs = token_inputs(run)
+    reasons = differences(run.paths.tokens, "tokens.json", inputs)
+    again = f"run `{run.hint('tokens')}`, or `all` for every stage"
+    if reasons == ["missing"]:
+        raise InputError(f"{run.paths.tokens}: no tokens yet; {again}")
+    if reasons:
+        raise InputError(f"{run.paths.tokens}: out of date ({'; '.join(reasons)}); {again}")
+    return hash_of(inputs)
+
+
+def fold_inputs(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
+    """What a trained fold depends on besides its number: when any of it changes, it is out of date."""
+    recipe = run.config.recipe.of_member(member)
+    parts: dict[str, Any] = {"seed": True, "batches": True, "model": True, "training": True}
+    if recipe.model.name == LINEAR:
+        parts = {"seed": True, "linear": True, "training": {"subgroup_weights"}}
+    return {
+        "folds": hash_of(run.paths.folds),
+        "tokens": tokens_hash,
+        "targets": hash_of(run.paths.table("train")),
+        "columns": run.config.columns.model_dump(include={"target", "auxiliary", "subgroups", "weight"}),
+        "competition": run.config.competition.model_dump(include={"task", "metric", "soft_cut"}),
+        "recipe": recipe.model_dump(include=parts),
+        "own": own_code(recipe),
+    }
+
+
+def own_code(recipe: Recipe) -> dict[str, str]:
+    """Hashes of the modules that a recipe takes a loss, an optimizer or a model of its user's own from."""
+    if recipe.model.name == LINEAR:
+        return {}
+    named = (recipe.training.loss, recipe.training.optimizer, recipe.model.name)
+    return {name: source_hash(name) for name in named if is_own(name)}
+
+
+def shortened(folder: Path) -> dict[str, Any]:
+    """Where a time budget ended a fold that is up to date; empty where none did."""
+    return dict(read_json(folder / "fold.json").get("shortened", {}))

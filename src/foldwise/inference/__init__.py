@@ -1,0 +1,1 @@
+"""Extension: trained folds packed into one folder, and predictions from it on a new test table."""

@@ -1,0 +1,180 @@
+"""What a folder of packed weights says of itself: `model.json`, and the files that it names.
+
+Stage pack writes it, stage infer reads it. The folder is flat, for a dataset on Kaggle to hold it as it is:
+
+    model.json                 this
+    vocabulary.txt             words in id order, one a line
+    vectors.npy                (V, E) float32, as training began with them, where a member's weights do not hold them
+    MEMBER-foldK.safetensors   weights; of further snapshots MEMBER-foldK-2.safetensors, …
+    MEMBER-foldK-ngrams.json   of a linear member
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from foldwise.config import (
+    LINEAR,
+    ColumnsSection,
+    CompetitionSection,
+    Config,
+    FilesSection,
+    Recipe,
+    Section,
+    SubmissionSection,
+)
+from foldwise.config import check as check_section
+from foldwise.console import bar
+from foldwise.data.targets import Targets
+from foldwise.data.tokenizer import SPECIAL
+from foldwise.errors import InputError, shorten
+from foldwise.plugins import is_own
+
+FORMAT = 1  # of the folder; another one once it is read in another way
+MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
+
+
+class Units(Section):
+    """Mean and std of numbers over the training rows of a fold."""
+
+    mean: list[float]
+    std: list[float]
+
+
+class PackedFold(Section):
+    """One trained fold: its files, the units it learnt in, and what it ran on."""
+
+    fold: int
+    weights: list[str]  # best snapshot first
+    ngrams: str | None
+    targets: Units | None  # where they are numbers
+    features: Units | None
+    device: str
+    precision: Literal["fp32", "bf16", "fp16"]
+    threads: int
+
+
+class PackedMember(Section):
+    """One member of the ensemble."""
+
+    recipe: Recipe  # as it was trained
+    own: str | None  # hash of the code of a model of the user's own
+    folds: list[PackedFold]
+
+
+class PackedShape(Section):
+    """See `foldwise.models.Shape`; outputs with those of auxiliary targets."""
+
+    outputs: int
+    columns: int
+    features: int
+
+
+class PackedFile(Section):
+    """What tells whether a file is whole and the one that belongs here."""
+
+    size: int
+    sha256: str
+
+
+class Manifest(Section):
+    """All that is needed to predict, beside the files it names, the test table and the sample."""
+
+    format: int
+    competition: CompetitionSection
+    files: FilesSection
+    columns: ColumnsSection
+    submission: SubmissionSection
+    names: list[str]  # the C outputs, or the classes of an ordinal task
+    shape: PackedShape
+    dimension: int  # E, numbers of a word's vector
+    max_length: int  # tokens; a share such as "95%" is one of the training texts
+    method: Literal["mean", "rank_mean"]
+    weights: dict[str, float]  # of all members of the ensemble, exactly as fitted
+    thresholds: list[float]
+    members: dict[str, PackedMember]  # those with a weight above 0
+    parts: dict[str, PackedFile]
+
+    @property
+    def config(self) -> Config:
+        """The competition with the recipe of its first member; tokens are the same for all."""
+        return Config(
+            competition=self.competition,
+            files=self.files,
+            columns=self.columns,
+            submission=self.submission,
+            recipe=next(iter(self.members.values())).recipe,
+        )
+
+    @property
+    def targets(self) -> Targets:
+        """What the training table gave, without its rows."""
+        return Targets(self.competition.task, np.empty(0), np.empty(0), self.names)
+
+
+def networks_of(manifest: Manifest, own: bool) -> list[str]:
+    """Members that are networks: models of the user's own, or built-in ones."""
+    models = {name: member.recipe.model.name for name, member in manifest.members.items()}
+    return [name for name, model in models.items() if model != LINEAR and is_own(model) == own]
+
+
+def holds_vectors(recipe: Recipe) -> bool:
+    """True if a member's weights hold all word vectors: those of a built-in network that trains them."""
+    return recipe.model.name != LINEAR and not is_own(recipe.model.name) and recipe.model.train_embedding
+
+
+def reads_vectors(manifest: Manifest, words: list[str]) -> bool:
+    """True if words that only the test set has get vectors from files: there is room for them, and a use.
+
+    Args:
+        words: the packed vocabulary.
+    """
+    settings = manifest.config.recipe.tokens
+    room = settings.vocabulary == "train+test" and len(words) - len(SPECIAL) < settings.max_size
+    return room and bool(networks_of(manifest, own=False))
+
+
+def read_words(folder: Path) -> list[str]:
+    """The packed vocabulary in id order."""
+    return (folder / VOCABULARY).read_text(encoding="utf-8").split("\n")
+
+
+def describe_file(path: Path) -> PackedFile:
+    """Size and hash of a file."""
+    with path.open("rb") as file:
+        return PackedFile(size=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def open_manifest(folder: Path, slug: str) -> Manifest:
+    """Read model.json and hold every file against it.
+
+    Raises:
+        InputError: there is none, it is of another format or competition, or a file is missing, cut short or another.
+    """
+    path, again = folder / MANIFEST, "build the kernel again (`kernel build --infer`) and take all of its weights"
+    if not path.is_file():
+        raise InputError(f"{folder}: no {MANIFEST}; give --weights the folder that `kernel build --infer` packed")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: cut short or damaged ({error}); {again}") from error
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise InputError(f"{path}: format {shorten(found)}, and this foldwise reads {FORMAT}; {again}")
+    manifest = check_section(Manifest, content, str(path))
+    if manifest.competition.slug != slug:
+        raise InputError(f"{path}: weights of {manifest.competition.slug!r}, and -c says {slug!r}; change one of them")
+    with bar("infer", sum(part.size for part in manifest.parts.values()), "B") as shown:
+        for name, part in manifest.parts.items():
+            file = folder / name
+            if not file.is_file():
+                raise InputError(f"{file}: missing; {again}")
+            if (size := file.stat().st_size) != part.size:
+                raise InputError(f"{file}: {size:,} bytes, not the {part.size:,} that were packed; {again}")
+            if describe_file(file) != part:
+                raise InputError(f"{file}: not the file that was packed with {MANIFEST}; {again}")
+            shown.update(size)
+    return manifest

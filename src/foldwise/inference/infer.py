@@ -1,0 +1,167 @@
+"""Stage infer: packed weights, the test table and the sample to `submission.csv`; nothing is trained.
+
+    ./run.sh infer -c SLUG --weights DIR
+
+The test table may be another than the one that was there at training: more rows or fewer, other ids, other words.
+Everything else comes from the folder that `kernel build --infer` packs, also the recipe (`foldwise.inference.bundle`).
+"""
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from foldwise.console import RowProgress, duration, say, warn
+from foldwise.data.competition import count_empty, load_test
+from foldwise.ensembling.submission import Format, in_sample_order, make_submission, write_submission
+from foldwise.ensembling.weights import average
+from foldwise.errors import InputError
+from foldwise.inference.bundle import Manifest, PackedFold, open_manifest
+from foldwise.inference.new_words import prepare_tokens
+from foldwise.inference.predict import Job, work
+from foldwise.paths import Paths
+from foldwise.plugins import source_hash
+from foldwise.run import Run, warn_of_empty
+from foldwise.running.local import run_jobs
+from foldwise.running.placement import count_cores, place_prediction, threads_per_fold
+from foldwise.training.precision import Precision, Runtime, choose_device, why_not
+
+
+def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> None:
+    """Predict the test table and write the submission.
+
+    Args:
+        paths: of the competition; only test, sample and files of word vectors are read.
+        weights: the packed folder.
+
+    Raises:
+        InputError: the folder is not whole or of another competition, the tables do not fit it, or word vectors that
+            new words need are not there.
+        RunError: the submission does not pass its check.
+    """
+    start = time.perf_counter()
+    manifest = open_manifest(weights, paths.slug)
+    check_own(manifest)
+    run = Run(manifest.config, replace(paths, stems=manifest.files.stems), device=device)
+    names = [f"{name} folds {', '.join(str(fold.fold) for fold in of.folds)}" for name, of in manifest.members.items()]
+    size = sum(part.size for part in manifest.parts.values()) / 1e6
+    say("infer", f"{'; '.join(names)} of {weights}: {len(manifest.parts)} files, {size:,.1f} MB, whole")
+    targets = manifest.targets
+    asked = load_test(run.config, run.paths, targets)
+    warn_of_empty(run.paths.table("test"), count_empty(asked.texts))
+    with tempfile.TemporaryDirectory(prefix="foldwise-") as folder:
+        tokens = prepare_tokens(run, manifest, asked, weights, Path(folder))
+        predictions = predict_folds(run, manifest, weights, Path(folder), (len(asked.ids), tokens))
+    form = Format(
+        sample=asked.sample,
+        id_column=run.config.columns.id,
+        columns=asked.sample_columns,
+        kind=run.config.submission.kind,
+        task=targets.task,
+        names=targets.names,
+        numbered="sample_submission" in run.config.files.numbered,
+    )
+    ordered = in_sample_order(form, asked.ids, combine(manifest, predictions))
+    write_submission(paths.submission, make_submission(form, ordered, np.array(manifest.thresholds)))
+    seconds, rows = duration(time.perf_counter() - start), f"{len(asked.sample):,} rows"
+    say("infer", f"made {paths.submission} in {seconds}: {rows}, checked against the sample and read back")
+
+
+def check_own(manifest: Manifest) -> None:
+    """A model of the user's own must have the code that it was trained with.
+
+    Raises:
+        InputError: its module is not there, or another.
+    """
+    for name, member in manifest.members.items():
+        if member.own is not None and source_hash(member.recipe.model.name) != member.own:
+            raise InputError(
+                f"member {name}: the code of {member.recipe.model.name!r} is not the one that its weights were trained "
+                "with; put that one there, or train and build the kernel again"
+            )
+
+
+def predict_folds(
+    run: Run, manifest: Manifest, weights: Path, data: Path, size: tuple[int, int]
+) -> dict[str, list[np.ndarray]]:
+    """Of each member, fold by fold, the (M, C) float64 predictions of the test rows.
+
+    Args:
+        data: folder of the prepared tokens.
+        size: M rows, and their tokens.
+    """
+    device, warning = choose_device(run.device)
+    if warning:
+        warn(warning)
+    runtimes = runtimes_of(manifest, device)
+    jobs = [
+        Job(
+            weights=weights,
+            data=data,
+            member=name,
+            fold=fold.fold,
+            recipe=member.recipe,
+            packed=fold,
+            shape=manifest.shape,
+            dimension=manifest.dimension,
+            task=manifest.competition.task,
+            outputs=manifest.targets.outputs,
+            runtime=runtime,
+        )
+        for name, member in manifest.members.items()
+        for fold, runtime in zip(member.folds, runtimes[name], strict=True)
+    ]
+    rows, tokens = size
+    passes = sum(len(job.packed.weights) for job in jobs)
+    placement = place_prediction(device, max(job.runtime.threads for job in jobs), tokens * passes)
+    precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
+    at_once = min(placement.workers, len(jobs))
+    say("infer", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {placement.threads}")
+    progress, found = RowProgress("infer", rows * passes), {}
+
+    def on_event(slot: int, job: Job, event: dict[str, Any]) -> None:  # noqa: ARG001
+        progress.update(event["rows"])
+        if "predictions" in event:
+            found[job.member, job.fold] = event["predictions"]
+            seconds = event["seconds"]
+            say("infer", f"{job}: {rows / max(seconds, 1e-3):,.0f} rows/s, {duration(seconds)}")
+
+    try:
+        run_jobs(jobs, work, at_once, on_event, placement.prepare)
+    finally:
+        progress.close()
+    return {name: [found[name, fold.fold] for fold in member.folds] for name, member in manifest.members.items()}
+
+
+def runtimes_of(manifest: Manifest, device: torch.device) -> dict[str, list[Runtime]]:
+    """What each fold of each member runs on: as in training, for the same bytes, as far as this machine can."""
+    folds = [fold for member in manifest.members.values() for fold in member.folds]
+    usable: dict[Precision, Precision] = {}
+    for precision in dict.fromkeys(fold.precision for fold in folds):
+        error = why_not(precision, device) if precision != "fp32" else ""
+        usable[precision] = "fp32" if error else precision
+        if error:
+            warn(f"folds were trained in {precision}; {error}: they predict in fp32, and last digits differ")
+
+    def threads_of(fold: PackedFold, number: int) -> int:
+        as_trained = fold.device == device.type and fold.threads <= count_cores()
+        return fold.threads if as_trained else threads_per_fold(number)
+
+    return {
+        name: [
+            Runtime(device, usable[fold.precision], threads_of(fold, member.recipe.folds.n)) for fold in member.folds
+        ]
+        for name, member in manifest.members.items()
+    }
+
+
+def combine(manifest: Manifest, predictions: dict[str, list[np.ndarray]]) -> np.ndarray:
+    """(M, C) of all folds and members, as stage ensemble combines them."""
+    members = {name: average(parts, manifest.method) for name, parts in predictions.items()}
+    nothing = np.zeros_like(next(iter(members.values())))  # of members without weight, which were not packed
+    parts = [members.get(name, nothing) for name in manifest.weights]
+    return average(parts, "mean", np.array(list(manifest.weights.values())))

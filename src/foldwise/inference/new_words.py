@@ -1,0 +1,105 @@
+"""The test set of stage infer as token numbers, with words that the vocabulary at home did not have."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from foldwise.console import bar, say
+from foldwise.data.competition import ToPredict
+from foldwise.data.features import features_of, texts_of
+from foldwise.data.tokenizer import SPECIAL, tokenize_further
+from foldwise.errors import InputError
+from foldwise.files import write_text
+from foldwise.inference.bundle import Manifest, networks_of, read_words, reads_vectors
+from foldwise.inference.predict import NEW_VECTORS, WORDS
+from foldwise.paths import VectorFile
+from foldwise.run import Run
+from foldwise.vectors.cache import read_rows, vector_sources
+from foldwise.vectors.table import build_vectors, random_vectors, wanted_words
+
+
+def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path, folder: Path) -> int:
+    """Tokenize the test texts and write what folds predict from: tokens, features, words and vectors of new words.
+
+    Args:
+        weights: the packed folder.
+        folder: to write to.
+
+    Returns:
+        The number of tokens.
+
+    Raises:
+        InputError: files of word vectors are not there, or others than at home.
+    """
+    settings = run.config.recipe.tokens.model_copy(update={"max_length": manifest.max_length})
+    words = read_words(weights)
+    # Before there is a need: what is missing should show at the first try, and not with the hidden test set.
+    sources = sources_of(run) if reads_vectors(manifest, words) else []
+    texts, columns = texts_of(asked.texts, settings)
+    with bar("infer", 2 * len(texts), "texts") as shown:
+        store, new, counts = tokenize_further(texts, words, settings, shown.update)
+    replace(store, columns=columns).save(folder)
+    np.save(folder / "features.npy", features_of(asked.texts, asked.features, settings))
+    write_text(folder / WORDS, "\n".join([*words, *new]))
+    unknown = int((store.tokens == SPECIAL.index("<unk>")).sum())
+    say(
+        "infer",
+        f"{len(asked.ids):,} rows, {len(store.tokens):,} tokens, of these {unknown:,} <unk>; new words: {len(new):,}",
+    )
+    if networks_of(manifest, own=False):
+        np.save(folder / NEW_VECTORS, vectors_of(run, manifest.dimension, words, (new, counts), sources))
+    if new and (own := networks_of(manifest, own=True)):
+        say(
+            "infer",
+            f"new words are <unk> to {', '.join(own)}: a model of your own keeps the vocabulary it was made with",
+        )
+    return len(store.tokens)
+
+
+def sources_of(run: Run) -> list[VectorFile]:
+    """The recipe's files of word vectors.
+
+    Raises:
+        InputError: one is not there.
+    """
+    try:
+        return vector_sources(run)
+    except InputError as error:
+        raise InputError(
+            f"words that only this test set has need the vectors they would have had at home: {error}"
+        ) from error
+
+
+def vectors_of(
+    run: Run, dimension: int, words: list[str], new: tuple[list[str], np.ndarray], sources: list[VectorFile]
+) -> np.ndarray:
+    """(V', E) float32 vectors of the V' new words: those they would have had at home, where no one learns them either.
+
+    Args:
+        dimension: E at home.
+        words: V words that are not new.
+        new: the words and their (V',) counts.
+        sources: files of word vectors; none where all are random.
+
+    Raises:
+        InputError: the files' vectors have another E than those at home.
+    """
+    settings, (added, counts) = run.config.recipe.tokens, new
+    if not added:
+        return np.empty((0, dimension), dtype=np.float32)
+    if not sources:
+        return random_vectors(len(words) + len(added), dimension)[len(words) :]  # a longer draw begins as a shorter one
+    listed = [*SPECIAL, *added]
+    tables = [read_rows(source, wanted_words(listed), "infer") for source in sources]
+    # Another seed than at home: a word without a vector must not get that of another such word.
+    seed, of_all = len(tables), np.concatenate([np.zeros(len(SPECIAL), dtype=np.int64), counts])
+    vectors, coverage = build_vectors(listed, of_all, tables, settings.combine, seed)
+    if vectors.shape[1] != dimension:
+        raise InputError(
+            f"recipe.tokens.vectors = {settings.vectors}: {', '.join(map(str, sources))}: vectors of "
+            f"{vectors.shape[1]} numbers where the weights were trained with {dimension}; put the same files there"
+        )
+    found, exact = (round(share * len(added)) for share in (coverage.words, coverage.exact_words))
+    say("infer", f"of the new words {found:,} have vectors in the files ({exact:,} as written), others get random ones")
+    return vectors[len(SPECIAL) :]

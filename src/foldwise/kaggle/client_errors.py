@@ -1,0 +1,109 @@
+"""What the client's words mean: one line for each error, with the fix.
+
+The client ends with exit code 1 after most errors and says why in one of three ways: the HTTP status, the service's own
+sentence without a status, or a traceback. After some errors it ends with 0; whoever calls such a command looks at its
+words as well.
+"""
+
+import re
+import sys
+
+from foldwise.errors import InputError, RunError
+from foldwise.kaggle import credentials
+
+INSTALL = f"{sys.executable} -m pip install kaggle==2.2.4 six"  # into the Python that runs this
+STATUS = re.compile(r"\b([45]\d\d) (?:Client|Server) Error")
+# Sentences of the client and of the service, and the status that they stand for; the first that fits counts.
+SENTENCES = (
+    (401, r"Authentication required to call|unauthenticated|unauthorized"),
+    (403, r"accept\b.{0,60}\brules|permission '[\w.]+' (?:was )?denied|^forbidden"),
+    (404, r"^(?:\w+ ){0,2}not found\b(?!:)|could not find"),
+    (429, r"too many requests|rate limit"),
+    (500, r"internal (?:server )?error|service unavailable|bad gateway"),
+)
+CUT_OFF = re.compile(
+    r"IncompleteRead|does not match expected size|Download failed after|Connection broken|Read timed out"
+)
+OFFLINE = re.compile(
+    r"Failed to establish a new connection|Failed to resolve|Max retries exceeded|Unable to connect|"
+    r"Network is unreachable|ConnectionError|Connection aborted|RemoteDisconnected|ConnectTimeout"
+)
+
+
+def rules_of(slug: str) -> str:
+    """The page where a contest's rules are accepted."""
+    return f"https://www.kaggle.com/competitions/{slug}/rules"
+
+
+def explain(output: str, slug: str, kernel: str = "") -> Exception:
+    """The error that made the client fail.
+
+    Args:
+        output: all that the client wrote.
+        slug: the contest.
+        kernel: owner/name, where the command was about a kernel.
+    """
+    if "No module named" in output:
+        return InputError(f"the kaggle client lacks a package: {last_line(output)}; run `{INSTALL}`")
+    if kernel and f"Cannot access kernel '{kernel}'" in output:
+        return no_kernel(kernel)
+    if "No space left" in output:
+        return RunError("the disk is full; make room and run the same command again")
+    if CUT_OFF.search(output):
+        return RunError("the transfer was cut off; run the same command again, it goes on where it stopped")
+    status = status_of(output)
+    if status:
+        return by_status(status, output, slug, kernel)
+    if OFFLINE.search(output):
+        return RunError(
+            "kaggle.com cannot be reached; check the network (and the proxy) and run the same command again"
+        )
+    return RunError(f"the kaggle client failed: {last_line(output) or 'it said nothing'}")
+
+
+def status_of(output: str) -> int:
+    """The HTTP status that the client met, 0 where its words show none."""
+    found = STATUS.findall(output)
+    if found:
+        return int(found[-1])
+    return next((status for status, words in SENTENCES if re.search(words, output, re.IGNORECASE | re.MULTILINE)), 0)
+
+
+def by_status(status: int, output: str, slug: str, kernel: str) -> Exception:
+    """The error for an HTTP status."""
+    if status == 401 and not credentials.are_there():
+        return InputError(f"no Kaggle credentials: {credentials.HOW}")
+    if status == 401:
+        return InputError(f"Kaggle refuses the credentials (401), which may have expired: {credentials.HOW}")
+    if status == 403:
+        return InputError(
+            f"Kaggle refuses access to {kernel or slug} (403): join the contest and accept its rules at "
+            f"{rules_of(slug)}, then run the same command again"
+        )
+    if status == 404:
+        return no_kernel(kernel) if kernel else no_contest(slug)
+    if status == 429:
+        return RunError("Kaggle counts too many requests (429); wait some minutes and run the same command again")
+    if status >= 500:
+        return RunError(f"Kaggle has an error of its own ({status}); run the same command again later")
+    return RunError(f"Kaggle refuses the request ({status}): {last_line(output)}")
+
+
+def no_kernel(kernel: str) -> InputError:
+    """The kernel does not exist, or belongs to somebody else."""
+    return InputError(
+        f"Kaggle has no kernel {kernel} that these credentials may see; push it first, or fix the id in "
+        "kernel-metadata.json: your user name, a slash, the kernel's name"
+    )
+
+
+def no_contest(slug: str) -> InputError:
+    """The contest does not exist."""
+    return InputError(
+        f"Kaggle has no contest {slug!r} (404); give the last part of its address: kaggle.com/competitions/SLUG"
+    )
+
+
+def last_line(output: str) -> str:
+    """The last line that is not empty: of a traceback the exception, of a message its end."""
+    return next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")

@@ -1,0 +1,111 @@
+"""Download a contest's files. What lies in input/SLUG/ is whole: it was fetched beside it, checked, and moved over."""
+
+import shutil
+from pathlib import Path
+
+from foldwise.console import say, warn
+from foldwise.errors import InputError, RunError
+from foldwise.files import read_json, write_json
+from foldwise.kaggle.client import PATIENCE, run_client
+from foldwise.kaggle.unpack import unpack
+
+RECORD = ".download.json"  # names and sizes of the files that a download put there
+PARTIAL = ".kaggle-partial"  # beside a file that the client has not finished
+
+
+def store_of(folder: Path) -> Path:
+    """Where the archive is kept until it is whole: a second call goes on where the first was cut off."""
+    return folder.with_name(f".{folder.name}.download")
+
+
+def arguments(slug: str, folder: Path) -> list[str]:
+    """The client's command."""
+    return ["competitions", "download", slug, "-p", str(store_of(folder))]
+
+
+def download(slug: str, folder: Path, force: bool = False, patience: float = PATIENCE) -> None:
+    """Fetch all files of contest `slug` into `folder`, unpacked.
+
+    Args:
+        slug: the last part of the contest's address.
+        folder: input/SLUG; files of the user's own in it stay.
+        force: fetch anew what is there, and replace files that no download put there.
+        patience: seconds of silence after which it is given up.
+
+    Raises:
+        InputError: credentials, rules, an unknown contest, or files of the user's own in the way.
+        RunError: network, service, or an archive that is not as it should be.
+    """
+    if not force and is_complete(folder):
+        say("download", f"kept: {folder} has all files of the last download; --force fetches them anew")
+        return
+    store = store_of(folder)
+    if force:
+        shutil.rmtree(store, ignore_errors=True)
+    store.mkdir(parents=True, exist_ok=True)
+    run_client(arguments(slug, folder), slug, patience=patience)
+    fetched = fetched_file(store)
+    unpacked = store / "unpacked"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    unpacked.mkdir()
+    if fetched.suffix == ".zip":
+        try:
+            names = unpack(fetched, unpacked)
+        except RunError:
+            shutil.rmtree(store)
+            raise
+    else:  # a contest of one file
+        names = [Path(fetched.rename(unpacked / fetched.name).name)]
+    move(unpacked, names, folder, force)
+    shutil.rmtree(store)
+    tell(folder, names)
+
+
+def is_complete(folder: Path) -> bool:
+    """True if every file of the last download is there in its full size."""
+    sizes = read_json(folder / RECORD)
+    return bool(sizes) and all(
+        (folder / name).is_file() and (folder / name).stat().st_size == size for name, size in sizes.items()
+    )
+
+
+def fetched_file(store: Path) -> Path:
+    """The one file that the client fetched.
+
+    Raises:
+        RunError: none, or one that it has not finished.
+    """
+    found = [path for path in store.iterdir() if path.is_file()]
+    whole = [path for path in found if path.suffix != PARTIAL]
+    if len(whole) != 1 or len(found) != 1:
+        raise RunError("the download did not end; run the same command again, it goes on where it stopped")
+    return whole[0]
+
+
+def move(unpacked: Path, names: list[Path], folder: Path, force: bool) -> None:
+    """Move whole files to their place, after noting which: a call after a kill knows them for its own.
+
+    Raises:
+        InputError: files that no download put there are in the way.
+    """
+    known = read_json(folder / RECORD) or {}
+    foreign = [str(name) for name in names if (folder / name).exists() and str(name) not in known]
+    if foreign and not force:
+        raise InputError(
+            f"{folder}: {', '.join(foreign[:5])}{' …' * (len(foreign) > 5)} already there, and not from a download; "
+            "move them away, or replace them with --force"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / RECORD, {name.as_posix(): (unpacked / name).stat().st_size for name in names})
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (unpacked / name).replace(folder / name)
+
+
+def tell(folder: Path, names: list[Path]) -> None:
+    """Say what came."""
+    for name in names:
+        say("download", f"{folder / name}: {(folder / name).stat().st_size:,} bytes")
+    packed = [str(name) for name in names if name.suffix in (".7z", ".rar")]
+    if packed:
+        warn(f"{folder}: {', '.join(packed)} stays packed; unpack it by hand, then `./run.sh init {folder.name}`")

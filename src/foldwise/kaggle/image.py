@@ -1,0 +1,96 @@
+"""Whether the code that a recipe names is there in a kernel: packed with it, or in Kaggle's image."""
+
+import ast
+import importlib.util
+import sys
+from pathlib import Path
+
+from foldwise.config import LINEAR
+from foldwise.console import warn
+from foldwise.errors import InputError
+from foldwise.paths import REPOSITORY
+from foldwise.plugins import is_own
+from foldwise.run import Run
+
+# Of Kaggle's image, beside the standard library.
+IMAGE = {
+    *("torch", "numpy", "scipy", "sklearn", "pandas", "tokenizers", "safetensors", "pydantic", "typer", "rich", "tqdm"),
+    *("matplotlib", "pyarrow", "torchvision", "transformers"),
+    *sys.stdlib_module_names,
+    "foldwise",
+}
+DEFAULT_OPTIMIZER = "AdamW"
+
+
+def check_modules(run: Run, mode: str) -> None:
+    """Hold the recipes of the ensemble's members against what a kernel has.
+
+    Args:
+        mode: "infer" needs the models alone.
+
+    Raises:
+        InputError: naming the field, and the fix.
+    """
+    recipes = [run.config.recipe.of_member(member) for member in run.config.recipe.ensemble_members]
+    for recipe in recipes:
+        if recipe.model.name == LINEAR:
+            continue
+        named = {"recipe.model.name": recipe.model.name}
+        if mode == "train":
+            named |= {"recipe.training.loss": recipe.training.loss}
+            named |= {"recipe.training.optimizer": recipe.training.optimizer}
+            check_optimizer(recipe.training.optimizer)
+        for key, spec in named.items():
+            if is_own(spec):
+                check_module(key, spec)
+
+
+def check_optimizer(name: str) -> None:
+    """Refuse a class of an extra package."""
+    if is_own(name) or name == DEFAULT_OPTIMIZER:
+        return
+    from foldwise.training.optimizers import EXTRA, find_optimizer  # loads torch, which the default needs not
+
+    if not find_optimizer(name).__module__.startswith("torch."):
+        raise InputError(
+            f"recipe.training.optimizer = {name!r}: it is of {EXTRA}, which Kaggle's image does not have; take one of "
+            f'torch.optim, or copy the class into a module of src/ and name it "module:{name}"'
+        )
+
+
+def check_module(key: str, spec: str) -> None:
+    """A module lies in src/, from where it is packed, or in the image; what it imports too, as far as that is seen."""
+    top = spec.partition(":")[0].partition(".")[0]
+    file = packed_file(top)
+    if file is None:
+        if top not in IMAGE:
+            raise InputError(
+                f"{key} = {spec!r}: the module {top} is neither in {REPOSITORY / 'src'} nor in Kaggle's image; "
+                "copy it into src/, from where it is packed"
+            )
+        return
+    files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+    imported = set().union(*(imports_of(path) for path in files))
+    if lacking := sorted(name for name in imported if name not in IMAGE and packed_file(name) is None):
+        warn(f"{key} = {spec!r}: it imports {', '.join(lacking)}, which Kaggle's image may not have")
+
+
+def packed_file(top: str) -> Path | None:
+    """The file of a module or package of src/, None of any other."""
+    try:
+        found = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    file = Path(found.origin).resolve() if found and found.has_location and found.origin else None
+    return file if file and file.is_relative_to((REPOSITORY / "src").resolve()) else None
+
+
+def imports_of(path: Path) -> set[str]:
+    """The packages that a file imports anywhere in it; its own ones aside."""
+    try:
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    except SyntaxError:
+        return set()  # loading it says so better
+    names = [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level]
+    return {name.partition(".")[0] for name in names}

@@ -1,0 +1,164 @@
+"""What a built kernel is: `foldwise.kaggle.script` fills in the settings, the files and this text, and nothing else."""
+
+import base64
+import hashlib
+import lzma
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+# The contest, and what `python -m foldwise` is asked for; folders are added below.
+SLUG = ""
+STAGE = ""
+SETTINGS: list[str] = []
+# Kaggle datasets that must be among the kernel's inputs, and the hash of the trained model in the first of them.
+DATASETS: list[str] = []
+MODEL_SHA256 = ""
+
+
+class KernelError(Exception):
+    """What is wrong with where the kernel runs, or with this file."""
+
+
+def find_input() -> Path:
+    """The folder with the kernel's inputs: beside the working folder as on Kaggle, or Kaggle's own."""
+    for folder in (Path.cwd().parent / "input", Path("/kaggle/input")):
+        if folder.is_dir():
+            return folder
+    raise KernelError(
+        f"no folder {Path.cwd().parent / 'input'} and no /kaggle/input; add the contest {SLUG} to the inputs"
+    )
+
+
+def check_mounts(inputs: Path) -> None:
+    """The contest and the datasets are there, in the new layout of the mounts or the older one."""
+    if not any(folder.is_dir() for folder in (inputs / "competitions" / SLUG, inputs / SLUG)):
+        raise KernelError(f"the contest {SLUG} is not in {inputs}; join it on Kaggle and add it to the kernel's inputs")
+    for dataset in DATASETS:
+        find_dataset(inputs, dataset)
+
+
+def find_dataset(inputs: Path, dataset: str) -> Path:
+    """The folder of owner/name."""
+    for folder in (inputs / "datasets" / dataset, inputs / dataset.rpartition("/")[2]):
+        if folder.is_dir():
+            return folder
+    raise KernelError(f"the dataset {dataset} is not in {inputs}; upload it and add it to the kernel's inputs")
+
+
+def find_model(inputs: Path) -> Path:
+    """The folder of the trained model, which must be the one this kernel was built for."""
+    folder = find_dataset(inputs, DATASETS[0])
+    manifest = folder / "model.json"
+    if not manifest.is_file() or hashlib.sha256(manifest.read_bytes()).hexdigest() != MODEL_SHA256:
+        raise KernelError(
+            f"{manifest}: not the model this kernel was built with, but another version of the dataset {DATASETS[0]}; "
+            "upload the one that was built with it, or take that version among the kernel's inputs"
+        )
+    return folder
+
+
+def unpack(folder: Path) -> None:
+    """Write the files of the payload into a folder, each checked by its hash."""
+    try:
+        packed = base64.b85decode("".join(PAYLOAD.split()))
+        content = lzma.decompress(packed) if hashlib.sha256(packed).hexdigest() == PAYLOAD_SHA256 else b""
+    except (ValueError, lzma.LZMAError):
+        content = b""
+    if not content:
+        raise KernelError("the payload of this kernel is damaged; build it anew with the command at its top")
+    start = 0
+    for name, (size, sha256) in FILES.items():
+        part, start = content[start : start + size], start + size
+        path = (folder / name).resolve()
+        if hashlib.sha256(part).hexdigest() != sha256 or not path.is_relative_to(folder.resolve()):
+            raise KernelError(f"{name}: not what was packed; build this kernel anew with the command at its top")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(part)
+
+
+def unpack_apart() -> Path:
+    """Unpack into a new folder outside the working folder, of which Kaggle keeps every file."""
+    scratch = next((folder for folder in (Path.cwd().parent / "temp", Path("/kaggle/temp")) if folder.is_dir()), None)
+    folder = Path(tempfile.mkdtemp(prefix="foldwise-", dir=scratch))
+    try:
+        unpack(folder)
+    except KernelError:
+        shutil.rmtree(folder)
+        raise
+    return folder
+
+
+def command_of(inputs: Path, unpacked: Path) -> list[str]:
+    """The command line that does the work: results go to the working folder."""
+    working = Path.cwd()
+    packed = ["--weights", str(find_model(inputs))] if MODEL_SHA256 else ["--folds", str(unpacked / "folds")]
+    folders = ["--input", str(inputs), "--output", str(working), "--submission", str(working / "submission.csv")]
+    return [sys.executable, "-m", "foldwise", STAGE, "-c", SLUG, *SETTINGS, *packed, *folders]
+
+
+def environment_of(unpacked: Path) -> dict[str, str]:
+    """The environment in which Python finds the unpacked package first."""
+    paths = [str(unpacked / "src"), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
+
+
+def is_rerun() -> bool:
+    """True where Kaggle runs this on the hidden test set: nobody sees anything of it but the score."""
+    return bool(os.environ.get("KAGGLE_IS_COMPETITION_RERUN"))
+
+
+def when_written() -> int:
+    """The time of submission.csv, 0 where there is none."""
+    submission = Path.cwd() / "submission.csv"
+    return submission.stat().st_mtime_ns if submission.is_file() else 0
+
+
+def finish(code: int, before: int) -> int:
+    """The submission is there, and what only a later run at home would use is not kept.
+
+    `code` is how the run ended, `before` is `when_written` before it; → the exit code of the kernel. On the rerun a
+    score is better than none: there a run that failed after it had written a submission counts as done.
+    """
+    shutil.rmtree(Path.cwd() / ".vectors", ignore_errors=True)
+    submission = Path.cwd() / "submission.csv"
+    if code and not (is_rerun() and when_written() not in (0, before)):
+        return code
+    if code:
+        print("the run failed, see above; the submission of the folds that were finished stands", flush=True)
+    elif not submission.is_file():
+        raise KernelError(f"{submission} is missing, though the run ended well")
+    print(f"submission: {submission}, {submission.stat().st_size:,} bytes", flush=True)
+    return 0
+
+
+def main() -> int:
+    """Unpack, run, check; → the exit code: 0 done, 1 an error of the run, 2 an error of the inputs or of this file."""
+    unpacked, before = None, when_written()
+    try:
+        inputs = find_input()
+        check_mounts(inputs)
+        unpacked = unpack_apart()
+        done = subprocess.run(command_of(inputs, unpacked), env=environment_of(unpacked), check=False)
+        return finish(done.returncode, before)
+    except KernelError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    finally:
+        if unpacked:
+            shutil.rmtree(unpacked, ignore_errors=True)
+
+
+# What is packed: path, bytes and sha256 of each file, in the order in which they stand in the payload.
+FILES: dict[str, tuple[int, str]] = {}
+PAYLOAD_SHA256 = ""
+PAYLOAD = """
+"""
+
+if __name__ == "__main__":
+    code = main()
+    if code:
+        sys.exit(code)

@@ -1,0 +1,1 @@
+"""What can be a member of an ensemble, behind one interface."""

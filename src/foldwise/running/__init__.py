@@ -1,0 +1,1 @@
+"""Many folds: what one job does, where jobs run, and how many run side by side."""

@@ -1,0 +1,148 @@
+"""How many folds train side by side, with how many threads, and on which GPU each.
+
+The number of threads follows from the machine and the fold file, never from how many folds a call asks for: the last
+bits of a result depend on it, and fold 3 alone must give the bytes that it gives among the others.
+"""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from foldwise.config import Recipe
+from foldwise.running.local import nothing_to_prepare
+from foldwise.training.fold import build_trainer, use_repeatable_algorithms
+from foldwise.training.fold_data import FoldData, Scale, build_source
+from foldwise.training.loop import PREDICT_TOKENS, predict
+from foldwise.training.precision import Runtime
+
+# Below so many tokens, over all epochs and folds, starting processes takes longer than it saves.
+WORTH_PROCESSES = 500_000
+CONTEXT = 700 << 20  # bytes of GPU memory that a process needs before its first tensor
+USABLE = 0.9  # of the GPU's free memory
+STEPS = 20  # of the probe
+# The same for tokens that are only predicted, which goes several times as fast as training, and on a GPU by far.
+WORTH_PREDICTING = {"cpu": 1_000_000, "cuda": 20_000_000}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Worker processes, the threads of each, and what each does before its first job."""
+
+    workers: int
+    threads: int
+    prepare: Callable[[int], None] = nothing_to_prepare
+
+
+def count_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_per_fold(folds: int) -> int:
+    """Threads of one fold: all cores shared out among the folds of the fold file.
+
+    Two LSTMs of one thread each are faster than one of two threads: a step of a recurrent net is too small to share.
+    """
+    return max(1, count_cores() // folds)
+
+
+def place_on_cpu(folds: int, tokens: int) -> Placement:
+    """As many folds at once as the cores have threads for.
+
+    Args:
+        folds: of the fold file.
+        tokens: to be trained on, over all epochs and folds.
+    """
+    threads = threads_per_fold(folds)
+    return Placement(1 if tokens < WORTH_PROCESSES else max(1, count_cores() // threads), threads)
+
+
+def place_on_gpus(data: FoldData, recipes: Sequence[Recipe], runtime: Runtime, tokens: int) -> Placement:
+    """As many folds at once as memory and time of the GPUs allow, dealt to the GPUs, all taken as alike, in turn.
+
+    The kernels of a small LSTM leave gaps in which the host prepares the next ones; other folds fill them. How much one
+    fold takes is measured by training it a few steps on the longest rows.
+
+    Args:
+        recipes: of the members to train; the largest counts.
+        tokens: to be trained on, over all epochs and folds.
+    """
+    gpus = torch.cuda.device_count()
+    if tokens < WORTH_PROCESSES:
+        return Placement(1, runtime.threads, partial(choose_gpu, gpus=gpus))
+    probes = [probe(data, recipe, runtime) for recipe in recipes]
+    needed, busy = max(size for size, _ in probes), max(share for _, share in probes)
+    torch.cuda.empty_cache()  # what the probes took is the workers' now
+    free = torch.cuda.mem_get_info()[0]
+    workers = gpus * folds_at_once(free, needed, busy)
+    return Placement(min(workers, max(gpus, count_cores())), runtime.threads, partial(choose_gpu, gpus=gpus))
+
+
+def place_prediction(device: torch.device, threads: int, tokens: int) -> Placement:
+    """Trained folds that predict side by side: one on each GPU, or as many as the cores have threads for.
+
+    Args:
+        threads: of one fold.
+        tokens: to be predicted, over all folds.
+    """
+    gpus = torch.cuda.device_count() if device.type == "cuda" else 0
+    workers = gpus or max(1, count_cores() // threads)
+    prepare = partial(choose_gpu, gpus=gpus) if gpus else nothing_to_prepare
+    return Placement(workers if tokens >= WORTH_PREDICTING[device.type] else 1, threads, prepare)
+
+
+def folds_at_once(free: int, needed: int, busy: float) -> int:
+    """Folds that one GPU trains at once, at least 1.
+
+    Args:
+        free: bytes of its memory.
+        needed: bytes that a fold takes.
+        busy: share of the time in which one fold alone keeps it busy.
+
+    >>> folds_at_once(15 << 30, 2 << 30, 0.3), folds_at_once(3 << 30, 2 << 30, 0.3), folds_at_once(80 << 30, 1, 0.9)
+    (3, 1, 1)
+    """
+    return max(1, min(int(USABLE * free // needed), int(1 / max(busy, 0.01))))
+
+
+def choose_gpu(slot: int, gpus: int) -> None:
+    """Make the GPU of worker `slot` its process's own."""
+    torch.cuda.set_device(slot % gpus)
+
+
+def probe(data: FoldData, recipe: Recipe, runtime: Runtime) -> tuple[int, float]:
+    """Bytes of GPU memory that a fold takes, and the share of the time in which it keeps the GPU busy."""
+    use_repeatable_algorithms()
+    rows = np.arange(len(data.folds))
+    trainer = build_trainer(data, recipe, 0, 3 * STEPS, runtime, rows)
+    trainer.model.train()
+    source = build_source(data, rows, Scale.of(data.targets.task, data.targets.y, rows), runtime)
+    longest = (-data.store.lengths[: len(data.folds)]).argsort()
+    size = recipe.batches.size
+    if recipe.batches.tokens:
+        size = max(1, recipe.batches.tokens // max(int(data.store.lengths[longest[0]]), 1))
+    plan = [longest[:size]] * STEPS
+
+    def train() -> float:
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        for batch in source.batches(plan):
+            trainer.step(batch)
+        torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    train()
+    seconds = train()
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        train()
+    with trainer.averages.applied():
+        predict(trainer.model, source, longest[: PREDICT_TOKENS // 8], runtime)
+    kernels = sum(event.self_device_time_total for event in profiler.key_averages()) / 1e6
+    needed = torch.cuda.max_memory_reserved() + CONTEXT
+    return needed, kernels / seconds if kernels else 1.0  # no kernel seen: the profiler does not work here

@@ -1,0 +1,1 @@
+"""Extension: `--time-budget`, which trains as many folds and members as fit."""

@@ -1,0 +1,76 @@
+"""Submissions on the way: under a time budget there is a valid one from the first finished fold on.
+
+Beside the submission lies a record of how many models it was made of and for which sample, so that neither a later run
+nor one after a kill replaces it by a poorer one, or takes one for valid that was made for another test set.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foldwise.console import say
+from foldwise.ensembling.blend import combine, count_models, finished_folds, most_models, submission_of
+from foldwise.ensembling.submission import write_submission
+from foldwise.files import hash_of, read_json, write_json
+from foldwise.run import Run
+from foldwise.stages.train import read_predictions
+from foldwise.time_budget.budget import Clock
+
+
+class Submissions:
+    """The submission of a run under a time budget: there from the first finished fold on, and never a poorer one.
+
+    Args:
+        fold_of_row: (N,) fold of each training row.
+    """
+
+    def __init__(self, run: Run, fold_of_row: np.ndarray) -> None:
+        self.run, self.fold_of_row = run, fold_of_row
+        self.read: dict[Path, np.ndarray] = {}
+        self.models = models_of_submission(run)
+
+    def update(self) -> float:
+        """Replace the submission if the finished folds make one of more models; seconds that this took."""
+        start = Clock.now()
+        records = most_models(finished_folds(self.run)[0])
+        if (models := count_models(records)) > self.models:
+            blend = combine(self.run, self.fold_of_row, records, self.predictions)
+            write_submission(self.run.paths.submission, submission_of(self.run, blend)[1])
+            record_submission(self.run, models)
+            self.models = models
+            noun = "models" if models > 1 else "model"
+            say("ensemble", f"{self.run.paths.submission.name} is there, of {models} {noun} so far")
+        return Clock.now() - start
+
+    def predictions(self, path: Path, ids: list[str]) -> np.ndarray:
+        """`read_predictions`, each file once."""
+        if path not in self.read:
+            self.read[path] = read_predictions(path, ids)
+        return self.read[path]
+
+
+def form_of(run: Run) -> dict[str, Any]:
+    """What a submission must fit to be valid."""
+    config = run.config
+    return {
+        "sample": hash_of(run.paths.table("sample_submission")),
+        "competition": config.competition.model_dump(include={"task", "metric"}),
+        "kind": config.submission.kind,
+        "columns": config.columns.model_dump(include={"id", "target"}),
+    }
+
+
+def record_submission(run: Run, models: int) -> None:
+    """Remember what the submission that was just written was made of."""
+    content = {"submission": hash_of(run.paths.submission), "models": models, "form": form_of(run)}
+    write_json(run.paths.output / "submission.json", content)
+
+
+def models_of_submission(run: Run) -> int:
+    """How many models the submission that is there was made of; 0 if there is no valid one of this competition."""
+    record = read_json(run.paths.output / "submission.json")
+    if record is None or not run.paths.submission.is_file():
+        return 0
+    same = record["submission"] == hash_of(run.paths.submission) and record["form"] == form_of(run)
+    return int(record["models"]) if same else 0

@@ -1,0 +1,281 @@
+"""What `kernel build` writes: names and sources, what is packed and what is not, sizes, and the same bytes each time."""
+
+import base64
+import hashlib
+import json
+import lzma
+import random
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slugify import slugify
+
+from conftest import REPOSITORY, command
+from foldwise.cli import main
+from foldwise.errors import InputError
+from foldwise.kaggle import build as kernel_build
+from foldwise.kaggle import credentials
+from foldwise.kaggle import image as kernel_modules
+from foldwise.kaggle.naming import kernel_name, short_name, title_of
+from foldwise.kaggle.payload import LIMIT, Part, check_size, pack
+from kaggle_service.fixtures import SECRET
+
+SLUG = "twin-binary"
+
+
+@pytest.fixture
+def build(cli_here, workspace, monkeypatch):
+    """Build a kernel of twin-binary; → the folder of the output, or what a failed call wrote."""
+    monkeypatch.setenv("HOME", str(workspace / "home"))
+    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*options: str, code: int = 0, slug: str = SLUG):
+        user = () if "--user" in options or "nobody" in options else ("--user", "ada")
+        given = [option for option in options if option != "nobody"]
+        done = cli_here("kernel", "build", "-c", slug, *user, *given, code=code)
+        return done.stderr if code else workspace / "output" / slug
+
+    return run
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch) -> Path:
+    """A checkout whose src/ has room for modules of one's own."""
+    root = tmp_path / "checkout"
+    shutil.copytree(REPOSITORY / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for module in (kernel_build, kernel_modules):
+        monkeypatch.setattr(module, "REPOSITORY", root)
+    monkeypatch.syspath_prepend(str(root / "src"))
+    return root
+
+
+def constants_of(script: Path) -> dict:
+    namespace: dict = {"__name__": "script"}
+    exec(compile(script.read_text(encoding="utf-8"), script, "exec"), namespace)
+    return namespace
+
+
+def contents_of(script: Path) -> dict[str, bytes]:
+    """The packed files, read without the script's own functions."""
+    values, start, found = constants_of(script), 0, {}
+    content = lzma.decompress(base64.b85decode(values["PAYLOAD"].replace("\n", "")))
+    for name, (size, sha256) in values["FILES"].items():
+        found[name], start = content[start : start + size], start + size
+        assert hashlib.sha256(found[name]).hexdigest() == sha256
+    assert start == len(content)
+    return found
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_packed_and_the_metadata(build, workspace):
+    output = build("--set", "training.epochs=1", "--time-budget", "2h")
+    found = contents_of(output / "kernel" / "kernel.py")
+    source = {f"src/{path.relative_to(REPOSITORY / 'src').as_posix()}" for path in (REPOSITORY / "src").rglob("*.py")}
+    source |= {f"src/foldwise/competitions/{path.name}" for path in (REPOSITORY / "src").rglob("*.toml")}
+    assert found.keys() == {*source, f"input/{SLUG}/competition.toml", f"folds/{SLUG}.packed.json"}
+    assert found[f"input/{SLUG}/competition.toml"] == (workspace / "input" / SLUG / "competition.toml").read_bytes()
+    assert found["src/foldwise/cli.py"] == (REPOSITORY / "src" / "foldwise" / "cli.py").read_bytes()
+    assert json.loads((output / "kernel" / "kernel-metadata.json").read_text()) == {
+        **{"id": "ada/foldwise-twin-binary", "title": "foldwise twin binary", "code_file": "kernel.py"},
+        **{"language": "python", "kernel_type": "script", "is_private": True, "enable_gpu": True},
+        **{"enable_internet": False, "machine_shape": "NvidiaTeslaT4", "competition_sources": [SLUG]},
+        **{"dataset_sources": [], "kernel_sources": [], "model_sources": []},
+    }
+    values = constants_of(output / "kernel" / "kernel.py")
+    assert values["SETTINGS"] == ["--set", "training.epochs=1", "--time-budget", "2h"]
+    assert "./run.sh kernel build -c twin-binary --train --user ada --set training.epochs=1" in values["__doc__"]
+    assert not (output / "kernel-dataset").exists()
+
+
+def test_the_same_input_gives_the_same_bytes_wherever_it_is_built(build, workspace, tmp_path, monkeypatch):
+    before = {form: contents(build(form) / "kernel") for form in ("--train", "--notebook")}
+    other = tmp_path / "another place"
+    for name in ("input", "folds"):
+        shutil.copytree(workspace / name, other / name)  # with other times
+    for form, expected in before.items():
+        line = command(other, "kernel", "build", "-c", SLUG, "--user", "ada", form)
+        monkeypatch.setattr(sys, "argv", ["foldwise", *line[3:]])
+        with pytest.raises(SystemExit, match="0"):
+            main()
+        assert contents(other / "output" / SLUG / "kernel") == expected
+        text = b"".join(expected.values())
+        assert str(workspace).encode() not in text
+        assert str(REPOSITORY).encode() not in text
+
+
+def test_credentials_are_never_packed(build, workspace):
+    folder = workspace / "home" / ".kaggle"
+    folder.mkdir(parents=True)
+    (folder / "access_token").write_text(SECRET)
+    (folder / "kaggle.json").write_text(json.dumps({"username": "grace", "key": SECRET}))
+    for form, name in (("--train", "kernel.py"), ("--notebook", "kernel.ipynb")):
+        output = build("nobody", form)
+        assert json.loads((output / "kernel" / "kernel-metadata.json").read_text())["id"].startswith("grace/")
+        assert {path.name for path in (output / "kernel").iterdir()} == {name, "kernel-metadata.json"}
+        for path in output.rglob("*"):
+            assert path.is_dir() or SECRET.encode() not in path.read_bytes()
+        if name == "kernel.py":
+            assert not any(SECRET.encode() in content for content in contents_of(output / "kernel" / name).values())
+
+
+def test_a_module_or_setting_that_holds_credentials_is_refused(build, checkout, workspace, monkeypatch):
+    monkeypatch.setenv("KAGGLE_KEY", SECRET)
+    (checkout / "src" / "mine.py").write_text(f"KEY = '{SECRET}'\n")
+    message = build(code=2)
+    assert "src/mine.py: holds your Kaggle credentials" in message
+    assert SECRET not in message
+    assert not (workspace / "output" / SLUG / "kernel").exists()
+    (checkout / "src" / "mine.py").unlink()
+    for form, name in (("--train", "kernel.py"), ("--notebook", "kernel.ipynb")):
+        message = build(form, "--set", f"members.{SECRET}.seed=1", code=2)
+        assert f"{name}: holds your Kaggle credentials" in message
+        assert SECRET not in message
+    assert not (workspace / "output" / SLUG / "kernel").exists()
+
+
+def test_the_users_name_comes_from_whatever_tells_it(build, workspace, monkeypatch):
+    folder = workspace / "home" / ".kaggle"
+    folder.mkdir(parents=True)
+    (folder / "access_token").write_text(SECRET)
+    message = build("nobody", code=2)
+    assert "the Kaggle user whose kernel this will be is not known: add --user NAME" in message
+    (folder / "credentials.json").write_text(json.dumps({"username": "joan", "refresh_token": SECRET}))
+    assert credentials.user_name() == "joan"
+    monkeypatch.setenv("KAGGLE_USERNAME", "mary")
+    assert credentials.user_name() == "mary"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--train", "--infer"], "--train and --infer: a kernel does one of them"),
+        (["--infer", "--time-budget", "2h"], "--time-budget is for --train"),
+        (["--time-budget", "soon"], "--time-budget 'soon': give a length of time"),
+        (["--time-budget", "13h"], "--time-budget 13h: Kaggle ends a kernel after 12 h"),
+        (["--infer"], "no tokens yet; run"),
+        (["--user", "a/b"], "--user 'a/b': give the name that stands in the address"),
+        (["--name", "My Kernel"], "--name 'My Kernel': a kernel's name has 6 to 50 small letters"),
+        (["--dataset", "glove"], "--dataset 'glove': write OWNER/NAME"),
+        (["--set", "tokens.vectors=no-such"], "recipe.tokens.vectors = 'no-such': no no-such.txt"),
+        (["--set", "training.loss=no_such:loss"], "the module no_such is neither in"),
+        (["--set", "training.optimizer=pytest:Lion"], "the module pytest is neither in"),
+        (["--set", "training.optimizer=Lion"], "it is of pytorch_optimizer, which Kaggle's image does not have"),
+        (["--set", "training.optimizer=AdamWW"], "no such optimizer; did you mean AdamW"),
+    ],
+)
+def test_faults_come_before_anything_is_written(build, workspace, options, expected):
+    assert expected in build(*options, code=2)
+    assert not (workspace / "output" / SLUG / "kernel").exists()
+    assert not (workspace / "output" / SLUG / "kernel-dataset").exists()
+
+
+def test_a_kernel_without_nbformat_is_a_script(build, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nbformat", None)
+    assert "-m pip install nbformat==5.11.1`" in build("--notebook", code=2)
+
+
+def test_vectors_travel_flat_unless_kaggle_has_them(build, workspace):
+    folder = workspace / "input" / "embeddings"
+    folder.mkdir()
+    (folder / "plain.vec").write_text("the 1 2\n")
+    with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+        archive.writestr("deep/packed.txt", "the 3 4\n")
+    (workspace / "input" / SLUG / "contest.txt").write_text("the 5 6\n")
+    four = '["plain","packed","contest","glove-6b-100d-50k"]'
+    output = build("--set", f"tokens.vectors={four}", "--name", "my-kernel", "--accelerator", "none")
+    metadata = json.loads((output / "kernel" / "kernel-metadata.json").read_text())
+    assert (metadata["id"], metadata["enable_gpu"]) == ("ada/my-kernel", False)
+    assert "machine_shape" not in metadata
+    assert metadata["dataset_sources"] == ["ada/my-kernel-vectors"]
+    dataset = output / "kernel-dataset"
+    expected = {"title": "my kernel vectors", "id": "ada/my-kernel-vectors", "licenses": [{"name": "other"}]}
+    assert json.loads((dataset / "dataset-metadata.json").read_text()) == expected
+    glove = {"glove-6b-100d-50k.safetensors", "glove-6b-100d-50k.txt"}
+    assert {path.name for path in dataset.iterdir()} == {"dataset-metadata.json", "plain.vec", "packed.txt", *glove}
+    assert (dataset / "packed.txt").read_text() == "the 3 4\n"
+    assert (dataset / "plain.vec").samefile(folder / "plain.vec")
+
+    output = build("--set", f"tokens.vectors={four}", "--dataset", "ada/glove", "--dataset", "joan/more")
+    assert json.loads((output / "kernel" / "kernel-metadata.json").read_text())["dataset_sources"] == [
+        "ada/glove",
+        "joan/more",
+    ]
+    assert not dataset.exists()
+
+
+def test_modules_of_ones_own_are_packed(cli_here, build, checkout):
+    package = checkout / "src" / "mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("try:\n    import no_such_library\nexcept ImportError:\n    pass\n")
+    (package / "parts.py").write_text(
+        "import torch\nimport apart\n\ndef mse(logits, targets):\n    return ((logits - targets) ** 2).mean(dim=1)\n"
+    )
+    (checkout / "src" / "apart.py").write_text("")
+    (checkout / "src" / "notes.txt").write_text("not packed")
+    loss = ("--set", "training.loss=mine.parts:mse")
+    done = cli_here("kernel", "build", "-c", SLUG, "--user", "ada", *loss)
+    warning = "recipe.training.loss = 'mine.parts:mse': it imports no_such_library, which Kaggle's image may not have"
+    assert warning in done.stderr
+    found = contents_of(checkout.parent / "output" / SLUG / "kernel" / "kernel.py")
+    assert found["src/mine/parts.py"] == (package / "parts.py").read_bytes()
+    own = {name for name in found if not name.startswith(("src/foldwise/", "folds/", "input/"))}
+    assert own == {"src/apart.py", "src/mine/__init__.py", "src/mine/parts.py"}
+
+
+def test_a_script_that_is_too_large_says_what_weighs(build, checkout, workspace):
+    output = build()
+    before = contents(output)
+    noise = base64.b64encode(random.Random(0).randbytes(1_200_000)).decode()
+    (checkout / "src" / "table.py").write_text(f"TABLE = '{noise}'\n")
+    message = build(code=2)
+    assert "bytes, and Kaggle takes 1,000,000 at most:" in message
+    (line,) = [line for line in message.splitlines() if "own modules" in line]
+    assert int(line.split()[-1].replace(",", "")) > LIMIT
+    assert "move data out of the modules in src/ and delete those not used: src/table.py" in message
+    assert contents(output) == before
+
+
+def test_folds_of_a_million_rows_fit_and_a_byte_too_many_does_not():
+    rows = 50_000  # a twentieth of them, quickly packed
+    part = Part("folds", {"folds": "".join(random.Random(0).choices("01234", k=rows)).encode()})
+    assert 20 * part.weight < LIMIT / 2
+    check_size([part], LIMIT)
+    with pytest.raises(InputError, match="the kernel has 1,000,001 bytes"):
+        check_size([part], LIMIT + 1)
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(
+        st.dictionaries(st.text("abc/", min_size=1), st.binary(max_size=40), min_size=1, max_size=3),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_parts_packed_one_after_the_other_come_back_in_order(files):
+    parts = [Part(str(number), content) for number, content in enumerate(files)]
+    payload = pack(parts)
+    content = lzma.decompress(base64.b85decode("".join(payload.text.split())))
+    assert content == b"".join(part.files[name] for part in parts for name in sorted(part.files))
+    assert not set(payload.text) & set("\"'\\")
+
+
+@settings(max_examples=30)
+@given(slug=st.lists(st.text("abz019_", min_size=1, max_size=60), min_size=1, max_size=9).map("-".join))
+def test_titles_become_the_names_as_kaggle_makes_them(slug):
+    name = kernel_name(slug, None)
+    assert slugify(title_of(name)) == name
+    for suffix in ("-vectors", "-model"):
+        dataset = short_name(name, suffix)
+        assert slugify(title_of(dataset)) == dataset
+        assert 6 <= len(dataset) <= 50
+    assert 6 <= len(name) <= 50

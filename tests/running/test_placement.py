@@ -1,0 +1,88 @@
+"""Where folds train. GPUs are not needed here; the tests that need one are skipped without it."""
+
+import os
+
+import pytest
+import torch
+
+from foldwise.running import placement
+from foldwise.running.placement import (
+    folds_at_once,
+    place_on_cpu,
+    place_on_gpus,
+    place_prediction,
+    threads_per_fold,
+)
+from foldwise.training.precision import Runtime
+from training.test_fold import make_data, recipe
+
+
+@pytest.mark.parametrize(
+    ("cores", "folds", "threads", "workers"), [(2, 5, 1, 2), (4, 5, 1, 4), (16, 5, 3, 5), (1, 5, 1, 1), (8, 2, 4, 2)]
+)
+def test_threads_come_from_the_machine_and_the_fold_file(monkeypatch, cores, folds, threads, workers):
+    monkeypatch.setattr(placement, "count_cores", lambda: cores)
+    assert threads_per_fold(folds) == threads
+    found = place_on_cpu(folds, tokens=10**9)
+    assert (found.workers, found.threads) == (workers, threads)
+    few = place_on_cpu(folds, tokens=1000)  # too few to be worth a process, with the same threads: the same bytes
+    assert (few.workers, few.threads) == (1, threads)
+
+
+def test_cores_are_those_this_process_may_use():
+    if hasattr(os, "sched_getaffinity"):
+        assert placement.count_cores() == len(os.sched_getaffinity(0))
+
+
+def test_a_gpu_takes_as_many_folds_as_memory_and_time_allow():
+    gigabyte = 1 << 30
+    assert folds_at_once(15 * gigabyte, 2 * gigabyte, 0.2) == 5
+    assert folds_at_once(15 * gigabyte, 5 * gigabyte, 0.2) == 2
+    assert folds_at_once(15 * gigabyte, 2 * gigabyte, 0.6) == 1
+    assert folds_at_once(1 * gigabyte, 2 * gigabyte, 0.0) == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_the_probe_finds_memory_and_busy_share():
+    runtime = Runtime(torch.device("cuda"), "fp32", 1)
+    needed, busy = placement.probe(make_data(), recipe(), runtime)
+    assert placement.CONTEXT < needed < torch.cuda.get_device_properties(0).total_memory
+    assert 0 < busy <= 1.5
+    assert place_on_gpus(make_data(), [recipe()], runtime, 10**9).workers >= torch.cuda.device_count()
+
+
+def test_folds_are_dealt_to_all_gpus_by_the_largest_member(monkeypatch):
+    gigabyte = 1 << 30
+    found = {"small": (2 * gigabyte, 0.2), "large": (6 * gigabyte, 0.4)}
+    monkeypatch.setattr(placement, "probe", lambda _, recipe, __: found[recipe])
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (15 * gigabyte, 15 * gigabyte))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(placement, "count_cores", lambda: 16)
+    runtime = Runtime(torch.device("cuda"), "fp32", 3)
+    placed = place_on_gpus(make_data(), ["small", "large"], runtime, 10**9)
+    assert (placed.workers, placed.threads) == (4, 3)  # two on each
+    assert place_on_gpus(make_data(), ["small"], runtime, 10**9).workers == 10
+    assert place_on_gpus(make_data(), ["small"], runtime, 1000).workers == 1
+    for slot in range(4):
+        placed.prepare(slot)
+    assert chosen == [0, 1, 0, 1]
+
+
+def test_predictions_are_dealt_to_all_gpus_or_cores_if_there_are_many(monkeypatch):
+    monkeypatch.setattr(placement, "count_cores", lambda: 8)
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    for threads, workers in ((1, 8), (3, 2), (16, 1)):
+        placed = place_prediction(cpu, threads, 10**9)
+        assert (placed.workers, placed.threads) == (workers, threads)
+    assert place_prediction(cpu, 1, 1000).workers == 1
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    placed = place_prediction(cuda, 3, 10**9)
+    assert placed.workers == 2
+    assert place_prediction(cuda, 3, 1000).workers == 1
+    for slot in range(2):
+        placed.prepare(slot)
+    assert chosen == [0, 1]
