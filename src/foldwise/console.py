@@ -8,6 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from foldwise.events import Evaluated, Event, Finished, GivenUp, Started, Stepped
+
 QUIET_SECONDS = 60.0  # without a terminal, the longest silence of what runs
 
 
@@ -134,39 +136,39 @@ class FoldProgress:
         self.started: dict[int, float] = {}
         self.spoken: dict[int, float] = {}
 
-    def update(self, slot: int, name: str, event: dict[str, Any]) -> None:
+    def update(self, slot: int, name: str, event: Event) -> None:
         """Take in an event of the fold `name` that runs in worker `slot`."""
-        if event["event"] == "start":
-            shown = tqdm(total=event["steps"], desc=name, position=slot, leave=False, disable=None, bar_format=BAR)
-            self.bars[slot], self.steps[slot] = shown, 0
-            self.started[slot] = self.spoken[slot] = time.monotonic()
-        elif event["event"] == "steps":
-            self.bars[slot].update(event["steps"])
-            self.steps[slot] += event["steps"]
-            if self.bars[slot].disable and time.monotonic() - self.spoken[slot] > QUIET_SECONDS:
-                self.say_steps(slot, name)
-        elif event["event"] == "planned":
-            self.bars[slot].total = event["steps"]
-        elif event["event"] == "evaluation":
-            shown = self.bars[slot]
-            score = "nan" if event["score"] is None else f"{event['score']:.4f}"
-            place = f"epoch {event['epoch']:.2f} loss {event['loss']:.2f}"
-            text = f"{place} score {score} lr {event['learning_rate']:.0e}"
-            shown.set_postfix_str(text.replace("epoch", "ep"), refresh=False)
-            if shown.disable:
-                self.spoken[slot] = time.monotonic()
-                say("train", f"{name}: {text}{' best' if event['best'] else ''}")
-        elif event["event"] == "given up":
-            self.take_away(slot)
-            say("train", f"{name}: given up, there is no time for its epochs")
-        elif event["event"] == "done":
-            self.take_away(slot)
-            say(
-                "train",
-                f"{name}: {event['score']:.4f} at epoch {event['best_epoch']:.2f} of {event['epochs']:.2f}, "
-                f"{event['padding']:.1%} padding, {event['rows_per_second']:,.0f} rows/s, {duration(event['seconds'])}"
-                + ("" if event.get("written", True) else "; the one that is there was trained longer and stays"),
-            )
+        match event:
+            case Started():
+                shown = tqdm(total=event.steps, desc=name, position=slot, leave=False, disable=None, bar_format=BAR)
+                self.bars[slot], self.steps[slot] = shown, 0
+                self.started[slot] = self.spoken[slot] = time.monotonic()
+            case Stepped():
+                self.bars[slot].update(event.steps)
+                self.steps[slot] += event.steps
+                if self.bars[slot].disable and time.monotonic() - self.spoken[slot] > QUIET_SECONDS:
+                    self.say_steps(slot, name)
+            case Evaluated():
+                shown = self.bars[slot]
+                score = "nan" if event.score is None else f"{event.score:.4f}"
+                if event.loss is None:
+                    return
+                text = f"epoch {event.epoch:.2f} loss {event.loss:.2f} score {score} lr {event.learning_rate:.0e}"
+                shown.set_postfix_str(text.replace("epoch", "ep"), refresh=False)
+                if shown.disable:
+                    self.spoken[slot] = time.monotonic()
+                    say("train", f"{name}: {text}{' best' if event.best else ''}")
+            case GivenUp():
+                self.take_away(slot)
+                say("train", f"{name}: given up, there is no time for its epochs")
+            case Finished():
+                self.take_away(slot)
+                say(
+                    "train",
+                    f"{name}: {event.score:.4f} at epoch {event.best_epoch:.2f} of {event.epochs:.2f}, "
+                    f"{event.padding:.1%} padding, {event.rows_per_second:,.0f} rows/s, {duration(event.seconds)}"
+                    + ("" if event.written else "; the one that is there was trained longer and stays"),
+                )
 
     def take_away(self, slot: int) -> None:
         """Clear the bar of a fold that ended; tqdm leaves the cursor at its end where it is not the first one."""

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from foldwise.config import LINEAR, Recipe
 from foldwise.errors import InputError
 from foldwise.files import hash_of, read_json, sizes_of
+from foldwise.learners import learner_for
 from foldwise.plugins import is_own, source_hash
 from foldwise.run import Run
 from foldwise.vectors.cache import vector_hashes
@@ -86,27 +86,27 @@ def check_tokens(run: Run) -> str:
 
 def fold_inputs(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
     """What a trained fold depends on besides its number: when any of it changes, it is out of date."""
-    recipe = run.config.recipe.of_member(member)
-    parts: dict[str, Any] = {"seed": True, "batches": True, "model": True, "training": True}
-    if recipe.model.name == LINEAR:
-        parts = {"seed": True, "linear": True, "training": {"subgroup_weights"}}
+    learner = learner_for(run.config.recipe.of_member(member))
     return {
         "folds": hash_of(run.paths.folds),
         "tokens": tokens_hash,
         "targets": hash_of(run.paths.table("train")),
         "columns": run.config.columns.model_dump(include={"target", "auxiliary", "subgroups", "weight"}),
         "competition": run.config.competition.model_dump(include={"task", "metric", "soft_cut"}),
-        "recipe": recipe.model_dump(include=parts),
-        "own": own_code(recipe),
+        "recipe": learner.inputs(),
+        "own": {name: source_hash(name) for name in learner.own_parts().values() if is_own(name)},
     }
 
 
-def own_code(recipe: Recipe) -> dict[str, str]:
-    """Hashes of the modules that a recipe takes a loss, an optimizer or a model of its user's own from."""
-    if recipe.model.name == LINEAR:
-        return {}
-    named = (recipe.training.loss, recipe.training.optimizer, recipe.model.name)
-    return {name: source_hash(name) for name in named if is_own(name)}
+def submission_form(run: Run) -> dict[str, Any]:
+    """What a submission must fit to be valid: the sample's file, task and columns."""
+    config = run.config
+    return {
+        "sample": hash_of(run.paths.table("sample_submission")),
+        "competition": config.competition.model_dump(include={"task", "metric"}),
+        "kind": config.submission.kind,
+        "columns": config.columns.model_dump(include={"id", "target"}),
+    }
 
 
 def shortened(folder: Path) -> dict[str, Any]:

@@ -4,7 +4,9 @@ import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
+
+import numpy as np
 
 from foldwise.config import Config, Kind, Recipe, Task
 from foldwise.console import warn
@@ -13,7 +15,6 @@ from foldwise.errors import InputError, with_article
 from foldwise.files import read_json, write_json
 from foldwise.metrics import metric_for
 from foldwise.paths import Paths
-from foldwise.time_budget.budget import Budget
 
 # Metrics of probabilities or values that ranks score alike.
 ORDER_IS_ENOUGH = ("roc_auc", "mean_column_roc_auc", "average_precision", "jigsaw_bias_auc", "spearman")
@@ -24,6 +25,27 @@ KINDS: dict[Task, tuple[Kind, ...]] = {
     "regression": ("value",),
     "ordinal": ("label", "value"),
 }
+
+
+class Budget(Protocol):
+    """A time budget, as `foldwise.time_budget` makes it."""
+
+    seconds: float
+
+    @property
+    def used(self) -> float:
+        """Seconds since the start."""
+        ...
+
+    def hand_out(self, run: Any, fold_of_row: np.ndarray, jobs: list[Any], again: set[Any], workers: int) -> Any:
+        """The jobs that fit: an iterator with `on_event(job, event)`, and `after()` for when one is done.
+
+        Args:
+            jobs: of the folds to train.
+            again: those of them, by member and number, that an earlier budget had ended early.
+            workers: folds that train at once.
+        """
+        ...
 
 
 @dataclass(frozen=True)

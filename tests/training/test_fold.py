@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from foldwise.training.pace import Limit
 from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional
@@ -21,7 +22,6 @@ from foldwise.time_budget.budget import Clock
 from foldwise.training.fold import StoppedError, fold_seed, train_fold
 from foldwise.training.fold_data import FoldData, standardise
 from foldwise.training.loop import BatchSource, predict
-from foldwise.training.pace import Limit
 from foldwise.training.precision import Runtime
 from foldwise.training.schedules import build_schedules
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from foldwise.ensembling.predictions import read_predictions
 from foldwise.ensembling.submission import Format, in_sample_order, make_submission
-from foldwise.ensembling.weights import assemble_oof, average, cross_fitted_ensemble, fit_weights
+from foldwise.ensembling.weights import Method, assemble_oof, average, cross_fitted_ensemble, fit_weights
 from foldwise.errors import InputError
 from foldwise.files import read_json
 from foldwise.freshness import check_tokens, differences, fold_inputs
 from foldwise.metrics import best_thresholds, metric_for
 from foldwise.run import Run
-from foldwise.stages.train import read_predictions
 
 Records = dict[str, dict[int, dict[str, Any]]]  # of each member, fold by fold
 
@@ -127,10 +127,10 @@ def combine(
         for fold in group:
             folder = run.paths.fold(member, fold)
             valid_ids = [competition.train_ids[row] for row in np.flatnonzero(fold_of_row == fold)]
-            parts[fold] = read(folder / "oof.csv", valid_ids)
-            predictions.append(read(folder / "test.csv", competition.test_ids))
+            parts[fold] = read(folder / "oof.safetensors", valid_ids)
+            predictions.append(read(folder / "test.safetensors", competition.test_ids))
         oofs[member] = assemble_oof(parts, fold_of_row, settings.method)
-        tests[member] = average(predictions, settings.method)
+        tests[member] = predictions
     # Members were averaged inside (or ranked over) their folds; between members the mean of these is taken.
     rows = np.isin(fold_of_row, list(next(iter(records.values()))))
     truth, folds, members = targets.truth[rows], fold_of_row[rows], [oof[rows] for oof in oofs.values()]
@@ -139,10 +139,23 @@ def combine(
     else:
         fold_weights = given_weights(settings.weights, list(oofs))[None]
     weights = fold_weights.mean(axis=0)
-    oof, test = average(list(oofs.values()), "mean", weights), average(list(tests.values()), "mean", weights)
+    oof = average(list(oofs.values()), "mean", weights)
+    test = combine_test(tests, settings.method, dict(zip(tests, weights.tolist(), strict=True)))
     thresholds = best_thresholds(metric, targets.task, truth, oof[rows])
     pooled, scores = cross_fitted_ensemble(metric, targets.task, truth, members, folds, fold_weights)
     return Blend(rows, oof, oofs, test, weights, thresholds, pooled, scores)
+
+
+def combine_test(predictions: dict[str, list[np.ndarray]], method: Method, weights: dict[str, float]) -> np.ndarray:
+    """(M, C) predictions of all folds and members as one, averaged inside members first.
+
+    Args:
+        predictions: of each member, fold by fold; members without weight may be left out.
+        weights: of every member.
+    """
+    tests = {name: average(parts, method) for name, parts in predictions.items()}
+    nothing = np.zeros_like(next(iter(tests.values())))
+    return average([tests.get(name, nothing) for name in weights], "mean", np.array(list(weights.values())))
 
 
 def submission_of(run: Run, blend: Blend) -> tuple[np.ndarray, pd.DataFrame]:

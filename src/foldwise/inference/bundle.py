@@ -1,12 +1,12 @@
-"""What a folder of packed weights says of itself: `model.json`, and the files that it names.
+"""The file format of packed weights, a flat folder for a dataset on Kaggle to hold as it is.
 
-Stage pack writes it, stage infer reads it. The folder is flat, for a dataset on Kaggle to hold it as it is:
-
-    model.json                 this
+    model.json                 the manifest: what is here, and all that predicting needs to know
     vocabulary.txt             words in id order, one a line
     vectors.npy                (V, E) float32, as training began with them, where a member's weights do not hold them
     MEMBER-foldK.safetensors   weights; of further snapshots MEMBER-foldK-2.safetensors, …
-    MEMBER-foldK-ngrams.json   of a linear member
+    MEMBER-foldK.json          the learner's own facts (`foldwise.training.checkpoint`)
+
+`foldwise.inference.pack` writes it, the command infer reads it.
 """
 
 import hashlib
@@ -16,42 +16,25 @@ from typing import Literal
 
 import numpy as np
 
-from foldwise.config import (
-    LINEAR,
-    ColumnsSection,
-    CompetitionSection,
-    Config,
-    FilesSection,
-    Recipe,
-    Section,
-    SubmissionSection,
-)
+from foldwise.config import ColumnsSection, CompetitionSection, Config, FilesSection, Recipe, Section, SubmissionSection
 from foldwise.config import check as check_section
 from foldwise.console import bar
 from foldwise.data.targets import Targets
 from foldwise.data.tokenizer import SPECIAL
 from foldwise.errors import InputError, shorten
+from foldwise.learners import learner_for
 from foldwise.plugins import is_own
 
-FORMAT = 1  # of the folder; another one once it is read in another way
+FORMAT = 2  # of the folder; another one once it is read in another way
 MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
 
 
-class Units(Section):
-    """Mean and std of numbers over the training rows of a fold."""
-
-    mean: list[float]
-    std: list[float]
-
-
 class PackedFold(Section):
-    """One trained fold: its files, the units it learnt in, and what it ran on."""
+    """One trained fold: its files, and what it ran on."""
 
     fold: int
     weights: list[str]  # best snapshot first
-    ngrams: str | None
-    targets: Units | None  # where they are numbers
-    features: Units | None
+    facts: str
     device: str
     precision: Literal["fp32", "bf16", "fp16"]
     threads: int
@@ -115,15 +98,13 @@ class Manifest(Section):
         return Targets(self.competition.task, np.empty(0), np.empty(0), self.names)
 
 
-def networks_of(manifest: Manifest, own: bool) -> list[str]:
-    """Members that are networks: models of the user's own, or built-in ones."""
-    models = {name: member.recipe.model.name for name, member in manifest.members.items()}
-    return [name for name, model in models.items() if model != LINEAR and is_own(model) == own]
-
-
-def holds_vectors(recipe: Recipe) -> bool:
-    """True if a member's weights hold all word vectors: those of a built-in network that trains them."""
-    return recipe.model.name != LINEAR and not is_own(recipe.model.name) and recipe.model.train_embedding
+def networks(manifest: Manifest, own: bool) -> list[str]:
+    """Members that look words up in a table: models of the user's own, or built-in ones."""
+    return [
+        name
+        for name, member in manifest.members.items()
+        if learner_for(member.recipe).uses_vectors and is_own(member.recipe.model.name) == own
+    ]
 
 
 def reads_vectors(manifest: Manifest, words: list[str]) -> bool:
@@ -134,7 +115,7 @@ def reads_vectors(manifest: Manifest, words: list[str]) -> bool:
     """
     settings = manifest.config.recipe.tokens
     room = settings.vocabulary == "train+test" and len(words) - len(SPECIAL) < settings.max_size
-    return room and bool(networks_of(manifest, own=False))
+    return room and bool(networks(manifest, own=False))
 
 
 def read_words(folder: Path) -> list[str]:

@@ -10,23 +10,24 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 
 from foldwise.console import RowProgress, duration, say, warn
 from foldwise.data.competition import count_empty, load_test
+from foldwise.ensembling.blend import combine_test
 from foldwise.ensembling.submission import Format, in_sample_order, make_submission, write_submission
-from foldwise.ensembling.weights import average
 from foldwise.errors import InputError
+from foldwise.events import Event, Predicted, PredictedRows
 from foldwise.inference.bundle import Manifest, PackedFold, open_manifest
 from foldwise.inference.new_words import prepare_tokens
-from foldwise.inference.predict import Job, work
+from foldwise.inference.predict import PredictJob, predict_job
 from foldwise.paths import Paths
 from foldwise.plugins import source_hash
 from foldwise.run import Run, warn_of_empty
-from foldwise.running.local import run_jobs
+from foldwise.running.engine import find_engine
 from foldwise.running.placement import count_cores, place_prediction, threads_per_fold
 from foldwise.training.precision import Precision, Runtime, choose_device, why_not
 
@@ -65,7 +66,7 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
         names=targets.names,
         numbered="sample_submission" in run.config.files.numbered,
     )
-    ordered = in_sample_order(form, asked.ids, combine(manifest, predictions))
+    ordered = in_sample_order(form, asked.ids, combine_test(predictions, manifest.method, manifest.weights))
     write_submission(paths.submission, make_submission(form, ordered, np.array(manifest.thresholds)))
     seconds, rows = duration(time.perf_counter() - start), f"{len(asked.sample):,} rows"
     say("infer", f"made {paths.submission} in {seconds}: {rows}, checked against the sample and read back")
@@ -99,17 +100,15 @@ def predict_folds(
         warn(warning)
     runtimes = runtimes_of(manifest, device)
     jobs = [
-        Job(
+        PredictJob(
             weights=weights,
             data=data,
             member=name,
-            fold=fold.fold,
             recipe=member.recipe,
             packed=fold,
             shape=manifest.shape,
             dimension=manifest.dimension,
-            task=manifest.competition.task,
-            outputs=manifest.targets.outputs,
+            targets=manifest.targets,
             runtime=runtime,
         )
         for name, member in manifest.members.items()
@@ -123,15 +122,16 @@ def predict_folds(
     say("infer", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {placement.threads}")
     progress, found = RowProgress("infer", rows * passes), {}
 
-    def on_event(slot: int, job: Job, event: dict[str, Any]) -> None:  # noqa: ARG001
-        progress.update(event["rows"])
-        if "predictions" in event:
-            found[job.member, job.fold] = event["predictions"]
-            seconds = event["seconds"]
-            say("infer", f"{job}: {rows / max(seconds, 1e-3):,.0f} rows/s, {duration(seconds)}")
+    def on_event(slot: int, job: PredictJob, event: Event) -> None:  # noqa: ARG001
+        if isinstance(event, PredictedRows):
+            progress.update(event.rows)
+        elif isinstance(event, Predicted):
+            found[job.member, job.packed.fold] = event.predictions
+            say("infer", f"{job}: {rows / max(event.seconds, 1e-3):,.0f} rows/s, {duration(event.seconds)}")
 
     try:
-        run_jobs(jobs, work, at_once, on_event, placement.prepare)
+        engine = find_engine("here" if at_once == 1 else "processes")
+        engine(jobs, predict_job, at_once, on_event, placement.prepare)
     finally:
         progress.close()
     return {name: [found[name, fold.fold] for fold in member.folds] for name, member in manifest.members.items()}
@@ -157,11 +157,3 @@ def runtimes_of(manifest: Manifest, device: torch.device) -> dict[str, list[Runt
         ]
         for name, member in manifest.members.items()
     }
-
-
-def combine(manifest: Manifest, predictions: dict[str, list[np.ndarray]]) -> np.ndarray:
-    """(M, C) of all folds and members, as stage ensemble combines them."""
-    members = {name: average(parts, manifest.method) for name, parts in predictions.items()}
-    nothing = np.zeros_like(next(iter(members.values())))  # of members without weight, which were not packed
-    parts = [members.get(name, nothing) for name in manifest.weights]
-    return average(parts, "mean", np.array(list(manifest.weights.values())))

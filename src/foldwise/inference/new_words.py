@@ -11,7 +11,7 @@ from foldwise.data.features import features_of, texts_of
 from foldwise.data.tokenizer import SPECIAL, tokenize_further
 from foldwise.errors import InputError
 from foldwise.files import write_text
-from foldwise.inference.bundle import Manifest, networks_of, read_words, reads_vectors
+from foldwise.inference.bundle import Manifest, networks, read_words, reads_vectors
 from foldwise.inference.predict import NEW_VECTORS, WORDS
 from foldwise.paths import VectorFile
 from foldwise.run import Run
@@ -47,9 +47,11 @@ def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path
         "infer",
         f"{len(asked.ids):,} rows, {len(store.tokens):,} tokens, of these {unknown:,} <unk>; new words: {len(new):,}",
     )
-    if networks_of(manifest, own=False):
-        np.save(folder / NEW_VECTORS, vectors_of(run, manifest.dimension, words, (new, counts), sources))
-    if new and (own := networks_of(manifest, own=True)):
+    vectors = np.empty((len(new), manifest.dimension), dtype=np.float32)  # nobody looks at them
+    if networks(manifest, own=False):
+        vectors = vectors_of(run, manifest.dimension, words, (new, counts), sources)
+    np.save(folder / NEW_VECTORS, vectors)
+    if new and (own := networks(manifest, own=True)):
         say(
             "infer",
             f"new words are <unk> to {', '.join(own)}: a model of your own keeps the vocabulary it was made with",

@@ -1,4 +1,4 @@
-"""Pack trained folds into a flat folder, from which stage infer predicts a test set that was not there at training."""
+"""Pack trained folds into a flat folder, from which the command infer predicts a test set that came later."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from foldwise.config import LINEAR
 from foldwise.data.features import texts_and_features
 from foldwise.data.token_store import TokenStore
 from foldwise.data.tokenizer import length_limit
@@ -21,13 +20,12 @@ from foldwise.inference.bundle import (
     PackedFold,
     PackedMember,
     PackedShape,
-    Units,
     describe_file,
-    holds_vectors,
 )
+from foldwise.learners import learner_for
 from foldwise.plugins import is_own, source_hash
 from foldwise.run import Run
-from foldwise.training.fold_data import FeatureScale, Scale
+from foldwise.training.checkpoint import find_checkpoint
 
 
 def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
@@ -48,19 +46,18 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     blend = combine(run, fold_of_row, records)
     weights = dict(zip(records, blend.weights.tolist(), strict=True))
     config, targets, tokens = run.config, run.competition.targets, run.paths.tokens
-    store = TokenStore.open(tokens)
-    members = {
-        name: pack_member(run, name, records[name], fold_of_row, folder) for name in records if weights[name] > 0
-    }
+    chosen = [name for name in records if weights[name] > 0]
+    members = {name: pack_member(run, name, records[name], folder) for name in chosen}
     write_text(folder / VOCABULARY, "\n".join(read_json(tokens / "vocab.json")))
     parts = [VOCABULARY]
-    recipes = [member.recipe for member in members.values()]
-    if any(recipe.model.name != LINEAR and not holds_vectors(recipe) for recipe in recipes):
+    learners = [learner_for(member.recipe) for member in members.values()]
+    if any(learner.uses_vectors and not learner.holds_vectors for learner in learners):
         shutil.copyfile(tokens / "vectors.npy", folder / VECTORS)
         parts.append(VECTORS)
     for fold in [fold for member in members.values() for fold in member.folds]:
-        parts += [*fold.weights, *([fold.ngrams] if fold.ngrams else [])]
-    columns, features = texts_and_features(run.config)
+        parts += [*fold.weights, fold.facts]
+    texts, features = texts_and_features(config)
+    limit = length_limit(config.recipe.tokens, TokenStore.open(tokens), texts * len(fold_of_row))
     manifest = Manifest(
         format=FORMAT,
         competition=config.competition,
@@ -68,9 +65,9 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
         columns=config.columns,
         submission=config.submission,
         names=targets.names,
-        shape=PackedShape(outputs=targets.outputs + len(config.columns.auxiliary), columns=columns, features=features),
+        shape=PackedShape(outputs=targets.outputs + len(config.columns.auxiliary), columns=texts, features=features),
         dimension=np.load(tokens / "vectors.npy", mmap_mode="r").shape[1],
-        max_length=length_limit(config.recipe.tokens, store, columns * len(fold_of_row)),
+        max_length=limit,
         method=config.recipe.ensemble.method,
         weights=weights,
         thresholds=blend.thresholds.tolist(),
@@ -81,53 +78,16 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     return manifest
 
 
-def pack_member(
-    run: Run, name: str, records: dict[int, dict[str, Any]], fold_of_row: np.ndarray, folder: Path
-) -> PackedMember:
+def pack_member(run: Run, name: str, records: dict[int, dict[str, Any]], folder: Path) -> PackedMember:
     """Copy the files of a member's folds and describe them."""
-    recipe, targets = run.config.recipe.of_member(name), run.competition.targets
-    features = np.load(run.paths.tokens / "features.npy", mmap_mode="r")
-    network = recipe.model.name != LINEAR  # others see no features, and learn targets as they are
+    recipe = run.config.recipe.of_member(name)
     folds = []
     for fold, record in records.items():
-        weights, ngrams = copy_fold(run.paths.fold(name, fold), f"{name}-fold{fold}", folder)
-        rows, runtime = np.flatnonzero(fold_of_row != fold), record["runtime"]
-        scale = Scale.of(targets.task, targets.y, rows)
-        folds.append(
-            PackedFold(
-                fold=fold,
-                weights=weights,
-                ngrams=ngrams,
-                targets=units_of(scale) if network and isinstance(scale, Scale) else None,
-                features=units_of(FeatureScale.of(features, rows)) if network and features.shape[1] else None,
-                device=runtime["device"],
-                precision=runtime["precision"],
-                threads=runtime["threads"],
-            )
-        )
+        checkpoint, stem = find_checkpoint(run.paths.fold(name, fold)), f"{name}-fold{fold}"
+        copies = {path: f"{stem}{path.name.removeprefix('weights')}" for path in checkpoint.weights}
+        for source, copy in [*copies.items(), (checkpoint.facts, facts := f"{stem}.json")]:
+            shutil.copyfile(source, folder / copy)
+        runtime = {key: record["runtime"][key] for key in ("device", "precision", "threads")}
+        folds.append(PackedFold(fold=fold, weights=list(copies.values()), facts=facts, **runtime))
     own = source_hash(recipe.model.name) if is_own(recipe.model.name) else None
     return PackedMember(recipe=recipe, own=own, folds=folds)
-
-
-def copy_fold(source: Path, stem: str, folder: Path) -> tuple[list[str], str | None]:
-    """Copy the files of one fold.
-
-    Args:
-        stem: what their names begin with.
-
-    Returns:
-        Names of the copies: the weights, best snapshot first, and the n-grams of a linear member.
-    """
-    snapshots = sorted(source.glob("weights*.safetensors"), key=lambda path: (len(path.name), path.name))  # 2 before 10
-    copies = {path.name: f"{stem}{path.name.removeprefix('weights')}" for path in snapshots}
-    weights, ngrams = list(copies.values()), None
-    if (source / "ngrams.json").is_file():
-        ngrams = copies["ngrams.json"] = f"{stem}-ngrams.json"
-    for name, copy in copies.items():
-        shutil.copyfile(source / name, folder / copy)
-    return weights, ngrams
-
-
-def units_of(scale: Scale | FeatureScale) -> Units:
-    """Mean and std, which JSON keeps to the last bit."""
-    return Units(mean=scale.mean.tolist(), std=scale.std.tolist())

@@ -43,7 +43,7 @@ from foldwise.kaggle.story import about, story
 from foldwise.paths import CONFIG, REPOSITORY, VectorFile
 from foldwise.run import Run
 from foldwise.stages.folds import folds, packed_name
-from foldwise.stages.train import check_members
+from foldwise.stages.train import prepare_members
 from foldwise.time_budget.budget import parse_budget
 from foldwise.vectors.cache import vector_sources
 
@@ -87,7 +87,7 @@ def build(run: Run, options: KernelOptions) -> None:
     fold_of_row = folds(run)
     check_modules(run, options.mode)
     if options.mode == "train":
-        check_members(run, run.config.recipe.ensemble_members)
+        prepare_members(run, run.config.recipe.ensemble_members)
     beside = [] if given else sources_beside(run)
     travels = bool(beside) or options.mode == "infer"
     own = f"{user}/{short_name(name, '-vectors' if options.mode == 'train' else '-model')}"

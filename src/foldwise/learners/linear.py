@@ -1,85 +1,141 @@
-"""One fold of the linear member, in the form in which a network's fold comes out."""
+"""The learner "linear": n-grams into logistic or ridge regression (`foldwise.learners.ngrams`)."""
 
-import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from foldwise.config import Recipe
+from foldwise.clock import Clock
+from foldwise.config import Recipe, Task
 from foldwise.data.targets import Targets
-from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
-from foldwise.learners.ngrams import fit_linear
-from foldwise.metrics import Metric, best_score
-from foldwise.time_budget.budget import Clock
-from foldwise.training.fold import FoldResult, fold_seed
-from foldwise.training.fold_data import FoldData
-from foldwise.training.snapshots import Event
+from foldwise.events import Evaluated, Started, Stepped
+
+if TYPE_CHECKING:  # scipy and torch take a second and three to load
+    from foldwise.data.token_store import TokenStore
+    from foldwise.learners.new_rows import NewRows
+    from foldwise.running.job import FoldJob
+    from foldwise.training.checkpoint import Checkpoint
+    from foldwise.training.fold import FoldResult
+    from foldwise.training.fold_data import FoldData
 
 SAMPLE = 1_000  # rows of a trial fit
 SAFETY = 1.5  # a fit takes somewhat longer than in proportion to its rows
 
 
-def train_linear_fold(
-    data: FoldData,
-    words: Sequence[str],
-    recipe: Recipe,
-    member: str,
-    fold: int,
-    metric: Metric,
-    report: Callable[[Event], object],
-) -> FoldResult:
-    """Fit on every fold but `fold`, predict `fold` and the test rows.
+class LinearLearner:
+    """See `foldwise.learners.Learner`. Sees texts alone, put together from their tokens as the networks see them."""
 
-    Args:
-        words: V words in id order: the texts are put together from their tokens, as the networks see them.
-        report: takes the progress, as `train_fold` gives it.
+    can_be_cut, reads_texts, uses_vectors = False, True, False
+    holds_vectors = False
+    epochs = 1
 
-    Raises:
-        InputError: settings that do not fit the task.
-        RunError: the score is not finite.
-    """
-    targets = data.targets
-    train_rows, valid_rows = np.flatnonzero(data.folds != fold), np.flatnonzero(data.folds == fold)
-    test_rows = np.arange(len(data.folds), len(data.store))
-    started = time.perf_counter()
-    report({"event": "start", "steps": 2})
-    weights = None if targets.weights is None else targets.weights[train_rows].astype(np.float64)
-    seed = fold_seed(recipe.seed, member, fold)
-    y = learnt(targets, train_rows)
-    texts = texts_of(data.store, words, train_rows)
-    model = fit_linear(texts, y, targets.task, recipe.linear, weights, seed, targets.outputs)
-    report({"event": "steps", "steps": 1})
-    oof, test = (model.predict(texts_of(data.store, words, rows)) for rows in (valid_rows, test_rows))
-    report({"event": "steps", "steps": 1})
-    valid_score = best_score(metric, targets.task, targets.truth[valid_rows], oof)
-    if not np.isfinite(valid_score):
-        raise RunError(f"fold {fold} of {member}: its {len(valid_rows)} rows have no finite score; fewer folds help")
-    record = {"epoch": 1.0, "step": 1, "loss": None, "score": valid_score, "best": True, "learning_rate": 0.0}
-    record |= {"padding": 0.0, "train_seconds": round(time.perf_counter() - started, 3)}
-    arrays, ngrams = model.to_arrays()
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
-    return FoldResult(valid_rows, oof, test, [tensors], [record], ngrams)
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
 
+    def inputs(self) -> dict[str, Any]:
+        """Of training only what weighs rows."""
+        parts: dict[str, Any] = {"seed": True, "linear": True, "training": {"subgroup_weights"}}
+        return self.recipe.model_dump(include=parts)
 
-def time_linear(data: FoldData, words: Sequence[str], recipe: Recipe, fold: int) -> float:
-    """About how many seconds `train_linear_fold` takes: one fit and prediction on a part of the rows, scaled up."""
-    train_rows = np.flatnonzero(data.folds != fold)
-    sample = train_rows[:: max(1, len(train_rows) // SAMPLE)]
-    started, targets = Clock.now(), data.targets
-    y = learnt(targets, sample)
-    texts = texts_of(data.store, words, sample)
-    fit_linear(texts, y, targets.task, recipe.linear, None, 0, targets.outputs).predict(texts)
-    return SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
+    def own_parts(self) -> dict[str, str]:
+        """Nothing."""
+        return {}
+
+    def prepare(self, targets: Targets, texts: int, features: int) -> None:  # noqa: ARG002
+        """Hold the settings against the task."""
+        from foldwise.learners.ngrams import check_linear
+
+        check_linear(targets.task, self.recipe.linear)
+
+    def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
+        """Fit on every fold but one, predict that fold and the test rows.
+
+        Raises:
+            InputError: settings that do not fit the task.
+            RunError: the score is not finite.
+        """
+        import torch
+
+        from foldwise.learners.ngrams import fit_linear
+        from foldwise.metrics import best_score, metric_for
+        from foldwise.training.fold import FoldResult, fold_seed
+
+        targets, started = data.targets, Clock.now()
+        train_rows, valid_rows = data.split(job.fold)
+        report(Started(2))
+        weights = None if targets.weights is None else targets.weights[train_rows].astype(np.float64)
+        seed = fold_seed(self.recipe.seed, job.member, job.fold)
+        texts, y = join_tokens(data.store, data.words, train_rows), learnt(targets, train_rows)
+        model = fit_linear(texts, y, targets.task, self.recipe.linear, weights, seed, targets.outputs)
+        report(Stepped(1))
+        oof, test = (model.predict(join_tokens(data.store, data.words, rows)) for rows in (valid_rows, data.test_rows))
+        report(Stepped(1))
+        metric = metric_for(job.metric, targets.task)
+        score = best_score(metric, targets.task, targets.truth[valid_rows], oof)
+        if not np.isfinite(score):
+            raise RunError(
+                f"fold {job.fold} of {job.member}: its {len(valid_rows)} rows have no finite score; fewer folds help"
+            )
+        seconds = round(Clock.now() - started, 3)
+        record = Evaluated(1.0, 1, None, score, True, learning_rate=0.0, padding=0.0, train_seconds=seconds)
+        arrays, facts = model.to_arrays()
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        return FoldResult(valid_rows, oof, test, [tensors], facts, [record])
+
+    def predict(
+        self,
+        checkpoint: "Checkpoint",
+        data: "NewRows",
+        runtime: Any,  # noqa: ARG002
+        on_rows: Callable[[int], object],
+    ) -> np.ndarray:
+        """(M, C) float64."""
+        from safetensors.numpy import load_file
+
+        from foldwise.learners.ngrams import LinearModel
+
+        (weights,) = checkpoint.weights
+        model = LinearModel.from_arrays(load_file(weights), checkpoint.read_facts())
+        predictions = model.predict(join_tokens(data.store, data.words, np.arange(len(data.store))))
+        on_rows(len(data.store))
+        return predictions
+
+    def estimate_seconds(self, data: "FoldData", fold: int) -> float:
+        """One fit and prediction on a part of the rows, scaled up."""
+        from foldwise.learners.ngrams import fit_linear
+
+        train_rows, _ = data.split(fold)
+        sample = train_rows[:: max(1, len(train_rows) // SAMPLE)]
+        started, targets = Clock.now(), data.targets
+        texts, y = join_tokens(data.store, data.words, sample), learnt(targets, sample)
+        fit_linear(texts, y, targets.task, self.recipe.linear, None, 0, targets.outputs).predict(texts)
+        return SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
+
+    def describe(self, task: Task, outputs: int) -> str:
+        """Its n-grams and its fit."""
+        settings = self.recipe.linear
+        kinds = [(settings.word_ngrams, "words", 1), (settings.char_ngrams, "characters", min(2, settings.char_ngrams))]
+        grams = " and ".join(f"{shortest} to {longest} {kind}" for longest, kind, shortest in kinds if longest)
+        weighed = "TF-IDF" if settings.weighting == "tfidf" else "TF-IDF times the log-count ratio of naive Bayes"
+        if task in ("regression", "ordinal"):
+            fit = f"ridge regression (alpha = {1 / settings.C:g}), one for each of {outputs} targets"
+        elif task == "multiclass" and settings.weighting == "tfidf":
+            fit = f"logistic regression (C = {settings.C:g}) over {outputs} classes"
+        else:
+            fit = f"logistic regression (C = {settings.C:g}), one for each of {outputs} outputs"
+        return (
+            f"No layers: scikit-learn, not a network. {weighed} of n-grams of {grams} that stand in "
+            f"{settings.min_count} or more training texts\n→ {fit}."
+        )
 
 
 def learnt(targets: Targets, rows: np.ndarray) -> np.ndarray:
-    """What a linear model learns of some rows: class numbers, or float64."""
+    """What is learnt of some rows: class numbers, or float64."""
     y = targets.y[rows]
-    return y if targets.task == "multiclass" else y.astype(np.float64)
+    return y if y.dtype.kind == "i" else y.astype(np.float64)
 
 
-def texts_of(store: TokenStore, words: Sequence[str], rows: np.ndarray) -> list[str]:
+def join_tokens(store: "TokenStore", words: Sequence[str], rows: np.ndarray) -> list[str]:
     """The tokens of each row, joined by blanks."""
     return [" ".join([words[token] for token in store.row(row).tolist()]) for row in rows.tolist()]

@@ -17,12 +17,11 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
 
-from foldwise.config import LINEAR, Linear, Task
 from foldwise.data.features import texts_and_features
 from foldwise.data.tokenizer import SPECIAL
 from foldwise.errors import InputError
 from foldwise.freshness import check_tokens
-from foldwise.learners.ngrams import check_linear
+from foldwise.learners import learner_for
 from foldwise.models import Shape, build_model
 from foldwise.run import Run
 from foldwise.vectors.cache import vector_sources
@@ -74,10 +73,11 @@ def describe(run: Run, member: str | None) -> None:
     if others := [other for other in members if other != name]:
         title += f" (others, with --member: {', '.join(others)})"
     console = Console(highlight=False)
-    if recipe.model.name == LINEAR:
-        check_linear(run.config.competition.task, recipe.linear)
+    learner = learner_for(recipe)
+    if text := learner.describe(run.config.competition.task, shape.outputs):
+        learner.prepare(run.competition.targets, shape.columns, shape.features)
         console.print(Text(title, style="bold"))
-        console.print(Text(explain_linear(run.config.competition.task, recipe.linear, shape)))
+        console.print(Text(text))
         return
     words, dimension, source = size_of_vectors(run)
     vectors = torch.from_numpy(random_vectors(words, dimension))
@@ -206,20 +206,3 @@ def explain_shape(shape: Shape) -> str:
     columns = f"{shape.columns} text columns encoded apart" if shape.columns > 1 else "one text a row"
     features = f", {shape.features} numbers beside it" if shape.features else ""
     return f"{columns}{features}; {shape.outputs} output{'s' if shape.outputs > 1 else ''}"
-
-
-def explain_linear(task: Task, settings: Linear, shape: Shape) -> str:
-    """What the linear member is, which has no layers."""
-    kinds = [(settings.word_ngrams, "words", 1), (settings.char_ngrams, "characters", min(2, settings.char_ngrams))]
-    grams = " and ".join(f"{shortest} to {longest} {kind}" for longest, kind, shortest in kinds if longest)
-    weighed = "TF-IDF" if settings.weighting == "tfidf" else "TF-IDF times the log-count ratio of naive Bayes"
-    if task in ("regression", "ordinal"):
-        fit = f"ridge regression (alpha = {1 / settings.C:g}), one for each of {shape.outputs} targets"
-    elif task == "multiclass" and settings.weighting == "tfidf":
-        fit = f"logistic regression (C = {settings.C:g}) over {shape.outputs} classes"
-    else:
-        fit = f"logistic regression (C = {settings.C:g}), one for each of {shape.outputs} outputs"
-    return (
-        f"No layers: scikit-learn, not a network. {weighed} of n-grams of {grams} that stand in {settings.min_count} "
-        f"or more training texts\n→ {fit}."
-    )

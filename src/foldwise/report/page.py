@@ -9,7 +9,6 @@ that the model which had not seen them got most wrong: mislabelled rows and miss
 import base64
 import html
 import io
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +25,7 @@ from foldwise.data.token_store import TokenStore
 from foldwise.errors import InputError
 from foldwise.files import read_json, write_text
 from foldwise.run import Run
+from foldwise.running.fold_folder import read_history
 
 WORST = 15
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -122,8 +122,7 @@ def draw_curves(run: Run, summary: dict[str, Any], axes: list[Axes]) -> None:
     for colour, (member, fold) in enumerate(
         (member["name"], fold["fold"]) for member in summary["members"] for fold in summary["folds"]
     ):
-        lines = (run.paths.fold(member, fold) / "history.jsonl").read_text(encoding="utf-8").splitlines()
-        history = [json.loads(line) for line in lines]
+        history = read_history(run.paths.fold(member, fold))
         epochs = [record["epoch"] for record in history]
         best = [record for record in history if record["best"]][-1]
         axes[0].plot(epochs, [record["loss"] for record in history], color=f"C{colour % 10}")

@@ -1,10 +1,7 @@
-"""Run jobs side by side in processes that each keep their own thread count.
+"""The engine of one machine: jobs side by side in processes that each keep their own thread count.
 
 Two LSTMs in two processes of one thread train faster than one after the other with two threads: the steps of a
 recurrent net are too small to share. A worker that fails, or dies, stops the others; what they finished stays.
-
-A worker tells how its job goes by events, which get the time. The answer may be orders, for its own job or others; each
-worker reads its own at its next event, and waits for one where the event asks.
 """
 
 import os
@@ -16,15 +13,10 @@ from itertools import islice
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, TypeVar
+from typing import Any
 
 from foldwise.errors import InputError, RunError
-from foldwise.time_budget.budget import Clock
-
-Job = TypeVar("Job")
-Report = Callable[[dict[str, Any]], Any]  # what is going on → the newest order, None if there is none
-OnEvent = Callable[[int, Job, dict[str, Any]], dict[int, Any] | None]
-Prepare = Callable[[int], None]
+from foldwise.running.engine import Job, OnEvent, Prepare, Work, nothing_to_do, nothing_to_prepare
 
 # An LSTM step takes and frees some 40 MB of workspace, which glibc gives back to the kernel and gets back zeroed, page
 # by page, at the next step: a quarter of a step at batch 512. Asking for pages of 2 MB leaves a third of that cost
@@ -32,43 +24,20 @@ Prepare = Callable[[int], None]
 HUGE_PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 
 
-def nothing_to_prepare(slot: int) -> None:
-    """Workers are alike."""
-
-
-def nothing_to_do(job: Any) -> None:
-    """Nobody waits for single jobs."""
-
-
-def run_jobs(
+def run_in_processes(
     jobs: Iterable[Job],
-    work: Callable[[Job, Report], None],
+    work: Work[Job],
     workers: int,
     on_event: OnEvent[Job],
     prepare: Prepare = nothing_to_prepare,
     after: Callable[[Job], None] = nothing_to_do,
 ) -> None:
-    """Do every job, `workers` at a time, in order.
+    """Do every job in one of `workers` processes; see `foldwise.running.engine.Engine`.
 
     Args:
-        jobs: the next one is asked for when a worker is free.
         work: a module-level function (it is imported by name in a fresh process) that reports through its argument.
-        workers: processes; 1 runs the jobs here, one after the other.
-        on_event: called in this process with worker number, job and what the job reported; gives orders by worker
-            number, which reach the job there at its next report. An event that `asks` must be given one.
-        prepare: called once in each worker, with its number, before its first job (to choose its GPU).
-        after: called in this process with a job that is done, once its worker has the next one.
-
-    Raises:
-        RunError, InputError: of the first job that failed.
     """
     waiting = iter(jobs)
-    if workers == 1:
-        prepare(0)
-        for job in waiting:
-            work(job, lambda event, job=job: (on_event(0, job, stamped(event)) or {}).get(0))  # type: ignore[misc]
-            after(job)
-        return
     context = get_context("spawn")
     running: dict[Connection, tuple[int, BaseProcess, Job]] = {}
     started: list[tuple[Connection, BaseProcess]] = []
@@ -85,7 +54,7 @@ def run_jobs(
                 slot, process, job = running[pipe]
                 event = receive(pipe, process, job)
                 if event is not None:
-                    pass_on(on_event(slot, job, event) or {}, running)
+                    on_event(slot, job, event)
                     continue
                 if (following := next(waiting, None)) is None:
                     pipe.send(None)
@@ -103,9 +72,7 @@ def run_jobs(
             process.join()
 
 
-def start_worker(
-    context: Any, work: Callable[[Any, Report], None], slot: int, prepare: Prepare
-) -> tuple[Connection, BaseProcess]:
+def start_worker(context: Any, work: Work[Any], slot: int, prepare: Prepare) -> tuple[Connection, BaseProcess]:
     """A worker process and our end of the pipe to it."""
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, work, slot, prepare), daemon=True)
@@ -158,22 +125,12 @@ def died(process: BaseProcess, job: Any) -> RunError:
 def send(process: BaseProcess, job: Any, pipe: Connection) -> None:
     """Give a worker its next job."""
     try:
-        pipe.send(("job", job))
+        pipe.send(job)
     except OSError:
         raise died(process, job) from None
 
 
-def pass_on(orders: dict[int, Any], running: dict[Connection, tuple[int, BaseProcess, Any]]) -> None:
-    """Give workers their orders."""
-    for pipe, (slot, process, job) in running.items():
-        if slot in orders:
-            try:
-                pipe.send(("order", orders[slot]))
-            except OSError:
-                raise died(process, job) from None
-
-
-def receive(pipe: Connection, process: BaseProcess, job: Any) -> dict[str, Any] | None:
+def receive(pipe: Connection, process: BaseProcess, job: Any) -> Any:
     """The worker's next event; None when its job is done."""
     try:
         kind, content = pipe.recv()
@@ -193,35 +150,20 @@ class WorkerError(Exception):
     """Carries the traceback of a worker process as its text."""
 
 
-def serve(pipe: Connection, work: Callable[[Any, Report], None], slot: int, prepare: Prepare) -> None:
+def serve(pipe: Connection, work: Work[Any], slot: int, prepare: Prepare) -> None:
     """A worker process: jobs in, events out, until None comes or the parent is gone."""
     try:
         failure = attempt(slot, lambda number, _: prepare(number), pipe)
-        while (message := pipe.recv()) is not None:
-            kind, content = message
-            if kind == "job":  # an order that came too late for the job before means nothing to the next
-                pipe.send(attempt(content, work, pipe) if failure[0] == "done" else failure)
+        while (job := pipe.recv()) is not None:
+            pipe.send(attempt(job, work, pipe) if failure[0] == "done" else failure)
     except (EOFError, OSError):  # the parent is gone, and nobody is left to tell
         return
 
 
-def stamped(event: dict[str, Any]) -> dict[str, Any]:
-    """An event with the time at which it was told, as its reader may be busy."""
-    return {**event, "at": Clock.now()}
-
-
-def attempt(job: Any, work: Callable[[Any, Report], None], pipe: Connection) -> tuple[str, Any]:
+def attempt(job: Any, work: Work[Any], pipe: Connection) -> tuple[str, Any]:
     """Do one job; its outcome as the parent's `receive` takes it."""
-
-    def report(event: dict[str, Any]) -> Any:
-        pipe.send(("event", stamped(event)))
-        order = pipe.recv()[1] if event.get("asks") else None
-        while pipe.poll():
-            _, order = pipe.recv()
-        return order
-
     try:
-        work(job, report)
+        work(job, lambda event: pipe.send(("event", event)))
     except InputError as error:
         return "input error", str(error)
     except RunError as error:

@@ -6,7 +6,7 @@ bits of a result depend on it, and fold 3 alone must give the bytes that it give
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,10 +15,11 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from foldwise.config import Recipe
-from foldwise.running.local import nothing_to_prepare
-from foldwise.training.fold import build_trainer, use_repeatable_algorithms
-from foldwise.training.fold_data import FoldData, Scale, build_source
-from foldwise.training.loop import PREDICT_TOKENS, predict
+from foldwise.data.dataset import make_loader
+from foldwise.running.engine import Prepare, nothing_to_prepare
+from foldwise.training.fold import build_trainer
+from foldwise.training.fold_data import FoldData, Units, build_dataset
+from foldwise.training.loop import PREDICT_TOKENS, predict, use_repeatable_algorithms
 from foldwise.training.precision import Runtime
 
 # Below so many tokens, over all epochs and folds, starting processes takes longer than it saves.
@@ -36,7 +37,7 @@ class Placement:
 
     workers: int
     threads: int
-    prepare: Callable[[int], None] = nothing_to_prepare
+    prepare: Prepare = nothing_to_prepare
 
 
 def count_cores() -> int:
@@ -122,18 +123,18 @@ def probe(data: FoldData, recipe: Recipe, runtime: Runtime) -> tuple[int, float]
     rows = np.arange(len(data.folds))
     trainer = build_trainer(data, recipe, 0, 3 * STEPS, runtime, rows)
     trainer.model.train()
-    source = build_source(data, rows, Scale.of(data.targets.task, data.targets.y, rows), runtime)
-    longest = (-data.store.lengths[: len(data.folds)]).argsort()
+    dataset = build_dataset(data, rows, Units.fit(data, rows), runtime.device)
+    longest = (-dataset.lengths).argsort()
     size = recipe.batches.size
     if recipe.batches.tokens:
-        size = max(1, recipe.batches.tokens // max(int(data.store.lengths[longest[0]]), 1))
-    plan = [longest[:size]] * STEPS
+        size = max(1, recipe.batches.tokens // max(int(dataset.lengths[longest[0]]), 1))
+    batches = [longest[:size].tolist()] * STEPS
 
     def train() -> float:
         torch.cuda.synchronize()
         start = time.perf_counter()
-        for batch in source.batches(plan):
-            trainer.step(batch)
+        for batch in make_loader(dataset, batches, runtime.device):
+            trainer.step(batch.to(runtime.device))
         torch.cuda.synchronize()
         return time.perf_counter() - start
 
@@ -142,7 +143,7 @@ def probe(data: FoldData, recipe: Recipe, runtime: Runtime) -> tuple[int, float]
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         train()
     with trainer.averages.applied():
-        predict(trainer.model, source, longest[: PREDICT_TOKENS // 8], runtime)
+        predict(trainer.model, dataset.select(longest[: PREDICT_TOKENS // 8]), runtime)
     kernels = sum(event.self_device_time_total for event in profiler.key_averages()) / 1e6
     needed = torch.cuda.max_memory_reserved() + CONTEXT
     return needed, kernels / seconds if kernels else 1.0  # no kernel seen: the profiler does not work here

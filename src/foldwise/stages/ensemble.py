@@ -14,15 +14,14 @@ import numpy as np
 from foldwise.console import say
 from foldwise.data.competition import read_solution
 from foldwise.data.targets import CLASS_TASKS, Targets
-from foldwise.ensembling.blend import Blend, Records, check_folds, combine, count_models, submission_of
+from foldwise.ensembling.blend import Blend, Records, check_folds, combine, submission_of
 from foldwise.ensembling.submission import to_scale, write_submission
 from foldwise.ensembling.weights import cross_fitted_scores
 from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
-from foldwise.freshness import changes
+from foldwise.freshness import changes, submission_form
 from foldwise.metrics import Metric, metric_for, score
 from foldwise.paths import REPOSITORY
 from foldwise.run import Run
-from foldwise.time_budget.interim import record_submission
 
 
 def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
@@ -61,7 +60,7 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
     run.record_seconds("ensemble", time.perf_counter() - start)
     seconds = read_json(run.paths.output / "seconds.json")
     summary["seconds"] = {**seconds, "total": round(sum(seconds.values()), 2)}
-    summary |= {"inputs": inputs, "outputs": [hash_of(path) for path in made]}
+    summary |= {"inputs": inputs, "outputs": [hash_of(path) for path in made], "form": submission_form(run)}
     write_json(run.paths.output / "summary.json", summary)
     say(
         "ensemble",
@@ -91,7 +90,6 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
     ordered, frame = submission_of(run, blend)
     write_oof(run, fold_of_row, targets, blend)
     write_submission(run.paths.submission, frame)
-    record_submission(run, count_models(records))
 
     first = next(iter(records.values()))
     any_fold = next(iter(first.values()))

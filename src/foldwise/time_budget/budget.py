@@ -5,9 +5,13 @@ of Python, which passes before the clock is read first.
 """
 
 import re
-import time
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+
+from foldwise import clock
+from foldwise.clock import Clock
 from foldwise.errors import InputError
 
 IN_HAND = 0.05  # share of the budget that no plan uses
@@ -15,20 +19,8 @@ UNITS = {"h": 3600, "m": 60, "min": 60, "s": 1}
 PART = r"(\d+(?:\.\d+)?)\s*(h|min|m|s)"
 
 
-class Clock:
-    """Seconds on a clock that never goes back and that all processes of a machine share."""
-
-    @staticmethod
-    def now() -> float:
-        """The time; only differences mean something."""
-        return time.monotonic()
-
-
-STARTED = Clock.now()  # this module is loaded first of all
-
-
 @dataclass(frozen=True)
-class Budget:
+class TimeBudget:
     """How long a run may take.
 
     Attributes:
@@ -49,8 +41,23 @@ class Budget:
         """Seconds since the start."""
         return Clock.now() - self.started
 
+    def hand_out(self, run: Any, fold_of_row: np.ndarray, jobs: list[Any], again: set[Any], workers: int) -> Any:
+        """The jobs that fit, as stage train takes them; see `foldwise.time_budget.jobs.TimedJobs`."""
+        from foldwise.learners import learner_for
+        from foldwise.running.fold_folder import read_fold
+        from foldwise.time_budget.interim import Submissions
+        from foldwise.time_budget.jobs import TimedJobs
 
-def parse_budget(text: str) -> Budget:
+        recipe = run.config.recipe
+        learners = {name: learner_for(recipe.of_member(name)) for name in recipe.ensemble_members}
+        waiting = {(job.member, job.fold) for job in jobs} - again
+        there = {(name, fold) for name in learners for fold in range(recipe.folds.n)} - waiting
+        records = {fold: read_fold(run.paths.fold(*fold)) for fold in there}
+        submit = Submissions(run, fold_of_row).update
+        return TimedJobs(self, jobs, learners, recipe.folds.n, records, again, workers, submit)
+
+
+def parse_budget(text: str) -> TimeBudget:
     """A budget that began when this process did.
 
     Args:
@@ -64,7 +71,7 @@ def parse_budget(text: str) -> Budget:
     """
     if not re.fullmatch(rf"(?:\s*{PART}\s*)+", text) or not (seconds := seconds_of(text)):
         raise InputError(f"--time-budget {text!r}: give a length of time with units, such as 2h, 1h30m, 40m or 90s")
-    return Budget(seconds, STARTED)
+    return TimeBudget(seconds, clock.STARTED)
 
 
 def seconds_of(text: str) -> float:

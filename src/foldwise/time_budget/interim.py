@@ -5,17 +5,19 @@ nor one after a kill replaces it by a poorer one, or takes one for valid that wa
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from foldwise.clock import Clock
 from foldwise.console import say
 from foldwise.ensembling.blend import combine, count_models, finished_folds, most_models, submission_of
+from foldwise.ensembling.predictions import read_predictions
 from foldwise.ensembling.submission import write_submission
 from foldwise.files import hash_of, read_json, write_json
+from foldwise.freshness import submission_form
 from foldwise.run import Run
-from foldwise.stages.train import read_predictions
-from foldwise.time_budget.budget import Clock
+
+RECORD = "submission.json"
 
 
 class Submissions:
@@ -50,27 +52,21 @@ class Submissions:
         return self.read[path]
 
 
-def form_of(run: Run) -> dict[str, Any]:
-    """What a submission must fit to be valid."""
-    config = run.config
-    return {
-        "sample": hash_of(run.paths.table("sample_submission")),
-        "competition": config.competition.model_dump(include={"task", "metric"}),
-        "kind": config.submission.kind,
-        "columns": config.columns.model_dump(include={"id", "target"}),
-    }
-
-
 def record_submission(run: Run, models: int) -> None:
     """Remember what the submission that was just written was made of."""
-    content = {"submission": hash_of(run.paths.submission), "models": models, "form": form_of(run)}
-    write_json(run.paths.output / "submission.json", content)
+    content = {"submission": hash_of(run.paths.submission), "models": models, "form": submission_form(run)}
+    write_json(run.paths.output / RECORD, content)
 
 
 def models_of_submission(run: Run) -> int:
     """How many models the submission that is there was made of; 0 if there is no valid one of this competition."""
-    record = read_json(run.paths.output / "submission.json")
-    if record is None or not run.paths.submission.is_file():
+    if not run.paths.submission.is_file():
         return 0
-    same = record["submission"] == hash_of(run.paths.submission) and record["form"] == form_of(run)
-    return int(record["models"]) if same else 0
+    made, form = hash_of(run.paths.submission), submission_form(run)
+    record = read_json(run.paths.output / RECORD)
+    if record and record["submission"] == made and record["form"] == form:
+        return int(record["models"])
+    summary = read_json(run.paths.output / "summary.json")  # of a run that ended
+    if summary and made in summary["outputs"] and summary["form"] == form:
+        return len(summary["folds"]) * len(summary["members"])
+    return 0

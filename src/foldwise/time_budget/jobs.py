@@ -1,272 +1,179 @@
-"""Training under `--time-budget`: hands out the folds that fit, lowers what does not, and shows the plan as a table.
+"""Training under `--time-budget`: hands out the folds that fit, and shows what was left out as a table.
 
-The first plan is everything. Once folds have been validated for the first time, how long an epoch takes is known; from
-then on every validation and every finished fold is a new look at the time, and folds that train hear at once how long
-they shall go on. See `foldwise.time_budget.plan` for the order in which things are given up.
+How many folds and members fit is decided when a job is handed out, from what the folds before it took. A fold knows
+until when it must be written (`foldwise.training.progress`), so nobody has to interrupt it.
 """
 
 import io
 import shutil
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from foldwise.config import LINEAR, Recipe
-from foldwise.console import duration, say, warn
+from foldwise.clock import Clock
+from foldwise.console import duration
 from foldwise.errors import RunError
-from foldwise.running.job import Job, linear_seconds
-from foldwise.time_budget.budget import IN_HAND, Budget, Clock
-from foldwise.time_budget.plan import NEARLY, Cost, Fold, Length, Plan, Running, State, choose_plan, seconds_of
-from foldwise.training.pace import FORWARD, WRITING, Limit
+from foldwise.events import Event, Finished, GivenUp
+from foldwise.learners import Learner
+from foldwise.running.job import FoldJob, open_data
+from foldwise.time_budget.budget import IN_HAND, TimeBudget
+from foldwise.time_budget.plan import Fold, Plan, State, choose_plan
+from foldwise.training.progress import WRITING, Limit
 
-EARLY = 0.1  # share of the time after which the plan does not wait for a first validation any longer
+NEARLY = 0.75  # share of the steps that is as good as whole
 ENSEMBLE = 2.0  # how much longer the last ensemble may take than one made on the way: it writes more
 LEAST = 1.0  # seconds kept for it in any case
 START = 5.0  # seconds without which no fold begins: loading torch alone takes as long
-SHOWN = 0.1  # by how much the share of epochs must differ from what was shown last to be shown again
 
 
-@dataclass
-class Trained:
-    """A fold that trains or has trained: what its events told.
-
-    Attributes:
-        planned: epochs.
-        dispatched, started, validated: on `Clock`: when its job was given out, its first step, its newest validation.
-        epochs: done at the newest validation.
-        now: done by the newest step.
-        validation: seconds of one.
-    """
-
-    fold: Fold
-    planned: float
-    dispatched: float
-    started: float = 0.0
-    epochs_a_step: float = 0.0
-    now: float = 0.0
-    epochs: float = 0.0
-    validated: float = 0.0
-    validation: float = 0.0
-    end: float = 0.0
-
-
-class TimedJobs(Iterator[Job]):
+class TimedJobs(Iterator[FoldJob]):
     """The jobs to train next, as long as they fit.
 
     Args:
         budget: until when everything must be done.
         jobs: those to be trained, in order.
-        recipes: of every member of the ensemble, in order.
+        learners: of every member of the ensemble, in order.
         folds: K.
-        done: folds that are there already, with the seconds and epochs that they took.
+        records: fold.json of the folds that are there already.
         again: those of them that a budget had ended early, and that are among the jobs: their turn comes last.
         workers: folds that train at once.
+        submit: makes a submission of the folds that are finished; the seconds that took.
     """
 
     def __init__(
         self,
-        budget: Budget,
-        jobs: list[Job],
-        recipes: dict[str, Recipe],
+        budget: TimeBudget,
+        jobs: list[FoldJob],
+        learners: dict[str, Learner],
         folds: int,
-        done: dict[Fold, tuple[float, float]],
+        records: dict[Fold, dict[str, float]],
         again: set[Fold],
         workers: int,
+        submit: Callable[[], float],
     ) -> None:
-        self.budget, self.workers, self.folds = budget, workers, folds
+        self.budget, self.learners, self.folds, self.workers, self.submit = budget, learners, folds, workers, submit
         every = {(job.member, job.fold): job for job in jobs}
         self.waiting = {fold: job for fold, job in every.items() if fold not in again}
         self.again = {fold: job for fold, job in every.items() if fold in again}
-        linear = {job.member: job for job in jobs if job.recipe.model.name == LINEAR}
-        self.guessed = {name: Cost(0.0, seconds / epochs, 0.0) for (name, _), (seconds, epochs) in done.items()}
-        self.guessed |= {name: Cost(0.0, linear_seconds(job), 0.0) for name, job in linear.items()}
-        self.cut = set(again)  # folds that are there with too few epochs
-        self.lengths = {name: length_of(recipe) for name, recipe in recipes.items()}
-        self.done = set(done)
-        self.running: dict[int, Trained] = {}
-        self.trained: list[Trained] = []  # in order of their start
-        first = jobs[0]
-        rows, test = len(first.folds), len(first.test_ids)
-        self.valid_share = 1 / max(1, folds - 1)  # validation rows for each training row
-        self.predictions = 1 + test * folds / rows  # rows predicted at the end for each validation row
-        self.written = WRITING * (rows / folds + test)
-        self.reserve = LEAST + WRITING * (rows + test) * (1 + len(self.lengths))
-        self.plan = Plan(1.0, tuple(self.lengths), tuple(range(folds)), 0.0)
-        self.asked = self.shown = self.plan
-        self.looked = False
-        if self.guessed.keys() == self.lengths.keys():
-            self.look()
+        self.done, self.cut = set(records), set(again)  # the latter are there with too few epochs
+        self.began: dict[Fold, float] = {}  # those that train now, and since when
+        self.guessed = {  # seconds of a whole fold of each member
+            fold[0]: record["seconds"] / record["epochs"] * learners[fold[0]].epochs for fold, record in records.items()
+        }
+        for job in jobs:
+            if not learners[job.member].can_be_cut and job.member not in self.guessed:
+                self.guessed[job.member] = learners[job.member].estimate_seconds(open_data(job), job.fold)
+        self.measured: dict[str, float] = {}  # the same, of folds that this run has trained
+        rows = len(jobs[0].folds) + len(jobs[0].test_ids)
+        self.reserve = LEAST + WRITING * rows * (1 + len(learners))  # for the ensemble
+        self.shown: Plan | None = None
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """That a whole fold takes, of the members of which something is known."""
+        return {**self.guessed, **self.measured}
 
     @property
     def deadline(self) -> float:
         """When the last fold must be written."""
         return self.budget.deadline - self.reserve
 
-    def __next__(self) -> Job:
-        """The next job that the plan holds, with its limits.
+    def __next__(self) -> FoldJob:
+        """The next job that fits, with its limit.
 
         Raises:
-            RunError: the time was over before the first fold began.
+            RunError: the time is too short for any fold.
         """
         left = self.deadline - Clock.now()
-        if not self.done and not self.trained and left < START:
-            raise RunError(self.too_short("is over before a fold could begin"))
-        fold = self.following(left) if left >= START else None
+        plan = self.plan(left)
+        fold = self.choose(plan, left) if left >= START else None
         if fold is None:
-            if not self.done and not self.trained:
-                raise RunError(self.too_short("is too short for a fold of the linear member, which cannot be cut"))
+            self.stop(plan, left)
             raise StopIteration
         job = self.waiting.pop(fold, None) or self.again.pop(fold)
-        limit = Limit(self.lengths[job.member].at(self.plan.share), self.deadline)
-        self.trained.append(Trained(fold, limit.epochs, Clock.now()))
-        return replace(job, limit=limit)
+        self.began[fold] = Clock.now()
+        whole = bool(self.done - self.cut)  # beside a whole fold one of half its epochs does harm
+        return replace(job, limit=Limit(self.deadline, NEARLY if whole else 0.0))
 
-    def too_short(self, what: str) -> str:
-        """What to say of a budget that leaves nothing."""
-        return f"the time budget of {duration(self.budget.seconds)} {what}; give more"
-
-    def following(self, left: float) -> Fold | None:
-        """The next fold to train: of the plan, then those to be trained again, if they fit whole.
-
-        Args:
-            left: seconds.
-        """
-        costs = self.costs()
+    def choose(self, plan: Plan, left: float) -> Fold | None:
+        """The next fold of the plan, or one to be trained again if all others are done and it fits whole."""
+        first = not self.done and not self.began
         for fold in self.waiting:
-            whole = costs[fold[0]].epoch if fold[0] in costs else 0.0
-            if self.plan.holds(fold) and (self.lengths[fold[0]].divisible or whole <= left):
+            fits = self.seconds.get(fold[0], 0.0) <= left
+            if plan.holds(fold) and (fits or (first and self.learners[fold[0]].can_be_cut)):
                 return fold
-        if self.plan.share < 1 or any(self.plan.holds(fold) for fold in self.waiting):
-            return None
-        for name, number in self.again:
-            cost = costs.get(name)
-            if cost is None or cost.start + self.lengths[name].epochs * cost.epoch + cost.end <= left:
-                return name, number
-        return None
+        fitting = (fold for fold in self.again if self.seconds.get(fold[0], 0.0) <= left)
+        return None if self.waiting else next(fitting, None)
 
-    def on_event(self, slot: int, job: Job, event: dict[str, Any]) -> dict[int, float]:
-        """Take in what a fold reports.
+    def plan(self, left: float) -> Plan:
+        """What fits by what is known; everything as long as nothing is."""
+        names, numbers = tuple(self.learners), tuple(range(self.folds))
+        if not self.seconds:
+            return Plan(names, numbers, 0.0)
+        known = [seconds for name, seconds in self.seconds.items() if self.learners[name].can_be_cut]
+        most = max(known or self.seconds.values())
+        seconds = {name: self.seconds.get(name, most) for name in names}
+        now = Clock.now()
+        running = {fold: max(0.0, seconds[fold[0]] - (now - began)) for fold, began in self.began.items()}
+        return choose_plan(State(names, self.folds, seconds, self.done, running, self.workers), left)
 
-        Returns:
-            By worker number, how many epochs its fold shall train in all, where that has changed.
+    def stop(self, plan: Plan, left: float) -> None:
+        """No further fold begins; say which are left out.
+
+        Raises:
+            RunError: none has begun.
         """
-        now = event["at"]
-        if event["event"] == "start":
-            trained = next(trained for trained in reversed(self.trained) if trained.fold == (job.member, job.fold))
-            self.running[slot] = trained
-            trained.started, trained.epochs_a_step = now, trained.planned / event["steps"]
-            return {}
-        trained = self.running[slot]
-        if event["event"] == "steps":
-            trained.now += event["steps"] * trained.epochs_a_step
-            late = now - trained.started > EARLY * (self.deadline - trained.started)
-            return {} if self.looked or not late else self.look()
-        if event["event"] == "evaluation":
-            trained.epochs = trained.now = event["epoch"]
-            trained.validated, trained.validation = now, event["seconds"]
-            return {slot: trained.planned, **self.look()}  # it waits for an answer
-        if event["event"] == "done":
-            trained.end = now - (trained.validated or trained.started)
-            del self.running[slot]
-            self.done.add(trained.fold)
-            if event["written"]:
-                short = event.get("shortened")
+        if not self.done and not self.began:
+            what = "is over before a fold could begin"
+            if left >= START:
+                what = "is too short for a fold of the linear member, which cannot be cut"
+            raise RunError(f"the time budget of {duration(self.budget.seconds)} {what}; give more")
+        if self.waiting and self.shown != (plan := replace(plan, seconds=0.0)):
+            self.shown = plan
+            self.show(left)
+
+    def on_event(self, job: FoldJob, event: Event) -> None:
+        """Take in what a fold tells."""
+        fold = (job.member, job.fold)
+        if isinstance(event, Finished):
+            self.began.pop(fold)
+            self.done.add(fold)
+            seconds = event.seconds / event.epochs * self.learners[job.member].epochs
+            self.measured[job.member] = max(seconds, self.measured.get(job.member, 0.0))
+            short = event.shortened
+            if event.written:
                 nearly = short is None or short["epochs"] >= NEARLY * short["of"]
-                (self.cut.discard if nearly else self.cut.add)(trained.fold)
-            return self.look()
-        if event["event"] == "given up":
-            del self.running[slot]
-            (self.again if trained.fold in self.done else self.waiting)[trained.fold] = job  # should there be time
-            return self.look()
-        return {}
+                (self.cut.discard if nearly else self.cut.add)(fold)
+        elif isinstance(event, GivenUp):
+            self.began.pop(fold)
+            (self.again if fold in self.done else self.waiting)[fold] = job
 
-    def note_ensemble(self, seconds: float) -> None:
-        """Take in how long a submission from the folds so far took to make."""
-        self.reserve = max(self.reserve, LEAST + ENSEMBLE * seconds)
+    def after(self) -> None:
+        """A fold is written: make a submission of all that are, and keep as much time for the last one."""
+        self.reserve = max(self.reserve, LEAST + ENSEMBLE * self.submit())
 
-    def look(self) -> dict[int, float]:
-        """Plan anew; orders for the folds that train."""
-        self.looked = True
-        state = self.state()
-        left = self.deadline - Clock.now()
-        self.plan = plan = choose_plan(state, left)
-        same = (plan.members, plan.folds) == (self.shown.members, self.shown.folds)
-        if self.running or any(map(plan.holds, self.waiting)):
-            if not same:
-                self.show(state, left)
-            elif abs(plan.share - self.shown.share) >= SHOWN:
-                self.shown = plan
-                say("train", f"time budget: {plan.share:.0%} of the epochs are planned now")
-        orders = {}
-        for slot, trained in self.running.items():
-            epochs = self.lengths[trained.fold[0]].at(plan.share) if plan.holds(trained.fold) else 0.0
-            if epochs != trained.planned:
-                orders[slot] = trained.planned = epochs
-        return orders
-
-    def state(self) -> State:
-        """What is there to do, and how long it takes as far as is known."""
-        running = [Running(trained.fold, trained.now) for trained in self.running.values()]
-        known = self.costs()
-        networks = [cost for name, cost in known.items() if self.lengths[name].divisible] or list(known.values())
-        most = Cost(*(max(getattr(cost, part) for cost in networks) for part in ("start", "epoch", "end")))
-        costs = {name: known.get(name, most) for name in self.lengths}
-        whole = bool(self.done - self.cut)
-        return State(self.lengths, self.folds, costs, self.done, running, self.workers, whole)
-
-    def costs(self) -> dict[str, Cost]:
-        """Seconds of the folds of those members of which something is known; the newest validation counts."""
-        told = sorted((t for t in self.trained if t.now or t.end), key=lambda t: t.validated or t.end > 0)
-        return {**self.guessed, **{trained.fold[0]: self.cost(trained) for trained in told}}
-
-    def cost(self, trained: Trained) -> Cost:
-        """Seconds of a member's folds, by what one of them has shown."""
-        start = trained.started - trained.dispatched
-        if not self.lengths[trained.fold[0]].divisible:  # a linear member
-            return Cost(start, trained.end, 0.0) if trained.end else self.guessed[trained.fold[0]]
-        if trained.epochs:
-            epoch = (trained.validated - trained.started) / trained.epochs
-            validation = trained.validation
-        else:
-            epoch = (Clock.now() - trained.started) / trained.now
-            validation = epoch * self.valid_share / FORWARD
-            epoch += validation
-        return Cost(start, epoch, trained.end or validation * self.predictions + self.written)
-
-    def show(self, state: State, left: float) -> None:
-        """The plan, what was lowered and why."""
-        asked, plan = self.asked, self.plan
-        self.shown = plan
+    def show(self, left: float) -> None:
+        """Asked and planned, and why they differ."""
         title = f"time budget {duration(self.budget.seconds)}, {IN_HAND:.0%} of it kept in hand"
         table = Table(title=title, title_justify="left", title_style="bold")
         for name in ("", "asked", "planned", "why"):
             table.add_column(name)
-        whole = seconds_of(state, 1.0, asked.members, asked.folds)
-        reason = f"all would take {duration(whole)} from now on; {duration(max(0.0, left))} are left"
-        folds = [", ".join(map(str, numbers)) for numbers in (asked.folds, plan.folds)]
-        table.add_row("folds", *folds, reason if plan.folds != asked.folds else "")
-        if len(asked.members) > 1:
-            reason = "still too long with two folds" if plan.members != asked.members else ""
-            table.add_row("members", ", ".join(asked.members), ", ".join(plan.members), reason)
-        lengths = [length for name, length in self.lengths.items() if name in plan.members]
-        epochs = [
-            ", ".join(dict.fromkeys(f"{length.at(share):.3g}" for length in lengths)) for share in (1, plan.share)
-        ]
-        table.add_row("epochs", *epochs, "still too long with the folds that train" if plan.share < 1 else "")
+        begun = self.done | set(self.began)
+        members = list(dict.fromkeys(name for name in self.learners if any(fold[0] == name for fold in begun)))
+        folds = sorted({number for _, number in begun})
+        longest = max(self.seconds.get(name, 0.0) for name, _ in self.waiting)
+        why = (
+            f"one takes {duration(longest)}, and {duration(max(0.0, left))} are left" if longest else "no time is left"
+        )
+        table.add_row("folds", ", ".join(map(str, range(self.folds))), ", ".join(map(str, folds)), why)
+        if len(self.learners) > 1:
+            why = "folds of the first ones come first" if len(members) < len(self.learners) else ""
+            table.add_row("members", ", ".join(self.learners), ", ".join(members), why)
         drawn = io.StringIO()
         width = shutil.get_terminal_size().columns
         Console(file=drawn, force_terminal=sys.stdout.isatty(), highlight=False, width=width).print(table)
         tqdm.write(drawn.getvalue().rstrip("\n"), file=sys.stdout)  # which makes room among the bars
-        if plan.seconds > left:
-            warn("no plan fits any more; each fold ends in time for its predictions")
-
-
-def length_of(recipe: Recipe) -> Length:
-    """How long a member trains by its recipe."""
-    linear = recipe.model.name == LINEAR
-    return Length(1, divisible=False) if linear else Length(recipe.training.epochs)

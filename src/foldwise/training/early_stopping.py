@@ -1,44 +1,65 @@
-"""When to stop, and which weights were best."""
+"""The best evaluations so far: when to stop, and which weights to keep."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+
+from torch import Tensor
+
+Weights = dict[str, Tensor]
 
 
-@dataclass
 class EarlyStopping:
-    """Watches a score and says whether it improved and whether to go on.
+    """Watches the scores of a fold: keeps the weights of the best, and says when no better ones are to be expected.
 
-    A NaN is never an improvement, whatever the direction, also as the first score.
+    A score that is not finite is never an improvement, whatever the direction, also as the first score. Of equal
+    scores the earlier one stays.
 
     >>> stopping = EarlyStopping(greater_is_better=True, patience=2)
-    >>> [stopping.improved(score) for score in (0.7, 0.8, 0.75, float("nan"))]
+    >>> [stopping.update(score, dict) for score in (0.7, 0.8, 0.75, float("nan"))]
     [True, True, False, False]
-    >>> stopping.should_stop, stopping.best
-    (True, 0.8)
+    >>> stopping.should_stop
+    True
 
-    Attributes:
+    Args:
         greater_is_better: direction of the score.
         patience: scores in a row without improvement until `should_stop`.
-        min_delta: a score must be better than the best by more than this.
+        min_delta: an improvement is one by more than this.
+        keep: of how many scores the weights are kept; their predictions are averaged (Quora Insincere Questions,
+            seventh place).
     """
 
-    greater_is_better: bool
-    patience: int
-    min_delta: float = 0.0
-    best: float = field(default=math.nan, init=False)
-    misses: int = field(default=0, init=False)
+    def __init__(self, greater_is_better: bool, patience: int, min_delta: float = 0.0, keep: int = 1) -> None:
+        self.sign, self.patience, self.min_delta, self.keep = 1 if greater_is_better else -1, patience, min_delta, keep
+        self.kept: list[tuple[float, Weights]] = []  # (sign * score, weights), best first
+        self.to_beat = -math.inf
+        self.misses = 0
 
-    def improved(self, score: float) -> bool:
-        """Take the next score; true if it is the best so far."""
-        gain = score - self.best if self.greater_is_better else self.best - score
-        better = not math.isnan(score) and (math.isnan(self.best) or (gain > self.min_delta))
-        if better:
-            self.best, self.misses = score, 0
+    def update(self, score: float, copy_weights: Callable[[], Weights]) -> bool:
+        """Take the next score; true if it is the best so far.
+
+        Args:
+            copy_weights: called where the weights of this score are to be kept.
+        """
+        value = self.sign * score
+        if not math.isfinite(score):
+            self.misses += 1
+            return False
+        if value > self.to_beat + self.min_delta:
+            self.to_beat, self.misses = value, 0
         else:
             self.misses += 1
-        return better
+        place = sum(other >= value for other, _ in self.kept)
+        if place < self.keep:
+            self.kept.insert(place, (value, copy_weights()))
+            del self.kept[self.keep :]
+        return place == 0
 
     @property
     def should_stop(self) -> bool:
         """True after `patience` scores without improvement."""
         return self.misses >= self.patience
+
+    @property
+    def weights(self) -> list[Weights]:
+        """Those that are kept, best first; none before the first finite score."""
+        return [weights for _, weights in self.kept]

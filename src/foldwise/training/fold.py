@@ -1,31 +1,40 @@
 """Train one fold from its first weights to its predictions. Pure: arrays in, arrays out."""
 
-import time
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from foldwise.clock import Clock
 from foldwise.config import Recipe
 from foldwise.data.batching import BucketBatchSampler, padding_share
+from foldwise.data.dataset import make_loader
 from foldwise.errors import RunError
+from foldwise.events import Evaluated, Event, Started, Stepped
 from foldwise.files import hash_of
 from foldwise.metrics import Metric, best_score
 from foldwise.models import build_model
-from foldwise.time_budget.budget import Clock
 from foldwise.training.averaging import AveragedWeights
-from foldwise.training.early_stopping import EarlyStopping
-from foldwise.training.fold_data import FoldData, Scale, build_source
-from foldwise.training.loop import DivergedError, Trainer, evaluate, predict, train_epoch
-from foldwise.training.losses import build_loss, to_predictions
+from foldwise.training.early_stopping import EarlyStopping, Weights
+from foldwise.training.fold_data import FoldData, Units, build_dataset
+from foldwise.training.loop import (
+    DivergedError,
+    StepLosses,
+    Trainer,
+    copy_weights,
+    predict_values,
+    trim_heap,
+    use_repeatable_algorithms,
+)
+from foldwise.training.losses import build_loss
 from foldwise.training.optimizers import build_optimizers, set_embeddings_trained
-from foldwise.training.pace import Limit, Pace, Sizes
 from foldwise.training.precision import Runtime
-from foldwise.training.schedules import build_schedules, schedule_on_score, stretch
-from foldwise.training.snapshots import Event, Snapshots, copy_weights
+from foldwise.training.progress import Limit, Progress, Workload
+from foldwise.training.schedules import LearningRate
 
 REPORT_SECONDS = 0.25  # between two reports of steps
 
@@ -38,18 +47,18 @@ class FoldResult:
         rows: (n,) int64 validation rows.
         oof: (n, C) predictions of these rows, float32 (float64 in a regression).
         test: (M, C) predictions of the test rows.
-        snapshots: the weights that predict together, best first, by name and without frozen vectors.
+        weights: that predict together, best first, by name and without frozen vectors.
+        facts: what a later prediction needs besides the weights, as JSON.
         history: one record per evaluation.
-        ngrams: what the arrays of a linear member stand for; None of a network.
         shortened: a time budget ended it, not the recipe.
     """
 
     rows: np.ndarray
     oof: np.ndarray
     test: np.ndarray
-    snapshots: list[dict[str, Tensor]]
-    history: list[Event]
-    ngrams: dict[str, Any] | None = None
+    weights: list[Weights]
+    facts: dict[str, Any]
+    history: list[Evaluated]
     shortened: bool = False
 
 
@@ -62,13 +71,26 @@ class StoppedError(RunError):
         history: the evaluations so far.
     """
 
-    def __init__(self, error: DivergedError, best: dict[str, Tensor], history: list[Event]) -> None:
+    def __init__(self, error: DivergedError, weights: list[Weights], history: list[Evaluated]) -> None:
         super().__init__(str(error))
-        self.rows, self.best, self.history = error.rows, best, history
+        self.rows, self.best, self.history = error.rows, weights[0] if weights else {}, history
+
+
+class StepReports:
+    """Reports steps, but not every single one: that would fill the pipe of a worker whose reader is busy."""
+
+    def __init__(self, report: Callable[[Event], object]) -> None:
+        self.report, self.steps, self.told = report, 0, Clock.now()
+
+    def tell(self, steps: int, at_once: bool = False) -> None:
+        """So many are done; reported if the last time is some while ago."""
+        if steps > self.steps and (at_once or Clock.now() - self.told >= REPORT_SECONDS):
+            self.report(Stepped(steps - self.steps))
+            self.steps, self.told = steps, Clock.now()
 
 
 class GivenUpError(Exception):
-    """A fold that the plan of a time budget does not hold any more; what it had is lost."""
+    """A fold that a time budget ended before it was worth keeping; what it had is lost."""
 
 
 def train_fold(
@@ -78,154 +100,129 @@ def train_fold(
     fold: int,
     metric: Metric,
     runtime: Runtime,
-    report: Callable[[Event], Any],
+    report: Callable[[Event], object],
     limit: Limit | None = None,
 ) -> FoldResult:
     """Train on every fold but `fold`, stop early on `fold`, predict `fold` and the test rows with the best weights.
 
     Args:
-        report: takes progress as records: `start`, `steps` now and then, `evaluation` with the history's fields;
-            answers, with a time budget, how many epochs are planned by now, or None.
+        report: takes progress: `Started`, `Stepped` now and then, `Evaluated`.
         limit: what a time budget leaves.
 
     Raises:
         StoppedError: the loss was not finite.
-        GivenUpError: by order of a time budget's plan.
+        GivenUpError: the time limit came too early.
         RunError: no score was finite.
     """
     settings, targets = recipe.training, data.targets
     torch.set_num_threads(runtime.threads)
     use_repeatable_algorithms()
     seed = fold_seed(recipe.seed, member, fold)
-    train_rows, valid_rows = np.flatnonzero(data.folds != fold), np.flatnonzero(data.folds == fold)
-    scale = Scale.of(targets.task, targets.y, train_rows)
-    source = build_source(data, train_rows, scale, runtime)
-    lengths = data.store.lengths[train_rows]
-    sampler = BucketBatchSampler(
-        lengths, recipe.batches.size, recipe.batches.group, seed, recipe.batches.tokens or None
-    )
-    pace = Pace(limit, sampler, settings.epochs, sizes_of(data, train_rows, valid_rows, settings.snapshots))
-    trainer = build_trainer(data, recipe, seed, pace.steps, runtime, train_rows)
-    model, averages = trainer.model, trainer.averages
+
+    # Data: rows, their batches, how many steps that makes
+    train_rows, valid_rows = data.split(fold)
+    units = Units.fit(data, train_rows)
+    dataset = build_dataset(data, train_rows, units, runtime.device)
+    batches = recipe.batches
+    sampler = BucketBatchSampler(dataset.lengths, batches.size, batches.group, seed, batches.tokens or None)
+    loader = make_loader(dataset, sampler, runtime.device)
+    steps, step = sampler.steps(settings.epochs), 0
+    workload = Workload.measure(data.store.lengths, data.folds, fold, steps, settings.epochs, settings.snapshots)
+
+    # Model, loss, optimizers, learning rate
+    trainer = build_trainer(data, recipe, seed, steps, runtime, train_rows)
+    model = trainer.model
     kept = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta)
-    snapshots = Snapshots(settings.snapshots, metric.greater_is_better)
-    train_seconds = 0.0
-    history: list[Event] = []
+    stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta, settings.snapshots)
+    progress, done = Progress(workload, limit), 0.0
+    history: list[Evaluated] = []
+    train_seconds, steps_told = 0.0, StepReports(report)
+    report(Started(steps))
 
-    def to_values(logits: Tensor) -> np.ndarray:
-        return scale.undo(to_predictions(logits[:, : targets.outputs], targets.task).numpy())
-
-    def score_valid(logits: Tensor) -> float:
-        return best_score(metric, targets.task, targets.truth[valid_rows], to_values(logits))
-
-    told = Clock.now()
-
-    def tell(event: Event) -> None:
-        """Report; the answer may be another number of epochs, and so may be the answer to telling what that means."""
-        nonlocal told
-        told = Clock.now()
-        epochs = report(event)
-        while pace.hear(epochs):
-            if pace.given_up:
-                raise GivenUpError
-            if trainer.steps < pace.steps:
-                stretched = stretch(trainer.schedules, trainer.optimizers, settings, pace.steps, trainer.steps)
-                trainer.schedules = stretched
-            epochs = report({"event": "planned", "steps": max(pace.steps, trainer.steps)})
-
-    unreported = 0
-
-    def on_steps(steps: int) -> bool:
-        nonlocal unreported
-        unreported += steps
-        if Clock.now() - told >= REPORT_SECONDS:  # more often would fill the pipe of a worker whose reader is busy
-            tell({"event": "steps", "steps": unreported})
-            unreported = 0
-        return pace.is_over(trainer.steps)
-
-    pace.begin()
-    tell({"event": "start", "steps": pace.steps})
     for epoch in range(settings.epochs):
         set_embeddings_trained(model, epoch >= settings.unfreeze_epoch)
         sampler.set_epoch(epoch)
-        plan = [train_rows[indices] for indices in sampler.plan()]
-        padding = padding_share(data.store.lengths, plan)
-        parts, before = min(settings.evaluations_per_epoch, len(plan)), trainer.steps
-        for part in range(parts):
-            share = plan[len(plan) * part // parts : len(plan) * (part + 1) // parts]
-            started = time.perf_counter()
+        first_step, in_epoch = step, len(sampler)
+        padding = padding_share(dataset.lengths, sampler.plan())
+        stream = iter(loader)
+        for part in range(parts := min(settings.evaluations_per_epoch, in_epoch)):
+            # Train on a part of the epoch
+            started, losses = Clock.now(), StepLosses()
+            model.train()
+            until = first_step + in_epoch * (part + 1) // parts
+            for batch in itertools.islice(stream, until - step):
+                trainer.rate.set(done)
+                losses.add(trainer.step(batch.to(runtime.device)), trainer.rate.value, batch)
+                step += 1
+                done = progress.after(step)
+                steps_told.tell(step)
+                if done >= 1:
+                    break
+            trim_heap()
             try:
-                loss = train_epoch(trainer, source, share[: pace.steps - trainer.steps], on_steps)
+                loss = losses.mean(step)
             except DivergedError as error:
-                raise StoppedError(error, snapshots.best, history) from error
-            trained = time.perf_counter()
+                raise StoppedError(error, stopping.weights, history) from error
+            trained = Clock.now()
             train_seconds += trained - started
-            with averages.applied():
-                valid_score = evaluate(model, source, valid_rows, runtime, score_valid)
-                best = snapshots.offer(valid_score, lambda: copy_weights(model, kept))
-            stopping.improved(valid_score)
-            schedule_on_score(trainer.schedules, valid_score, metric.greater_is_better)
-            done = trainer.steps - before
-            whole = done == len(plan) * (part + 1) // parts
-            record = {
-                "epoch": epoch + ((part + 1) / parts if whole else done / len(plan)),
-                "step": trainer.steps,
-                "loss": loss,
-                "score": valid_score if np.isfinite(valid_score) else None,  # JSON has no NaN
-                "best": best,
-                "learning_rate": trainer.learning_rate,
-                "padding": padding,
-                "train_seconds": round(train_seconds, 3),
-            }
+
+            # Evaluate the averaged weights on the whole validation fold; keep the best
+            with trainer.averages.applied():
+                values = predict_values(model, dataset.select(valid_rows), units, targets, runtime)
+                score = best_score(metric, targets.task, targets.truth[valid_rows], values)
+                best = stopping.update(score, partial(copy_weights, model, kept))
+            trainer.rate.on_score(score, metric.greater_is_better)
+            trainer.rate.set(done)
+            seconds = Clock.now() - trained
+            progress.note_validation(seconds)
+
+            # Log
+            record = Evaluated(
+                epoch=epoch + ((part + 1) / parts if step == until else (step - first_step) / in_epoch),
+                step=step,
+                loss=loss,
+                score=score if np.isfinite(score) else None,  # JSON has no NaN
+                best=best,
+                learning_rate=trainer.rate.value,
+                padding=padding,
+                train_seconds=round(train_seconds, 3),
+                seconds=seconds,
+            )
             history.append(record)
-            validated = time.perf_counter() - trained
-            pace.note_validation(validated)
-            if unreported:
-                tell({"event": "steps", "steps": unreported})
-                unreported = 0
-            # Whether this was the last evaluation is for the plan to say, which may have grown: wait for the answer.
-            tell({"event": "evaluation", **record, "seconds": validated, "asks": limit is not None})
-            if stopping.should_stop or pace.is_over(trainer.steps):
+            steps_told.tell(step, at_once=True)
+            report(record)
+            if stopping.should_stop or done >= 1:
                 break
-        if stopping.should_stop or pace.is_over(trainer.steps):
+        if stopping.should_stop or done >= 1:
             break
-    if not snapshots.kept:
+
+    # Predict with the best weights
+    if not stopping.kept:
         raise RunError(
             f"fold {fold} of {member}: no evaluation gave a finite score; either its {len(valid_rows)} rows have one "
             "target value only, which leaves the metric undefined (fewer folds help), or the training diverged (lower "
             "--set training.learning_rate)"
         )
-    test_rows = np.arange(len(data.folds), len(data.store))
-    predictions = []
-    for weights in snapshots.weights:
+    shortened = step < steps and not stopping.should_stop
+    if shortened and progress.is_too_little(step):
+        raise GivenUpError
+    parts_of_rows = []
+    for weights in stopping.weights:
         model.load_state_dict(weights, strict=False)  # frozen vectors are as they were
-        predictions.append([to_values(predict(model, source, rows, runtime)) for rows in (valid_rows, test_rows)])
-    oof, test = (np.mean(parts, axis=0) for parts in zip(*predictions, strict=True))
-    shortened = trainer.steps < pace.whole and not stopping.should_stop
-    return FoldResult(valid_rows, oof, test, snapshots.weights, history, shortened=shortened)
-
-
-def sizes_of(data: FoldData, train_rows: np.ndarray, valid_rows: np.ndarray, snapshots: int) -> Sizes:
-    """How much the fold has to train on and to predict."""
-    lengths, test = data.store.lengths, len(data.store) - len(data.folds)
-    return Sizes(
-        train=int(lengths[train_rows].sum()),
-        valid=int(lengths[valid_rows].sum()),
-        test=int(lengths[len(data.folds) :].sum()),
-        predicted=len(valid_rows) + test,
-        snapshots=snapshots,
-    )
+        rows = (valid_rows, data.test_rows)
+        parts_of_rows.append([predict_values(model, dataset.select(own), units, targets, runtime) for own in rows])
+    oof, test = (np.mean(values, axis=0) for values in zip(*parts_of_rows, strict=True))
+    return FoldResult(valid_rows, oof, test, stopping.weights, units.to_json(), history, shortened)
 
 
 def build_trainer(
     data: FoldData, recipe: Recipe, seed: int, steps: int, runtime: Runtime, train_rows: np.ndarray
 ) -> Trainer:
-    """Model, loss, optimizers, schedules and average of one fold.
+    """Model, loss, optimizers, learning rate and average of one fold.
 
     Args:
         seed: of the first weights.
-        steps: of the whole training, for the schedules.
+        steps: of the whole training, for the learning rate.
         train_rows: whose targets may tell how rare classes are.
     """
     settings, targets = recipe.training, data.targets
@@ -233,16 +230,9 @@ def build_trainer(
     objective = build_loss(settings, targets.task, targets.outputs, y, weighed).to(runtime.device)
     model = build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed).to(runtime.device)
     optimizers = build_optimizers(model, settings)
-    schedules = build_schedules(optimizers, settings, steps)
+    rate = LearningRate(optimizers, settings, steps)
     averages = AveragedWeights(model, settings.ema)
-    return Trainer(model, objective, optimizers, schedules, averages, settings.max_grad_norm, runtime)
-
-
-def use_repeatable_algorithms() -> None:
-    """The same bytes at every run, where torch has such an algorithm."""
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # Would fill every new tensor with NaN first, to betray code that reads it before writing: a tenth of a step's time.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    return Trainer(model, objective, optimizers, rate, averages, settings.max_grad_norm, runtime)
 
 
 def fold_seed(seed: int, member: str, fold: int) -> int:

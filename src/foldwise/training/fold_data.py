@@ -1,16 +1,18 @@
 """What a fold learns from, and in which units."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from foldwise.config import Task
+from foldwise.data.dataset import TokenDataset
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.models import Shape
-from foldwise.training.loop import BatchSource
-from foldwise.training.precision import Runtime
+
+RESIDENT = 0.25  # of a GPU's free memory: token arrays up to this share are kept there
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class FoldData:
         targets: of the N training rows.
         folds: (N,) int64 fold of each training row.
         features: (N + M, D) float64 numbers beside the text, NaN where unknown; None where there are none.
+        words: V words in id order, for learners that read texts.
     """
 
     store: TokenStore
@@ -30,6 +33,7 @@ class FoldData:
     targets: Targets
     folds: np.ndarray
     features: np.ndarray | None = None
+    words: Sequence[str] = ()
 
     @property
     def shape(self) -> Shape:
@@ -38,80 +42,98 @@ class FoldData:
         features = 0 if self.features is None else self.features.shape[1]
         return Shape(self.targets.outputs + auxiliary, self.store.columns, features)
 
+    @property
+    def test_rows(self) -> np.ndarray:
+        """(M,) row numbers of the test rows."""
+        return np.arange(len(self.folds), len(self.store))
+
+    def split(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
+        """Row numbers of the training and of the validation rows of a fold."""
+        return np.flatnonzero(self.folds != fold), np.flatnonzero(self.folds == fold)
+
 
 @dataclass(frozen=True)
 class Scale:
-    """Targets that are numbers are trained at mean 0 and std 1 of the fold's training rows, others as they are."""
+    """(C,) mean and standard deviation, to train numbers at mean 0 and standard deviation 1.
+
+    Unknown numbers (NaN) count in neither and become the mean.
+    """
 
     mean: np.ndarray
     std: np.ndarray
 
     @classmethod
-    def of(cls, task: Task, y: np.ndarray, rows: np.ndarray) -> "Scale | Identity":
-        """Mean and std of the (n, C) numbers of `rows`."""
-        if task not in ("regression", "ordinal"):
-            return Identity()
-        std = y[rows].std(axis=0)
-        return cls(y[rows].mean(axis=0), np.where(std > 0, std, 1))
-
-    def apply(self, y: np.ndarray) -> np.ndarray:
-        """Units of the target → units of the training."""
-        return ((y - self.mean) / self.std).astype(np.float32)
-
-    def undo(self, y: np.ndarray) -> np.ndarray:
-        """Units of the training → units of the target."""
-        return y * self.std + self.mean
-
-
-class Identity:
-    """No scaling."""
-
-    def apply(self, y: np.ndarray) -> np.ndarray:
-        """As they are."""
-        return y
-
-    def undo(self, y: np.ndarray) -> np.ndarray:
-        """As they are."""
-        return y
-
-
-def build_source(data: FoldData, train_rows: np.ndarray, scale: "Scale | Identity", runtime: Runtime) -> BatchSource:
-    """The fold's batches; targets and features are scaled by what its training rows show."""
-    targets = data.targets
-    auxiliary = features = None
-    if targets.auxiliary is not None:
-        own = Scale.of(targets.task, targets.auxiliary, train_rows)
-        auxiliary = torch.from_numpy(own.apply(targets.auxiliary))
-    if data.features is not None:
-        features = torch.from_numpy(standardise(data.features, train_rows))
-    weights = None if targets.weights is None else torch.from_numpy(targets.weights)
-    y = torch.from_numpy(scale.apply(targets.y))
-    return BatchSource(data.store, y, runtime.device, weights, auxiliary, features)
-
-
-def standardise(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """(N + M, D) float32 with mean 0 and std 1 over `rows`; unknown values become that mean."""
-    return FeatureScale.of(features, rows).apply(features)
-
-
-@dataclass(frozen=True)
-class FeatureScale:
-    """(D,) mean and std of the known numbers beside the text of a fold's training rows."""
-
-    mean: np.ndarray
-    std: np.ndarray
-
-    @classmethod
-    def of(cls, features: np.ndarray, rows: np.ndarray) -> "FeatureScale":
-        """Of `rows` of (n, D) numbers, NaN where unknown."""
-        known = np.isfinite(features[rows])
+    def fit(cls, numbers: np.ndarray, rows: np.ndarray) -> "Scale":
+        """Of `rows` of (n, C) numbers; the standard deviation of a column without any is 1."""
+        known = np.isfinite(numbers[rows])
         counts = np.maximum(known.sum(axis=0), 1)
-        mean = np.where(known, features[rows], 0.0).sum(axis=0) / counts
-        centred = np.where(known, features[rows] - mean, 0.0)
+        mean = np.where(known, numbers[rows], 0.0).sum(axis=0) / counts
+        centred = np.where(known, numbers[rows] - mean, 0.0)
         std = np.sqrt((centred**2).sum(axis=0) / counts)
         return cls(mean, np.where(std > 0, std, 1))
 
-    def apply(self, features: np.ndarray) -> np.ndarray:
-        """(n, D) float32 in units of the training; unknown values become the mean."""
-        centred = np.where(np.isfinite(features), features - self.mean, 0.0)
+    def apply(self, numbers: np.ndarray) -> np.ndarray:
+        """(n, C) float32 in units of the training."""
+        centred = np.where(np.isfinite(numbers), numbers - self.mean, 0.0)
         return (centred / self.std).astype(np.float32)
+
+    def undo(self, numbers: np.ndarray) -> np.ndarray:
+        """Units of the training → units of the target."""
+        return numbers * self.std + self.mean
+
+    def to_json(self) -> dict[str, list[float]]:
+        """Both, which JSON keeps to the last bit."""
+        return {"mean": self.mean.tolist(), "std": self.std.tolist()}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Scale":
+        """What `to_json` was called on."""
+        return cls(np.array(content["mean"]), np.array(content["std"]))
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units that a fold trains in: scales of its targets and of its features, None where there are none."""
+
+    targets: Scale | None
+    features: Scale | None
+
+    @classmethod
+    def fit(cls, data: FoldData, rows: np.ndarray) -> "Units":
+        """By what a fold's training rows show."""
+        scaled = data.targets.task in ("regression", "ordinal")
+        targets = Scale.fit(data.targets.y, rows) if scaled else None
+        return cls(targets, None if data.features is None else Scale.fit(data.features, rows))
+
+    def to_json(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {name: scale and scale.to_json() for name, scale in vars(self).items()}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Units":
+        """What `to_json` was called on."""
+        return cls(**{name: content[name] and Scale.from_json(content[name]) for name in ("targets", "features")})
+
+
+def build_dataset(data: FoldData, rows: np.ndarray, units: Units, device: torch.device) -> TokenDataset:
+    """A fold's training rows; `select` gives others of the same store.
+
+    On a GPU the whole token array goes there once and batches are gathered there, if it takes a small share of the
+    memory.
+    """
+    targets = data.targets
+    y = targets.y if units.targets is None else units.targets.apply(targets.y)
+    auxiliary = targets.auxiliary
+    if auxiliary is not None and units.targets is not None:
+        auxiliary = Scale.fit(auxiliary, rows).apply(auxiliary)
+    features = None if units.features is None or data.features is None else units.features.apply(data.features)
+    parts = {"targets": y, "weights": targets.weights, "auxiliary": auxiliary, "features": features}
+    beside = {name: torch.from_numpy(part) for name, part in parts.items() if part is not None}
+    return TokenDataset(data.store, rows, device=choose_home(data.store.tokens.nbytes, device), **beside)
+
+
+def choose_home(size: int, device: torch.device) -> torch.device:
+    """Where arrays of `size` bytes are kept: on the model's device if they fit there, else in main memory."""
+    if device.type == "cuda" and size <= RESIDENT * torch.cuda.mem_get_info(device)[0]:
+        return device
+    return torch.device("cpu")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from foldwise import plugins
 from foldwise.config import Task, Training
-from foldwise.data.batching import Batch
+from foldwise.data.dataset import Batch
 from foldwise.errors import InputError
 from foldwise.training.loss_functions import DEFAULTS, LOSSES, RANGES, LossFunction, bce, mse
 from foldwise.training.own_loss import build_own_loss

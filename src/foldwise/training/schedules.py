@@ -1,95 +1,151 @@
-"""The learning rate over the steps: schedules by name, each with a linear warm-up first.
+"""The learning rate as a function of progress: 0 at the first step of a training, 1 at its end.
 
-All are torch's schedulers, with a `step()` for every step of the optimizer. `schedule_on_score` tells the score of an
-evaluation to those that follow it.
+What follows from progress alone needs no memory: a fold whose time runs out makes progress faster than by its steps,
+and its learning rate still goes the whole way.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 from torch.optim import SGD, Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from foldwise.config import Training
 from foldwise.errors import InputError
 
 Arguments = dict[str, float]
-# The arguments of each schedule and their defaults; None: torch's own.
-ARGUMENTS: dict[str, dict[str, float | None]] = {
+
+
+def cosine(progress: float, _: Arguments) -> float:
+    """Half a cosine down to zero."""
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def linear(progress: float, _: Arguments) -> float:
+    """Straight down to zero."""
+    return 1 - progress
+
+
+def constant(_progress: float, _: Arguments) -> float:
+    """No change; of "plateau" too, whose falls come from the scores."""
+    return 1.0
+
+
+# By name: progress behind the warm-up, 0 … 1, to a factor of the learning rate. `step` and `one_cycle`, which look at
+# the progress of the whole training, are below.
+SCHEDULES: dict[str, Callable[[float, Arguments], float]] = {
+    "cosine": cosine,
+    "linear": linear,
+    "constant": constant,
+    "plateau": constant,
+}
+# The arguments of each schedule and their defaults; those of one_cycle are torch's.
+ARGUMENTS: dict[str, Arguments] = {
     "cosine": {},
     "linear": {},
     "constant": {},
     "step": {"step_size": 1 / 3, "gamma": 0.1},
     "plateau": {"factor": 0.5, "patience": 1, "threshold": 0.0, "cooldown": 0},
-    "one_cycle": dict.fromkeys(("pct_start", "div_factor", "final_div_factor", "base_momentum", "max_momentum")),
+    "one_cycle": {
+        **{"pct_start": math.nan, "div_factor": 25.0, "final_div_factor": 1e4},
+        **{"base_momentum": math.nan, "max_momentum": math.nan},
+    },
 }
 WHOLE = ("patience", "cooldown")  # numbers of evaluations
 FACTORS = ("div_factor", "final_div_factor")
 SHARES = ("step_size", "gamma", "factor", "pct_start", "base_momentum", "max_momentum")
 
 
-def build_schedules(optimizers: Sequence[Optimizer], settings: Training, steps: int) -> list[LRScheduler]:
-    """A schedule for each optimizer; but for one_cycle all rise over the first `warmup` share of the steps.
-
-    - cosine: half a cosine down to zero. linear: straight down to zero. constant: no change.
-    - step: times `gamma` after each `step_size` share of all steps (torch's `StepLR`).
-    - plateau: times `factor` after more than `patience` evaluations without a better score (`ReduceLROnPlateau`).
-    - one_cycle: torch's `OneCycleLR` (Smith & Topin 2019) up to the learning rate and down; it rises for `pct_start`,
-      which is `warmup` unless given. With `base_momentum` or `max_momentum` the first beta or momentum moves as well.
+class LearningRate:
+    """Sets the learning rates of all groups of all optimizers, each a factor of its own largest one.
 
     Args:
+        optimizers: as `build_optimizers` makes them.
+        settings: schedule, its arguments, and `warmup`, the share of the steps in which the rate rises (of one_cycle
+            `pct_start`, which is `warmup` unless given).
         steps: of the whole training.
 
     Raises:
-        InputError: an argument that the schedule does not have, or a value that it cannot take.
+        InputError: an argument that the schedule does not have, a value that it cannot take, or momentum to move in an
+            optimizer without.
     """
-    name, arguments = settings.schedule, check_arguments(settings.schedule, settings.schedule_arguments)
-    warm = max(1, round(settings.warmup * steps))
-    if name == "plateau":
-        return [Plateau(optimizer, warm, arguments) for optimizer in optimizers]
-    if name == "one_cycle":
-        return [one_cycle(optimizer, steps, {"pct_start": settings.warmup, **arguments}) for optimizer in optimizers]
 
-    def factor(step: int) -> float:
-        if step < warm:
-            return (step + 1) / warm
-        progress = (step - warm) / max(1, steps - warm)
-        if name == "cosine":
-            return 0.5 * (1 + math.cos(math.pi * progress))
-        if name == "linear":
-            return 1 - progress
-        if name == "step":
-            return arguments["gamma"] ** (step // max(1, round(arguments["step_size"] * steps)))
-        return 1.0
+    def __init__(self, optimizers: Sequence[Optimizer], settings: Training, steps: int) -> None:
+        self.name, self.steps = settings.schedule, steps
+        self.arguments = check_arguments(self.name, settings.schedule_arguments)
+        self.groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        self.largest = [float(group["lr"]) for group in self.groups]
+        self.warm_steps = max(1, round(settings.warmup * steps))
+        self.pct_start = self.arguments.get("pct_start", settings.warmup)
+        self.plateau: ReduceLROnPlateau | None = None
+        if self.name == "plateau":  # torch's, on a scale of its own: 1 at first
+            whole = {name: int(value) for name, value in self.arguments.items() if name in WHOLE}
+            scale = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+            self.plateau = ReduceLROnPlateau(scale, threshold_mode="abs", **{**self.arguments, **whole})  # type: ignore[arg-type]
+        self.moves_momentum = bool({"base_momentum", "max_momentum"} & set(settings.schedule_arguments))
+        if self.moves_momentum and not all("betas" in group or "momentum" in group for group in self.groups):
+            raise InputError(
+                "recipe.training.schedule_arguments: OneCycleLR: optimizer must support momentum with base_momentum or "
+                "max_momentum; leave them out"
+            )
+        self.set(0.0)
 
-    return [LambdaLR(optimizer, factor) for optimizer in optimizers]
+    def set(self, progress: float) -> None:
+        """Set the rates of the step that begins at `progress`, 0 … 1."""
+        factor = self.factor(progress)
+        for group, largest in zip(self.groups, self.largest, strict=True):
+            group["lr"] = largest * factor
+        if self.moves_momentum:
+            self.set_momentum(progress)
+
+    @property
+    def value(self) -> float:
+        """Of the first group: the weights that are not word vectors."""
+        return float(self.groups[0]["lr"])
+
+    def factor(self, progress: float) -> float:
+        """What the largest learning rate is multiplied by; with a plateau, what the scores have left of it."""
+        if self.name == "one_cycle":
+            start = 1 / self.arguments["div_factor"]
+            return self.cycle(progress, start, 1.0, start / self.arguments["final_div_factor"])
+        warm = self.warm_steps / self.steps
+        scale = float(self.plateau.optimizer.param_groups[0]["lr"]) if self.plateau else 1.0
+        if progress < warm - 1e-12:
+            return scale * (progress + 1 / self.steps) / warm
+        if self.name == "step":
+            return self.arguments["gamma"] ** math.floor(progress / self.arguments["step_size"] + 1e-9)
+        behind = (progress - warm) / (1 - warm) if warm < 1 else 0.0
+        return scale * SCHEDULES[self.name](min(max(behind, 0.0), 1.0), self.arguments)
+
+    def cycle(self, progress: float, start: float, top: float, end: float) -> float:
+        """One cycle of cosines from `start` up to `top` and down to `end` (Smith & Topin 2019; torch's OneCycleLR)."""
+        done = progress * self.steps
+        rise, last = self.pct_start * self.steps - 1, self.steps - 1.0
+        if done <= rise or last <= rise:
+            return anneal(start, top, done / rise if rise > 0 else 0.0)
+        return anneal(top, end, min((done - rise) / (last - rise), 1.0))
+
+    def set_momentum(self, progress: float) -> None:
+        """The first beta, or the momentum, moves against the learning rate: down while that rises, and up again."""
+        low, high = self.arguments.get("base_momentum", 0.85), self.arguments.get("max_momentum", 0.95)
+        value = self.cycle(progress, high, low, high)
+        for group in self.groups:
+            if "betas" in group:
+                group["betas"] = (value, *group["betas"][1:])
+            else:
+                group["momentum"] = value
+
+    def on_score(self, score: float, greater_is_better: bool) -> None:
+        """Tell the score of an evaluation, which only a plateau follows."""
+        if self.plateau:
+            self.plateau.step(-score if greater_is_better else score)
 
 
-def stretch(
-    schedules: Sequence[LRScheduler], optimizers: Sequence[Optimizer], settings: Training, steps: int, done: int
-) -> list[LRScheduler]:
-    """The schedules that go their whole way in another number of steps than was meant, from step `done` on.
-
-    The learning rate moves at once to where it would be had `steps` been known from the first step on. A plateau, which
-    follows the scores, stays as it is.
-
-    Args:
-        steps: of the whole training, as it is now.
-        done: steps done; at most `steps`.
-    """
-    if settings.schedule == "plateau":
-        return list(schedules)
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group.pop("max_lr", group["initial_lr"])
-            del group["initial_lr"]
-    stretched = build_schedules(optimizers, settings, steps)
-    for schedule in stretched:
-        for _ in range(done):
-            schedule.step()
-    return stretched
+def anneal(start: float, end: float, share: float) -> float:
+    """From `start` to `end` along half a cosine."""
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
 
 
 def check_arguments(name: str, given: Arguments) -> Arguments:
@@ -107,49 +163,4 @@ def check_arguments(name: str, given: Arguments) -> Arguments:
             raise InputError(f"{key}: give a number above 0")
         if not 0 <= value < math.inf:
             raise InputError(f"{key}: give a number from 0 on")
-    merged = {**known, **given}
-    return {argument: value for argument, value in merged.items() if value is not None}
-
-
-def one_cycle(optimizer: Optimizer, steps: int, arguments: Arguments) -> OneCycleLR:
-    """The one-cycle schedule of torch, up to each group's own learning rate."""
-    largest = [group["lr"] for group in optimizer.param_groups]
-    moves_momentum = bool({"base_momentum", "max_momentum"} & set(arguments))
-    if arguments["pct_start"] * steps == 1:  # a rise of no length, by which OneCycleLR divides
-        arguments = {**arguments, "pct_start": arguments["pct_start"] * (1 + 1e-6)}
-    try:
-        return OneCycleLR(optimizer, largest, steps, cycle_momentum=moves_momentum, **arguments)  # type: ignore[arg-type]
-    except ValueError as error:
-        raise InputError(f"recipe.training.schedule_arguments: OneCycleLR: {error}") from error
-
-
-class Plateau(LambdaLR):
-    """A warm-up, and from there on the learning rate that the validation score leaves.
-
-    torch's `ReduceLROnPlateau` decides on a scale of its own, 1 at first, as the warm-up moves the learning rates.
-
-    Args:
-        warm: steps of the warm-up.
-        arguments: of `ReduceLROnPlateau`; its threshold is a difference of scores, as `min_delta` is.
-    """
-
-    def __init__(self, optimizer: Optimizer, warm: int, arguments: Arguments) -> None:
-        whole = {name: int(value) for name, value in arguments.items() if name in WHOLE}
-        self.scale = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-        self.reduce = ReduceLROnPlateau(self.scale, threshold_mode="abs", **{**arguments, **whole})  # type: ignore[arg-type]
-        super().__init__(optimizer, lambda step: min(1.0, (step + 1) / warm) * self.scale.param_groups[0]["lr"])
-
-    def on_score(self, badness: float) -> None:
-        """Take in the score of an evaluation, smaller being better, and set the learning rates of the next step."""
-        self.reduce.step(badness)
-        rates = [base * factor(self.last_epoch) for base, factor in zip(self.base_lrs, self.lr_lambdas, strict=True)]
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate
-        self._last_lr = rates
-
-
-def schedule_on_score(schedules: Sequence[LRScheduler], score: float, greater_is_better: bool) -> None:
-    """Tell the score of an evaluation to the schedules that follow it."""
-    for schedule in schedules:
-        if isinstance(schedule, Plateau):
-            schedule.on_score(-score if greater_is_better else score)
+    return {argument: value for argument, value in {**known, **given}.items() if not math.isnan(value)}

@@ -1,0 +1,171 @@
+"""The options that commands share, and how an error becomes one message and an exit code.
+
+Exit codes: 0 done, 1 an error of the run, 2 an error of the input or of the command line.
+"""
+
+import difflib
+import inspect
+import shlex
+import signal
+import sys
+import traceback as tracebacks
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from foldwise.config import Config, load_config
+from foldwise.errors import InputError, RunError
+from foldwise.paths import COMPETITIONS, Paths, resolve
+from foldwise.run import Run, check_config
+
+DEFAULT = "movie-reviews"
+DEBUG_SETTINGS = ["training.epochs=1", "training.evaluations_per_epoch=1"]
+
+
+def choice(name: str, values: Any) -> Any:
+    """The values of a `Literal` as an option's choices."""
+    return Enum(name, {value: value for value in typing.get_args(values)}, type=str)
+
+
+Device: Any = choice("Device", Literal["auto", "cpu", "cuda"])
+Competition = Annotated[str, typer.Option("--competition", "-c", metavar="SLUG", help="Folder below input/.")]
+DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if it works.")]
+InputFolder = Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")]
+OutputFolder = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Instead of output/.")]
+SubmissionFile = Annotated[
+    Path | None, typer.Option("--submission", metavar="FILE", help="Instead of output/SLUG/submission.csv.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Redo what is up to date.")]
+Traceback = Annotated[bool, typer.Option("--traceback", help="Show where in the code an error arose.")]
+
+
+def make_run(
+    competition: Competition = DEFAULT,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe field: training.epochs=3. Repeatable."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the training; the folds have their own.")] = None,
+    device: DeviceOption = Device.auto,
+    input_: InputFolder = None,
+    folds: Annotated[Path | None, typer.Option("--folds", metavar="DIR", help="Instead of folds/.")] = None,
+    output: OutputFolder = None,
+    submission: SubmissionFile = None,
+    debug: Annotated[bool, typer.Option("--debug", help="200 rows, 1 epoch, into output/SLUG-debug/.")] = False,
+    force: Force = False,
+) -> Run:
+    """The options that every stage shares."""
+    paths = resolve(competition, input_, folds, output, debug, submission)
+    check_input(paths)
+    settings = (DEBUG_SETTINGS if debug else []) + (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
+    command = shlex.join(["./run.sh", *sys.argv[1:]])
+    given = (("--input", input_), ("--folds", folds), ("--output", output), ("--submission", submission))
+    options = [part for name, folder in given if folder for part in (name, str(folder))] + ["--debug"] * debug
+    config = load_config(paths.config, settings)
+    if debug:
+        config = without_own_epochs(config)
+    check_config(config, competition)
+    paths = replace(paths, stems=config.files.stems)
+    return Run(config, paths, force, debug, device.value, command, tuple(options), tuple(settings))
+
+
+def check_input(paths: Paths) -> None:
+    """The competition's folder is there.
+
+    Raises:
+        InputError: with the nearest name, or where its files come from.
+    """
+    if paths.input.is_dir():
+        return
+    slug = paths.slug
+    if paths.config.parent == COMPETITIONS:
+        raise InputError(
+            f"{paths.input}: no such folder; `./run.sh download -c {slug}` fetches the contest's files, or "
+            "unpack them there yourself"
+        )
+    there = sorted(path.parent.name for path in paths.input.parent.glob("*/competition.toml"))
+    known = [*there, *(path.stem for path in COMPETITIONS.glob("*.toml"))]
+    near = difflib.get_close_matches(slug, known, n=1) or [name for name in known if slug in name]
+    fix = f"did you mean {near[0]}?" if near else "put the competition's CSVs there"
+    raise InputError(f"{paths.input}: no such folder; {fix} (there now: {', '.join(there) or 'none'})")
+
+
+def without_own_epochs(config: Config) -> Config:
+    """For `--debug`, which decides for every member how long it trains."""
+    members = {}
+    for name, member in config.recipe.members.items():
+        own = ("epochs", "evaluations_per_epoch")
+        training = {key: value for key, value in member.training.items() if key not in own}
+        members[name] = member.model_copy(update={"training": training})
+    return config.model_copy(update={"recipe": config.recipe.model_copy(update={"members": members})})
+
+
+def guarded(function: Callable[[], object], show_traceback: bool) -> None:
+    """Run a command; an error becomes one message and an exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as by Ctrl-C, workers first
+    try:
+        function()
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, typer.Exit):
+            raise
+        if show_traceback:
+            tracebacks.print_exc()
+        if isinstance(error, KeyboardInterrupt) and sys.stderr.isatty():
+            print(file=sys.stderr)  # leave the line with the bar and the ^C
+        print(f"error: {explain(error)}", file=sys.stderr)
+        raise typer.Exit(2 if isinstance(error, InputError) else 1) from error
+
+
+def explain(error: BaseException) -> str:
+    """What went wrong, and how to go on."""
+    same = "the same command without --force" if "--force" in sys.argv else "the same command"
+    again = f"what was finished is kept; run {same} to go on"
+    if isinstance(error, InputError | RunError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return f"stopped; {again}"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
+        return f"out of memory; {again}, with a smaller batches.size or tokens.max_length"
+    if isinstance(error, OSError):
+        return f"{error}; {again}"
+    return f"{type(error).__name__}: {error}; this is a fault of foldwise: --traceback shows where"
+
+
+def add_command(
+    group: typer.Typer,
+    name: str,
+    function: Callable[..., None],
+    without: Sequence[str] = (),
+    **settings: Any,
+) -> None:
+    """Register `function` as a command with `--traceback`, whose errors become messages.
+
+    A function whose first parameter is a `Run` takes the common options beside its own.
+
+    Args:
+        group: what the command belongs to.
+        without: parameters of `make_run` that have no meaning there.
+        settings: of `typer.Typer.command`.
+    """
+    own = list(inspect.signature(function).parameters.values())
+    common: dict[str, inspect.Parameter] = {}
+    if own and own[0].annotation is Run:
+        shared = inspect.signature(make_run).parameters
+        common = {key: parameter for key, parameter in shared.items() if key not in without}
+
+    def command(traceback: Traceback = False, **options: Any) -> None:
+        given = {key: options.pop(key) for key in common}
+        guarded(lambda: function(make_run(**given), **options) if common else function(**options), traceback)
+
+    last = inspect.signature(command).parameters["traceback"]
+    parameters = [*own[bool(common) :], *common.values(), last]
+    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    command.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    command.__doc__ = function.__doc__
+    group.command(name, **settings)(command)

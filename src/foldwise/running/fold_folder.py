@@ -1,0 +1,68 @@
+"""The file format of a trained fold: `output/SLUG/MEMBER/foldK/`, each complete in itself.
+
+fold.json                 what it was trained on and with, its score, what it ran on
+history.jsonl             one line of JSON an evaluation
+weights.safetensors, …    see `foldwise.training.checkpoint`
+oof.safetensors           predictions of its validation rows, by id
+test.safetensors          predictions of the test rows, by id
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from foldwise.ensembling.predictions import write_predictions
+from foldwise.events import Evaluated
+from foldwise.files import atomic_folder, read_json, sizes_of, write_json, write_text
+from foldwise.training.checkpoint import write_checkpoint
+
+RECORD, HISTORY, OOF, TEST = "fold.json", "history.jsonl", "oof.safetensors", "test.safetensors"
+
+
+def write_fold(
+    folder: Path, record: dict[str, Any], result: Any, valid_ids: Sequence[str], test_ids: Sequence[str]
+) -> None:
+    """The fold's folder, all of it or nothing.
+
+    Args:
+        record: the content of fold.json, without the sizes of the other files.
+        result: `foldwise.training.fold.FoldResult`.
+    """
+    shutil.rmtree(stopped_folder(folder), ignore_errors=True)  # of an earlier try
+    with atomic_folder(folder) as temporary:
+        write_history(temporary, result.history)
+        write_checkpoint(temporary, result.weights, result.facts)
+        write_predictions(temporary / OOF, valid_ids, result.oof)
+        write_predictions(temporary / TEST, test_ids, result.test)
+        write_json(temporary / RECORD, {**record, "files": sizes_of(temporary)})
+
+
+def write_stopped(folder: Path, history: Sequence[Evaluated], weights: dict[str, Any]) -> Path:
+    """Keep what a fold had reached before it went wrong, beside its folder; where that is."""
+    stopped = stopped_folder(folder)
+    with atomic_folder(stopped) as temporary:
+        write_history(temporary, history)
+        write_checkpoint(temporary, [weights], {})
+    return stopped
+
+
+def stopped_folder(folder: Path) -> Path:
+    """Where a fold that went wrong leaves its best weights."""
+    return folder.with_name(f"{folder.name}-stopped")
+
+
+def write_history(folder: Path, history: Sequence[Evaluated]) -> None:
+    """One line of JSON an evaluation."""
+    write_text(folder / HISTORY, "".join(json.dumps(entry.record()) + "\n" for entry in history))
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """The lines of history.jsonl."""
+    return [json.loads(line) for line in (folder / HISTORY).read_text(encoding="utf-8").splitlines()]
+
+
+def read_fold(folder: Path) -> dict[str, Any]:
+    """The content of fold.json."""
+    return dict(read_json(folder / RECORD))

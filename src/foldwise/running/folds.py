@@ -1,0 +1,140 @@
+"""Train many folds: jobs, where and how many at once, and what they report."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from foldwise.clock import Clock
+from foldwise.config import Recipe
+from foldwise.console import FoldProgress, duration, say, warn
+from foldwise.data.targets import weigh_by_subgroups
+from foldwise.events import Event, Stopped
+from foldwise.files import read_json
+from foldwise.learners import learner_for
+from foldwise.metrics import metric_for
+from foldwise.run import Run
+from foldwise.running.engine import find_engine
+from foldwise.running.fold_folder import RECORD
+from foldwise.running.job import FoldJob, open_data, train_job
+from foldwise.running.placement import Placement, place_on_cpu, place_on_gpus, threads_per_fold
+from foldwise.training.precision import Precision, Runtime, choose_device, choose_precision, why_not
+
+Wanted = list[tuple[str, int, dict[str, Any]]]  # member, fold, what it depends on
+
+
+def run_folds(run: Run, wanted: Wanted, again: Wanted, fold_of_row: np.ndarray) -> None:
+    """Train the wanted folds, side by side where that is faster; under a time budget those that fit.
+
+    Args:
+        again: under a time budget, folds to train once more if there is time.
+        fold_of_row: (N,) fold of each training row.
+    """
+    start = Clock.now()
+    device, warning = choose_device(run.device)
+    if warning:
+        warn(warning)
+    jobs = make_jobs(run, [*wanted, *again], fold_of_row, device)
+    placement = place(run, jobs, device)
+    at_once = min(placement.workers, len(jobs))
+    precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
+    say("train", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {placement.threads}")
+    say_how_scored(run)
+    source: Any = jobs
+    if run.budget:
+        source = run.budget.hand_out(run, fold_of_row, jobs, {work[:2] for work in again}, at_once)
+    display, trained = FoldProgress(), 0
+
+    def on_event(slot: int, job: FoldJob, event: Event) -> None:
+        if isinstance(event, Stopped):
+            ids = ", ".join(run.competition.train_ids[row] for row in event.rows)
+            warn(f"{job} stops at a batch whose loss is no number; its rows: {ids}")
+        display.update(slot, str(job), event)
+        if run.budget:
+            source.on_event(job, event)
+
+    def after(_: FoldJob) -> None:
+        nonlocal trained
+        trained += 1
+        if run.budget:
+            source.after()
+
+    try:
+        engine = find_engine("here" if at_once == 1 else "processes")
+        engine(source, train_job, at_once, on_event, placement.prepare, after)
+    finally:
+        display.close()
+    seconds = Clock.now() - start
+    if len(wanted) == len(run.config.recipe.ensemble_members) * run.config.recipe.folds.n:
+        run.record_seconds("train", seconds)  # of the whole stage, not of a fold done again
+    say("train", f"{trained} fold{'s' if trained > 1 else ''} in {duration(seconds)}")
+
+
+def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.device) -> list[FoldJob]:
+    """A job for each fold, with all that a worker needs to know."""
+    competition, targets = run.competition, run.competition.targets
+    recipes = {member: run.config.recipe.of_member(member) for member, _, _ in wanted}
+    precisions = choose_precisions(run, list(recipes.values()), device)
+    threads = threads_per_fold(run.config.recipe.folds.n)
+    return [
+        FoldJob(
+            folder=run.paths.fold(member, fold),
+            tokens=run.paths.tokens,
+            member=member,
+            fold=fold,
+            recipe=(recipe := recipes[member]),
+            metric=run.config.competition.metric,
+            targets=weigh_by_subgroups(targets) if recipe.training.subgroup_weights else targets,
+            folds=fold_of_row,
+            valid_ids=[competition.train_ids[row] for row in np.flatnonzero(fold_of_row == fold)],
+            test_ids=competition.test_ids,
+            inputs=inputs,
+            runtime=Runtime(device, precisions[recipe.training.precision], threads),
+        )
+        for member, fold, inputs in wanted
+    ]
+
+
+def choose_precisions(run: Run, recipes: list[Recipe], device: torch.device) -> dict[str, Precision]:
+    """The number format of each setting of `training.precision` among the recipes."""
+    chosen: dict[str, Precision] = {}
+    asked = dict.fromkeys(recipe.training.precision for recipe in recipes)
+    found = recorded_precision(run, device.type) if "auto" in asked else None
+    if found and (error := why_not(found, device)):
+        warn(f"folds trained before are in {found}; {error}: their bytes cannot be had again here")
+    elif found:
+        chosen["auto"] = found
+    return {name: chosen.get(name) or choose_precision(name, device) for name in asked}
+
+
+def recorded_precision(run: Run, device: str) -> Any:
+    """The number format that `auto` gave folds trained here before, None if there are none.
+
+    A fold trained again must get the one it had, and a run that goes on after a kill the one it began with, also on a
+    machine where the formats are so close that another measurement could choose the other.
+    """
+    for path in sorted(run.paths.output.glob(f"*/fold*/{RECORD}")):
+        record = read_json(path) or {}
+        asked = record.get("inputs", {}).get("recipe", {}).get("training", {}).get("precision")
+        if asked == "auto" and record.get("runtime", {}).get("device") == device:
+            return record["runtime"]["precision"]
+    return None
+
+
+def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
+    """How many folds train at once."""
+    learners = {job.member: learner_for(job.recipe) for job in jobs}
+    tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * sum(learners[job.member].epochs for job in jobs)
+    on_gpu = [learner.recipe for learner in learners.values() if learner.uses_vectors]
+    if device.type == "cuda" and len(jobs) > 1 and on_gpu:
+        return place_on_gpus(open_data(jobs[0]), on_gpu, jobs[0].runtime, tokens)
+    return place_on_cpu(run.config.recipe.folds.n, tokens)
+
+
+def say_how_scored(run: Run) -> None:
+    """Scores on the way are at each fold's own best thresholds, where there are any to choose."""
+    task = run.config.competition.task
+    metric = metric_for(run.config.competition.metric, task)
+    if metric.prediction_type == "label" and task != "multiclass":
+        thresholds = "cut points" if task == "ordinal" else "threshold"
+        say("train", f"scores so far: each fold at its own best {thresholds}; the table is stricter")

@@ -1,0 +1,55 @@
+"""The file format of a trained fold's weights: safetensors, and beside them what else predicting needs, as JSON.
+
+    weights.safetensors     of the best evaluation; weights-2.safetensors … where several predict together
+    model.json              the learner's own facts: units of a network's numbers, n-grams of a linear model
+
+Packed for a kernel the same files have other names (`foldwise.inference.bundle`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from foldwise.files import read_json, write_json
+
+FACTS = "model.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The files of a trained fold.
+
+    Attributes:
+        weights: best first.
+        facts: the JSON file.
+    """
+
+    weights: list[Path]
+    facts: Path
+
+    def read_facts(self) -> dict[str, Any]:
+        """What `write_checkpoint` was given."""
+        return dict(read_json(self.facts))
+
+
+def write_checkpoint(folder: Path, weights: Sequence[dict[str, Any]], facts: dict[str, Any]) -> None:
+    """Write the files of one fold into an existing folder.
+
+    Args:
+        weights: torch tensors by name, of each set of weights, best first.
+        facts: what a later prediction needs besides.
+    """
+    from safetensors.torch import save_file
+
+    for number, arrays in enumerate(weights, start=1):
+        path = folder / ("weights.safetensors" if number == 1 else f"weights-{number}.safetensors")
+        save_file(arrays, path)
+        path.chmod(0o644)  # safetensors makes it readable by its owner only
+    write_json(folder / FACTS, facts)
+
+
+def find_checkpoint(folder: Path) -> Checkpoint:
+    """The files in a fold's folder."""
+    weights = sorted(folder.glob("weights*.safetensors"), key=lambda path: (len(path.name), path.name))  # 2 before 10
+    return Checkpoint(weights, folder / FACTS)
