@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from contest import BATCH, RECIPE, load
 
-from foldwise.data.batching import Batch
+from foldwise.data.dataset import Batch
 from foldwise.metrics import metric_for
 from foldwise.running.local import Report, run_jobs
 from foldwise.running.placement import WORTH_PROCESSES, Placement, place_on_cpu, place_on_gpus, threads_per_fold

@@ -4,17 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from foldwise.data.batching import (
-    BucketBatchSampler,
-    TokenDataset,
-    cut_by_tokens,
-    gather_batch,
-    pad_collate,
-    padding_share,
-    sorted_plan,
-)
+from foldwise.data.batching import BucketBatchSampler, SortedBatchSampler, cut_by_tokens, padding_share
+from foldwise.data.dataset import TokenDataset, make_loader, pad_collate
 from foldwise.data.token_store import TokenStore
-from foldwise.training.loop import BatchSource
 
 
 def make_store(lengths: list[int], seed: int = 0, columns: int = 1) -> TokenStore:
@@ -124,11 +116,11 @@ def test_gathered_batches_are_the_collated_ones(lengths, columns, data):
     targets = torch.arange(len(lengths), dtype=torch.float32)[:, None]
     dataset = TokenDataset(store, rows, targets)
     collated = pad_collate([dataset[index] for index in range(len(rows))])
-    flat = torch.from_numpy(store.tokens), torch.from_numpy(store.offsets), torch.from_numpy(rows)
-    gathered = gather_batch(*flat, targets, columns=columns)
-    known = gather_batch(*flat, targets, int(collated.lengths.max()), columns)
-    (trained,) = BatchSource(store, targets, torch.device("cpu")).batches([rows])
-    for other in (gathered, known, trained):
+    items = list(range(len(rows)))
+    gathered = dataset.__getitems__(items)
+    selected = TokenDataset(store, np.arange(len(lengths)), targets).select(rows).__getitems__(items)
+    (loaded,) = make_loader(dataset, [items])
+    for other in (gathered, selected, loaded):
         for one, its in zip(collated, other, strict=True):
             assert (one is None) == (its is None)
             if one is not None:
@@ -140,7 +132,7 @@ def test_texts_of_several_columns_stand_column_by_column():
     store = make_store([2, 3, 1, 0], columns=2)  # row 0: texts of 2 and 3 tokens, row 1: of 1 and 0
     assert len(store) == 2
     assert store.lengths.tolist() == [3, 1]
-    (batch,) = BatchSource(store, None, torch.device("cpu")).batches([np.array([1, 0])])
+    (batch,) = make_loader(TokenDataset(store, np.arange(2)), [[1, 0]])
     assert batch.lengths.tolist() == [1, 2, 0, 3]
     assert batch.tokens[1, :2].tolist() == store.tokens[:2].tolist()
     assert batch.tokens[3].tolist() == store.tokens[2:5].tolist()
@@ -167,6 +159,26 @@ def test_pieces_work_alone_in_a_dataloader(tmp_path):
 
 @given(lengths=LENGTHS, tokens=st.integers(1, 400))
 def test_prediction_plan_has_every_row_once(lengths, tokens):
-    plan = sorted_plan(np.array(lengths), tokens)
-    assert sorted(np.concatenate(plan).tolist()) == list(range(len(lengths)))
+    plan = SortedBatchSampler(np.array(lengths, dtype=np.int64), tokens).batches
+    assert sorted(index for batch in plan for index in batch.tolist()) == list(range(len(lengths)))
     assert padding_share(np.array(lengths), plan) <= padding_share(np.array(lengths), [np.arange(len(lengths))])
+
+
+def test_batches_without_targets_keep_what_stands_beside_all_rows():
+    store, rows = make_store([3, 1, 2]), np.array([2, 0])
+    features, targets = torch.arange(6.0).reshape(3, 2), torch.ones(3, 1)
+    dataset = TokenDataset(store, np.arange(3), targets, weights=torch.ones(3), features=features)
+    (batch,) = make_loader(dataset.select(rows, labelled=False), [[0, 1]])
+    assert batch.targets is None
+    assert batch.weights is None
+    assert torch.equal(batch.features, features[[2, 0]])
+    assert batch.rows.tolist() == [2, 0]
+
+
+def test_a_loader_draws_no_random_numbers_that_training_draws_from():
+    dataset = TokenDataset(make_store([3, 1, 2]), np.arange(3))
+    torch.manual_seed(0)
+    expected = torch.rand(4)
+    torch.manual_seed(0)
+    list(make_loader(dataset, BucketBatchSampler(dataset.lengths, 2)))
+    assert torch.equal(torch.rand(4), expected)

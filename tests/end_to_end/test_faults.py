@@ -72,11 +72,11 @@ def test_a_damaged_fold_is_named_and_mended(cli_here, workspace):
     cli_here("all", "-c", "twin-binary")
     member = workspace / "output" / "twin-binary" / "bilstm"
     submission = (workspace / "output" / "twin-binary" / "submission.csv").read_bytes()
-    (member / "fold0" / "test.csv").unlink()
+    (member / "fold0" / "test.safetensors").unlink()
     weights = (member / "fold1" / "weights.safetensors").read_bytes()
     (member / "fold1" / "weights.safetensors").write_bytes(weights[:100])
     message = cli_here("ensemble", "-c", "twin-binary", code=2).stderr
-    assert "bilstm/fold0: file sizes.test.csv" in message
+    assert "bilstm/fold0: file sizes.test.safetensors" in message
     assert "bilstm/fold1: file sizes.weights.safetensors" in message
     cli_here("all", "-c", "twin-binary")
     assert (workspace / "output" / "twin-binary" / "submission.csv").read_bytes() == submission

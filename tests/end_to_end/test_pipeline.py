@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from conftest import REPOSITORY, command, environment
 from foldwise.data.table import read_table
@@ -116,7 +117,7 @@ def test_one_fold_again_leaves_the_others_and_the_submission_byte_for_byte(cli_h
     after = hashes(member)
     assert (member / "fold1" / "fold.json").stat().st_ino != inode
     same = [name for name in before if name.startswith("fold0/")]
-    same += [f"fold1/{name}" for name in ("weights.safetensors", "oof.csv", "test.csv")]
+    same += [f"fold1/{name}" for name in ("weights.safetensors", "oof.safetensors", "test.safetensors")]
     assert {name: before[name] for name in same} == {name: after[name] for name in same}
     assert before.keys() == after.keys()
     cli_here("ensemble", "-c", "twin-binary")
@@ -133,7 +134,7 @@ def test_a_fold_alone_gives_the_bytes_it_gives_beside_others(cli_here, workspace
     assert "bilstm fold 2: epoch 1.00" in first.stdout
     cli_here("train", "--fold", "2", *options)
     alone = hashes(member / "fold2")
-    for name in ("weights.safetensors", "oof.csv", "test.csv"):
+    for name in ("weights.safetensors", "oof.safetensors", "test.safetensors"):
         assert alone[name] == beside[name]
     summary = json.loads((workspace / "output" / "movie-reviews" / "summary.json").read_text())
     assert 0.5 < summary["leaderboard"] < 1
@@ -206,7 +207,8 @@ def test_members_are_averaged(cli_here, workspace):
     assert [member["name"] for member in summary["members"]] == ["bilstm", "wide"]
     assert summary["ensemble"]["method"] == "rank_mean"
     assert json.loads((output / "wide" / "fold0" / "fold.json").read_text())["inputs"]["recipe"]["model"]["hidden"] == 6
-    assert rows_of(output / "bilstm" / "fold0" / "oof.csv") != rows_of(output / "wide" / "fold0" / "oof.csv")
+    first, other = (load_file(output / member / "fold0" / "oof.safetensors") for member in ("bilstm", "wide"))
+    assert first["predictions"].tolist() != other["predictions"].tolist()
 
 
 def test_weights_of_members_and_thresholds_of_columns(cli_here, workspace):
@@ -234,8 +236,8 @@ def test_weights_of_members_and_thresholds_of_columns(cli_here, workspace):
     oof = rows_of(output / "oof.csv")
     for fold in (0, 1):
         mine = [row[5:8] for row in oof[1:] if row[1] == str(fold)]
-        parts = [rows_of(output / member / f"fold{fold}" / "oof.csv")[1:] for member in ("bilstm", "wide")]
-        first, second = (np.array([row[1:] for row in part], dtype=float) for part in parts)
+        parts = [load_file(output / member / f"fold{fold}" / "oof.safetensors") for member in ("bilstm", "wide")]
+        first, second = (part["predictions"].astype(float) for part in parts)
         assert np.array(mine, dtype=float) == pytest.approx(0.75 * first + 0.25 * second, abs=1e-12)
     values = {value for row in rows_of(output / "submission.csv")[1:] for value in row[1:]}
     assert values <= {"0", "1"}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foldwise.time_budget.budget import Clock
+from foldwise.clock import Clock
 
 SLOW = '''
 import torch
@@ -56,7 +56,7 @@ def clock(tmp_path, monkeypatch) -> SimpleNamespace:
 
     monkeypatch.setitem(sys.modules, "slow_clock", slow_clock)
     monkeypatch.setattr(Clock, "now", staticmethod(now))
-    monkeypatch.setattr("foldwise.time_budget.budget.STARTED", 0.0)
+    monkeypatch.setattr("foldwise.clock.STARTED", 0.0)
     return slow_clock
 
 
@@ -265,16 +265,16 @@ def test_the_time_that_submissions_take_is_kept_for_the_last_one(cli_here, works
 @pytest.mark.parametrize(("seconds", "kept"), [(0.2, ["first", "linear"]), (4.0, ["first"])])
 def test_a_linear_fold_begins_only_if_it_fits(cli_here, workspace, clock, monkeypatch, seconds, kept):
     """Its fit, of so many seconds a text, cannot be cut."""
-    from foldwise.learners import linear as linear_fold
+    from foldwise.learners import linear, ngrams
 
-    real = linear_fold.fit_linear
+    real = ngrams.fit_linear
 
     def slowly(texts, *others):
         clock.time += seconds * len(texts)
         return real(texts, *others)
 
-    monkeypatch.setattr(linear_fold, "fit_linear", slowly)
-    monkeypatch.setattr(linear_fold, "SAMPLE", 4)
+    monkeypatch.setattr(ngrams, "fit_linear", slowly)
+    monkeypatch.setattr(linear, "SAMPLE", 4)
     both = ["members.first.seed=1", "members.linear.model.name=linear", "members.linear.linear.min_count=1"]
     run(cli_here, "100s", *both, "model.arguments={seconds=0.2}")
     assert clock.time <= 100
@@ -329,22 +329,17 @@ def test_a_quicker_second_member_may_be_first_with_a_fold(cli_here, workspace, m
     assert [member["name"] for member in summary_of(workspace)["members"]] == ["a", "b"]
 
 
-def test_folds_side_by_side_hear_of_the_plan(cli_here, workspace, tmp_path, monkeypatch):
-    """Two processes, whose own clocks have hours left: only orders of the planning one can shorten them."""
+def test_folds_side_by_side_end_in_time_by_themselves(cli_here, workspace, monkeypatch):
+    """Two processes, of which nobody tells the other anything: both read the clock."""
     monkeypatch.setattr("foldwise.running.placement.WORTH_PROCESSES", 0)
     monkeypatch.setattr("foldwise.running.placement.count_cores", lambda: 2)
-    from foldwise.time_budget import jobs as time_budget
-
-    real = time_budget.choose_plan
-
-    def no_time_is_left(state, seconds):
-        return real(state, 0.0)
-
-    monkeypatch.setattr(time_budget, "choose_plan", no_time_is_left)
-    settings = [*SETTINGS[:-1], "training.epochs=2000", "training.evaluations_per_epoch=1", "training.patience=2000"]
+    settings = [*SETTINGS[:-1], "training.epochs=20000", "training.evaluations_per_epoch=1", "training.patience=20000"]
     options = [part for setting in settings for part in ("--set", setting)]
-    cli_here("all", "-c", "twin-binary", *options, "--time-budget", "10h")
+    monkeypatch.setattr("foldwise.clock.STARTED", Clock.now())
+    start = Clock.now()
+    cli_here("all", "-c", "twin-binary", *options, "--time-budget", "25s")
+    assert Clock.now() - start <= 25
     summary = json.loads((workspace / "output" / "twin-binary" / "summary.json").read_text())
     assert [fold["fold"] for fold in summary["folds"]] == [0, 1]
-    assert all(1 <= fold["epochs"] < 2000 for fold in summary["folds"])
+    assert all(1 <= fold["epochs"] < 20000 for fold in summary["folds"])
     assert np.isfinite(summary["cv"]["pooled"])

@@ -18,6 +18,7 @@ from foldwise.cli import Device, make_run
 from foldwise.config import Tokens
 from foldwise.data.table import read_table
 from foldwise.data.tokenizer import tokenize
+from foldwise.ensembling.predictions import read_predictions
 from foldwise.errors import InputError
 from foldwise.inference import infer as module
 from foldwise.inference import predict as infer_job
@@ -31,7 +32,7 @@ from foldwise.run import Run
 from foldwise.stages.ensemble import ensemble
 from foldwise.stages.folds import folds
 from foldwise.stages.tokens import tokens
-from foldwise.stages.train import read_predictions, train
+from foldwise.stages.train import train
 from foldwise.time_budget.budget import parse_budget
 from foldwise.vectors.cache import vector_sources
 
@@ -253,7 +254,7 @@ def test_new_words_have_the_vectors_that_they_would_have_had_at_home(packed, els
     again = home_with_other_test(packed, "twin-binary", tmp_path)
     found = np.stack(parts["bilstm"])
     ids = read_table(table(again.paths.input, "test")).column("id")
-    expected = np.stack([read_predictions(again.paths.fold("bilstm", fold) / "test.csv", ids) for fold in (0, 1)])
+    expected = np.stack([read_predictions(again.paths.fold("bilstm", fold) / "test.safetensors", ids) for fold in (0, 1)])
     assert found == pytest.approx(expected, abs=1e-5)
     (paths.input.parent / "embeddings" / "small.vec").write_text("the 0.5 1 2\nand 1 0.5 2\n", encoding="utf-8")
     infer(paths, weights, "cpu")
@@ -303,7 +304,7 @@ def test_members_without_weight_stay_at_home_and_linear_ones_need_no_vectors(pac
         (root / name).mkdir()
         pack_model(run, fold_of_row, root / name)
     files = sorted(path.name for path in (root / "first").iterdir())
-    of_linear = [f"linear-fold{fold}{end}" for fold in (0, 1) for end in ("-ngrams.json", ".safetensors")]
+    of_linear = [f"linear-fold{fold}{end}" for fold in (0, 1) for end in (".json", ".safetensors")]
     assert files == [*of_linear, "model.json", "vocabulary.txt"]
     assert all((root / "first" / name).read_bytes() == (root / "second" / name).read_bytes() for name in files)
     ensemble(run, fold_of_row)

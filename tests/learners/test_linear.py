@@ -1,12 +1,13 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from foldwise.config import Recipe
-from foldwise.learners.linear import train_linear_fold
-from foldwise.metrics import METRICS
+from foldwise.events import Started, Stepped
+from foldwise.learners import learner_for
 from foldwise.training.fold_data import FoldData
 from training.test_fold import make_data
 
@@ -16,8 +17,10 @@ WORDS = [f"w{number}" for number in range(30)]
 
 def train(data: FoldData, metric: str = "roc_auc"):
     events = []
-    result = train_linear_fold(data, WORDS, RECIPE, "m", 0, METRICS[metric], events.append)
-    assert sum(event["steps"] for event in events if event["event"] == "steps") == events[0]["steps"]
+    job = SimpleNamespace(member="m", fold=0, metric=metric)
+    result = learner_for(RECIPE).fit(replace(data, words=WORDS), job, events.append)
+    assert isinstance(events[0], Started)
+    assert sum(event.steps for event in events if isinstance(event, Stepped)) == events[0].steps
     return result
 
 
@@ -27,9 +30,9 @@ def test_it_learns_and_the_record_holds_the_score_of_its_rows():
     assert result.rows.tolist() == np.flatnonzero(data.folds == 0).tolist()
     score = roc_auc_score(data.targets.truth[result.rows], result.oof)
     assert score > 0.8
-    assert [record["score"] for record in result.history] == [pytest.approx(score)]
+    assert [record.score for record in result.history] == [pytest.approx(score)]
     assert result.test.shape == (17, 1)
-    assert len(result.ngrams["ngrams"][0]["terms"]) == result.snapshots[0]["coef"].shape[1]
+    assert len(result.facts["ngrams"][0]["terms"]) == result.weights[0]["coef"].shape[1]
 
 
 def test_the_fold_is_not_learnt_from():

@@ -1,6 +1,9 @@
 import math
 
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from foldwise.training.early_stopping import EarlyStopping
 
@@ -17,7 +20,7 @@ NAN = math.nan
         (True, 2, 0.0, [NAN, 0.1, NAN, NAN], [False, True, False, False], 4),
         (False, 2, 0.0, [NAN, 0.1, NAN, -1], [False, True, False, True], None),
         (True, 3, 0.0, [NAN, NAN, NAN], [False, False, False], 3),
-        (False, 2, 0.0, [math.inf, 1.0], [True, True], None),
+        (False, 2, 0.0, [math.inf, 1.0], [False, True], None),
     ],
 )
 def test_direction_patience_threshold_and_nan(greater, patience, min_delta, scores, improved, stops_after):
@@ -25,15 +28,23 @@ def test_direction_patience_threshold_and_nan(greater, patience, min_delta, scor
     stopped = None
     found = []
     for number, score in enumerate(scores, start=1):
-        found.append(stopping.improved(score))
+        stopping.update(score, dict)
+        found.append(stopping.misses == 0)
         if stopping.should_stop and stopped is None:
             stopped = number
     assert found == improved
     assert stopped == stops_after
 
 
-def test_best_is_never_nan_after_a_number():
-    stopping = EarlyStopping(greater_is_better=True, patience=9)
-    for score in (NAN, 0.5, NAN, 0.7, 0.6):
-        stopping.improved(score)
-    assert stopping.best == 0.7
+@given(
+    scores=st.lists(st.integers(0, 6).map(float) | st.just(NAN), max_size=20),
+    keep=st.integers(1, 4),
+    greater=st.booleans(),
+)
+def test_the_weights_of_the_best_scores_are_kept_the_earlier_of_equal_ones(scores, keep, greater):
+    stopping = EarlyStopping(greater, patience=99, keep=keep)
+    best = [stopping.update(score, lambda n=n: {"n": torch.tensor(n)}) for n, score in enumerate(scores)]
+    finite = [n for n, score in enumerate(scores) if not math.isnan(score)]
+    ranked = sorted(finite, key=lambda n: (-scores[n] if greater else scores[n], n))
+    assert [int(weights["n"]) for weights in stopping.weights] == ranked[:keep]
+    assert [n for n, is_best in enumerate(best) if is_best][-1:] == ranked[:1]

@@ -1,29 +1,32 @@
 """One fold against a plain loop written here: DataLoader, dense average, no early stopping object."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from foldwise.training.pace import Limit
+from foldwise.training.progress import Limit
 from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from foldwise.config import Model, Recipe
-from foldwise.data.batching import BucketBatchSampler, TokenDataset, pad_collate
+from foldwise.clock import Clock
+from foldwise.data.batching import BucketBatchSampler
+from foldwise.data.dataset import TokenDataset, make_loader, pad_collate
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
+from foldwise.events import Evaluated, Started
 from foldwise.metrics import METRICS, Metric
 from foldwise.models import Shape, build_model
-from foldwise.time_budget.budget import Clock
-from foldwise.training.fold import StoppedError, fold_seed, train_fold
-from foldwise.training.fold_data import FoldData, standardise
-from foldwise.training.loop import BatchSource, predict
+from foldwise.training.fold import GivenUpError, StoppedError, fold_seed, train_fold
+from foldwise.training.fold_data import FoldData, Scale
+from foldwise.training.loop import predict
 from foldwise.training.precision import Runtime
-from foldwise.training.schedules import build_schedules
+from foldwise.training.schedules import LearningRate
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
 
@@ -68,7 +71,8 @@ def plain_training(data: FoldData, settings: Recipe, fold: int, best_step: int) 
         torch.optim.AdamW(rest, lr=training.learning_rate, weight_decay=training.weight_decay),
         torch.optim.SparseAdam([table], lr=training.embedding_learning_rate),
     ]
-    schedules = build_schedules(optimizers, training, training.epochs * len(sampler))
+    steps = training.epochs * len(sampler)
+    rate = LearningRate(optimizers, training, steps)
     averages = {name: value.detach().clone() for name, value in model.named_parameters()}
     step = 0
     for epoch in range(training.epochs):
@@ -86,9 +90,9 @@ def plain_training(data: FoldData, settings: Recipe, fold: int, best_step: int) 
             if norm > training.max_grad_norm:
                 for part in parts:
                     part.mul_(training.max_grad_norm / norm)
-            for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            rate.set(step / steps)
+            for optimizer in optimizers:
                 optimizer.step()
-                schedule.step()
             step += 1
             decay = min(training.ema, (1 + step) / (10 + step))
             for name, value in model.named_parameters():
@@ -101,19 +105,19 @@ def plain_training(data: FoldData, settings: Recipe, fold: int, best_step: int) 
 def test_stopped_early_means_the_weights_of_the_best_evaluation():
     data, settings = make_data(), recipe(epochs=15, embedding_learning_rate=0.05)
     result = train_fold(data, settings, "bilstm", 1, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    best = [record for record in result.history if record["best"]][-1]
+    best = [record for record in result.history if record.best][-1]
     assert best is not result.history[-1], "the case must stop after its best evaluation to prove anything"
-    assert best["score"] == max(record["score"] for record in result.history)
-    expected = plain_training(data, settings, 1, best["step"])
+    assert best.score == max(record.score for record in result.history)
+    expected = plain_training(data, settings, 1, best.step)
     for name, value in expected.items():
-        assert torch.allclose(result.snapshots[0][name], value, atol=1e-5), name
+        assert torch.allclose(result.weights[0][name], value, atol=1e-5), name
 
 
 def test_predictions_are_those_of_the_kept_weights_row_by_row():
     data, settings = make_data(), recipe()
     result = train_fold(data, settings, "bilstm", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
     model = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, 0)
-    model.load_state_dict(result.snapshots[0])
+    model.load_state_dict(result.weights[0])
     model.eval()
 
     def alone(row: int) -> float:
@@ -132,7 +136,7 @@ def test_the_same_bytes_twice_and_other_folds_do_not_matter():
     train_fold(data, settings, "m", 0, METRICS["accuracy"], RUNTIME, lambda _: None)
     after = train_fold(data, settings, "m", 2, METRICS["accuracy"], RUNTIME, lambda _: None)
     for other in (again, after):
-        assert all(torch.equal(value, other.snapshots[0][name]) for name, value in first.snapshots[0].items())
+        assert all(torch.equal(value, other.weights[0][name]) for name, value in first.weights[0].items())
         assert first.oof.tobytes() == other.oof.tobytes()
         assert first.test.tobytes() == other.test.tobytes()
 
@@ -141,7 +145,7 @@ def test_the_same_bytes_twice_and_other_folds_do_not_matter():
 def test_other_tasks_learn(task, metric):
     data = make_data(task, rows=400)
     result = train_fold(data, recipe(epochs=12, patience=24, ema=0.9), "m", 0, METRICS[metric], RUNTIME, lambda _: None)
-    scores = [record["score"] for record in result.history]
+    scores = [record.score for record in result.history]
     assert min(scores) < 0.75 * scores[0]
     if task == "regression":  # in the target's own units, though trained on scaled ones
         assert 700 < result.test.mean() < 1300
@@ -156,7 +160,7 @@ def test_tokens_and_frozen_vectors_are_mapped_not_copied(tmp_path):
     data.store.save(tmp_path)
     np.save(tmp_path / "vectors.npy", data.vectors)
     store, vectors = TokenStore.open(tmp_path), np.load(tmp_path / "vectors.npy", mmap_mode="c")
-    assert BatchSource(store, None, torch.device("cpu")).tokens.data_ptr() == store.tokens.ctypes.data
+    assert TokenDataset(store, np.arange(107)).tokens.data_ptr() == store.tokens.ctypes.data
     frozen = build_model(torch.from_numpy(vectors), Shape(1), Model(hidden=4, train_embedding=False), 0)
     assert frozen.embedding.weight.data_ptr() == vectors.ctypes.data
     trained = build_model(torch.from_numpy(vectors), Shape(1), Model(hidden=4), 0)
@@ -170,12 +174,11 @@ def test_frozen_vectors_are_not_among_the_kept_weights_and_predictions_use_them(
     )
     before = data.vectors.copy()
     result = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    assert "embedding.weight" not in result.snapshots[0]
+    assert "embedding.weight" not in result.weights[0]
     assert data.vectors.tobytes() == before.tobytes()
     model = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, 0)
-    model.load_state_dict(result.snapshots[0], strict=False)
-    source = BatchSource(data.store, None, torch.device("cpu"))
-    expected = torch.sigmoid(predict(model, source, np.arange(90, 107), RUNTIME))
+    model.load_state_dict(result.weights[0], strict=False)
+    expected = torch.sigmoid(predict(model, TokenDataset(data.store, np.arange(90, 107)), RUNTIME))
     assert torch.equal(torch.from_numpy(result.test), expected)
 
 
@@ -185,10 +188,10 @@ def test_vectors_that_train_later_are_among_the_kept_weights_and_stand_still_bef
         train_fold(data, recipe(unfreeze_epoch=epoch, patience=99), "m", 0, metric, RUNTIME, lambda _: None)
         for epoch in (2, 4)
     )
-    assert any(record["best"] for record in later.history[4:]), "the best must come later to prove anything"
+    assert any(record.best for record in later.history[4:]), "the best must come later to prove anything"
     start = torch.from_numpy(data.vectors)
-    assert not torch.equal(later.snapshots[0]["embedding.weight"], start)
-    with_them, without = ([record["score"] for record in result.history] for result in (later, latest))
+    assert not torch.equal(later.weights[0]["embedding.weight"], start)
+    with_them, without = ([record.score for record in result.history] for result in (later, latest))
     assert with_them[:4] == without[:4]
     assert with_them[4:] != without[4:]
 
@@ -197,7 +200,7 @@ def test_a_plateau_follows_the_validation_score():
     arguments = {"patience": 0, "factor": 0.5, "threshold": 1.0}  # no score is better by so much
     settings = recipe(schedule="plateau", schedule_arguments=arguments, epochs=2, patience=99)
     result = train_fold(make_data(), settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    assert [record["learning_rate"] for record in result.history] == [0.02, 0.01, 0.005, 0.0025]
+    assert [record.learning_rate for record in result.history] == [0.02, 0.01, 0.005, 0.0025]
 
 
 def test_class_weights_come_from_training_rows_alone():
@@ -205,9 +208,9 @@ def test_class_weights_come_from_training_rows_alone():
     result = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
     other = replace(data, targets=replace(data.targets, y=np.where(data.folds[:, None] == 0, 1, data.targets.y)))
     again = train_fold(other, settings, "m", 0, METRICS["accuracy"], RUNTIME, lambda _: None)
-    assert result.history[0]["loss"] == again.history[0]["loss"]
+    assert result.history[0].loss == again.history[0].loss
     plain = train_fold(data, recipe(epochs=1), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    assert result.history[0]["loss"] != plain.history[0]["loss"]
+    assert result.history[0].loss != plain.history[0].loss
 
 
 def test_units_of_targets_and_features_come_from_training_rows_alone():
@@ -224,15 +227,15 @@ def test_units_of_targets_and_features_come_from_training_rows_alone():
     of_test = np.concatenate([outside, np.ones(len(data.store) - 90, dtype=bool)])
     other = replace(data, targets=strange, features=np.where(of_test[:, None], -1e6, features))
     again = train_fold(other, settings, "m", 0, METRICS["rmse"], RUNTIME, lambda _: None)
-    assert result.history[0]["loss"] == again.history[0]["loss"]
-    assert all(torch.equal(value, again.snapshots[0][name]) for name, value in result.snapshots[0].items())
+    assert result.history[0].loss == again.history[0].loss
+    assert all(torch.equal(value, again.weights[0][name]) for name, value in result.weights[0].items())
 
 
 def test_batches_by_tokens_train_and_the_schedule_ends_at_zero():
     data, settings = make_data(), recipe(epochs=3, patience=99)
     by_tokens = Recipe.model_validate({**settings.model_dump(), "batches": {"tokens": 60, "group": 3}})
     result = train_fold(data, by_tokens, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    assert result.history[-1]["learning_rate"] == pytest.approx(0, abs=1e-12)
+    assert result.history[-1].learning_rate == pytest.approx(0, abs=1e-12)
     assert np.isfinite(result.test).all()
 
 
@@ -262,7 +265,7 @@ def test_a_loss_that_is_not_finite_stops_the_fold():
         train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, reached.append)
     assert len(caught.value.rows) <= settings.batches.size
     assert not caught.value.best
-    assert not [event for event in reached if event["event"] == "evaluation"]
+    assert [type(event) for event in reached] == [Started]
 
 
 class FailsLate(nn.Module):
@@ -291,13 +294,11 @@ def test_a_fold_that_stops_names_step_and_batch_and_keeps_the_best_weights():
     assert error.rows.tolist() == rows[sampler.plan()[place]].tolist()
     before = recipe(epochs=9, patience=99, loss="bce")
     whole = train_fold(data, before, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    assert [record["score"] for record in error.history] == [r["score"] for r in whole.history[: len(error.history)]]
+    assert [record.score for record in error.history] == [r.score for r in whole.history[: len(error.history)]]
     model = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, 0)
     model.load_state_dict(error.best)
-    logits = predict(
-        model, BatchSource(data.store, None, torch.device("cpu")), np.flatnonzero(data.folds == 0), RUNTIME
-    )
-    best = max(record["score"] for record in error.history)
+    logits = predict(model, TokenDataset(data.store, np.flatnonzero(data.folds == 0)), RUNTIME)
+    best = max(record.score for record in error.history)
     assert roc_auc_score(data.targets.truth[data.folds == 0], logits) == pytest.approx(best)
 
 
@@ -305,16 +306,16 @@ def test_snapshots_average_the_predictions_of_the_best_evaluations():
     data, several = make_data(), recipe(snapshots=3, patience=99)
     result = train_fold(data, several, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
     single = train_fold(data, recipe(patience=99), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    assert len(result.snapshots) == 3
-    assert all(torch.equal(value, single.snapshots[0][name]) for name, value in result.snapshots[0].items())
+    assert len(result.weights) == 3
+    assert all(torch.equal(value, single.weights[0][name]) for name, value in result.weights[0].items())
     parts = []
-    for weights in result.snapshots:
+    for weights in result.weights:
         model = build_model(torch.from_numpy(data.vectors), Shape(1), several.model, 0)
         model.load_state_dict(weights)
-        logits = predict(model, BatchSource(data.store, None, torch.device("cpu")), result.rows, RUNTIME)
+        logits = predict(model, TokenDataset(data.store, result.rows), RUNTIME)
         parts.append(torch.sigmoid(logits).numpy())
     scores = [roc_auc_score(data.targets.truth[result.rows], part) for part in parts]
-    assert scores == pytest.approx(sorted((record["score"] for record in result.history), reverse=True)[:3])
+    assert scores == pytest.approx(sorted((record.score for record in result.history), reverse=True)[:3])
     assert result.oof == pytest.approx(np.mean(parts, axis=0), abs=1e-6)
 
 
@@ -326,10 +327,10 @@ def test_features_are_standardised_on_training_rows_and_learnt_from():
     features[7] = np.nan
     data = replace(data, targets=Targets("binary", y, y, ["target"]), features=features)
     result = train_fold(data, recipe(epochs=12, patience=99), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    assert max(record["score"] for record in result.history) > 0.95
+    assert max(record.score for record in result.history) > 0.95
     assert (result.test > 0.5).all()
     rows = np.flatnonzero(data.folds != 0)
-    scaled = standardise(features, rows)
+    scaled = Scale.fit(features, rows).apply(features)
     known = rows[np.isfinite(features[rows, 0])]
     assert scaled[known].mean() == pytest.approx(0, abs=1e-5)
     assert scaled[known].std() == pytest.approx(1, abs=1e-2)
@@ -349,7 +350,7 @@ def test_auxiliary_targets_and_weights_reach_the_loss_and_not_the_predictions():
     beside = replace(data, targets=replace(data.targets, auxiliary=np.hstack([data.targets.y, 1 - data.targets.y])))
     helped = train_fold(beside, recipe(epochs=2), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
     assert helped.oof.shape == plain.oof.shape
-    assert helped.snapshots[0]["head.weight"].shape[0] == 3
+    assert helped.weights[0]["head.weight"].shape[0] == 3
     assert np.abs(helped.oof - plain.oof).max() > 1e-4
 
 
@@ -360,8 +361,8 @@ def test_vectors_stand_still_until_they_are_let_go():
     for unfreeze in (2, 3):
         settings = recipe(epochs=4, evaluations_per_epoch=1, patience=99, unfreeze_epoch=unfreeze, snapshots=4)
         result = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-        order = np.argsort([-record["score"] for record in result.history], kind="stable")
-        kept[unfreeze] = {int(epoch): weights for epoch, weights in zip(order, result.snapshots, strict=True)}
+        order = np.argsort([-record.score for record in result.history], kind="stable")
+        kept[unfreeze] = {int(epoch): weights for epoch, weights in zip(order, result.weights, strict=True)}
     assert torch.equal(kept[2][1]["embedding.weight"], start)
     assert not torch.equal(kept[2][2]["embedding.weight"], start)
     assert torch.equal(kept[3][2]["embedding.weight"], start)
@@ -374,18 +375,18 @@ def test_several_texts_a_row_are_encoded_apart():
     offsets = np.sort(np.concatenate([data.store.offsets, data.store.offsets[:-1] + lengths // 2]))
     data = replace(data, store=TokenStore(data.store.tokens, offsets, columns=2))
     result = train_fold(data, recipe(epochs=8, patience=99), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    assert max(record["score"] for record in result.history) > 0.75
+    assert max(record.score for record in result.history) > 0.75
 
 
 def test_bucketed_predictions_are_the_unbucketed_ones():
     data = make_data()
     model = build_model(torch.from_numpy(data.vectors), Shape(1), recipe().model, 0).eval()
-    source = BatchSource(data.store, None, torch.device("cpu"))
     rows = np.random.default_rng(2).permutation(len(data.store))
-    (batch,) = source.batches([rows])  # all rows at once, in the order asked for
+    dataset = TokenDataset(data.store, rows)
+    (batch,) = make_loader(dataset, [list(range(len(rows)))])  # all rows at once, in the order asked for
     with torch.inference_mode():
         expected = model(batch.tokens, batch.lengths)
-    assert torch.allclose(predict(model, source, rows, RUNTIME), expected, atol=1e-6)
+    assert torch.allclose(predict(model, dataset, RUNTIME), expected, atol=1e-6)
 
 
 def test_seeds_differ_by_member_and_fold():
@@ -393,32 +394,57 @@ def test_seeds_differ_by_member_and_fold():
     assert len(seeds) == 20
 
 
-@pytest.mark.parametrize(("orders", "epochs"), [([2.0], 2), ([1.5], 1.5), ([1.0, 3.0], 3), ([3.0, 4.0], 4)])
-def test_a_fold_follows_the_plan_and_its_learning_rate_goes_all_the_way(orders, epochs):
-    """Orders come as answers to the first evaluations; at the end the cosine is at zero, however long it became."""
-    left, planned = list(orders), []
+@pytest.mark.parametrize("epochs", [1.5, 3, 7])
+def test_a_fold_whose_time_runs_out_ends_in_time_with_its_learning_rate_at_its_end(epochs, monkeypatch):
+    """A clock that only moves at a look; 60 steps an epoch of which each takes 1 s, so that 20 epochs do not fit."""
+    times = SimpleNamespace(now=0.0)
 
-    def answer(event):
-        if event["event"] == "planned":
-            planned.append(event["steps"])
-        return left.pop(0) if event["event"] == "evaluation" and left else None
+    def now() -> float:
+        times.now += 0.01
+        return times.now
 
-    settings = recipe(epochs=4, evaluations_per_epoch=2, patience=99)
-    result = train_fold(
-        make_data(), settings, "m", 0, METRICS["roc_auc"], RUNTIME, answer, Limit(4.0, Clock.now() + 3600)
-    )
+    monkeypatch.setattr(Clock, "now", staticmethod(now))
+    settings = recipe(epochs=20, patience=99, loss=f"{__name__}:takes_a_second")
+    monkeypatch.setitem(globals(), "times", times)
+    deadline = 8 * epochs + 10
+    seen = []
+    result = train_fold(make_data(), settings, "m", 0, METRICS["roc_auc"], RUNTIME, seen.append, Limit(deadline))
     last = result.history[-1]
-    assert last["epoch"] == epochs
-    assert last["learning_rate"] == pytest.approx(0, abs=1e-9)
-    assert last["step"] == planned[-1]
-    assert result.shortened == (epochs < 4)
+    assert times.now <= deadline
+    assert epochs - 1.5 <= last.epoch <= epochs + 1.5
+    assert last.learning_rate == pytest.approx(0, abs=1e-9)
+    assert result.shortened
+    assert [event for event in seen if isinstance(event, Evaluated)] == result.history
+
+
+def takes_a_second(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Binary cross entropy, on the clock of the test that asks for it."""
+    times.now += len(targets) > 4  # the check of an own loss takes fewer rows
+    return functional.binary_cross_entropy_with_logits(logits, targets)
+
+
+times = SimpleNamespace(now=0.0)
+
+
+def test_a_fold_that_its_time_ends_too_early_is_given_up():
+    limit = Limit(Clock.now(), least=0.75)
+    with pytest.raises(GivenUpError):
+        train_fold(make_data(), recipe(epochs=50), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None, limit)
+
+
+def test_time_enough_changes_no_byte():
+    data, settings = make_data(), recipe(epochs=2)
+    free = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    limit = Limit(Clock.now() + 3600)
+    timed = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None, limit)
+    assert free.test.tobytes() == timed.test.tobytes()
 
 
 def test_a_fold_without_time_ends_with_what_it_has():
     result = train_fold(
         make_data(), recipe(epochs=50, patience=99), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None,
-        Limit(50.0, Clock.now()),
+        Limit(Clock.now()),
     )  # fmt: skip
-    assert result.history[-1]["step"] == 1
+    assert result.history[-1].step == 1
     assert np.isfinite(result.test).all()
     assert result.shortened

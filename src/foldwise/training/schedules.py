@@ -113,10 +113,10 @@ class LearningRate:
         warm = self.warm_steps / self.steps
         scale = float(self.plateau.optimizer.param_groups[0]["lr"]) if self.plateau else 1.0
         if progress < warm - 1e-12:
-            return scale * (progress + 1 / self.steps) / warm
+            return scale * min(1.0, (progress + 1 / self.steps) / warm)
         if self.name == "step":
             return self.arguments["gamma"] ** math.floor(progress / self.arguments["step_size"] + 1e-9)
-        behind = (progress - warm) / (1 - warm) if warm < 1 else 0.0
+        behind = (progress - warm) / (1 - warm) if warm < 1 else 1.0
         return scale * SCHEDULES[self.name](min(max(behind, 0.0), 1.0), self.arguments)
 
     def cycle(self, progress: float, start: float, top: float, end: float) -> float:
