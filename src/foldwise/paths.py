@@ -17,29 +17,17 @@ SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".tsv.zip", ".zip"
 
 @dataclass(frozen=True)
 class Paths:
-    """The files of one competition.
+    """The files of one competition."""
 
-    Attributes:
-        slug: name of the competition, as in its Kaggle address.
-        input: folder with the competition's CSVs.
-        config: competition.toml, beside them, in the repository, or of a contest known by name.
-        folds: the fold file.
-        output: folder that the stages write to.
-        embeddings: folders searched for word vectors, in order.
-        stems: what the files of the tables train, test, … are called, without ending, where it is not the same.
-        mounts: folders of data sets beside the competition's, searched for word vectors last.
-        handed_in: the file of the submission, where it is not in `output`.
-    """
-
-    slug: str
-    input: Path
-    config: Path
-    folds: Path
-    output: Path
-    embeddings: tuple[Path, ...]
-    stems: Mapping[str, str] = field(default_factory=dict)
-    mounts: tuple[Path, ...] = ()
-    handed_in: Path | None = None
+    slug: str  # name of the competition, as in its Kaggle address
+    input: Path  # folder with the competition's CSVs
+    config: Path  # competition.toml, beside them, in the repository, or of a contest known by name
+    folds: Path  # the fold file
+    output: Path  # folder that the stages write to
+    embeddings: tuple[Path, ...]  # folders searched for word vectors, in order
+    stems: Mapping[str, str] = field(default_factory=dict)  # what files of tables are called, where not train, test, …
+    mounts: tuple[Path, ...] = ()  # folders of data sets beside the competition's, searched for word vectors last
+    handed_in: Path | None = None  # the file of the submission, where it is not in `output`
 
     @property
     def tokens(self) -> Path:
@@ -109,15 +97,10 @@ def resolve(
     own = input_ or REPOSITORY / "input"
     roots = [own] if input_ else [own, KAGGLE_INPUT]
     candidates = [own / slug, *(root / part / slug for root in roots for part in ("competitions", ""))]
-    found = next((folder for folder in candidates if holds_tables(folder)), own / slug)
+    found = next((f for f in candidates if any(path.name.endswith(SUFFIXES) for path in f.glob("*"))), own / slug)
     configs = [found / CONFIG, own / slug / CONFIG, REPOSITORY / "input" / slug / CONFIG, COMPETITIONS / f"{slug}.toml"]
     config = next((path for path in configs if path.is_file()), configs[0])
     embeddings = tuple(root / "embeddings" for root in dict.fromkeys([own, REPOSITORY / "input"]))
     mounted = [path for root in roots for pattern in ("datasets/*/*", "*") for path in sorted(root.glob(pattern))]
     mounts = tuple(path for path in mounted if path.is_dir() and path not in (found, *embeddings))
     return Paths(slug, found, config, folds_file, output_folder, embeddings, mounts=mounts, handed_in=submission)
-
-
-def holds_tables(folder: Path) -> bool:
-    """True if a folder has a file that could be a table."""
-    return any(path.name.endswith(SUFFIXES) for path in folder.glob("*"))

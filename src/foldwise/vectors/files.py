@@ -9,10 +9,9 @@ import hashlib
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from foldwise.config import Tokens
 from foldwise.console import bar
@@ -71,13 +70,10 @@ class VectorFile:
             InputError: it is cut short, damaged, or packed in a way that cannot be read.
         """
         try:
-            with ExitStack() as stack:
-                shown = stack.enter_context(bar(self.file_name, self.size, "B"))
-                counted: IO[bytes]
-                if self.member:
-                    counted = stack.enter_context(stack.enter_context(zipfile.ZipFile(self.path)).open(self.member))
-                else:
-                    counted = stack.enter_context(self.path.open("rb"))
+            with (
+                zipfile.ZipFile(self.path).open(self.member) if self.member else self.path.open("rb") as counted,
+                bar(self.file_name, self.size, "B") as shown,
+            ):
                 stream = gzip.GzipFile(fileobj=counted) if self.path.suffix == ".gz" else counted
                 while block := stream.read(BLOCK):
                     shown.update(counted.tell() - shown.n)
@@ -100,9 +96,8 @@ def vector_sources(settings: Tokens, paths: Paths) -> list[VectorFile]:
     if "none" in names:
         raise InputError(f'recipe.tokens.vectors = {names}: "none" stands alone; take it out, or the others')
     sources = [find_vectors(name, paths) for name in names]
-    for index, source in enumerate(sources):
-        if source in sources[:index]:
-            raise InputError(f"recipe.tokens.vectors = {names}: {source} is named twice; take one out")
+    if twice := [source for source in sources if sources.count(source) > 1]:
+        raise InputError(f"recipe.tokens.vectors = {names}: {twice[0]} is named twice; take one out")
     return sources
 
 
@@ -121,19 +116,17 @@ def find_vectors(name: str, paths: Paths) -> VectorFile:
             both = " and ".join(map(str, found))
             raise InputError(f"recipe.tokens.vectors = {name!r}: {both} are both there; keep one, or add its ending")
         if found:
-            if not found[0].paths[-1].is_file():
-                raise InputError(
-                    f"{found[0]}: {found[0].name}.txt is not beside it; it must list the words, one a line"
-                )
+            if not (words := found[0].paths[-1]).is_file():
+                raise InputError(f"{found[0]}: {words.name} is not beside it; it must list the words, one a line")
             return found[0]
-    known = sorted({file.name for file in there})
+    known = sorted({file.name for file in there}) or ["nothing"]
     listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
     folders = (*own, *paths.embeddings[1:])
     damaged = [str(path) for folder in folders for path in folder.glob("*.zip") if not zipfile.is_zipfile(path)]
-    damage = f"; cut short or damaged: {', '.join(damaged)}" if damaged else ""
     raise InputError(
         f"recipe.tokens.vectors = {name!r}: no {name}.txt, .vec, .bin (each also .gz or in a .zip) or .safetensors "
-        f'in {" or ".join(map(str, folders))}; there: {listed or "nothing"}; or set it to "none"{damage}'
+        f'in {" or ".join(map(str, folders))}; there: {listed}; or set it to "none"'
+        + (f"; cut short or damaged: {', '.join(damaged)}" if damaged else "")
     )
 
 
@@ -156,8 +149,7 @@ def list_vectors(folders: Iterable[Path]) -> list[VectorFile]:
 def content_hash(source: VectorFile) -> str:
     """Short hash of what a file contains and of how it is read; of more than 64 MiB, of that much from all over it.
 
-    Hashing all of several gigabytes would take as long as a small training. What this may miss is a plain file changed
-    in few places and to the byte as long as it was; a .gz and a .zip end with checksums of everything.
+    What this may miss is a plain file changed in a few places without its size; a .gz and a .zip end with checksums.
     """
     digest, sizes = hashlib.sha256(), [path.stat().st_size for path in source.paths]
     for path, size in zip(source.paths, sizes, strict=True):

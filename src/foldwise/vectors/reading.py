@@ -8,7 +8,6 @@ Rows that are not a word and E numbers are counted and skipped: GloVe 840B has w
 paragram_300_sl999 words in Latin-1.
 """
 
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
@@ -198,13 +197,13 @@ def binary_rows(source: VectorFile) -> Iterator[Row]:
     while b"\n" not in buffer and len(buffer) < LONGEST_HEADER and (more := next(blocks, b"")):
         buffer += more
     header, _, buffer = buffer.partition(b"\n")
-    stated = re.fullmatch(rb"\s*0*([1-9]\d*)\s+0*([1-9]\d*)\s*", header)
-    if not stated:
+    dimension, is_header = layout([header])
+    if not is_header:
         raise InputError(
             f"{source}: not word2vec's binary format, which starts with a line 'count dimension'; "
             "of a fastText model take the .vec file"
         )
-    total, size = int(stated[1]), 4 * int(stated[2])
+    total, size = int(header.split()[0]), 4 * dimension
     for number in range(1, total + 1):
         space = buffer.find(b" ", start)
         while space < 0 or space + 1 + size > len(buffer):
