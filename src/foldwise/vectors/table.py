@@ -109,13 +109,12 @@ def build_vectors(
         words: V words in id order; `<pad>` first.
         counts: (V,) int64 how often each occurs.
         tables: at least one, with the rows that `wanted_words` asks for.
-        combine: "concat" puts the tables' vectors side by side, where a table that lacks the word has a random part;
+        combine: "concat" puts the tables' vectors side by side, random ones where a table lacks the word;
             "mean" takes the mean over the tables that have the word, or of a random vector for each if none has it.
         seed: of the random vectors.
 
     Returns:
-        (V, E) float32, the padding row zero; and the coverage. E is the sum of the tables' dimensions if put side by
-        side, else their common one.
+        (V, E) float32, the padding row zero, E the sum of the tables' dimensions or their common one; the coverage.
 
     Raises:
         InputError: a mean of tables of different dimensions.
