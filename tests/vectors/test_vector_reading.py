@@ -162,7 +162,7 @@ def test_the_first_malformed_line_is_told_though_values_are_looked_at_later(tmp_
     assert table.first_malformed == "line 2: not all values are finite numbers"
 
 
-def test_extra_spaces_between_values_are_no_fault(tmp_path):
+def test_extra_spaces_between_values_are_no_error(tmp_path):
     table = read_vectors(write(tmp_path, "t.vec", b"2 3\na 1  2\t3\nb 4 5 6   \n"), {"a", "b"})
     assert (table.vectors.tolist(), table.malformed) == ([[1, 2, 3], [4, 5, 6]], 0)
 
@@ -203,7 +203,7 @@ def test_the_dimension_is_what_most_lines_have(lines, expected):
     ],
     ids=["empty", "html", "no numbers", "header only", "fasttext model", "text as bin", "cut short", "endless line"],
 )
-def test_a_file_without_vectors_is_named_with_its_first_fault(tmp_path, name, content, message):
+def test_a_file_without_vectors_is_named_with_its_first_error(tmp_path, name, content, message):
     source = write(tmp_path, name, content)
     with pytest.raises(InputError) as caught:
         read_vectors(source, WANTED)
@@ -211,7 +211,7 @@ def test_a_file_without_vectors_is_named_with_its_first_fault(tmp_path, name, co
     assert message in str(caught.value)
 
 
-def test_packed_files_that_were_cut_short_are_faults(tmp_path):
+def test_packed_files_that_were_cut_short_are_errors(tmp_path):
     many = as_text({f"{word}{index}": vector for index in range(99) for word, vector in TABLE.items()})
     packed = write(tmp_path, "t.txt.gz", many)
     packed.path.write_bytes(packed.path.read_bytes()[:-50])
@@ -260,7 +260,7 @@ def test_numbers_are_read_as_python_reads_them(rows):
     np.testing.assert_array_max_ulp(found, expected, 1)  # pandas before 3 may be off by one
 
 
-def test_a_fault_in_one_row_leaves_the_others_as_they_are():
+def test_an_error_in_one_row_leaves_the_others_as_they_are():
     rows = [" ".join(f"{value:.5f}" for value in RNG.normal(size=300)).encode() for _ in range(20)]
     expected = parse_text(rows)
     rows[7] = rows[7].replace(b".", b",", 1)
