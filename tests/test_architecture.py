@@ -18,7 +18,7 @@ ALLOWED = {
     "metrics": {"config", "errors"},
     "data": {"config", "errors", "paths"},
     "run": {"config", "console", "data", "errors", "files", "metrics", "paths", "time_budget"},
-    "vectors": {"config", "console", "data", "errors", "files", "paths", "run"},
+    "vectors": {"config", "console", "data", "errors", "files", "paths"},
     "freshness": {"config", "errors", "files", "plugins", "run", "vectors"},
     "models": {"config", "errors", "data", "plugins"},
     "training": {"config", "data", "errors", "files", "metrics", "models", "plugins", "time_budget"},

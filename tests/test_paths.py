@@ -1,11 +1,11 @@
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from foldwise import paths as module
 from foldwise.errors import InputError
-from foldwise.paths import VectorFile, resolve
+from foldwise.paths import resolve
+from foldwise.vectors.files import VectorFile, find_vectors
 
 
 def make(path: Path, text: str = "x") -> Path:
@@ -62,7 +62,7 @@ def test_a_named_folder_may_be_laid_out_as_mounts(kaggle, mount, dataset):
     found = resolve("quora", kaggle / "in", None, kaggle / "out", submission=kaggle / "s.csv")
     assert found.table("train") == train
     assert found.config == config
-    assert found.vectors("g") == VectorFile(file)
+    assert find_vectors("g", found) == VectorFile(file)
     assert found.submission == kaggle / "s.csv"
 
 
@@ -70,74 +70,16 @@ def test_a_named_folder_may_be_laid_out_as_mounts(kaggle, mount, dataset):
 def test_vectors_of_a_mounted_dataset_come_last(kaggle, dataset):
     mounted = make(kaggle / "kaggle" / "input" / dataset / "g.txt")
     make(kaggle / "kaggle" / "input" / "competitions" / "x" / "train.csv")
-    assert resolve("x", None, None, None).vectors("g") == VectorFile(mounted)
+    assert find_vectors("g", resolve("x", None, None, None)) == VectorFile(mounted)
     own = make(kaggle / "repository" / "input" / "embeddings" / "g.txt")
-    assert resolve("x", None, None, None).vectors("g") == VectorFile(own)
+    assert find_vectors("g", resolve("x", None, None, None)) == VectorFile(own)
 
 
-def test_two_forms_of_one_table_and_vectors_without_words_are_faults(kaggle):
+def test_two_forms_of_one_table_are_an_error(kaggle):
     make(kaggle / "repository" / "input" / "x" / "train.csv")
     make(kaggle / "repository" / "input" / "x" / "train.tsv")
-    make(kaggle / "repository" / "input" / "embeddings" / "v.safetensors")
-    found = resolve("x", None, None, None)
     with pytest.raises(InputError, match=r"train\.csv and train\.tsv are both there"):
-        found.table("train")
-    with pytest.raises(InputError, match=r"v\.txt is not beside it"):
-        found.vectors("v")
-    with pytest.raises(InputError, match="there: v; or set it to"):
-        found.vectors("w")
-
-
-def make_zip(path: Path, *members: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        for member in members:
-            archive.writestr(member, "")
-    return path
-
-
-QUORA = [
-    "glove.840B.300d/glove.840B.300d.txt",
-    "GoogleNews-vectors-negative300/GoogleNews-vectors-negative300.bin",
-    "paragram_300_sl999/paragram_300_sl999.txt",
-    "wiki-news-300d-1M/wiki-news-300d-1M.vec",
-]
-
-
-@pytest.mark.parametrize("member", QUORA)
-@pytest.mark.parametrize("place", ["embeddings", "x", "x/embeddings"])
-def test_vectors_of_quora_are_found_packed_and_unpacked(kaggle, place, member):
-    folder = kaggle / "repository" / "input" / place
-    found, name = resolve("x", None, None, None), Path(member).stem
-    make(folder / "README.md")
-    packed = make_zip(folder / "embeddings.zip", "glove.840B.300d/", "__MACOSX/._glove.840B.300d.txt", *QUORA)
-    assert found.vectors(name) == VectorFile(packed, member)
-    assert (found.vectors(name).name, found.vectors(name).suffix) == (name, Path(member).suffix)
-    packed.unlink()
-    for unpacked in QUORA:
-        make(folder / unpacked)
-    assert found.vectors(name) == VectorFile(folder / member)
-
-
-@pytest.mark.parametrize("ending", [".txt", ".txt.gz", ".vec", ".vec.gz", ".bin", ".bin.gz"])
-def test_vectors_are_found_with_and_without_their_ending(kaggle, ending):
-    path = make(kaggle / "repository" / "input" / "embeddings" / f"cc.en.300{ending}")
-    found = resolve("x", None, None, None)
-    assert found.vectors("cc.en.300") == found.vectors(f"cc.en.300{ending.removesuffix('.gz')}") == VectorFile(path)
-    with pytest.raises(
-        InputError, match=r"no cc\.en\.txt, .* in .*embeddings or .*x or .*; there: cc\.en\.300; or set"
-    ):
-        found.vectors("cc.en")
-
-
-def test_two_files_of_one_name_are_told_apart_by_ending(kaggle):
-    text = make(kaggle / "repository" / "input" / "embeddings" / "g.txt")
-    packed = make_zip(kaggle / "repository" / "input" / "x" / "all.zip", "deep/g.bin")
-    found = resolve("x", None, None, None)
-    with pytest.raises(InputError) as caught:
-        found.vectors("g")
-    assert f"{text} and {packed}: deep/g.bin are both there; keep one, or add its ending" in str(caught.value)
-    assert found.vectors("g.bin") == VectorFile(packed, "deep/g.bin")
+        resolve("x", None, None, None).table("train")
 
 
 def test_vectors_of_a_named_folder_come_before_those_of_the_repository(kaggle):
@@ -146,12 +88,5 @@ def test_vectors_of_a_named_folder_come_before_those_of_the_repository(kaggle):
             make(folder / "embeddings" / f"v{ending}")
     make(kaggle / "repository" / "input" / "embeddings" / "w.vec")
     found = resolve("x", kaggle / "in", None, None)
-    assert found.vectors("v") == VectorFile(kaggle / "in" / "embeddings" / "v.safetensors")
-    assert found.vectors("w") == VectorFile(kaggle / "repository" / "input" / "embeddings" / "w.vec")
-
-
-def test_a_damaged_archive_is_named_where_vectors_are_missing(kaggle):
-    path = make_zip(kaggle / "repository" / "input" / "x" / "embeddings.zip", *QUORA)
-    path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(InputError, match=r"there: nothing; .*; cut short or damaged: .*embeddings\.zip"):
-        resolve("x", None, None, None).vectors("glove.840B.300d")
+    assert find_vectors("v", found) == VectorFile(kaggle / "in" / "embeddings" / "v.safetensors")
+    assert find_vectors("w", found) == VectorFile(kaggle / "repository" / "input" / "embeddings" / "w.vec")

@@ -8,7 +8,7 @@ from foldwise.files import hash_of, read_json, sizes_of
 from foldwise.learners import learner_for
 from foldwise.plugins import is_own, source_hash
 from foldwise.run import Run
-from foldwise.vectors.cache import vector_hashes
+from foldwise.vectors.files import content_hash, vector_sources
 
 
 def changes(old: Any, new: Any, prefix: str = "") -> list[str]:
@@ -58,7 +58,7 @@ def token_inputs(run: Run) -> dict[str, Any]:
         "columns": run.config.columns.model_dump(include={"id", "text", "features"}),
         "files": {"quotes": files.quotes, "numbered": sorted({"train", "test"} & set(files.numbered))},
         "tokens": settings.model_dump(),
-        "vectors": vector_hashes(run),
+        "vectors": {source.file_name: content_hash(source) for source in vector_sources(settings, run.paths)},
         "debug": run.debug,
     }
 

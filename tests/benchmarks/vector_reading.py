@@ -22,8 +22,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from foldwise.data.tokenizer import SPECIAL
-from foldwise.paths import VectorFile
-from foldwise.vectors.cache import hash_of_source, read_table
+from foldwise.vectors.cache import read_table
+from foldwise.vectors.files import VectorFile, content_hash
 from foldwise.vectors.table import build_vectors, wanted_words
 
 DIMENSION = 300
@@ -73,11 +73,11 @@ def read(path: Path, rows: int, size: int) -> dict[str, float]:
     """What the token stage does with the file; seconds of each step, and this process's peak memory in GB."""
     words, seconds, source, cache = vocabulary(rows, size), {}, VectorFile(path), path.parent / ".vectors"
     start, busy = time.perf_counter(), time.process_time()
-    hash_of_source(source, cache)
+    content_hash(source)
     seconds["hash"] = time.perf_counter() - start
     wanted = wanted_words(words)
     seconds["spellings"] = time.perf_counter() - start - sum(seconds.values())
-    table = read_table(source, wanted, cache)
+    table = read_table(source, wanted, cache, "tokens")
     seconds["rows"] = time.perf_counter() - start - sum(seconds.values())
     _, coverage = build_vectors(words, np.ones(len(words), dtype=np.int64), [table])
     seconds["vectors"] = time.perf_counter() - start - sum(seconds.values())

@@ -11,11 +11,6 @@ from foldwise.config import Config, Tokens
 from foldwise.data.tokenizer import SEPARATOR
 
 
-def share(count: int, total: int) -> float:
-    """`count` of `total`; 0 of nothing."""
-    return count / total if total else 0.0
-
-
 @cache
 def characters_of(category: str) -> frozenset[str]:
     """All characters of a Unicode category that starts with `category`."""
@@ -30,9 +25,9 @@ def count_of(text: str, chars: Iterable[str]) -> int:
 # What people took beside the tokens in Quora Insincere Questions and Jigsaw: shouting and repeating show in no vector.
 TEXT_FEATURES: dict[str, Callable[[str], float]] = {
     "length": lambda text: float(np.log1p(len(text.split()))),
-    "capitals": lambda text: share(count_of(text, filter(str.isupper, set(text))), len(text)),
-    "punctuation": lambda text: share(count_of(text, characters_of("P").intersection(text)), len(text)),
-    "unique": lambda text: share(len(set(text.casefold().split())), len(text.split())),
+    "capitals": lambda text: count_of(text, filter(str.isupper, set(text))) / max(len(text), 1),
+    "punctuation": lambda text: count_of(text, characters_of("P").intersection(text)) / max(len(text), 1),
+    "unique": lambda text: len(set(text.casefold().split())) / max(len(text.split()), 1),
 }
 
 

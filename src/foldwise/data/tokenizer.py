@@ -13,10 +13,9 @@ from itertools import chain
 from typing import Literal
 
 import numpy as np
-from tokenizers import Regex, Tokenizer
+from tokenizers import Regex, Tokenizer, normalizers
 from tokenizers.models import WordLevel
 from tokenizers.normalizers import NFKC, Lowercase, Replace
-from tokenizers.normalizers import Sequence as NormalizerSequence
 from tokenizers.pre_tokenizers import Split
 from tokenizers.trainers import WordLevelTrainer
 
@@ -49,7 +48,7 @@ def build_tokenizer(settings: Tokens, vocabulary: dict[str, int]) -> Tokenizer:
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=SPECIAL[UNK]))
     quotes = [Replace(Regex("[’‘`´]"), "'"), Replace("''", '"'), Replace(Regex("[“”]"), '"')]
     case = [Lowercase()] if settings.case == "lower" else []
-    tokenizer.normalizer = NormalizerSequence([*quotes, NFKC(), *case])  # NFKC would part ´ into a space and a mark
+    tokenizer.normalizer = normalizers.Sequence([*quotes, NFKC(), *case])  # NFKC would part ´ into a space and a mark
     tokenizer.pre_tokenizer = Split(Regex(TOKEN), behavior="removed", invert=True)
     return tokenizer
 
@@ -137,9 +136,7 @@ def split_texts(
 
 
 def most_frequent(word_of: Sequence[str], counts: np.ndarray, least: int) -> np.ndarray:
-    """Numbers of the words that occur `least` times, most frequent first, ties by word, so that a cut by size is the
-    same everywhere; the special ones left out.
-    """
+    """Numbers of the real words that occur `least` times, most frequent first; ties by word, the same everywhere."""
     by_word = np.array(sorted(range(len(SPECIAL), len(counts)), key=word_of.__getitem__), dtype=np.int64)
     order = by_word[np.argsort(-counts[by_word], kind="stable")]
     return order[counts[order] >= least]

@@ -13,10 +13,10 @@ from foldwise.errors import InputError
 from foldwise.files import write_text
 from foldwise.inference.bundle import Manifest, networks, read_words, reads_vectors
 from foldwise.inference.predict import NEW_VECTORS, WORDS
-from foldwise.paths import VectorFile
 from foldwise.run import Run
-from foldwise.vectors.cache import read_rows, vector_sources
-from foldwise.vectors.table import build_vectors, random_vectors, wanted_words
+from foldwise.vectors.cache import read_tables
+from foldwise.vectors.files import VectorFile, vector_sources
+from foldwise.vectors.table import build_vectors, random_vectors
 
 
 def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path, folder: Path) -> int:
@@ -66,7 +66,7 @@ def sources_of(run: Run) -> list[VectorFile]:
         InputError: one is not there.
     """
     try:
-        return vector_sources(run)
+        return vector_sources(run.config.recipe.tokens, run.paths)
     except InputError as error:
         raise InputError(
             f"words that only this test set has need the vectors they would have had at home: {error}"
@@ -93,7 +93,7 @@ def vectors_of(
     if not sources:
         return random_vectors(len(words) + len(added), dimension)[len(words) :]  # a longer draw begins as a shorter one
     listed = [*SPECIAL, *added]
-    tables = [read_rows(source, wanted_words(listed), "infer") for source in sources]
+    tables = read_tables(sources, listed, run.paths.vector_cache, "infer")
     # Another seed than at home: a word without a vector must not get that of another such word.
     seed, of_all = len(tables), np.concatenate([np.zeros(len(SPECIAL), dtype=np.int64), counts])
     vectors, coverage = build_vectors(listed, of_all, tables, settings.combine, seed)

@@ -40,12 +40,12 @@ from foldwise.kaggle.payload import Part, check_size, pack, weights
 from foldwise.kaggle.quota import LONGEST
 from foldwise.kaggle.script import Job, fill, values_of
 from foldwise.kaggle.story import about, story
-from foldwise.paths import CONFIG, REPOSITORY, VectorFile
+from foldwise.paths import CONFIG, REPOSITORY
 from foldwise.run import Run
 from foldwise.stages.folds import folds, packed_name
 from foldwise.stages.train import prepare_members
 from foldwise.time_budget.budget import parse_budget
-from foldwise.vectors.cache import vector_sources
+from foldwise.vectors.files import VectorFile, vector_sources
 
 SUFFIXES = (".py", ".toml")  # of what is packed from src/
 
@@ -132,7 +132,8 @@ def check_budget(text: str) -> None:
 
 def sources_beside(run: Run) -> list[VectorFile]:
     """The files of word vectors that do not come with the contest, whose own ones are on Kaggle already."""
-    return [source for source in vector_sources(run) if not source.path.is_relative_to(run.paths.input)]
+    sources = vector_sources(run.config.recipe.tokens, run.paths)
+    return [source for source in sources if not source.path.is_relative_to(run.paths.input)]
 
 
 def add_vectors(source: VectorFile, folder: Path) -> None:
@@ -142,8 +143,7 @@ def add_vectors(source: VectorFile, folder: Path) -> None:
         with zipfile.ZipFile(source.path) as archive, archive.open(source.member) as packed, target.open("xb") as file:
             shutil.copyfileobj(packed, file)
         return
-    words = [source.path.with_suffix(".txt")] if source.suffix == ".safetensors" else []
-    for path in [source.path, *words]:
+    for path in source.paths:
         target = free(folder, path.name)
         try:
             os.link(path.resolve(), target)

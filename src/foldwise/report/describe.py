@@ -24,8 +24,8 @@ from foldwise.freshness import check_tokens
 from foldwise.learners import learner_for
 from foldwise.models import Shape, build_model
 from foldwise.run import Run
-from foldwise.vectors.cache import vector_sources
-from foldwise.vectors.files import dimension_of
+from foldwise.vectors.files import vector_sources
+from foldwise.vectors.reading import read_dimension
 from foldwise.vectors.table import random_vectors
 
 BATCHES = ((3, 7), (5, 12))  # rows, tokens of the longest
@@ -108,7 +108,7 @@ def size_of_vectors(run: Run) -> tuple[int, int, str]:
     except InputError:
         if settings.vectors == ["none"]:
             return WORDS, settings.dimension, "assumed: no tokens yet"
-        sizes = [dimension_of(source) for source in vector_sources(run)]
+        sizes = [read_dimension(source) for source in vector_sources(settings, run.paths)]
         dimension = sum(sizes) if settings.combine == "concat" else sizes[0]
         return WORDS, dimension, "assumed: no tokens yet"
     words, dimension = np.load(run.paths.tokens / "vectors.npy", mmap_mode="r").shape

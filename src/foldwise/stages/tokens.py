@@ -15,6 +15,7 @@ from foldwise.files import atomic_folder, read_json, sizes_of, write_json
 from foldwise.freshness import differences, token_inputs
 from foldwise.run import Run
 from foldwise.vectors.cache import read_tables
+from foldwise.vectors.files import vector_sources
 from foldwise.vectors.table import build_vectors, random_vectors
 
 
@@ -35,10 +36,11 @@ def tokens(run: Run) -> None:
         store, words, counts = tokenize(texts, columns * len(competition.train_ids), settings, shown.update)
     store = replace(store, columns=columns)
     features = features_of(both, competition.features, settings)
-    if settings.vectors == ["none"]:
-        vectors, coverage = random_vectors(len(words), settings.dimension), None
+    if sources := vector_sources(settings, run.paths):
+        tables = read_tables(sources, words, run.paths.vector_cache, "tokens")
+        vectors, coverage = build_vectors(words, counts, tables, settings.combine)
     else:
-        vectors, coverage = build_vectors(words, counts, read_tables(run, words), settings.combine)
+        vectors, coverage = random_vectors(len(words), settings.dimension), None
     seconds = time.perf_counter() - start
     with atomic_folder(folder) as temporary:
         store.save(temporary)

@@ -9,18 +9,19 @@ that contest's first places did with GloVe and paragram.
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
 
 from foldwise.data.tokenizer import PAD, SPECIAL
 from foldwise.errors import InputError
-from foldwise.vectors.rows import VectorTable
+from foldwise.vectors.reading import VectorTable
 
 SUFFIXES = ("'s", "s", "es", "ed", "d", "ing", "ly", "er", "est", "y", "ness", "ish", "like")
 SHORTEST_STEM = 3
-CHUNK = 8192  # words whose vectors are copied together
+UNCOVERED = 10  # words without a vector that a user is told
 # Halves of cut contractions and the words they stand for; some published tables leave the halves out.
 CONTRACTIONS = {
     **{"n't": "not", "'s": "is", "'re": "are", "'ll": "will", "'ve": "have", "'m": "am", "'d": "would"},
@@ -30,17 +31,11 @@ CONTRACTIONS = {
 
 @dataclass(frozen=True)
 class Shares:
-    """How much of a vocabulary has a vector.
+    """How much of a vocabulary has a vector."""
 
-    Attributes:
-        words: share of the vocabulary's words with a vector, exact or by fallback.
-        exact_words: share found as they are written.
-        tokens: share of all tokens whose word has a vector.
-    """
-
-    words: float
-    exact_words: float
-    tokens: float
+    words: float  # share of the vocabulary's words with one, exact or by fallback
+    exact_words: float  # share found as they are written
+    tokens: float  # share of all tokens whose word has one
 
     def __str__(self) -> str:
         return f"{self.words:.1%} of words ({self.exact_words:.1%} as written), {self.tokens:.1%} of tokens"
@@ -48,17 +43,11 @@ class Shares:
 
 @dataclass(frozen=True)
 class Coverage(Shares):
-    """How well one table of vectors or several together know a vocabulary.
+    """How well one table of vectors or several together know a vocabulary."""
 
-    Attributes:
-        uncovered: the most frequent words that no table has, with their counts.
-        tables: what each table has, by its name.
-        malformed: rows of each file that were skipped, and the first of them in words; files without any left out.
-    """
-
-    uncovered: list[tuple[str, int]]
-    tables: dict[str, Shares] = field(default_factory=dict)
-    malformed: dict[str, tuple[int, str]] = field(default_factory=dict)
+    uncovered: list[tuple[str, int]]  # the most frequent words that no table has, with their counts
+    tables: dict[str, Shares]  # what each table has, by its name
+    malformed: dict[str, tuple[int, str]]  # rows of a file that were skipped, and the first; files without left out
 
     def lines(self) -> list[str]:
         """What to tell a user."""
@@ -102,14 +91,9 @@ def spellings(word: str) -> Iterator[list[str]]:
                 yield [stem[:-1] + "y"]
 
 
-def wanted_words(words: list[str]) -> set[bytes]:
-    """In UTF-8, every word of a table that vectors for a vocabulary may be made from."""
-    wanted = set()
-    for word in words[len(SPECIAL) :]:
-        wanted.add(word.encode())
-        for candidate in spellings(word):
-            wanted.update(part.encode() for part in candidate)
-    return wanted
+def wanted_words(words: list[str]) -> set[str]:
+    """Every word of a table that vectors for a vocabulary may be made from."""
+    return {part for word in words[len(SPECIAL) :] for parts in ([word], *spellings(word)) for part in parts}
 
 
 def build_vectors(
@@ -125,13 +109,12 @@ def build_vectors(
         words: V words in id order; `<pad>` first.
         counts: (V,) int64 how often each occurs.
         tables: at least one, with the rows that `wanted_words` asks for.
-        combine: "concat" puts the tables' vectors side by side, where a table that lacks the word has a random part;
+        combine: "concat" puts the tables' vectors side by side, random ones where a table lacks the word;
             "mean" takes the mean over the tables that have the word, or of a random vector for each if none has it.
         seed: of the random vectors.
 
     Returns:
-        (V, E) float32, the padding row zero; and the coverage. E is the sum of the tables' dimensions if put side by
-        side, else their common one.
+        (V, E) float32, the padding row zero, E the sum of the tables' dimensions or their common one; the coverage.
 
     Raises:
         InputError: a mean of tables of different dimensions.
@@ -142,39 +125,26 @@ def build_vectors(
         raise InputError(
             f'recipe.tokens.combine = "mean": vectors of different dimensions ({sizes}); use "concat", or other vectors'
         )
-    if combine == "concat" or len(tables) == 1:
-        vectors = np.empty((len(words), sum(dimensions)), dtype=np.float32)
-        parts = np.split(vectors, np.cumsum(dimensions)[:-1], axis=1)  # views
-        known = [fill(part, words, table, seed + i) for i, (part, table) in enumerate(zip(parts, tables, strict=True))]
+    if combine == "mean":
+        stacked = np.empty((len(tables), len(words), dimensions[0]), dtype=np.float32)
+        parts = list(stacked)  # views, as in the other case
     else:
-        vectors, known = mean_of(words, tables, seed)
+        vectors = np.empty((len(words), sum(dimensions)), dtype=np.float32)
+        parts = np.split(vectors, np.cumsum(dimensions)[:-1], axis=1)
+    known = [fill(part, words, table, seed + i) for i, (part, table) in enumerate(zip(parts, tables, strict=True))]
+    covered, exact = map(np.array, zip(*known, strict=True))  # (tables, V)
+    anywhere = np.logical_or.reduce(covered)
+    if combine == "mean":
+        vectors = stacked.mean(axis=0, where=(covered | ~anywhere)[:, :, None])
     vectors[PAD] = 0
-    covered, exact = (np.logical_or.reduce(masks) for masks in zip(*known, strict=True))
-    shares = {table.name: measure_shares(counts, *masks) for table, masks in zip(tables, known, strict=True)}
-    malformed = {table.name: (table.malformed, table.first_malformed) for table in tables if table.malformed}
-    uncovered = most_frequent(words, counts, ~covered)
+    missing = np.flatnonzero(~anywhere[len(SPECIAL) :]) + len(SPECIAL)
+    most_frequent = missing[np.argsort(-counts[missing], kind="stable")][:UNCOVERED].tolist()
     return vectors, Coverage(
-        **vars(measure_shares(counts, covered, exact)), uncovered=uncovered, tables=shares, malformed=malformed
+        **vars(measure_shares(counts, anywhere, np.logical_or.reduce(exact))),
+        uncovered=[(words[index], int(counts[index])) for index in most_frequent],
+        tables={table.name: measure_shares(counts, *masks) for table, masks in zip(tables, known, strict=True)},
+        malformed={table.name: (table.malformed, table.first_malformed) for table in tables if table.malformed},
     )
-
-
-def mean_of(
-    words: list[str], tables: Sequence[VectorTable], seed: int
-) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
-    """(V, E) float32 mean over the tables that have a word, and what `fill` says of each table."""
-    known = []
-    total = np.zeros((len(words), tables[0].vectors.shape[1]), dtype=np.float32)
-    drawn, number = total.copy(), np.zeros((len(words), 1), dtype=np.float32)
-    part = np.empty_like(total)
-    for index, table in enumerate(tables):
-        known.append(fill(part, words, table, seed + index))
-        has = known[-1][0]
-        total[has] += part[has]
-        number[has] += 1
-        drawn += part
-    nowhere = number[:, 0] == 0
-    total[nowhere], number[nowhere] = drawn[nowhere], len(tables)
-    return total / number, known
 
 
 def fill(vectors: np.ndarray, words: list[str], table: VectorTable, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -184,21 +154,14 @@ def fill(vectors: np.ndarray, words: list[str], table: VectorTable, seed: int) -
         (V,) bool which words have a vector, exact or by fallback; (V,) bool which as they are written.
     """
     row_of = {word: row for row, word in enumerate(table.words)}
-    row = np.array([row_of.get(word, -1) for word in words], dtype=np.int64)
-    row[: len(SPECIAL)] = -1
-    exact = row >= 0
-    for start in range(0, len(words), CHUNK):  # not at once: the rows taken would be one more copy of everything
-        chunk = slice(start, start + CHUNK)
-        vectors[chunk][exact[chunk]] = table.vectors[row[chunk][exact[chunk]]]
-    covered = exact.copy()
-    for index in np.flatnonzero(~exact).tolist():
-        if index < len(SPECIAL):
-            continue
-        for candidate in spellings(words[index]):
-            rows = [row_of[part] for part in candidate if part in row_of]
-            if rows and len(rows) == len(candidate):
-                vectors[index] = table.vectors[rows].astype(np.float32).mean(axis=0)
-                covered[index] = True
+    covered, exact = np.zeros((2, len(words)), dtype=bool)
+    for index, word in enumerate(words[len(SPECIAL) :], start=len(SPECIAL)):
+        for parts in chain(([word],), spellings(word)):
+            rows = [row_of[part] for part in parts if part in row_of]
+            if len(rows) == len(parts):
+                one = len(rows) == 1  # the usual case, in a fifth of the time
+                vectors[index] = table.vectors[rows[0]] if one else table.vectors[rows].mean(axis=0, dtype=np.float32)
+                covered[index], exact[index] = True, word in row_of
                 break
     unknown = np.flatnonzero(~covered)
     drawn = np.random.default_rng(seed).standard_normal((len(unknown), vectors.shape[1]), dtype=np.float32)
@@ -215,18 +178,5 @@ def random_vectors(n_words: int, dimension: int, seed: int = 0) -> np.ndarray:
 
 def measure_shares(counts: np.ndarray, covered: np.ndarray, exact: np.ndarray) -> Shares:
     """Shares over the real words; `counts[1]` holds the tokens the vocabulary left out, which nothing covers."""
-    real = np.arange(len(counts)) >= len(SPECIAL)
-    n_words, n_tokens = max(int(real.sum()), 1), max(int(counts.sum()), 1)
-    return Shares(
-        words=float(covered[real].sum() / n_words),
-        exact_words=float(exact[real].sum() / n_words),
-        tokens=float(counts[real & covered].sum() / n_tokens),
-    )
-
-
-def most_frequent(words: list[str], counts: np.ndarray, chosen: np.ndarray) -> list[tuple[str, int]]:
-    """The ten most frequent of the chosen words, and how often each occurs."""
-    rows = np.flatnonzero(chosen)
-    rows = rows[rows >= len(SPECIAL)]
-    top = rows[np.argsort(-counts[rows], kind="stable")][:10]
-    return [(words[index], int(counts[index])) for index in top.tolist()]
+    n_words, n_tokens = max(len(counts) - len(SPECIAL), 1), max(counts.sum(), 1)
+    return Shares(*map(float, (covered.sum() / n_words, exact.sum() / n_words, counts[covered].sum() / n_tokens)))
