@@ -18,10 +18,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from foldwise.config import Config, Kind, Metric, Quotes, Task, load_config
+from foldwise.config import Config, Metric, Quotes, Task, load_config
 from foldwise.errors import InputError, RunError
 from foldwise.paths import COMPETITIONS, resolve
 from foldwise.run import Run, check_config
+from foldwise.tasks import Kind
 from foldwise.time_budget.budget import parse_budget
 
 DEFAULT = "movie-reviews"

@@ -1,7 +1,7 @@
 """The thresholds of predictions that score best.
 
-A cut between two neighbouring predictions gives the same labels wherever it lies between them, so one sort lists every
-cut there is, and running counts give the confusion matrix of each: all of a million take a second.
+A threshold between two neighbouring predictions gives the same labels wherever it lies between them, so one sort lists
+every threshold there is, and running counts give the confusion matrix of each: all of a million take a second.
 """
 
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from foldwise.config import Task
-from foldwise.metrics.labels import columns_of, neutral_thresholds, score
 from foldwise.metrics.registry import Metric
+from foldwise.metrics.scoring import neutral_thresholds, score
+from foldwise.tasks import TASKS
 
 TRIED = 200  # places for a cut point at once, before the best of them are looked at more closely
 TIE = 1e-12  # scores nearer than this are the same
@@ -55,8 +55,8 @@ def places_of(truth: np.ndarray, predictions: np.ndarray, classes: int) -> Place
     return Places(levels, np.concatenate([levels[:1], between, np.nextafter(levels[-1:], np.inf)]), below)
 
 
-def best_thresholds(metric: Metric, task: Task, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """The thresholds that score best on these rows; those of `neutral_thresholds` where there is nothing to choose.
+def best_thresholds(metric: Metric, task: str, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """The thresholds that score best on these rows; the neutral ones where there is nothing to choose.
 
     Thresholds of 0/1 columns are the best of all there are; cut points of an ordinal task are the best that moving one
     at a time finds. Never worse than the neutral ones. Of places that score alike the middle one is taken: the ends of
@@ -70,20 +70,20 @@ def best_thresholds(metric: Metric, task: Task, truth: np.ndarray, predictions: 
         (1,) threshold of a binary task, (C,) of a multilabel one, (K - 1,) rising cut points of an ordinal one with K
         classes up to the highest in `truth`; nothing for a multiclass task.
     """
-    neutral = neutral_thresholds(task, columns_of(task, truth, predictions))
+    spec, neutral = TASKS[task], neutral_thresholds(task, truth, predictions)
     if metric.prediction_type != "label" or not len(neutral) or not np.isfinite(predictions).all():
         return neutral
-    if task == "ordinal":
-        return ordinal_thresholds(metric.function, truth, predictions[:, 0], neutral)
+    if spec.thresholds == "rising":
+        return rising_thresholds(metric.function, truth, predictions[:, 0], neutral)
     columns = [places_of(true, p, 2) for true, p in zip(truth.T, predictions.T, strict=True)]
-    if task == "multilabel" and metric.pooled:
+    if spec.truth == "columns" and metric.pooled:
         return micro_f1_thresholds(columns, neutral)
-    function = metric.function if task == "binary" else metric.of_column
-    assert function is not None  # every metric of labels that has this task among its own
+    function = metric.of_column if spec.truth == "columns" else metric.function
+    assert function is not None  # every metric of labels that fits columns
     return np.array([best_threshold(function, places) for places in columns])
 
 
-def best_score(metric: Metric, task: Task, truth: np.ndarray, predictions: np.ndarray) -> float:
+def best_score(metric: Metric, task: str, truth: np.ndarray, predictions: np.ndarray) -> float:
     """The score at the best thresholds of these very rows, as a fold is judged while it trains.
 
     Which thresholds to use on other rows is the ensemble's decision.
@@ -131,7 +131,7 @@ def micro_f1_thresholds(columns: list[Places], neutral: np.ndarray) -> np.ndarra
             return np.array([places.thresholds[place] for places, place in zip(columns, chosen, strict=True)])
 
 
-def ordinal_thresholds(function: Scores, truth: np.ndarray, predictions: np.ndarray, neutral: np.ndarray) -> np.ndarray:
+def rising_thresholds(function: Scores, truth: np.ndarray, predictions: np.ndarray, neutral: np.ndarray) -> np.ndarray:
     """Cut points by coordinate ascent, once from where classes get their true shares of the rows, once from neutral."""
     if np.ptp(truth) == 0:
         return neutral
