@@ -11,7 +11,7 @@ from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
 from foldwise.errors import InputError, with_article
 from foldwise.files import read_json, write_json
-from foldwise.metrics import metric_for
+from foldwise.metrics import METRICS, metric_for
 from foldwise.paths import Paths
 from foldwise.tasks import PLURALS, TASKS
 from foldwise.time_budget.budget import Budget
@@ -125,6 +125,6 @@ def check_shares(config: Config) -> None:
     weighed = any(recipe.of_member(member).training.subgroup_weights for member in recipe.members)
     if weighed and TASKS[task].truth != "column":
         raise InputError(f"recipe.training.subgroup_weights is for binary tasks, not for {with_article(task)} one")
-    asking = "recipe.training.subgroup_weights" if weighed else "competition.metric = 'jigsaw_bias_auc'"
-    if (weighed or config.competition.metric == "jigsaw_bias_auc") and not config.columns.subgroups:
+    asking = "recipe.training.subgroup_weights" if weighed else f"competition.metric = {config.competition.metric!r}"
+    if (weighed or METRICS[config.competition.metric].of_subgroups) and not config.columns.subgroups:
         raise InputError(f"{asking} needs the columns that say whom a text is about; name them in [columns] subgroups")

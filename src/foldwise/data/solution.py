@@ -10,6 +10,7 @@ from foldwise.data.competition import open_table
 from foldwise.data.table import Table, check_columns, check_unique
 from foldwise.data.targets import encode_targets, read_subgroups
 from foldwise.errors import Errors, InputError
+from foldwise.metrics import METRICS
 from foldwise.paths import Paths
 
 
@@ -43,7 +44,7 @@ def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: lis
     others = [name for name in solution.frame.columns if name not in columns]  # Usage, and whatever else Kaggle adds
     check_columns(solution, [id_column, *columns], others)
     check_unique(solution, id_column)
-    subgroups = config.columns.subgroups if config.competition.metric == "jigsaw_bias_auc" else []
+    subgroups = config.columns.subgroups if METRICS[config.competition.metric].of_subgroups else []
     if subgroups and not set(subgroups) <= set(others):
         return None  # the score cannot be had without them
     place_of = {row_id: place for place, row_id in enumerate(solution.frame[id_column])}

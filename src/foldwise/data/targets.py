@@ -184,7 +184,7 @@ def encode_extras(table: Table, config: Config, targets: Targets) -> Targets:
     if columns.subgroups:
         extras["subgroups"] = read_subgroups(table, columns.subgroups, errors)
     errors.raise_if_any()
-    if config.competition.metric == "jigsaw_bias_auc":
+    if METRICS[config.competition.metric].of_subgroups:
         extras["truth"] = np.hstack([targets.truth, extras["subgroups"]])
     return replace(targets, **extras)
 

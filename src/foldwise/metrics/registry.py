@@ -23,6 +23,7 @@ class Metric:
         of_column: of hard labels of several columns, (…, 2, 2) confusion matrices of a 0/1 column → (…) scores.
         pooled: micro average: `of_column` of the sum of the columns' matrices, not the mean over columns.
         order_is_enough: of probabilities or values: ranks score the same.
+        of_subgroups: truth has further columns, who is in which of `columns.subgroups`.
     """
 
     function: Callable[..., Any]
@@ -32,6 +33,7 @@ class Metric:
     of_column: Callable[[np.ndarray], np.ndarray] | None = None
     pooled: bool = False
     order_is_enough: bool = False
+    of_subgroups: bool = False
 
     @property
     def scored(self) -> str:
@@ -56,7 +58,9 @@ METRICS: dict[str, Metric] = {
     "roc_auc": Metric(formulas.roc_auc, True, "probability", CLASSES, order_is_enough=True),
     "mean_column_roc_auc": Metric(formulas.roc_auc, True, "probability", ("columns",), order_is_enough=True),
     "average_precision": Metric(formulas.average_precision, True, "probability", CLASSES, order_is_enough=True),
-    "jigsaw_bias_auc": Metric(formulas.jigsaw_bias_auc, True, "probability", ("column",), order_is_enough=True),
+    "jigsaw_bias_auc": Metric(
+        formulas.jigsaw_bias_auc, True, "probability", ("column",), order_is_enough=True, of_subgroups=True
+    ),
     "rmse": Metric(formulas.rmse, False, "value", VALUES),
     "mcrmse": Metric(formulas.rmse, False, "value", VALUES),
     "mae": Metric(formulas.mae, False, "value", VALUES),
