@@ -3,12 +3,13 @@
 Targets have two forms: `y` is what a loss learns from, `truth` is what a metric compares predictions with. They differ
 where shares of raters are learnt as they are and scored as 0 and 1, and where classes in order are learnt as numbers.
 
-| task               | y                                  | truth                                                |
-|--------------------|------------------------------------|------------------------------------------------------|
-| binary, multilabel | "columns": (N, C) float32, 0 … 1   | (N, C) float32, 0 or 1 (shares for a metric of values) |
-| multiclass         | "classes": (N,) int64 class numbers | the same                                            |
-| ordinal            | "values": (N, 1) float64 class numbers | (N,) int64                                       |
-| regression         | "values": (N, C) float64           | the same, in the target's own units                  |
+| task       | y                                      | truth                                                   |
+|------------|----------------------------------------|---------------------------------------------------------|
+| binary     | "columns": (N, 1) float32, 0 … 1       | "column": 0 or 1 (shares, where a metric takes values)  |
+| multilabel | "columns": (N, C) float32, 0 … 1       | "columns": 0 or 1 (shares, where a metric takes values) |
+| multiclass | "classes": (N,) int64 class numbers    | "classes": the same                                     |
+| ordinal    | "values": (N, 1) float64 class numbers | "ordered classes": (N,) int64 class numbers             |
+| regression | "values": (N, C) float64               | "values": the same, in the target's own units           |
 
 Predictions are (N, C) probabilities or values; of an ordinal task (N, 1) values on the scale of the class numbers.
 Another task is another entry of `TASKS`. Nothing else in the code asks for a task by its name.
@@ -65,11 +66,6 @@ class TaskSpec:
     def ordered(self) -> bool:
         """Whether classes are numbers in order, so that one output stands for all of them."""
         return self.truth == "ordered classes"
-
-    @property
-    def thresholds_word(self) -> str:
-        """What the thresholds are called in messages."""
-        return "cut points" if self.thresholds == "rising" else "threshold"
 
     def smooth_metric(self, ranks: bool) -> str:
         """The metric that weights of members are fitted on where labels are scored: it moves with every row."""

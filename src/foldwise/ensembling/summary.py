@@ -76,5 +76,5 @@ def thresholds_of(summary: dict[str, Any], names: list[str]) -> str:
     if not isinstance(thresholds, list):
         return f"threshold: {thresholds:.4f}"
     if TASKS[summary["task"]].thresholds == "rising":
-        return "cut points between the classes: " + ", ".join(f"{value:.4f}" for value in thresholds)
+        return "thresholds between the classes: " + ", ".join(f"{value:.4f}" for value in thresholds)
     return "thresholds: " + ", ".join(f"{name} {value:.4f}" for name, value in zip(names, thresholds, strict=True))
