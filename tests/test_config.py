@@ -1,11 +1,9 @@
-import typing
 from pathlib import Path
 
 import pytest
 
-from foldwise.config import Metric, Recipe, check, load_config, merge, parse_setting
+from foldwise.config import Recipe, check, load_config, merge, parse_setting
 from foldwise.errors import InputError
-from foldwise.metrics import METRICS
 
 MINIMAL = """
 [competition]
@@ -129,7 +127,3 @@ def test_seeds_make_a_member_each_and_never_hide_one():
     for members in ({"a": {"seeds": [1]}, "a-s1": {}}, {"a": {"seeds": [1], "seed": 2}}):
         with pytest.raises(InputError, match=r"is there twice|has seed and seeds"):
             check(Recipe, {"members": members}, "x")
-
-
-def test_every_metric_of_the_configuration_exists():
-    assert list(METRICS) == list(typing.get_args(Metric))

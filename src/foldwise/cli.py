@@ -11,11 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from foldwise.clock import STARTED  # noqa: F401 - the first thing to be loaded: a time budget counts from here
-from foldwise.config import Kind, Metric, Quotes, Task
+from foldwise.config import Metric, Quotes, Task
 from foldwise.errors import InputError
 from foldwise.options import Force, InputFolder, add_command, choice
 from foldwise.paths import resolve
 from foldwise.run import Run
+from foldwise.tasks import Kind
 
 # Commands and options of extensions, each in a folder of its own that may be deleted.
 EXTENSIONS = {

@@ -11,7 +11,7 @@ import re
 import tomllib
 import typing
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -25,16 +25,15 @@ from pydantic import (
 )
 
 from foldwise.errors import InputError, shorten
+from foldwise.metrics import METRICS
+from foldwise.tasks import TASKS, Kind
 
-Task = Literal["binary", "multiclass", "multilabel", "regression", "ordinal"]
-Kind = Literal["label", "probability", "value"]
+if TYPE_CHECKING:
+    Task = str
+    Metric = str
+else:  # a task or a metric has one entry, in its own table
+    Task, Metric = Literal[*TASKS], Literal[*METRICS]
 Quotes = Literal["csv", "literal"]
-Metric = Literal[
-    "accuracy", "f1", "macro_f1", "micro_f1", "mcc", "quadratic_kappa",
-    "log_loss", "mean_column_log_loss", "roc_auc", "mean_column_roc_auc", "average_precision", "jigsaw_bias_auc",
-    "rmse", "mcrmse", "mae", "r2", "pearson", "spearman",
-]  # fmt: skip
-VALUE_METRICS = ("rmse", "mcrmse", "mae", "r2", "pearson", "spearman")  # take values, not labels or probabilities
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]

@@ -8,23 +8,14 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from foldwise.config import Config, Kind, Recipe, Task
+from foldwise.config import Config, Recipe
 from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
 from foldwise.errors import InputError, with_article
 from foldwise.files import read_json, write_json
-from foldwise.metrics import metric_for
+from foldwise.metrics import METRICS, metric_for
 from foldwise.paths import Paths
-
-# Metrics of probabilities or values that ranks score alike.
-ORDER_IS_ENOUGH = ("roc_auc", "mean_column_roc_auc", "average_precision", "jigsaw_bias_auc", "spearman")
-KINDS: dict[Task, tuple[Kind, ...]] = {
-    "binary": ("label", "probability"),
-    "multiclass": ("label", "probability"),
-    "multilabel": ("label", "probability"),
-    "regression": ("value",),
-    "ordinal": ("label", "value"),
-}
+from foldwise.tasks import PLURALS, TASKS
 
 
 class Budget(Protocol):
@@ -111,19 +102,17 @@ def check_config(config: Config, slug: str) -> None:
         )
     check_shares(config)
     task, name, kind = config.competition.task, config.competition.metric, config.submission.kind
-    metric = metric_for(name, task)
-    if kind not in KINDS[task]:
-        fitting = " or ".join(map(repr, KINDS[task]))
+    metric, spec = metric_for(name, task), TASKS[task]
+    if kind not in spec.kinds:
+        fitting = " or ".join(map(repr, spec.kinds))
         raise InputError(f"submission.kind = {kind!r} is not for {with_article(task)} task; set it to {fitting}")
     if kind == "label" and metric.prediction_type != "label":
         raise InputError(
-            f"submission.kind = 'label': {name} scores {metric.scored}; set the kind to {KINDS[task][-1]!r}"
+            f"submission.kind = 'label': {name} scores {metric.scored}; set the kind to {spec.kinds[-1]!r}"
         )
-    # Ranks have an order and nothing else: no sizes to compare between classes, no probabilities, no values.
-    ordered = metric.prediction_type == "label" or name in ORDER_IS_ENOUGH
-    valued = task in ("multiclass", "regression") or (task == "ordinal" and kind == "value")
-    if config.recipe.ensemble.method == "rank_mean" and (valued or not ordered):
-        what = "submitted as values" if task == "ordinal" and ordered else f"scored by {name}"
+    by_order = metric.prediction_type == "label" or metric.order_is_enough
+    if config.recipe.ensemble.method == "rank_mean" and (kind not in spec.ranks_as or not by_order):
+        what = f"submitted as {PLURALS[kind]}" if by_order else f"scored by {name}"
         raise InputError(
             f"recipe.ensemble.method = 'rank_mean': ranks cannot be {what} in {with_article(task)} task; use 'mean'"
         )
@@ -153,11 +142,11 @@ def check_shares(config: Config) -> None:
         InputError: asked for in a task that has none, or without the columns.
     """
     task, recipe = config.competition.task, config.recipe
-    if config.competition.soft_cut is not None and task not in ("binary", "multilabel"):
+    if config.competition.soft_cut is not None and TASKS[task].y != "columns":
         raise InputError(f"competition.soft_cut: {with_article(task)} task has no shares to cut; take it out")
     weighed = any(recipe.of_member(member).training.subgroup_weights for member in recipe.members)
-    if weighed and task != "binary":
+    if weighed and TASKS[task].truth != "column":
         raise InputError(f"recipe.training.subgroup_weights is for binary tasks, not for {with_article(task)} one")
-    asking = "recipe.training.subgroup_weights" if weighed else "competition.metric = 'jigsaw_bias_auc'"
-    if (weighed or config.competition.metric == "jigsaw_bias_auc") and not config.columns.subgroups:
+    asking = "recipe.training.subgroup_weights" if weighed else f"competition.metric = {config.competition.metric!r}"
+    if (weighed or METRICS[config.competition.metric].of_subgroups) and not config.columns.subgroups:
         raise InputError(f"{asking} needs the columns that say whom a text is about; name them in [columns] subgroups")

@@ -4,7 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedKFold
 
-from foldwise.data.splits import check_units, make_folds, normalise, read_folds, strata, units_of
+from foldwise.data.splits import check_units, make_folds, normalise, read_folds, units_of
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 
@@ -55,7 +55,7 @@ def test_multilabel_spreads_rare_labels():
 
 def test_regression_by_quantile():
     y = np.random.default_rng(0).exponential(size=(1000, 1))
-    folds = make_folds(strata(Targets("regression", y, y, ["y"])), np.arange(1000), 5, seed=0)
+    folds = make_folds(Targets("regression", y, y, ["y"]).strata, np.arange(1000), 5, seed=0)
     tail = y[:, 0] >= np.quantile(y, 0.9)
     assert np.bincount(folds[tail]).tolist() == [20] * 5
     assert np.bincount(folds).tolist() == [200] * 5

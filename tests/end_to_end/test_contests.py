@@ -154,7 +154,7 @@ def test_classes_on_a_scale_are_shown_on_it(cli_here, workspace):
     oof = rows_of(workspace / "output" / essays / "oof.csv")
     scores = sorted({int(row[2]) for row in oof[1:]})
     assert len(summary["ensemble"]["threshold"]) == len(scores) - 1
-    assert "cut points between the classes: " in shown
+    assert "thresholds between the classes: " in shown
     assert np.mean([float(row[3]) for row in oof[1:]]) == pytest.approx(
         np.mean([int(row[2]) for row in oof[1:]]), abs=1
     )

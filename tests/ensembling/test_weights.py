@@ -14,7 +14,8 @@ from foldwise.ensembling.weights import (
     greedy_weights,
     to_ranks,
 )
-from foldwise.metrics import METRICS, best_thresholds, score, score_labels, to_labels
+from foldwise.metrics import METRICS, best_thresholds, score, score_labels
+from foldwise.tasks import TASKS
 
 RNG = np.random.default_rng(0)
 FOLDS = np.repeat([0, 1, 2], 40)
@@ -65,7 +66,7 @@ def test_cuts_are_scored_on_rows_they_have_not_seen(task, name, truth, oof):
     for fold, found in enumerate(scores):
         inside = fold == folds
         thresholds = best_thresholds(metric, task, truth[~inside], oof[~inside])
-        labels[inside] = to_labels(oof[inside], task, thresholds)
+        labels[inside] = TASKS[task].to_labels(oof[inside], thresholds)
         assert found == score(metric, task, truth[inside], oof[inside], thresholds)
     assert pooled == pytest.approx(score_labels(metric, task, truth, labels), abs=1e-12)
 

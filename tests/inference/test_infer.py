@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from conftest import COMPETITIONS
-from foldwise.cli import Device, make_run
 from foldwise.config import Tokens
 from foldwise.data.table import read_table
 from foldwise.data.tokenizer import tokenize
@@ -27,6 +26,7 @@ from foldwise.inference.infer import infer
 from foldwise.inference.new_words import vectors_of
 from foldwise.inference.pack import pack_model
 from foldwise.kaggle.build import KernelOptions, build
+from foldwise.options import Device, make_run
 from foldwise.paths import Paths, resolve
 from foldwise.run import Run
 from foldwise.stages.ensemble import ensemble
@@ -218,8 +218,8 @@ def test_its_own_test_set_gives_the_bytes_of_the_home_run(packed, elsewhere, slu
 def parts(monkeypatch) -> dict[str, list[np.ndarray]]:
     """What the folds of each member predicted at the last `infer`."""
     seen: dict[str, list[np.ndarray]] = {}
-    combine = module.combine
-    monkeypatch.setattr(module, "combine", lambda *given: seen.update(given[1]) or combine(*given))
+    combine = module.combine_test
+    monkeypatch.setattr(module, "combine_test", lambda *given: seen.update(given[0]) or combine(*given))
     return seen
 
 
@@ -254,7 +254,9 @@ def test_new_words_have_the_vectors_that_they_would_have_had_at_home(packed, els
     again = home_with_other_test(packed, "twin-binary", tmp_path)
     found = np.stack(parts["bilstm"])
     ids = read_table(table(again.paths.input, "test")).column("id")
-    expected = np.stack([read_predictions(again.paths.fold("bilstm", fold) / "test.safetensors", ids) for fold in (0, 1)])
+    expected = np.stack(
+        [read_predictions(again.paths.fold("bilstm", fold) / "test.safetensors", ids) for fold in (0, 1)]
+    )
     assert found == pytest.approx(expected, abs=1e-5)
     (paths.input.parent / "embeddings" / "small.vec").write_text("the 0.5 1 2\nand 1 0.5 2\n", encoding="utf-8")
     infer(paths, weights, "cpu")
@@ -361,9 +363,9 @@ def test_folds_that_a_time_budget_left(packed, elsewhere, tmp_path):
 def test_what_a_worker_process_is_sent_and_sends_arrives(packed, elsewhere, monkeypatch):
     def work(job, report):
         own = pickle.loads(pickle.dumps(job))
-        infer_job.work(own, lambda event: report(pickle.loads(pickle.dumps(event))))
+        infer_job.predict_job(own, lambda event: report(pickle.loads(pickle.dumps(event))))
 
-    monkeypatch.setattr(module, "work", work)
+    monkeypatch.setattr(module, "predict_job", work)
     paths, weights = elsewhere("twin-regression")
     infer(paths, weights, "cpu")
     assert paths.submission.read_bytes() == packed("twin-regression")[2]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from foldwise.metrics import METRICS, best_thresholds, neutral_thresholds, score
+from foldwise.metrics import METRICS, best_thresholds, score
+from foldwise.tasks import TASKS
 
 COLUMN_METRICS = ["accuracy", "macro_f1", "micro_f1", "mcc"]
 BINARY_METRICS = ["accuracy", "f1", "macro_f1", "mcc", "quadratic_kappa"]
@@ -98,7 +99,7 @@ def test_kappa_is_not_below_the_usual_optimised_rounder(seed):
     metric = METRICS["quadratic_kappa"]
     rounder = minimize(
         lambda thresholds: -score(metric, "ordinal", truth, p, np.sort(thresholds)),
-        neutral_thresholds("ordinal", int(truth.max()) + 1),
+        TASKS["ordinal"].neutral_thresholds(int(truth.max()) + 1),
         method="nelder-mead",
     )
     assert score(metric, "ordinal", truth, p, best_thresholds(metric, "ordinal", truth, p)) >= -rounder.fun - 1e-12

@@ -2,9 +2,9 @@
 
 import pytest
 
+from foldwise.clock import STARTED, Clock
 from foldwise.errors import InputError
-from foldwise.time_budget import budget
-from foldwise.time_budget.budget import Budget, Clock, parse_budget
+from foldwise.time_budget.budget import TimeBudget, parse_budget
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,6 @@ def test_what_is_no_length_of_time(text):
 
 def test_a_twentieth_is_kept_in_hand(monkeypatch):
     monkeypatch.setattr(Clock, "now", staticmethod(lambda: 130.0))
-    given = Budget(200.0, started=100.0)
+    given = TimeBudget(200.0, started=100.0)
     assert (given.deadline, given.used) == (290.0, 30.0)
-    assert parse_budget("1h").deadline > budget.STARTED
+    assert parse_budget("1h").deadline > STARTED

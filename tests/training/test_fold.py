@@ -6,14 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from foldwise.training.progress import Limit
 from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from foldwise.config import Model, Recipe
 from foldwise.clock import Clock
+from foldwise.config import Model, Recipe
 from foldwise.data.batching import BucketBatchSampler
 from foldwise.data.dataset import TokenDataset, make_loader, pad_collate
 from foldwise.data.targets import Targets
@@ -26,6 +25,7 @@ from foldwise.training.fold import GivenUpError, StoppedError, fold_seed, train_
 from foldwise.training.fold_data import FoldData, Scale
 from foldwise.training.loop import predict
 from foldwise.training.precision import Runtime
+from foldwise.training.progress import Limit
 from foldwise.training.schedules import LearningRate
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)

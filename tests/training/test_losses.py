@@ -14,11 +14,11 @@ from torch.nn import functional
 from foldwise.config import Training
 from foldwise.data.dataset import Batch
 from foldwise.errors import InputError
+from foldwise.tasks import TASKS
 from foldwise.training.losses import LOSSES, build_loss, to_predictions
 
 ROWS, CLASSES = 7, 4
-TASKS = ("binary", "multiclass", "multilabel", "regression", "ordinal")
-NAMED = [(name, task) for name, functions in LOSSES.items() for task in functions]
+NAMED = [(name, task) for name, losses in LOSSES.items() for task, spec in TASKS.items() if spec.y in losses]
 RNG = np.random.default_rng(0)
 
 

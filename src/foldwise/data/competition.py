@@ -10,25 +10,12 @@ import pandas as pd
 from foldwise.config import Config
 from foldwise.data.features import join_texts
 from foldwise.data.table import Table, check_columns, check_unique, read_table
-from foldwise.data.targets import CLASS_TASKS, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
+from foldwise.data.targets import Targets, encode_extras, encode_numbers, encode_targets
 from foldwise.errors import Errors, InputError, shorten
 from foldwise.paths import Paths
 
 DEBUG_ROWS = 200
 TableName = Literal["train", "test", "sample_submission", "solution"]
-
-
-@dataclass(frozen=True)
-class Solution:
-    """What the submission is scored against.
-
-    Attributes:
-        rows: (n,) int64 rows of the sample that count.
-        truth: of these rows, as `Targets.truth`.
-    """
-
-    rows: np.ndarray
-    truth: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -193,9 +180,10 @@ def check_sample(config: Config, sample: Table, targets: Targets, train: str) ->
     check_unique(sample, id_column) if id_column in present else check_columns(sample, [id_column], present)
     others = [*config.columns.text, *config.columns.features, *config.columns.ignore]
     given = [name for name in present if name != id_column and name not in others]
-    of_classes = targets.task in CLASS_TASKS and kind == "label"
-    expected = config.columns.target if of_classes else targets.columns
-    if targets.task == "multiclass" and kind == "probability" and (lacking := sorted(set(given) - set(targets.names))):
+    names_asked = targets.spec.named and kind == "label"
+    expected = config.columns.target if names_asked else targets.columns
+    lacking = sorted(set(given) - set(targets.names))
+    if lacking and targets.spec.named and kind == "probability":
         raise InputError(
             f"{sample.path}: asks for the classes {', '.join(map(repr, lacking))}, which no row of {train} "
             f"has ({', '.join(map(repr, targets.names))}); is it the whole file, and are the labels spelt alike?"
@@ -204,7 +192,7 @@ def check_sample(config: Config, sample: Table, targets: Targets, train: str) ->
         if sorted(given) != sorted(expected):
             check_columns(sample, [id_column, *expected], others)
         given = expected
-    if of_classes:
+    if names_asked:
         check_sample_labels(sample, given[0], targets.names)
     return given
 
@@ -240,40 +228,3 @@ def check_same_ids(test: Table, sample: Table, column: str) -> None:
             if value not in theirs:
                 errors.add(f"id {shorten(value)} is not in {other.path.name}; download both again", line, column)
         errors.raise_if_any()
-
-
-def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: list[str]) -> Solution | None:
-    """The true targets of the test rows, where a solution is there. Only the final score reads it.
-
-    Args:
-        sample: its ids, and their order.
-        names: the outputs of the training table.
-
-    Raises:
-        InputError: it lacks columns or ids, or has labels that train.csv has not.
-    """
-    if not paths.tables("solution"):
-        return None
-    solution = open_table(config, paths, "solution")
-    id_column, columns = config.columns.id, config.columns.target
-    others = [name for name in solution.frame.columns if name not in columns]  # Usage, and whatever else Kaggle adds
-    check_columns(solution, [id_column, *columns], others)
-    check_unique(solution, id_column)
-    subgroups = config.columns.subgroups if config.competition.metric == "jigsaw_bias_auc" else []
-    if subgroups and not set(subgroups) <= set(others):
-        return None  # the score cannot be had without them
-    place_of = {row_id: place for place, row_id in enumerate(solution.frame[id_column])}
-    missing = [row_id for row_id in sample[id_column] if row_id not in place_of]
-    if missing:
-        raise InputError(f"{solution.path}: {len(missing)} test ids are missing, for example {missing[0]!r}")
-    places = np.array([place_of[row_id] for row_id in sample[id_column]])
-    ordered = Table(solution.path, solution.frame.iloc[places].reset_index(drop=True), solution.lines[places])
-    marked = (ordered.frame[columns] == config.files.unscored).any(axis=1).to_numpy()
-    rows = np.flatnonzero(~marked)
-    scored = Table(solution.path, ordered.frame.iloc[rows].reset_index(drop=True), ordered.lines[rows])
-    truth = encode_targets(scored, config, known=names).truth
-    if subgroups:
-        errors = Errors(solution.path)
-        truth = np.hstack([truth, read_subgroups(scored, subgroups, errors)])
-        errors.raise_if_any()
-    return Solution(rows, truth)

@@ -15,30 +15,15 @@ import numpy as np
 import pandas as pd
 
 from foldwise.data.table import check_columns, check_unique, read_table
-from foldwise.data.targets import CLASS_TASKS, Targets, parse_number
+from foldwise.data.targets import Targets, parse_number
 from foldwise.errors import Errors, InputError, shorten
 
-QUANTILES = 10  # strata of a regression target
-HALF = 0.5  # from here on a share of raters counts as one
 NAMED = 5  # rows that a message names
 
 
 def normalise(text: str) -> str:
     """What makes two texts the same text: compatibility forms, case and white space do not count."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def strata(targets: Targets) -> np.ndarray:
-    """(N, L) uint8 indicators that should be std evenly: classes, labels, or quantiles of a regression target."""
-    if targets.task in CLASS_TASKS:
-        return np.eye(len(targets.names), dtype=np.uint8)[targets.truth]
-    if targets.task == "regression":
-        std = targets.y.std(axis=0)
-        centred = (targets.y - targets.y.mean(axis=0)) / np.where(std > 0, std, 1)
-        ranks = np.argsort(np.argsort(centred.mean(axis=1), kind="stable"), kind="stable")
-        bins = min(QUANTILES, len(ranks))
-        return np.eye(bins, dtype=np.uint8)[ranks * bins // len(ranks)]
-    return (targets.truth[:, : targets.outputs] >= HALF).astype(np.uint8)
 
 
 def units_of(texts: Sequence[str], groups: Sequence[str] | None, same_text: bool = True) -> np.ndarray:
@@ -68,7 +53,7 @@ def make_folds(labels: np.ndarray, units: np.ndarray, n_folds: int, seed: int) -
     """Assign each row to a fold.
 
     Args:
-        labels: (N, L) 0/1 indicators to std evenly.
+        labels: (N, L) 0/1 indicators that the folds share evenly, as `Targets.strata`.
         units: (N,) int64; rows of one unit get one fold.
         n_folds: K.
         seed: of the shuffle; the same seed gives the same folds.
@@ -191,9 +176,9 @@ def missing_classes(folds: np.ndarray, targets: Targets, ids: Sequence[str]) -> 
     """
     if not targets.of_classes:
         return []
-    labels = strata(targets).astype(bool)
+    labels = targets.strata.astype(bool)
     kinds = [(name, labels[:, place]) for place, name in enumerate(targets.names)]
-    if targets.task not in CLASS_TASKS:
+    if not targets.spec.named:
         kinds = [(f"{name} = {value}", has == bool(value)) for name, has in kinds for value in (0, 1)]
     phrases = []
     for name, has in kinds:

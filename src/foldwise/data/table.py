@@ -13,10 +13,9 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,24 +68,12 @@ def read_table(path: Path, quotes: Quotes = "csv", without: Collection[str] = ()
     separator = "\t" if name.endswith(".tsv") else ","
     quoting = csv.QUOTE_MINIMAL if quotes == "csv" else csv.QUOTE_NONE
     header, lines = check_shape(path, content, separator, quoting)
-    frame = pd.read_csv(
-        io.BytesIO(content),
-        usecols=[column for column in header if column not in without],
-        sep=separator,
-        quoting=quoting,
-        names=header,
-        header=0,
-        index_col=False,
-        dtype=str,
-        keep_default_na=False,
-        na_filter=False,
-        engine="c",
-    )
+    as_written = {"dtype": str, "keep_default_na": False, "na_filter": False}
+    columns = {"names": header, "header": 0, "index_col": False, "usecols": [c for c in header if c not in without]}
+    frame = pd.read_csv(io.BytesIO(content), sep=separator, quoting=quoting, engine="c", **columns, **as_written)
     if len(frame) != len(lines):
-        raise InputError(
-            f"{path}: {len(lines)} or {len(frame)} rows, depending on how blank lines and quotes are read; "
-            "quote every text"
-        )
+        counts = f"{len(lines)} or {len(frame)} rows, depending on how blank lines and quotes are read"
+        raise InputError(f"{path}: {counts}; quote every text")
     for stand_in, control in stand_ins.items():
         frame = frame.apply(lambda column, old=stand_in, new=control: column.str.replace(old, new, regex=False))
         frame.columns = [name.replace(stand_in, control) for name in frame.columns]
@@ -102,9 +89,8 @@ def unwrap(value: str) -> str:
     >>> unwrap('"5814_8"'), unwrap(r'"\"Twin Peaks\" is back"'), unwrap('5" wide'), unwrap('"')
     ('5814_8', '"Twin Peaks" is back', '5" wide', '"')
     """
-    if len(value) < 2 or value[0] != '"' or value[-1] != '"':
-        return value
-    return value[1:-1].replace('\\"', '"')
+    wrapped = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1].replace('\\"', '"') if wrapped else value
 
 
 def replace_controls(text: str) -> tuple[str, dict[str, str]]:
@@ -173,58 +159,45 @@ def check_shape(path: Path, content: bytes, delimiter: str, quoting: int) -> tup
     errors = Errors(path)
     header: list[str] = []
     starts: list[int] = []
-    for start, record in records(reader, errors):
-        if not record:  # a blank line
-            continue
-        if not header:
-            header = record
-            check_header(errors, header, start)
-            continue
-        starts.append(start)
-        if len(record) != len(header):
-            errors.add(
-                f"{len(record)} fields where the header has {len(header)} (row begins {shorten(record[0], 30)}); "
-                f"quote texts that contain {delimiter!r} or a quote",
-                line=start,
-            )
+    start = 1
+    try:
+        for record in reader:
+            if record and not header:
+                header = record
+                check_header(errors, header, start)
+            elif record:  # else a blank line
+                starts.append(start)
+                if len(record) != len(header):
+                    what = f"{len(record)} fields where the header has {len(header)}"
+                    fix = f"quote texts that contain {delimiter!r} or a quote"
+                    errors.add(f"{what} (row begins {shorten(record[0], 30)}); {fix}", line=start)
+            start = reader.line_num + 1
+    except csv.Error as error:
+        errors.add(explain(error), line=start)
     if not starts and not errors.found:
         errors.add("a header and no rows; download it again")
     errors.raise_if_any()
     return header, np.array(starts, dtype=np.int64)
 
 
-def records(reader: Any, errors: Errors) -> Iterator[tuple[int, list[str]]]:
-    """First line and fields of each record, up to one that cannot be read, which becomes an error."""
-    while True:
-        start = reader.line_num + 1
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            if "end of data" in str(error):
-                message = 'a quote " opened in this row is never closed; close it or double it'
-            elif "expected after" in str(error):
-                message = (
-                    'a quote " inside a quoted text of this row, or one not closed; double it or close it, or if '
-                    'quotes are plain text in these files, set [files] quotes = "literal" (init --quotes literal)'
-                )
-            else:
-                message = f"{str(error).split(' - ')[0]}; are its line ends mixed? save it with plain ones"
-            errors.add(message, line=start)
-            return
-        yield start, record
+def explain(error: csv.Error) -> str:
+    """What is wrong with a row that cannot be read, and the fix."""
+    if "end of data" in str(error):
+        return 'a quote " opened in this row is never closed; close it or double it'
+    if "expected after" in str(error):
+        return (
+            'a quote " inside a quoted text of this row, or one not closed; double it or close it, or if '
+            'quotes are plain text in these files, set [files] quotes = "literal" (init --quotes literal)'
+        )
+    return f"{str(error).split(' - ')[0]}; are its line ends mixed? save it with plain ones"
 
 
 def check_header(errors: Errors, header: list[str], line: int) -> None:
     """A header names each column once, and is cut at the right character."""
     others = [other for other in ";\t|," if other in header[0]]
     if len(header) == 1 and others:
-        errors.add(
-            f"the header is one column, {shorten(header[0])}; columns seem to be separated by {others[0]!r}: "
-            "save the file with commas, or as .tsv with tabs",
-            line=line,
-        )
+        what = f"the header is one column, {shorten(header[0])}; columns seem to be separated by {others[0]!r}"
+        errors.add(f"{what}: save the file with commas, or as .tsv with tabs", line=line)
     for name in dict.fromkeys(header):
         if header.count(name) > 1:
             errors.add(f"the header names {header.count(name)} columns {name!r}; rename all but one", line=line)
@@ -248,10 +221,8 @@ def check_columns(table: Table, required: list[str], ignored: Iterable[str] = ()
             errors.add(f"no column {name!r}; {fix}", line=1)
     for name in present:
         if name not in required and name not in ignored and name not in near:
-            errors.add(
-                f"column {name!r} is not expected here; remove it, or list it as [columns] ignore in competition.toml",
-                line=1,
-            )
+            fix = "remove it, or list it as [columns] ignore in competition.toml"
+            errors.add(f"column {name!r} is not expected here; {fix}", line=1)
     errors.raise_if_any()
 
 

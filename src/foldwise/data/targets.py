@@ -1,15 +1,4 @@
-"""Targets: from the strings of train.csv to the arrays that a loss and a metric take.
-
-What is learnt and what is scored can differ: shares of raters are learnt as they are and scored as 0 and 1, classes of
-an ordinal task are learnt as numbers on a scale and scored as classes. So there are two arrays, `y` and `truth`.
-
-| task                | y, for the loss            | truth, for the metric                                |
-|---------------------|----------------------------|------------------------------------------------------|
-| binary, multilabel  | (N, C) float32, 0 … 1      | (N, C) float32, 0 or 1 (shares for a metric of values) |
-| multiclass          | (N,) int64 class numbers   | the same                                             |
-| ordinal             | (N, 1) float64 class numbers | (N,) int64                                         |
-| regression          | (N, C) float64             | the same, in the target's own units                  |
-"""
+"""Targets: from the strings of train.csv to the arrays that a loss and a metric take, as `foldwise.tasks` says."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -19,12 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from foldwise.config import VALUE_METRICS, Config, Metric, Task
+from foldwise.config import Config
 from foldwise.data.table import Table
-from foldwise.errors import Errors, shorten
-
-CLASS_TASKS = ("multiclass", "ordinal")
-MAJORITY = 0.5
+from foldwise.errors import Errors, shorten, with_article
+from foldwise.metrics import METRICS
+from foldwise.tasks import HALF, TASKS, TaskSpec
 
 
 @dataclass(frozen=True)
@@ -32,17 +20,17 @@ class Targets:
     """The encoded targets of train.csv.
 
     Attributes:
-        task: decides the shape of `y`.
-        y: what is learnt, see above.
-        truth: what predictions are scored against, see above. With subgroups (N, 1 + S): target, then who is in which.
-        names: the C prediction columns: target columns, or the classes of a multiclass or ordinal task.
-        auxiliary: (N, A) further targets that are learnt beside and not predicted, or None; float32 shares, or
-            float64 numbers of a regression or ordinal task.
+        task: decides the forms of `y` and `truth`.
+        y: what is learnt.
+        truth: what predictions are scored against. With subgroups (N, 1 + S): target, then who is in which.
+        names: target columns, or the classes where labels are names.
+        auxiliary: (N, A) further targets that are learnt beside and not predicted, or None; float64 numbers where the
+            task learns values, else float32 shares.
         weights: (N,) float32 how much a row counts in the loss, or None.
         subgroups: (N, S) float32 of 0 and 1: whom a text is about, or None.
     """
 
-    task: Task
+    task: str
     y: np.ndarray
     truth: np.ndarray
     names: list[str]
@@ -51,21 +39,29 @@ class Targets:
     subgroups: np.ndarray | None = None
 
     @property
-    def of_classes(self) -> bool:
-        """Whether each row is or is not of a class: not so of numbers, nor of shares that are scored as they are."""
-        if self.task == "regression":
-            return False
-        return self.task in CLASS_TASKS or bool(np.isin(self.truth, (0, 1)).all())
+    def spec(self) -> TaskSpec:
+        """What the task means."""
+        return TASKS[self.task]
 
     @property
-    def outputs(self) -> int:
-        """C, how many numbers the model gives for a row as predictions."""
-        return 1 if self.task == "ordinal" else len(self.names)
+    def of_classes(self) -> bool:
+        """Whether each row is or is not of a class: not so of numbers, nor of shares that are scored as they are."""
+        return self.spec.named or (self.spec.y == "columns" and bool(np.isin(self.truth, (0, 1)).all()))
 
     @property
     def columns(self) -> list[str]:
         """Names of the C prediction columns: one for each output."""
-        return ["prediction"] if self.task == "ordinal" else self.names
+        return ["prediction"] if self.spec.ordered else self.names
+
+    @property
+    def outputs(self) -> int:
+        """C, how many numbers the model gives for a row as predictions."""
+        return len(self.columns)
+
+    @property
+    def strata(self) -> np.ndarray:
+        """(N, L) uint8 indicators that the folds share evenly."""
+        return self.spec.strata(self.truth, len(self.names))
 
     def take(self, rows: np.ndarray) -> "Targets":
         """The targets of some rows."""
@@ -79,21 +75,20 @@ def encode_targets(table: Table, config: Config, known: list[str] | None = None)
     Classes are the labels as written, in order of their value where all are numbers.
 
     Args:
-        known: outputs of the training table; the solution is then encoded as it was, and one value throughout is legal.
+        known: `names` of the training table; the solution is then encoded as it was, and one value throughout is legal.
 
     Raises:
         InputError: listing every value that does not fit the task.
     """
     task, columns = config.competition.task, config.columns.target
-    errors = Errors(table.path)
-    if task in ("binary", *CLASS_TASKS) and len(columns) != 1:
-        errors.add(
-            f"a {task} task has one target column, not {len(columns)}: {', '.join(columns)}; see [columns] target"
-        )
+    spec, errors = TASKS[task], Errors(table.path)
+    if not spec.several and len(columns) != 1:
+        what = f"{with_article(task)} task has one target column, not {len(columns)}: {', '.join(columns)}"
+        errors.add(f"{what}; see [columns] target")
         errors.raise_if_any()
-    if task in CLASS_TASKS:
+    if spec.named:
         return encode_classes(table, columns[0], task, config.competition.metric, errors, known)
-    if task == "regression":
+    if spec.y == "values":
         y = encode_numbers(table, columns, errors, "a number")
         errors.raise_if_any()
         return Targets(task, y, y, list(columns))
@@ -103,7 +98,7 @@ def encode_targets(table: Table, config: Config, known: list[str] | None = None)
     else:
         y = encode_numbers(table, columns, errors, "a share from 0 to 1", lambda number: 0 <= number <= 1)
     # A metric of values compares shares as they are; others ask whether a row is one or not.
-    soft = cut is None or config.competition.metric in VALUE_METRICS
+    soft = cut is None or METRICS[config.competition.metric].prediction_type == "value"
     truth = (y if soft else y >= cut).astype(np.float32)
     if known is None and not errors.found:
         for column, values in zip(columns, truth.T, strict=True):
@@ -142,36 +137,31 @@ def encode_numbers(
 
 
 def encode_classes(
-    table: Table, column: str, task: Task, metric: Metric, errors: Errors, known: list[str] | None
+    table: Table, column: str, task: str, metric: str, errors: Errors, known: list[str] | None
 ) -> Targets:
     """Class numbers of one label column; classes are its own labels, or the known ones."""
-    values = table.column(column)
-    for row, value in enumerate(values):
+    values, ordered = table.column(column), TASKS[task].ordered
+    for value, line in zip(values, table.lines.tolist(), strict=True):
         if value.strip() == "":
-            errors.add("missing target; fix or remove the row", int(table.lines[row]), column)
+            errors.add("missing target; fix or remove the row", line, column)
         elif known is not None and value not in known:
-            errors.add(f"label {shorten(value)} is not in the training table", int(table.lines[row]), column)
-        elif task == "ordinal" and parse_number(value) is None:
-            errors.add(
-                f"{shorten(value)} is not a number, and ordinal classes are in order of their numbers; "
-                "number them, or make the task multiclass",
-                int(table.lines[row]),
-                column,
-            )
+            errors.add(f"label {shorten(value)} is not in the training table", line, column)
+        elif ordered and parse_number(value) is None:
+            what = f"{shorten(value)} is not a number, and {task} classes are in order of their numbers"
+            errors.add(f"{what}; number them, or make the task multiclass", line, column)
     classes = known or sort_labels(set(values))
     if len(classes) < 2 and not errors.found:
         errors.add(f"every row has the label {shorten(values[0])}; there is nothing to learn", column=column)
     errors.raise_if_any()
-    if task == "ordinal" and metric in VALUE_METRICS:
+    if ordered and METRICS[metric].prediction_type == "value":
         numbers = [parse_number(label) or 0.0 for label in classes]
         if any(step != 1 for step in np.diff(numbers)):  # their numbers would be scored, 0, 1, 2, not the labels
-            errors.add(
-                f"classes {', '.join(classes)} are not one apart, as {metric} needs them; make the task regression"
-            )
+            what = f"classes {', '.join(classes)} are not one apart, as {metric} needs them"
+            errors.add(f"{what}; make the task regression")
             errors.raise_if_any()
     number_of = {label: number for number, label in enumerate(classes)}
     truth = np.array([number_of[value] for value in values], dtype=np.int64)
-    return Targets(task, truth[:, None].astype(np.float64) if task == "ordinal" else truth, truth, classes)
+    return Targets(task, truth[:, None].astype(np.float64) if ordered else truth, truth, classes)
 
 
 def encode_extras(table: Table, config: Config, targets: Targets) -> Targets:
@@ -183,7 +173,7 @@ def encode_extras(table: Table, config: Config, targets: Targets) -> Targets:
     columns, errors = config.columns, Errors(table.path)
     extras: dict[str, Any] = {}
     if columns.auxiliary:
-        if config.competition.task in ("regression", "ordinal"):
+        if targets.spec.y == "values":
             extras["auxiliary"] = encode_numbers(table, columns.auxiliary, errors, "a number")
         else:
             shares = encode_numbers(table, columns.auxiliary, errors, "a share from 0 to 1", lambda x: 0 <= x <= 1)
@@ -194,7 +184,7 @@ def encode_extras(table: Table, config: Config, targets: Targets) -> Targets:
     if columns.subgroups:
         extras["subgroups"] = read_subgroups(table, columns.subgroups, errors)
     errors.raise_if_any()
-    if config.competition.metric == "jigsaw_bias_auc":
+    if METRICS[config.competition.metric].of_subgroups:
         extras["truth"] = np.hstack([targets.truth, extras["subgroups"]])
     return replace(targets, **extras)
 
@@ -202,7 +192,7 @@ def encode_extras(table: Table, config: Config, targets: Targets) -> Targets:
 def read_subgroups(table: Table, columns: Sequence[str], errors: Errors) -> np.ndarray:
     """(N, S) float32 of 0 and 1: at least half of the raters saw the subgroup in the text; empty cells are 0."""
     shares = encode_numbers(table, columns, errors, "a share from 0 to 1, or empty", lambda x: 0 <= x <= 1, empty=0.0)
-    return (shares >= MAJORITY).astype(np.float32)
+    return (shares >= HALF).astype(np.float32)
 
 
 def weigh_by_subgroups(targets: Targets) -> Targets:

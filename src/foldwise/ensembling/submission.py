@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from foldwise.config import Kind, Task
 from foldwise.data.table import read_table
 from foldwise.data.targets import parse_number
 from foldwise.errors import InputError, RunError
 from foldwise.files import atomic_file, write_csv
-from foldwise.metrics import neutral_thresholds, to_labels
+from foldwise.tasks import TASKS, Kind, TaskSpec
 
 SUM_TOLERANCE = 1e-3  # of the probabilities of one row's classes
-NAMED: tuple[Task, ...] = ("multiclass", "ordinal")  # tasks whose labels are names, not 0 and 1 in a column of each
 
 
 @dataclass(frozen=True)
@@ -25,11 +23,10 @@ class Format:
     Attributes:
         sample: sample_submission.csv as strings; its ids, their order and its columns are kept.
         id_column: its id column.
-        columns: its prediction columns, in the order of the model's outputs; one for the labels of a multiclass task,
-            and of an ordinal one.
+        columns: its prediction columns, in the order of the model's outputs; one where labels are names.
         kind: hard labels, probabilities or values.
         task: with `kind` decides what a valid value is.
-        names: the C outputs; the class labels of a multiclass task, and, rising, of an ordinal one.
+        names: target columns, or the classes where labels are names, in order where they have one.
         numbered: the sample's file has no id column; that in `sample` counts its rows.
     """
 
@@ -37,9 +34,14 @@ class Format:
     id_column: str
     columns: list[str]
     kind: Kind
-    task: Task
+    task: str
     names: list[str]
     numbered: bool = False
+
+    @property
+    def spec(self) -> TaskSpec:
+        """What the task means."""
+        return TASKS[self.task]
 
 
 def in_sample_order(form: Format, ids: Sequence[str], predictions: np.ndarray) -> np.ndarray:
@@ -70,13 +72,13 @@ def build_submission(form: Format, predictions: np.ndarray, thresholds: np.ndarr
     """
     frame = form.sample.copy()
     if form.kind == "label":
-        thresholds = neutral_thresholds(form.task, len(form.names)) if thresholds is None else thresholds
-        labels = to_labels(predictions, form.task, thresholds)
-        if form.task in NAMED:
+        thresholds = form.spec.neutral_thresholds(len(form.names)) if thresholds is None else thresholds
+        labels = form.spec.to_labels(predictions, thresholds)
+        if form.spec.named:
             frame[form.columns[0]] = [form.names[label] for label in labels]
             return frame
         predictions = labels.astype(int)
-    elif form.task == "ordinal":
+    elif form.spec.ordered:
         predictions = to_scale(predictions, form.names)
     for index, column in enumerate(form.columns):
         frame[column] = [repr(value) for value in predictions[:, index].tolist()]
@@ -109,7 +111,7 @@ def check_submission(form: Format, frame: pd.DataFrame) -> None:
     if list(frame[form.id_column]) != list(form.sample[form.id_column]):
         raise RunError(f"submission: {len(frame)} ids, not the sample's {len(form.sample)} in their order")
     if form.kind == "label":
-        allowed = set(form.names) if form.task in NAMED else {"0", "1"}
+        allowed = set(form.names) if form.spec.named else {"0", "1"}
         for column in form.columns:
             wrong = sorted(set(frame[column]) - allowed)
             if wrong:
@@ -122,7 +124,7 @@ def check_submission(form: Format, frame: pd.DataFrame) -> None:
     if form.kind == "probability":
         if values.min() < 0 or values.max() > 1:
             raise RunError(f"submission: probabilities from {values.min()} to {values.max()}, outside 0 … 1")
-        if form.task == "multiclass" and np.abs(values.sum(axis=1) - 1).max() > SUM_TOLERANCE:
+        if form.spec.y == "classes" and np.abs(values.sum(axis=1) - 1).max() > SUM_TOLERANCE:
             raise RunError("submission: the probabilities of a row's classes do not sum to 1")
 
 

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from foldwise.console import duration, warn
 from foldwise.run import Run
+from foldwise.tasks import TASKS
 
 
 def show_summary(run: Run, summary: dict[str, Any]) -> None:
@@ -40,7 +41,7 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
         if run.budget and (over := run.budget.used - run.budget.seconds) > 0:
             warn(f"the time budget was exceeded by {duration(over)}: it is too short for the least that must be done")
     if shown := thresholds_of(summary, run.config.columns.target):
-        ones = "one" if summary["task"] == "binary" else "ones"
+        ones = "ones" if isinstance(summary["ensemble"]["threshold"], list) else "one"
         where = f"each fold's score is at the other folds' best {ones}"
         if len(summary["folds"]) == 1:
             where = f"the score is at this fold's own best {ones}, as there is no other fold, and flatters"
@@ -72,8 +73,8 @@ def thresholds_of(summary: dict[str, Any], names: list[str]) -> str:
     thresholds = summary["ensemble"]["threshold"]
     if thresholds is None:
         return ""
-    if summary["task"] == "multilabel":
-        return "thresholds: " + ", ".join(f"{name} {cut:.4f}" for name, cut in zip(names, thresholds, strict=True))
-    if summary["task"] == "ordinal":
-        return "cut points between the classes: " + ", ".join(f"{cut:.4f}" for cut in thresholds)
-    return f"threshold: {thresholds:.4f}"
+    if not isinstance(thresholds, list):
+        return f"threshold: {thresholds:.4f}"
+    if TASKS[summary["task"]].thresholds == "rising":
+        return "thresholds between the classes: " + ", ".join(f"{value:.4f}" for value in thresholds)
+    return "thresholds: " + ", ".join(f"{name} {value:.4f}" for name, value in zip(names, thresholds, strict=True))

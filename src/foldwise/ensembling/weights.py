@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from foldwise.config import Task
-from foldwise.metrics import METRICS, Metric, best_thresholds, score, score_labels, to_labels
+from foldwise.metrics import METRICS, Metric, best_thresholds, score, score_labels
+from foldwise.tasks import TASKS
 
 Method = Literal["mean", "rank_mean"]
 STEPS = 50  # members that the greedy search picks at most; weights are whole multiples of a share of that size
@@ -49,21 +49,19 @@ def assemble_oof(parts: dict[int, np.ndarray], folds: np.ndarray, method: Method
     return oof
 
 
-def fitted_on(metric: Metric, task: Task, method: Method) -> Metric:
+def fitted_on(metric: Metric, task: str, method: Method) -> Metric:
     """The score that weights are fitted on: the metric itself, but for hard labels one that moves with every row.
 
-    A score of labels jumps when single rows cross a cut, and of many weightings the best one is then chosen by chance.
-    Probabilities are fitted by log loss, values of an ordinal task by their squared error; ranks, which are neither,
-    by what only sees the order.
+    A score of labels jumps when single rows cross a threshold, and of many weightings the best one is then chosen by
+    chance. Probabilities are fitted by log loss, values by their squared error; ranks, which are neither, by what only
+    sees the order.
     """
     if metric.prediction_type != "label":
         return metric
-    if method == "rank_mean":
-        return METRICS["spearman" if task == "ordinal" else "roc_auc"]
-    return METRICS["rmse" if task == "ordinal" else "log_loss"]
+    return METRICS[TASKS[task].smooth_metric(ranks=method == "rank_mean")]
 
 
-def greedy_weights(metric: Metric, task: Task, truth: np.ndarray, oofs: Sequence[np.ndarray]) -> np.ndarray:
+def greedy_weights(metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[np.ndarray]) -> np.ndarray:
     """(M,) weights of models by greedy selection with replacement.
 
     The member that does the mean most good joins it, again and again, also more than once; the weights are the counts
@@ -91,7 +89,7 @@ def greedy_weights(metric: Metric, task: Task, truth: np.ndarray, oofs: Sequence
 
 def fit_weights(
     metric: Metric,
-    task: Task,
+    task: str,
     truth: np.ndarray,
     oofs: Sequence[np.ndarray],
     folds: np.ndarray,
@@ -120,12 +118,12 @@ def outside_of(folds: np.ndarray, fold: int) -> np.ndarray:
 
 
 def cross_fitted_ensemble(
-    metric: Metric, task: Task, truth: np.ndarray, oofs: Sequence[np.ndarray], folds: np.ndarray, weights: np.ndarray
+    metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[np.ndarray], folds: np.ndarray, weights: np.ndarray
 ) -> tuple[float, list[float]]:
-    """Score of weighted members on all rows and per fold, each fold cut where it is best on the *other* folds.
+    """Score of weighted members on all rows and per fold, each fold at the thresholds best on the *other* folds.
 
-    Cuts and weights scored on the rows they were chosen on flatter; this is what a new row can expect. Metrics that
-    take no labels have no thresholds. A fold that is alone is cut where it itself is best.
+    Thresholds and weights flatter on the rows they were chosen on; this is what a new row can expect. Metrics that
+    take no labels have no thresholds. A fold that is alone takes those that are best on itself.
 
     Args:
         weights: (folds, M) of each fold, as `fit_weights` gives them; (M,) where they were not fitted.
@@ -142,17 +140,13 @@ def cross_fitted_ensemble(
         oof = average(oofs, "mean", size)
         thresholds = best_thresholds(metric, task, truth[others], oof[others])
         scores.append(score(metric, task, truth[inside], oof[inside], thresholds))
-        parts.append(to_labels(oof[inside], task, thresholds) if by_labels else oof[inside])
+        parts.append(TASKS[task].to_labels(oof[inside], thresholds) if by_labels else oof[inside])
     in_order = truth[np.argsort(folds, kind="stable")]  # fold after fold, as the parts are
     return (score_labels if by_labels else score)(metric, task, in_order, np.concatenate(parts)), scores
 
 
 def cross_fitted_scores(
-    metric: Metric, task: Task, truth: np.ndarray, oof: np.ndarray, folds: np.ndarray
+    metric: Metric, task: str, truth: np.ndarray, oof: np.ndarray, folds: np.ndarray
 ) -> tuple[float, list[float]]:
-    """Score of (N, C) out-of-fold predictions on all rows and per fold, each fold cut as the *other* folds say.
-
-    Returns:
-        As `cross_fitted_ensemble`.
-    """
+    """Score of (N, C) out-of-fold predictions, as `cross_fitted_ensemble` gives it."""
     return cross_fitted_ensemble(metric, task, truth, [oof], folds, np.ones(1))

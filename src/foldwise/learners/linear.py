@@ -10,6 +10,7 @@ from foldwise.config import Recipe, Task
 from foldwise.data.targets import Targets
 from foldwise.errors import RunError
 from foldwise.events import Evaluated, Started, Stepped
+from foldwise.tasks import TASKS
 
 if TYPE_CHECKING:  # scipy and torch take a second and three to load
     from foldwise.data.token_store import TokenStore
@@ -118,9 +119,9 @@ class LinearLearner:
         kinds = [(settings.word_ngrams, "words", 1), (settings.char_ngrams, "characters", min(2, settings.char_ngrams))]
         grams = " and ".join(f"{shortest} to {longest} {kind}" for longest, kind, shortest in kinds if longest)
         weighed = "TF-IDF" if settings.weighting == "tfidf" else "TF-IDF times the log-count ratio of naive Bayes"
-        if task in ("regression", "ordinal"):
+        if TASKS[task].y == "values":
             fit = f"ridge regression (alpha = {1 / settings.C:g}), one for each of {outputs} targets"
-        elif task == "multiclass" and settings.weighting == "tfidf":
+        elif TASKS[task].y == "classes" and settings.weighting == "tfidf":
             fit = f"logistic regression (C = {settings.C:g}) over {outputs} classes"
         else:
             fit = f"logistic regression (C = {settings.C:g}), one for each of {outputs} outputs"

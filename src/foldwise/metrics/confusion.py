@@ -1,7 +1,7 @@
 """Scores of hard labels, each from the confusion matrix alone.
 
-A score of counts serves twice: of one matrix it is the metric, of many it compares all places for a cut at once. Every
-function takes (…, K, K) matrices, rows by true class and columns by label, and gives (…) scores; greater is better.
+A score of counts serves twice: of one matrix it is the metric, of many it compares all places for a threshold at once.
+Functions take (…, K, K) matrices, rows by true class and columns by label, and give (…) scores; greater is better.
 """
 
 import numpy as np

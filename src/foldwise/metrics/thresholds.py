@@ -1,7 +1,7 @@
 """The thresholds of predictions that score best.
 
-A cut between two neighbouring predictions gives the same labels wherever it lies between them, so one sort lists every
-cut there is, and running counts give the confusion matrix of each: all of a million take a second.
+A threshold between two neighbouring predictions gives the same labels wherever it lies between them, so one sort lists
+every threshold there is, and running counts give the confusion matrix of each: all of a million take a second.
 """
 
 from collections.abc import Callable
@@ -10,22 +10,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from foldwise.config import Task
-from foldwise.metrics.labels import columns_of, neutral_thresholds, score
 from foldwise.metrics.registry import Metric
+from foldwise.metrics.scoring import neutral_thresholds, score
+from foldwise.tasks import TASKS
 
-TRIED = 200  # places for a cut point at once, before the best of them are looked at more closely
+TRIED = 200  # places for a threshold at once, before the best of them are looked at more closely
 TIE = 1e-12  # scores nearer than this are the same
 
 Scores = Callable[[np.ndarray], np.ndarray]
 
 
 class Places(NamedTuple):
-    """Every place for a cut of one column, rising.
+    """Every place for a threshold of one column, rising.
 
     Attributes:
         levels: (L,) float64 distinct predictions.
-        thresholds: (L + 1,) cut at each place: at the lowest level, halfway between two, above the highest.
+        thresholds: (L + 1,) one for each place: at the lowest level, halfway between two, above the highest.
         below: (L + 1, K) int64 rows of each class that lie below it.
     """
 
@@ -55,10 +55,10 @@ def places_of(truth: np.ndarray, predictions: np.ndarray, classes: int) -> Place
     return Places(levels, np.concatenate([levels[:1], between, np.nextafter(levels[-1:], np.inf)]), below)
 
 
-def best_thresholds(metric: Metric, task: Task, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """The thresholds that score best on these rows; those of `neutral_thresholds` where there is nothing to choose.
+def best_thresholds(metric: Metric, task: str, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """The thresholds that score best on these rows; the neutral ones where there is nothing to choose.
 
-    Thresholds of 0/1 columns are the best of all there are; cut points of an ordinal task are the best that moving one
+    Thresholds of 0/1 columns are the best of all there are; those between ordered classes are the best that moving one
     at a time finds. Never worse than the neutral ones. Of places that score alike the middle one is taken: the ends of
     a plateau are where chance decides. The order of rows plays no part.
 
@@ -67,23 +67,23 @@ def best_thresholds(metric: Metric, task: Task, truth: np.ndarray, predictions: 
         predictions: (N, C) probabilities, or (N, 1) values of an ordinal task.
 
     Returns:
-        (1,) threshold of a binary task, (C,) of a multilabel one, (K - 1,) rising cut points of an ordinal one with K
-        classes up to the highest in `truth`; nothing for a multiclass task.
+        (C,) thresholds of 0/1 columns, (K - 1,) rising ones between K ordered classes up to the highest in `truth`;
+        nothing for other tasks.
     """
-    neutral = neutral_thresholds(task, columns_of(task, truth, predictions))
+    spec, neutral = TASKS[task], neutral_thresholds(task, truth, predictions)
     if metric.prediction_type != "label" or not len(neutral) or not np.isfinite(predictions).all():
         return neutral
-    if task == "ordinal":
-        return ordinal_thresholds(metric.function, truth, predictions[:, 0], neutral)
+    if spec.thresholds == "rising":
+        return rising_thresholds(metric.function, truth, predictions[:, 0], neutral)
     columns = [places_of(true, p, 2) for true, p in zip(truth.T, predictions.T, strict=True)]
-    if task == "multilabel" and metric.pooled:
+    if spec.truth == "columns" and metric.pooled:
         return micro_f1_thresholds(columns, neutral)
-    function = metric.function if task == "binary" else metric.of_column
-    assert function is not None  # every metric of labels that has this task among its own
+    function = metric.of_column if spec.truth == "columns" else metric.function
+    assert function is not None  # every metric of labels that fits columns
     return np.array([best_threshold(function, places) for places in columns])
 
 
-def best_score(metric: Metric, task: Task, truth: np.ndarray, predictions: np.ndarray) -> float:
+def best_score(metric: Metric, task: str, truth: np.ndarray, predictions: np.ndarray) -> float:
     """The score at the best thresholds of these very rows, as a fold is judged while it trains.
 
     Which thresholds to use on other rows is the ensemble's decision.
@@ -121,7 +121,7 @@ def micro_f1_thresholds(columns: list[Places], neutral: np.ndarray) -> np.ndarra
         hit + (places.below[-1, 0] - places.below[:, 0]) + count
         for hit, places, count in zip(hits, columns, positives, strict=True)
     ]
-    chosen = [int(places.of(cut)) for places, cut in zip(columns, neutral, strict=True)]
+    chosen = [int(places.of(threshold)) for places, threshold in zip(columns, neutral, strict=True)]
     while True:
         top = sum(part[place] for part, place in zip(tops, chosen, strict=True))
         bottom = sum(part[place] for part, place in zip(bottoms, chosen, strict=True))
@@ -131,8 +131,8 @@ def micro_f1_thresholds(columns: list[Places], neutral: np.ndarray) -> np.ndarra
             return np.array([places.thresholds[place] for places, place in zip(columns, chosen, strict=True)])
 
 
-def ordinal_thresholds(function: Scores, truth: np.ndarray, predictions: np.ndarray, neutral: np.ndarray) -> np.ndarray:
-    """Cut points by coordinate ascent, once from where classes get their true shares of the rows, once from neutral."""
+def rising_thresholds(function: Scores, truth: np.ndarray, predictions: np.ndarray, neutral: np.ndarray) -> np.ndarray:
+    """Coordinate ascent, once from where classes get their true shares of the rows, once from the neutral ones."""
     if np.ptp(truth) == 0:
         return neutral
     places = places_of(truth, predictions, len(neutral) + 1)
@@ -144,30 +144,30 @@ def ordinal_thresholds(function: Scores, truth: np.ndarray, predictions: np.ndar
 
 
 def ascend(function: Scores, places: Places, start: np.ndarray) -> tuple[np.ndarray, float]:
-    """Move one cut point at a time to its best place between its neighbours, until a round gains nothing.
+    """Move one threshold at a time to its best place between its neighbours, until a round gains nothing.
 
     Returns:
         (K - 1,) places and their score.
     """
     chosen, highest = start.copy(), len(places.levels)
 
-    def scores_of(cut: int, tried: np.ndarray) -> np.ndarray:
+    def scores_of(index: int, tried: np.ndarray) -> np.ndarray:
         many = np.tile(chosen, (len(tried), 1))
-        many[:, cut] = tried
+        many[:, index] = tried
         return function(places.confusions(many))
 
     best = float(np.nan_to_num(scores_of(0, chosen[:1])[0], nan=-np.inf))
 
     def round_gains(least: float) -> bool:
-        """Move each cut point where that gains `least`; True if one moved."""
+        """Move each threshold where that gains `least`; True if one moved."""
         nonlocal best
         moved = False
-        for cut in range(len(chosen)):
-            low = int(chosen[cut - 1]) if cut else 0
-            high = int(chosen[cut + 1]) if cut + 1 < len(chosen) else highest
-            place, score = best_place(partial(scores_of, cut), low, high)
+        for index in range(len(chosen)):
+            low = int(chosen[index - 1]) if index else 0
+            high = int(chosen[index + 1]) if index + 1 < len(chosen) else highest
+            place, score = best_place(partial(scores_of, index), low, high)
             if score >= best + least:
-                chosen[cut], best, moved = place, max(best, score), True
+                chosen[index], best, moved = place, max(best, score), True
         return moved
 
     round_gains(-TIE)

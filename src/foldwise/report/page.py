@@ -20,12 +20,12 @@ from matplotlib.figure import Figure
 
 from foldwise.console import say
 from foldwise.data.features import join_texts
-from foldwise.data.targets import CLASS_TASKS
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import InputError
 from foldwise.files import read_json, write_text
 from foldwise.run import Run
 from foldwise.running.fold_folder import read_history
+from foldwise.tasks import TASKS
 
 WORST = 15
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -66,7 +66,7 @@ def report(run: Run) -> None:
 
 def read_oof(run: Run) -> pd.DataFrame:
     """The rows of oof.csv that were predicted, with ids and labels as strings."""
-    labels = run.config.columns.target if run.config.competition.task in CLASS_TASKS else []
+    labels = run.config.columns.target if TASKS[run.config.competition.task].named else []
     strings = dict.fromkeys(["id", *labels], str)  # 01 is another class than 1
     oof = pd.read_csv(run.paths.output / "oof.csv", dtype=strings, keep_default_na=False)
     predicted = [name for name in oof if name.startswith("prediction")]

@@ -18,6 +18,7 @@ from foldwise.running.engine import find_engine
 from foldwise.running.fold_folder import RECORD
 from foldwise.running.job import FoldJob, open_data, train_job
 from foldwise.running.placement import Placement, place_on_cpu, place_on_gpus, threads_per_fold
+from foldwise.tasks import TASKS
 from foldwise.training.precision import Precision, Runtime, choose_device, choose_precision, why_not
 
 Wanted = list[tuple[str, int, dict[str, Any]]]  # member, fold, what it depends on
@@ -133,8 +134,8 @@ def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
 
 def say_how_scored(run: Run) -> None:
     """Scores on the way are at each fold's own best thresholds, where there are any to choose."""
-    task = run.config.competition.task
-    metric = metric_for(run.config.competition.metric, task)
-    if metric.prediction_type == "label" and task != "multiclass":
-        thresholds = "cut points" if task == "ordinal" else "threshold"
+    task = TASKS[run.config.competition.task]
+    metric = metric_for(run.config.competition.metric, run.config.competition.task)
+    if metric.prediction_type == "label" and task.thresholds != "none":
+        thresholds = "cut points" if task.thresholds == "rising" else "threshold"
         say("train", f"scores so far: each fold at its own best {thresholds}; the table is stricter")

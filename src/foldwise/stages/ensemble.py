@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from foldwise.console import say
-from foldwise.data.competition import read_solution
-from foldwise.data.targets import CLASS_TASKS, Targets
+from foldwise.data.solution import read_solution
+from foldwise.data.targets import Targets
 from foldwise.ensembling.blend import Blend, Records, check_folds, combine, submission_of
 from foldwise.ensembling.submission import to_scale, write_submission
 from foldwise.ensembling.weights import cross_fitted_scores
@@ -165,12 +165,12 @@ def budget_facts(run: Run, records: Records) -> dict[str, Any]:
 
 
 def shown_thresholds(metric: Metric, targets: Targets, thresholds: np.ndarray) -> float | list[float] | None:
-    """Cuts as summary.json has them: one threshold, one a column, the points between classes, or None."""
-    if metric.prediction_type != "label" or targets.task == "multiclass":
+    """Thresholds as summary.json has them: one, one a column, those between classes, or None."""
+    if metric.prediction_type != "label" or not len(thresholds):
         return None
-    if targets.task == "ordinal":
-        thresholds = to_scale(thresholds, targets.names)
-    return float(thresholds[0]) if targets.task == "binary" else thresholds.tolist()
+    if targets.spec.ordered:
+        return to_scale(thresholds, targets.names).tolist()
+    return thresholds.tolist() if targets.spec.several else float(thresholds[0])
 
 
 def write_oof(run: Run, fold_of_row: np.ndarray, targets: Targets, blend: Blend) -> None:
@@ -181,13 +181,13 @@ def write_oof(run: Run, fold_of_row: np.ndarray, targets: Targets, blend: Blend)
     oof = blend.oof
     columns = run.config.columns.target
     truth: Sequence[Sequence[Any]]
-    if targets.task in CLASS_TASKS:
+    if targets.spec.named:
         truth = [[targets.names[number]] for number in targets.truth.tolist()]
-    elif targets.task == "regression" or run.config.competition.soft_cut is not None:
+    elif targets.spec.y == "values" or run.config.competition.soft_cut is not None:
         truth = targets.y.astype(str).tolist()  # the shortest form that reads back as the same number
     else:
         truth = targets.y.astype(int).tolist()
-    if targets.task == "ordinal":
+    if targets.spec.ordered:
         oof = to_scale(oof, targets.names)
     names = ["prediction"] if oof.shape[1] == 1 else [f"prediction_{name}" for name in targets.names]
     path = run.paths.output / "oof.csv"

@@ -13,7 +13,7 @@ import numpy as np
 from foldwise.console import say, warn
 from foldwise.data.features import join_texts
 from foldwise.data.packed_folds import unpack_folds
-from foldwise.data.splits import check_units, make_folds, missing_classes, read_folds, strata, units_of
+from foldwise.data.splits import check_units, make_folds, missing_classes, read_folds, units_of
 from foldwise.errors import InputError
 from foldwise.files import atomic_file, write_csv
 from foldwise.run import Run
@@ -44,7 +44,7 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
         say("folds", f"kept {path.name}: {len(fold_of_row):,} rows in {settings.n} folds, matches train.csv{by}")
         return fold_of_row
     start = time.perf_counter()
-    fold_of_row = make_folds(strata(competition.targets), units, settings.n, settings.seed)
+    fold_of_row = make_folds(competition.targets.strata, units, settings.n, settings.seed)
     check_classes(run, fold_of_row)
     write_folds(path, competition.train_ids, fold_of_row)
     run.record_seconds("folds", time.perf_counter() - start)

@@ -101,8 +101,7 @@ class Units:
     @classmethod
     def fit(cls, data: FoldData, rows: np.ndarray) -> "Units":
         """By what a fold's training rows show."""
-        scaled = data.targets.task in ("regression", "ordinal")
-        targets = Scale.fit(data.targets.y, rows) if scaled else None
+        targets = Scale.fit(data.targets.y, rows) if data.targets.spec.y == "values" else None
         return cls(targets, None if data.features is None else Scale.fit(data.features, rows))
 
     def to_json(self) -> dict[str, Any]:

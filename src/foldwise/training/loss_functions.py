@@ -1,9 +1,9 @@
-"""The losses that have a name, each for the kind of targets it is for.
+"""The losses that have a name, each for the form of targets it is for (`y` in `foldwise.tasks`).
 
 All take logits (B, C), targets and row weights, and give the mean over the batch; with weights w the weighted one,
-Σ w · loss / Σ w. Targets are class numbers (B,) int64 of a multiclass task, or (B, C) float32: 0 … 1 of binary and
-multilabel tasks, values of regression and ordinal ones. Losses of 0/1 columns also take `pos_weight` (C,), by which
-the ones of a column count more than its zeros, as in torch's `BCEWithLogitsLoss`.
+Σ w · loss / Σ w. Targets are (B,) int64 class numbers, or (B, C) float32: columns of 0 … 1, or values. Losses of
+columns also take `pos_weight` (C,), by which the ones of a column count more than its zeros, as in torch's
+`BCEWithLogitsLoss`.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from foldwise.config import Task
+from foldwise.tasks import Learnt
 
 LossFunction = Callable[..., Tensor]
 
@@ -119,38 +119,21 @@ def mse(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def smooth_l1(logits: Tensor, targets: Tensor, weights: Tensor | None, *, beta: float = 1.0) -> Tensor:
-    """Squared below a difference of β (the target's spread is 1), absolute beyond (Girshick 2015, "Fast R-CNN")."""
+    """Squared below a difference of β (the target's std is 1), absolute beyond (Girshick 2015, "Fast R-CNN")."""
     return of_torch(functional.smooth_l1_loss, logits, targets, weights, beta=beta)
 
 
-def of_columns(loss: LossFunction) -> dict[Task, LossFunction]:
-    """For the tasks whose targets are 0/1 columns."""
-    return {"binary": loss, "multilabel": loss}
-
-
-def of_values(loss: LossFunction) -> dict[Task, LossFunction]:
-    """For the tasks whose targets are numbers."""
-    return {"regression": loss, "ordinal": loss}
-
-
-# By name, then by task; keyword-only arguments of the functions are `training.loss_arguments`.
-LOSSES: dict[str, dict[Task, LossFunction]] = {
-    "cross_entropy": {"multiclass": cross_entropy},
-    "nll": {"multiclass": nll},
-    "bce": of_columns(bce),
-    "kl_div": {"multiclass": divergence_of_classes, **of_columns(divergence_of_columns)},
-    "mse": of_values(mse),
-    "smooth_l1": of_values(smooth_l1),
-    "focal": {"multiclass": focal_of_classes, **of_columns(focal_of_columns)},
-    "label_smoothing": {"multiclass": smoothed_classes, **of_columns(smoothed_columns)},
-    "soft_f1_bce": of_columns(soft_f1_bce),
-}
-DEFAULTS: dict[Task, str] = {
-    "binary": "bce",
-    "multiclass": "cross_entropy",
-    "multilabel": "bce",
-    "regression": "mse",
-    "ordinal": "mse",
+# By name, then by the form of what is learnt; keyword-only arguments of the functions are `training.loss_arguments`.
+LOSSES: dict[str, dict[Learnt, LossFunction]] = {
+    "cross_entropy": {"classes": cross_entropy},
+    "nll": {"classes": nll},
+    "bce": {"columns": bce},
+    "kl_div": {"classes": divergence_of_classes, "columns": divergence_of_columns},
+    "mse": {"values": mse},
+    "smooth_l1": {"values": smooth_l1},
+    "focal": {"classes": focal_of_classes, "columns": focal_of_columns},
+    "label_smoothing": {"classes": smoothed_classes, "columns": smoothed_columns},
+    "soft_f1_bce": {"columns": soft_f1_bce},
 }
 # Smallest and largest value of each argument.
 RANGES: dict[str, tuple[float, float]] = {

@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,15 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from foldwise import plugins
-from foldwise.config import Task, Training
+from foldwise.config import Training
 from foldwise.data.dataset import Batch
 from foldwise.errors import InputError
-from foldwise.training.loss_functions import DEFAULTS, LOSSES, RANGES, LossFunction, bce, mse
+from foldwise.tasks import TASKS
+from foldwise.training.loss_functions import LOSSES, RANGES, LossFunction, bce, mse
 from foldwise.training.own_loss import build_own_loss
 
 __all__ = ["LOSSES", "Objective", "build_loss", "to_predictions"]
 
-COLUMNS = ("binary", "multilabel")  # tasks whose targets are 0/1 columns
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "softmax": partial(torch.softmax, dim=1),
+    "sigmoid": torch.sigmoid,
+    "identity": lambda logits: logits,
+}
 
 
 class Objective(nn.Module):
@@ -66,7 +72,7 @@ class Objective(nn.Module):
         return main + self.auxiliary_weight * beside
 
 
-def build_loss(settings: Training, task: Task, outputs: int, y: np.ndarray, weighed: bool = False) -> Objective:
+def build_loss(settings: Training, task: str, outputs: int, y: np.ndarray, weighed: bool = False) -> Objective:
     """The loss that `settings` ask for.
 
     Args:
@@ -78,11 +84,11 @@ def build_loss(settings: Training, task: Task, outputs: int, y: np.ndarray, weig
         InputError: no such loss, one for other tasks, unknown or unfit arguments, class weights where there are no
             classes, or a loss of one's own that does not do what training needs.
     """
-    balanced = settings.class_weights == "balanced"
-    if balanced and task not in ("multiclass", *COLUMNS):
+    balanced, learnt = settings.class_weights == "balanced", TASKS[task].y
+    if balanced and learnt == "values":
         raise InputError(f"recipe.training.class_weights = 'balanced': {task} tasks have no classes; use 'none'")
-    class_weights = balance_classes(y, outputs) if balanced and task == "multiclass" else None
-    pos_weight = balance_columns(y) if balanced and task in COLUMNS else None
+    class_weights = balance_classes(y, outputs) if balanced and learnt == "classes" else None
+    pos_weight = balance_columns(y) if balanced and learnt == "columns" else None
     loss: LossFunction
     if plugins.is_own(settings.loss):
         if pos_weight is not None:
@@ -94,23 +100,23 @@ def build_loss(settings: Training, task: Task, outputs: int, y: np.ndarray, weig
         loss = build_own_loss(settings.loss, settings.loss_arguments, task, outputs, weighed)
     else:
         loss = named_loss(settings.loss, settings.loss_arguments, task)
-    auxiliary = bce if task in ("multiclass", *COLUMNS) else mse
+    auxiliary = mse if learnt == "values" else bce
     return Objective(loss, outputs, (auxiliary, settings.auxiliary_weight), class_weights, pos_weight)
 
 
-def named_loss(name: str, arguments: dict[str, Any], task: Task) -> LossFunction:
+def named_loss(name: str, arguments: dict[str, Any], task: str) -> LossFunction:
     """A loss of `LOSSES` with its arguments, all of them checked."""
-    known = DEFAULTS[task] if name == "auto" else name
-    fitting = ", ".join(name for name, functions in LOSSES.items() if task in functions)
+    known, learnt = TASKS[task].loss if name == "auto" else name, TASKS[task].y
+    fitting = ", ".join(name for name, functions in LOSSES.items() if learnt in functions)
     if known not in LOSSES:
         near = difflib.get_close_matches(known, LOSSES, n=1, cutoff=0.5)
         fix = f"did you mean {near[0]}?" if near else f"for {task} tasks there are {fitting}"
         raise InputError(
             f"recipe.training.loss = {name!r}: no such loss; {fix} (your own: module:function or module:Class)"
         )
-    if task not in LOSSES[known]:
+    if learnt not in LOSSES[known]:
         raise InputError(f"recipe.training.loss = {name!r} is not for {task} tasks; for these there are {fitting}")
-    loss = LOSSES[known][task]
+    loss = LOSSES[known][learnt]
     takes = [p.name for p in inspect.signature(loss).parameters.values() if p.kind is p.KEYWORD_ONLY]
     for argument, value in arguments.items():
         key = f"recipe.training.loss_arguments.{argument} = {value!r}"
@@ -137,8 +143,6 @@ def balance_columns(y: np.ndarray) -> Tensor:
     return torch.from_numpy(np.where(both, zeros / np.where(both, ones, 1), 1)).float()
 
 
-def to_predictions(logits: Tensor, task: Task) -> Tensor:
-    """(N, C) logits → (N, C) probabilities; of a regression or an ordinal task the (scaled) values themselves."""
-    if task == "multiclass":
-        return torch.softmax(logits, dim=1)
-    return logits if task in ("regression", "ordinal") else torch.sigmoid(logits)
+def to_predictions(logits: Tensor, task: str) -> Tensor:
+    """(N, C) logits → (N, C) probabilities, or the (scaled) values themselves."""
+    return ACTIVATIONS[TASKS[task].activation](logits)

@@ -7,17 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from foldwise import plugins
-from foldwise.config import Task
 from foldwise.errors import InputError
+from foldwise.tasks import TASKS, Learnt
 from foldwise.training.loss_functions import LossFunction, weighted_mean
 
 KEY = "recipe.training.loss"
-TARGETS: dict[Task, str] = {
-    "binary": "(B, C) float32, 0 … 1",
-    "multiclass": "(B,) int64, numbers of classes",
-    "multilabel": "(B, C) float32, 0 … 1",
-    "regression": "(B, C) float32, scaled",
-    "ordinal": "(B, C) float32, scaled",
+TARGETS: dict[Learnt, str] = {
+    "columns": "(B, C) float32, 0 … 1",
+    "classes": "(B,) int64, numbers of classes",
+    "values": "(B, C) float32, scaled",
 }
 
 
@@ -45,7 +43,7 @@ class OwnLoss(nn.Module):
         return weighted_mean(result, weights)
 
 
-def build_own_loss(spec: str, arguments: dict[str, Any], task: Task, outputs: int, weighed: bool) -> OwnLoss:
+def build_own_loss(spec: str, arguments: dict[str, Any], task: str, outputs: int, weighed: bool) -> OwnLoss:
     """The function or the `nn.Module` class that `spec` names, tried out once.
 
     Args:
@@ -83,19 +81,19 @@ def construct(spec: str, kind: type, arguments: dict[str, Any]) -> nn.Module:
         ) from error
 
 
-def try_out(own: OwnLoss, task: Task, outputs: int, weighed: bool) -> None:
+def try_out(own: OwnLoss, task: str, outputs: int, weighed: bool) -> None:
     """One pass forward and backward; B differs from C, so that shapes cannot be mistaken for each other."""
-    rows = outputs + 1
+    rows, learnt = outputs + 1, TASKS[task].y
     logits = torch.randn(rows, outputs).requires_grad_()
-    if task == "multiclass":
+    if learnt == "classes":
         targets = torch.arange(rows) % outputs
-    elif task in ("binary", "multilabel"):
+    elif learnt == "columns":
         targets = (torch.arange(rows * outputs) % 2).float().reshape(rows, outputs)
     else:
         targets = torch.linspace(-1, 1, rows * outputs).reshape(rows, outputs)
     expected = (
         f"expected is (logits, targets) → a scalar or one loss a row, (B,); logits: (B, C) float32; targets: "
-        f"{TARGETS[task]}; tried with B = {rows}, C = {outputs}"
+        f"{TARGETS[learnt]}; tried with B = {rows}, C = {outputs}"
     )
     try:
         found = own.loss(logits, targets, **own.arguments)

@@ -1,0 +1,64 @@
+"""The true targets of the test rows, where a competition has them. Only the final score reads them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from foldwise.config import Config
+from foldwise.data.competition import open_table
+from foldwise.data.table import Table, check_columns, check_unique
+from foldwise.data.targets import encode_targets, read_subgroups
+from foldwise.errors import Errors, InputError
+from foldwise.metrics import METRICS
+from foldwise.paths import Paths
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What the submission is scored against.
+
+    Attributes:
+        rows: (n,) int64 rows of the sample that count.
+        truth: of these rows, as `Targets.truth`.
+    """
+
+    rows: np.ndarray
+    truth: np.ndarray
+
+
+def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: list[str]) -> Solution | None:
+    """The true targets of the test rows, or None where there is no solution.
+
+    Args:
+        sample: its ids, and their order.
+        names: `Targets.names` of the training table.
+
+    Raises:
+        InputError: it lacks columns or ids, or has labels that train.csv has not.
+    """
+    if not paths.tables("solution"):
+        return None
+    solution = open_table(config, paths, "solution")
+    id_column, columns = config.columns.id, config.columns.target
+    others = [name for name in solution.frame.columns if name not in columns]  # Usage, and whatever else Kaggle adds
+    check_columns(solution, [id_column, *columns], others)
+    check_unique(solution, id_column)
+    subgroups = config.columns.subgroups if METRICS[config.competition.metric].of_subgroups else []
+    if subgroups and not set(subgroups) <= set(others):
+        return None  # the score cannot be had without them
+    place_of = {row_id: place for place, row_id in enumerate(solution.frame[id_column])}
+    missing = [row_id for row_id in sample[id_column] if row_id not in place_of]
+    if missing:
+        raise InputError(f"{solution.path}: {len(missing)} test ids are missing, for example {missing[0]!r}")
+    places = np.array([place_of[row_id] for row_id in sample[id_column]])
+    ordered = Table(solution.path, solution.frame.iloc[places].reset_index(drop=True), solution.lines[places])
+    marked = (ordered.frame[columns] == config.files.unscored).any(axis=1).to_numpy()
+    rows = np.flatnonzero(~marked)
+    scored = Table(solution.path, ordered.frame.iloc[rows].reset_index(drop=True), ordered.lines[rows])
+    truth = encode_targets(scored, config, known=names).truth
+    if subgroups:
+        errors = Errors(solution.path)
+        truth = np.hstack([truth, read_subgroups(scored, subgroups, errors)])
+        errors.raise_if_any()
+    return Solution(rows, truth)

@@ -1,0 +1,145 @@
+"""The tasks: everything that depends on what kind of prediction is asked for, in one table.
+
+Targets have two forms: `y` is what a loss learns from, `truth` is what a metric compares predictions with. They differ
+where shares of raters are learnt as they are and scored as 0 and 1, and where classes in order are learnt as numbers.
+
+| task       | y                                      | truth                                                   |
+|------------|----------------------------------------|---------------------------------------------------------|
+| binary     | "columns": (N, 1) float32, 0 … 1       | "column": 0 or 1 (shares, where a metric takes values)  |
+| multilabel | "columns": (N, C) float32, 0 … 1       | "columns": 0 or 1 (shares, where a metric takes values) |
+| multiclass | "classes": (N,) int64 class numbers    | "classes": the same                                     |
+| ordinal    | "values": (N, 1) float64 class numbers | "ordered classes": (N,) int64 class numbers             |
+| regression | "values": (N, C) float64               | "values": the same, in the target's own units           |
+
+Predictions are (N, C) probabilities or values; of an ordinal task (N, 1) values on the scale of the class numbers.
+Another task is another entry of `TASKS`. Nothing else in the code asks for a task by its name.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Kind = Literal["label", "probability", "value"]  # of a submission: hard labels, probabilities, values
+Learnt = Literal["columns", "classes", "values"]
+Truth = Literal["column", "columns", "classes", "ordered classes", "values"]
+
+PLURALS: dict[Kind, str] = {"label": "labels", "probability": "probabilities", "value": "values"}
+QUANTILES = 10  # strata of targets that are values
+HALF = 0.5  # from here on a share of raters counts as one
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """What one task means to each part of the code.
+
+    Attributes:
+        y: the form of what is learnt: decides which losses fit. "values" are scaled to mean 0 and std 1 for training.
+        truth: the form of what is scored: decides which metrics fit (`foldwise.metrics.Metric.fits`).
+        activation: what makes predictions of logits.
+        loss: the default, a key of `foldwise.training.losses.LOSSES`.
+        several: whether there may be more than one target column.
+        named: whether labels are names in one column, not 0 and 1.
+        thresholds: where labels begin: of "columns" one each, "rising" ones between the classes, "none" for the class
+            of the largest prediction, or where there are no labels.
+        usual_metrics: each kind of submission that is possible, and the metric it is usually scored by.
+        ranks_as: kinds of submission that may be made from mean ranks, which have an order and nothing else: no sizes
+            to compare between classes, no probabilities, no values.
+    """
+
+    y: Learnt
+    truth: Truth
+    activation: Literal["sigmoid", "softmax", "identity"]
+    loss: str
+    several: bool
+    named: bool
+    thresholds: Literal["none", "columns", "rising"]
+    usual_metrics: dict[Kind, str]
+    ranks_as: tuple[Kind, ...] = ()
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """Kinds of submission that are possible; hard labels first, where there are any."""
+        return list(self.usual_metrics)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether classes are numbers in order, so that one output stands for all of them."""
+        return self.truth == "ordered classes"
+
+    def smooth_metric(self, ranks: bool) -> str:
+        """The metric that weights of members are fitted on where labels are scored: it moves with every row."""
+        if self.y == "values":
+            return "spearman" if ranks else "rmse"
+        return "roc_auc" if ranks else "log_loss"
+
+    def strata(self, truth: np.ndarray, names: int) -> np.ndarray:
+        """(N, L) uint8 indicators that the folds share evenly: classes, labels, or quantiles of values.
+
+        Args:
+            truth: further columns than the targets' (subgroups) do not count.
+            names: classes or target columns.
+        """
+        if self.named:
+            return np.eye(names, dtype=np.uint8)[truth]
+        if self.y == "columns":
+            return (truth[:, :names] >= HALF).astype(np.uint8)
+        std = truth.std(axis=0)
+        centred = (truth - truth.mean(axis=0)) / np.where(std > 0, std, 1)
+        ranks = np.argsort(np.argsort(centred.mean(axis=1), kind="stable"), kind="stable")
+        bins = min(QUANTILES, len(ranks))
+        return np.eye(bins, dtype=np.uint8)[ranks * bins // len(ranks)]
+
+    def neutral_thresholds(self, names: int) -> np.ndarray:
+        """Thresholds that nothing was fitted on: 0.5 for each 0/1 column, halfway between the numbers of classes.
+
+        Args:
+            names: classes or target columns.
+
+        Returns:
+            (C,) of columns, (K - 1,) rising ones, or none.
+        """
+        if self.thresholds == "columns":
+            return np.full(names, HALF)
+        return np.arange(names - 1) + 0.5 if self.thresholds == "rising" else np.empty(0)
+
+    def to_labels(self, predictions: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+        """Hard labels of (N, C) predictions; one on a threshold lies above it.
+
+        Returns:
+            (N, C) float32 of 0 and 1 for columns, else (N,) int64 class numbers.
+        """
+        if self.thresholds == "columns":
+            return (predictions >= thresholds).astype(np.float32)
+        if self.thresholds == "rising":
+            return np.searchsorted(thresholds, predictions[:, 0], side="right")
+        return predictions.argmax(axis=1)
+
+
+TASKS: dict[str, TaskSpec] = {
+    "binary": TaskSpec(
+        y="columns", truth="column", activation="sigmoid", loss="bce",
+        several=False, named=False, thresholds="columns",
+        usual_metrics={"label": "accuracy", "probability": "roc_auc"}, ranks_as=("label", "probability"),
+    ),
+    "multiclass": TaskSpec(
+        y="classes", truth="classes", activation="softmax", loss="cross_entropy",
+        several=False, named=True, thresholds="none",
+        usual_metrics={"label": "accuracy", "probability": "log_loss"},
+    ),
+    "multilabel": TaskSpec(
+        y="columns", truth="columns", activation="sigmoid", loss="bce",
+        several=True, named=False, thresholds="columns",
+        usual_metrics={"label": "micro_f1", "probability": "roc_auc"}, ranks_as=("label", "probability"),
+    ),
+    "regression": TaskSpec(
+        y="values", truth="values", activation="identity", loss="mse",
+        several=True, named=False, thresholds="none",
+        usual_metrics={"value": "rmse"},
+    ),
+    "ordinal": TaskSpec(
+        y="values", truth="ordered classes", activation="identity", loss="mse",
+        several=False, named=True, thresholds="rising",
+        usual_metrics={"label": "quadratic_kappa", "value": "rmse"}, ranks_as=("label",),
+    ),
+}  # fmt: skip
