@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from foldwise.console import RowProgress, duration, say, warn
+from foldwise.console import Progress, duration, say, warn
 from foldwise.data.competition import count_empty, load_test
 from foldwise.ensembling.submission import Format, in_sample_order, make_submission, write_submission
 from foldwise.ensembling.weights import average
@@ -121,7 +121,7 @@ def predict_folds(
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
     at_once = min(placement.workers, len(jobs))
     say("infer", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {placement.threads}")
-    progress, found = RowProgress("infer", rows * passes), {}
+    found: dict[tuple[str, int], np.ndarray] = {}
 
     def on_event(slot: int, job: Job, event: dict[str, Any]) -> None:  # noqa: ARG001
         progress.update(event["rows"])
@@ -130,10 +130,8 @@ def predict_folds(
             seconds = event["seconds"]
             say("infer", f"{job}: {rows / max(seconds, 1e-3):,.0f} rows/s, {duration(seconds)}")
 
-    try:
+    with Progress("infer", rows * passes, "rows") as progress:
         run_jobs(jobs, work, at_once, on_event, placement.prepare)
-    finally:
-        progress.close()
     return {name: [found[name, fold.fold] for fold in member.folds] for name, member in manifest.members.items()}
 
 

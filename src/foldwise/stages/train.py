@@ -10,13 +10,14 @@ its score), history.jsonl, weights.safetensors, oof.csv and test.csv (prediction
 
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from foldwise.config import LINEAR, Recipe
-from foldwise.console import FoldProgress, duration, say, warn
+from foldwise.console import duration, say, warn
 from foldwise.data.features import texts_and_features
 from foldwise.data.table import read_table
 from foldwise.data.targets import weigh_by_subgroups
@@ -25,6 +26,8 @@ from foldwise.files import read_json
 from foldwise.freshness import check_tokens, differences, fold_inputs, shortened
 from foldwise.metrics import metric_for
 from foldwise.run import Run
+from foldwise.running.display import FoldDisplay
+from foldwise.running.events import Evaluated, Event, Finished, Started, Stepped
 
 # Fields of a recipe that name parts, and the parts' arguments.
 NAMED = (
@@ -196,7 +199,7 @@ def run_folds(
     if metric.prediction_type == "label" and competition.targets.task != "multiclass":
         thresholds = "cut points" if competition.targets.task == "ordinal" else "threshold"
         say("train", f"scores so far: each fold at its own best {thresholds}; the table is stricter")
-    progress = FoldProgress()
+    display = FoldDisplay()
     timed = None
     if run.budget:
         early = {job[:2] for job in again}
@@ -211,8 +214,13 @@ def run_folds(
         if event["event"] == "stopped":
             ids = ", ".join(competition.train_ids[row] for row in event["rows"])
             warn(f"{job} stops at a batch whose loss is no number; its rows: {ids}")
+        elif event["event"] == "planned":
+            display.bars[slot].bar.total = event["steps"]
+        elif event["event"] == "given up":
+            display.remove(slot)
+            say("train", f"{job}: given up, there is no time for its epochs")
         else:
-            progress.update(slot, str(job), event)
+            display.update(slot, str(job), typed(event))
         return timed.on_event(slot, job, event) if timed else None
 
     def after(job: Job) -> None:  # noqa: ARG001
@@ -224,11 +232,19 @@ def run_folds(
     try:
         run_jobs(timed or jobs, work, at_once, on_event, placement.prepare, after)
     finally:
-        progress.close()
+        display.close()
     seconds = time.perf_counter() - start
     if whole:  # of the whole stage, not of a fold done again
         run.record_seconds("train", seconds)
     say("train", f"{trained} fold{'s' if trained > 1 else ''} in {duration(seconds)}")
+
+
+def typed(event: dict[str, Any]) -> Event:
+    """A job's message as the event that it is."""
+    kinds = {"start": Started, "steps": Stepped, "evaluation": Evaluated, "done": Finished}
+    kind = kinds[event["event"]]
+    given = event | {"kept": not event.get("written", True)}
+    return kind(**{field.name: given[field.name] for field in fields(kind)})
 
 
 def recorded_precision(run: Run, device: str) -> Any:

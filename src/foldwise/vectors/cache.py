@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from foldwise.console import bar, duration, say
+from foldwise.console import Progress, duration, say
 from foldwise.errors import InputError
 from foldwise.files import atomic_file, hash_of, read_json, write_json, write_text
 from foldwise.paths import VectorFile
@@ -71,7 +71,7 @@ def read_table(source: VectorFile, wanted: set[bytes], cache: Path) -> VectorTab
 def read_rows(source: VectorFile, wanted: set[bytes], stage: str) -> VectorTable:
     """The wanted rows, from the file itself."""
     start = time.perf_counter()
-    with bar(stage, size_of(source), "B") as shown:
+    with Progress(stage, size_of(source), "bytes") as shown:
         table = read_vectors(source, wanted, shown.update)
     if source.suffix != ".safetensors":
         seconds = duration(time.perf_counter() - start)
@@ -124,7 +124,7 @@ def remembered_hash(path: Path, record: Path) -> str:
     known = read_json(record) or {}
     if known.get(key, {}).get("state") != state:
         digest = hashlib.sha256()
-        with bar("tokens", status.st_size, "B") as shown, path.open("rb") as file:
+        with Progress("tokens", status.st_size, "bytes") as shown, path.open("rb") as file:
             while block := file.read(BLOCK):
                 digest.update(block)
                 shown.update(len(block))
