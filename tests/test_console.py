@@ -2,7 +2,6 @@
 
 import os
 import pty
-import termios
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
@@ -12,7 +11,6 @@ from foldwise import console
 from foldwise.console import Progress
 
 END = "\x03"
-COLUMNS = 80
 
 
 @pytest.fixture
@@ -39,7 +37,7 @@ def assert_line_is_empty(shown: str) -> None:
 def terminal(monkeypatch) -> Iterator[Callable[[], str]]:
     """Standard error is a terminal, for this module alone: pytest puts its own there between a fixture and its test."""
     ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, COLUMNS))
+    monkeypatch.setenv("COLUMNS", "80")
     with os.fdopen(theirs, "w", encoding="utf-8") as stream:
         monkeypatch.setattr(console, "sys", SimpleNamespace(stdout=None, stderr=stream))  # nothing goes to stdout
 

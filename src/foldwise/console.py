@@ -1,6 +1,7 @@
 """What a person sees: plain lines, and on a terminal bars beside them."""
 
 import math
+import shutil
 import sys
 import time
 from typing import Any, Self
@@ -53,8 +54,11 @@ class Progress:
             usual: dict[str, Any] = {"bar_format": "{desc}"}  # the text alone, cut at the edge of the terminal
         else:
             usual = {"desc": name or stage, "unit": f" {unit}", "unit_scale": True}
-        options = usual | (looks or {})
-        self.bar = tqdm(total=total, file=sys.stderr, leave=False, disable=None, dynamic_ncols=True, **options)
+        columns, rows = (
+            shutil.get_terminal_size()
+        )  # tqdm itself shows nothing on a terminal that does not know its size
+        size = {"ncols": columns - 1, "nrows": rows}
+        self.bar = tqdm(total=total, file=sys.stderr, leave=False, disable=None, **size, **usual | (looks or {}))
 
     def __enter__(self) -> Self:
         return self

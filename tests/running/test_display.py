@@ -41,15 +41,8 @@ class Terminal(io.StringIO):
 def terminal(monkeypatch) -> Terminal:
     screen = Terminal()
     monkeypatch.setattr(console, "sys", SimpleNamespace(stdout=None, stderr=screen))
-    monkeypatch.setattr(console, "tqdm", EightyColumns)
+    monkeypatch.setenv("COLUMNS", "80")
     return screen
-
-
-class EightyColumns(console.tqdm):
-    """A StringIO has no size to ask for."""
-
-    def __init__(self, **options) -> None:
-        super().__init__(**options | {"dynamic_ncols": False, "ncols": 80})
 
 
 def test_a_long_epoch_is_not_silent(monkeypatch, capsys):
