@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from foldwise.config import Recipe
+from foldwise.config import Recipe, Task
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
-from foldwise.learners.ngrams import fit_linear
+from foldwise.learners.ngrams import check_linear, fit_linear
 from foldwise.metrics import Metric, best_score
+from foldwise.models import Shape
 from foldwise.time_budget.budget import Clock
 from foldwise.training.fold import FoldResult, fold_seed
 from foldwise.training.fold_data import FoldData
@@ -83,3 +84,26 @@ def learnt(targets: Targets, rows: np.ndarray) -> np.ndarray:
 def texts_of(store: TokenStore, words: Sequence[str], rows: np.ndarray) -> list[str]:
     """The tokens of each row, joined by blanks."""
     return [" ".join([words[token] for token in store.row(row).tolist()]) for row in rows.tolist()]
+
+
+def explain_linear(recipe: Recipe, task: Task, shape: Shape) -> str:
+    """What the model is, in words, as it has no layers to show.
+
+    Raises:
+        InputError: settings that do not fit the task.
+    """
+    settings = recipe.linear
+    check_linear(task, settings)
+    kinds = [(settings.word_ngrams, "words", 1), (settings.char_ngrams, "characters", min(2, settings.char_ngrams))]
+    grams = " and ".join(f"{shortest} to {longest} {kind}" for longest, kind, shortest in kinds if longest)
+    weighed = "TF-IDF" if settings.weighting == "tfidf" else "TF-IDF times the log-count ratio of naive Bayes"
+    if task in ("regression", "ordinal"):
+        fit = f"ridge regression (alpha = {1 / settings.C:g}), one for each of {shape.outputs} targets"
+    elif task == "multiclass" and settings.weighting == "tfidf":
+        fit = f"logistic regression (C = {settings.C:g}) over {shape.outputs} classes"
+    else:
+        fit = f"logistic regression (C = {settings.C:g}), one for each of {shape.outputs} outputs"
+    return (
+        f"No layers: scikit-learn, not a network. {weighed} of n-grams of {grams} that stand in {settings.min_count} "
+        f"or more training texts\n→ {fit}."
+    )

@@ -1,0 +1,26 @@
+"""The commands of this extension. What they need is imported when they run: `--help` must not wait for torch."""
+
+from typing import Annotated
+
+import typer
+
+from foldwise.run import Run
+
+
+def report(run: Run) -> None:
+    """Write report.html: learning curves, lengths, predictions, worst rows."""
+    from foldwise.report import page
+
+    page.report(run)
+
+
+def describe(
+    run: Run,
+    member: Annotated[
+        str | None, typer.Option("--member", metavar="NAME", help="Instead of the first member of the recipe.")
+    ] = None,
+) -> None:
+    """Show every layer of a member's model, with shapes and number of parameters."""
+    from foldwise.report import describe as layers
+
+    layers.describe(run, member)
