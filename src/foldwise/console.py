@@ -54,9 +54,7 @@ class Progress:
             usual: dict[str, Any] = {"bar_format": "{desc}"}  # the text alone, cut at the edge of the terminal
         else:
             usual = {"desc": name or stage, "unit": f" {unit}", "unit_scale": True}
-        columns, rows = (
-            shutil.get_terminal_size()
-        )  # tqdm itself shows nothing on a terminal that does not know its size
+        columns, rows = shutil.get_terminal_size()  # where it is unknown, tqdm itself takes it for 0 and shows nothing
         size = {"ncols": columns - 1, "nrows": rows}
         self.bar = tqdm(total=total, file=sys.stderr, leave=False, disable=None, **size, **usual | (looks or {}))
 
