@@ -23,10 +23,11 @@ ALLOWED = {
     "freshness": {"config", "errors", "files", "plugins", "run", "vectors"},
     "models": {"config", "errors", "data", "plugins"},
     "training": {"config", "data", "errors", "files", "metrics", "models", "plugins", "time_budget"},
-    "learners": {"config", "data", "errors", "metrics", "time_budget", "training"},
+    "learners": {"config", "data", "errors", "metrics", "models", "time_budget", "training"},
     "running": {
         *(
             "config",
+            "console",
             "data",
             "errors",
             "files",

@@ -8,9 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from foldwise import console
-from foldwise.console import FoldProgress, RelayedBar, RowProgress, Timer
+from foldwise.console import Progress
 
-WIPE = "\r\x1b[K"  # to the line's start, and empty it
 END = "\x03"
 
 
@@ -23,10 +22,22 @@ def clock(monkeypatch) -> list[float]:
     return now
 
 
+def lines_drawn(shown: str) -> list[str]:
+    """What stood in the last line at each moment, without the blanks that wipe what was longer."""
+    return [line.rstrip() for line in shown.split("\r") if line.strip()]
+
+
+def assert_line_is_empty(shown: str) -> None:
+    """The last line was wiped, and the cursor stands at its start."""
+    assert shown.endswith("\r")
+    assert not shown.rstrip("\r").rsplit("\r", 1)[-1].strip()
+
+
 @pytest.fixture
 def terminal(monkeypatch) -> Iterator[Callable[[], str]]:
     """Standard error is a terminal, for this module alone: pytest puts its own there between a fixture and its test."""
     ours, theirs = pty.openpty()
+    monkeypatch.setenv("COLUMNS", "80")
     with os.fdopen(theirs, "w", encoding="utf-8") as stream:
         monkeypatch.setattr(console, "sys", SimpleNamespace(stdout=None, stderr=stream))  # nothing goes to stdout
 
@@ -43,67 +54,94 @@ def terminal(monkeypatch) -> Iterator[Callable[[], str]]:
 
 
 def test_a_clock_ticks_on_a_terminal_and_leaves_no_line(clock, terminal):
-    timer = Timer("kernel")
-    timer.wait("ada/x RUNNING", 2.5)
-    clock[0] = 3600.0
-    timer.wait("ada/x RUNNING", 1)
-    timer.close()
-    shown = ["0.0 s", "1.0 s", "2.0 s", "1 h 00 min"]
-    assert terminal() == "".join(f"{WIPE}kernel    ada/x RUNNING, {time}" for time in shown) + WIPE
+    with Progress("kernel") as progress:
+        progress.wait("ada/x RUNNING", 2.5)
+        clock[0] = 3600.0
+        progress.wait("ada/x RUNNING", 1)
+    shown = terminal()
+    times = ["0.0 s", "1.0 s", "2.0 s", "1 h 00 min"]
+    assert lines_drawn(shown) == [f"kernel    ada/x RUNNING, {time}" for time in times]
+    assert_line_is_empty(shown)
     assert clock[0] == 3601.0
 
 
 def test_without_a_terminal_a_line_a_minute_and_at_each_change(clock, capsys):
-    timer = Timer("kernel")
-    for state, times in (("QUEUED", 2), ("RUNNING", 5)):
-        for _ in range(times):
-            timer.wait(state, 30)
-    timer.close()
+    with Progress("kernel") as progress:
+        for state, times in (("QUEUED", 2), ("RUNNING", 5)):
+            for _ in range(times):
+                progress.wait(state, 30)
     shown = capsys.readouterr()
     times = ["QUEUED, 0.0 s", "RUNNING, 1 min 00 s", "RUNNING, 2 min 00 s", "RUNNING, 3 min 00 s"]
     assert shown.out.splitlines() == [f"kernel    {time}" for time in times]
     assert shown.err == ""
 
 
+def test_a_long_wait_is_not_silent(clock, capsys):
+    with Progress("kernel") as progress:
+        progress.wait("QUEUED", 150)
+    times = ["0.0 s", "1 min 00 s", "2 min 00 s"]
+    assert capsys.readouterr().out.splitlines() == [f"kernel    QUEUED, {time}" for time in times]
+    assert clock[0] == 150.0
+
+
+def test_waiting_no_time_shows_the_state_once(clock, capsys):
+    with Progress("kernel") as progress:
+        progress.wait("QUEUED", 0)
+        progress.wait("QUEUED", 0)
+    assert capsys.readouterr().out == "kernel    QUEUED, 0.0 s\n"
+
+
 def test_the_bar_of_another_program_moves_in_one_line(clock, terminal):
-    bar = RelayedBar("kaggle")
-    for text in (" 10%|█         | 1.00M/10.0M", f"100%|{'█' * 90}"):
-        bar.update(text)
-    bar.close()
-    bar.close()
-    assert terminal() == f"{WIPE}kaggle     10%|█         | 1.00M/10.0M{WIPE}kaggle    100%|{'█' * 63}{WIPE}"
+    with Progress("kaggle") as progress:
+        for text in ("10%|█         | 1.00M/10.0M", f"100%|{'█' * 90}"):
+            progress.show(text)
+    shown = terminal()
+    assert lines_drawn(shown) == ["kaggle    10%|█         | 1.00M/10.0M", f"kaggle    100%|{'█' * 64}"]
+    assert "\n" not in shown
+    assert_line_is_empty(shown)
+
+
+def test_an_empty_text_clears_the_line_for_what_comes(clock, terminal):
+    with Progress("kaggle") as progress:
+        progress.show("10%|█")
+        progress.show("")
+        assert terminal().rsplit("\r", 1)[-1].isspace()
+        progress.show("20%|██")
+    assert lines_drawn(terminal()) == ["kaggle    20%|██"]
 
 
 def test_without_a_terminal_the_bar_speaks_once_a_minute(clock, capsys):
-    bar = RelayedBar("kaggle")
-    for percent in range(0, 100, 10):
-        bar.update(f"{percent}%|")
-        clock[0] += 25.0
-    bar.close()
+    with Progress("kaggle") as progress:
+        for percent in range(0, 100, 10):
+            progress.show(f"{percent}%|")
+            progress.show("")
+            clock[0] += 25.0
     assert capsys.readouterr().out.splitlines() == ["kaggle    30%|", "kaggle    60%|", "kaggle    90%|"]
 
 
-def test_a_long_epoch_is_not_silent(clock, capsys):
-    progress = FoldProgress()
-    progress.update(0, "bilstm fold 0", {"event": "start", "steps": 1000})
-    for _ in range(20):
-        clock[0] += 10.0
-        progress.update(0, "bilstm fold 0", {"event": "steps", "steps": 10})
-    shown = capsys.readouterr().out.splitlines()
-    assert shown == [
-        "train     bilstm fold 0: step 70 of 1,000, 15 min 30 s left if not stopped early",
-        "train     bilstm fold 0: step 140 of 1,000, 14 min 20 s left if not stopped early",
-    ]
-    progress.close()
-
-
 def test_many_rows_are_not_predicted_in_silence(clock, capsys):
-    progress = RowProgress("infer", 4000)
-    for _ in range(15):
-        clock[0] += 10.0
-        progress.update(100)
-    progress.close()
+    with Progress("infer", 4000, "rows") as progress:
+        progress.update(0)
+        for _ in range(15):
+            clock[0] += 10.0
+            progress.update(100)
     assert capsys.readouterr().out.splitlines() == [
-        "infer     700 of 4,000 rows, 5 min 30 s left",
-        "infer     1,400 of 4,000 rows, 4 min 20 s left",
+        "infer     600 of 4,000 rows, 5 min 40 s left",
+        "infer     1,200 of 4,000 rows, 4 min 40 s left",
     ]
+
+
+def test_rows_are_a_bar_on_a_terminal_that_goes_at_the_end(clock, terminal):
+    with Progress("infer", 4000, "rows") as progress:
+        progress.update(1000)
+        progress.bar.refresh()
+        shown = terminal()
+        assert lines_drawn(shown)[-1].startswith("infer:  25%|██")
+        assert "1.00k/4.00k" in shown
+    assert_line_is_empty(terminal())
+
+
+def test_the_bar_goes_also_after_an_error(clock, terminal):
+    with pytest.raises(OSError, match="gone"), Progress("unpack", 100, "bytes"):
+        raise OSError("gone")
+    assert_line_is_empty(terminal())

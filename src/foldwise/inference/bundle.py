@@ -18,7 +18,7 @@ import numpy as np
 
 from foldwise.config import ColumnsSection, CompetitionSection, Config, FilesSection, Recipe, Section, SubmissionSection
 from foldwise.config import check as check_section
-from foldwise.console import bar
+from foldwise.console import Progress
 from foldwise.data.targets import Targets
 from foldwise.data.tokenizer import SPECIAL
 from foldwise.errors import InputError, shorten
@@ -148,7 +148,7 @@ def open_manifest(folder: Path, slug: str) -> Manifest:
     manifest = check_section(Manifest, content, str(path))
     if manifest.competition.slug != slug:
         raise InputError(f"{path}: weights of {manifest.competition.slug!r}, and -c says {slug!r}; change one of them")
-    with bar("infer", sum(part.size for part in manifest.parts.values()), "B") as shown:
+    with Progress("infer", sum(part.size for part in manifest.parts.values()), "bytes") as shown:
         for name, part in manifest.parts.items():
             file = folder / name
             if not file.is_file():

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from foldwise.console import RowProgress, duration, say, warn
+from foldwise.console import Progress, duration, say, warn
 from foldwise.data.competition import count_empty, load_test
 from foldwise.ensembling.blend import combine_test
 from foldwise.ensembling.submission import Format, in_sample_order, make_submission, write_submission
@@ -120,7 +120,7 @@ def predict_folds(
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
     at_once = min(placement.workers, len(jobs))
     say("infer", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {placement.threads}")
-    progress, found = RowProgress("infer", rows * passes), {}
+    found: dict[tuple[str, int], np.ndarray] = {}
 
     def on_event(slot: int, job: PredictJob, event: Event) -> None:  # noqa: ARG001
         if isinstance(event, PredictedRows):
@@ -129,11 +129,9 @@ def predict_folds(
             found[job.member, job.packed.fold] = event.predictions
             say("infer", f"{job}: {rows / max(event.seconds, 1e-3):,.0f} rows/s, {duration(event.seconds)}")
 
-    try:
+    with Progress("infer", rows * passes, "rows") as progress:
         engine = find_engine("here" if at_once == 1 else "processes")
         engine(jobs, predict_job, at_once, on_event, placement.prepare)
-    finally:
-        progress.close()
     return {name: [found[name, fold.fold] for fold in member.folds] for name, member in manifest.members.items()}
 
 

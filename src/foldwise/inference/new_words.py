@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from foldwise.console import bar, say
+from foldwise.console import Progress, say
 from foldwise.data.competition import ToPredict
 from foldwise.data.features import features_of, texts_of
 from foldwise.data.tokenizer import SPECIAL, tokenize_further
@@ -37,7 +37,7 @@ def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path
     # Before there is a need: what is missing should show at the first try, and not with the hidden test set.
     sources = sources_of(run) if reads_vectors(manifest, words) else []
     texts, columns = texts_of(asked.texts, settings)
-    with bar("infer", 2 * len(texts), "texts") as shown:
+    with Progress("infer", 2 * len(texts), "texts") as shown:
         store, new, counts = tokenize_further(texts, words, settings, shown.update)
     replace(store, columns=columns).save(folder)
     np.save(folder / "features.npy", features_of(asked.texts, asked.features, settings))

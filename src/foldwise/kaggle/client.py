@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from foldwise.console import RelayedBar, say
+from foldwise.console import Progress, say
 from foldwise.errors import InputError, RunError
 from foldwise.kaggle import credentials
 from foldwise.kaggle.client_errors import INSTALL, explain
@@ -85,19 +85,19 @@ def call_client(arguments: list[str], show: bool = True, patience: float = PATIE
         RunError: silence for `patience` seconds.
     """
     secrets = credentials.secrets()
-    bar = RelayedBar("kaggle")
     lines: list[str] = []
     held = False
     client = start([find_client(Path(sys.executable).parent), *arguments])
+    bar = Progress("kaggle")
     try:
         for line in lines_of(client, patience):
             text = credentials.hide(line, secrets)
             lines.append(text)
             held = held or text.startswith(HELD_BACK)
             if show and BAR.search(text):
-                bar.update(text.strip())
+                bar.show(text.strip())
             elif show and not held and text.strip():
-                bar.close()
+                bar.show("")
                 say("kaggle", text.strip())
         code = client.wait()
     finally:

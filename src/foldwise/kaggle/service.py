@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from foldwise.console import Timer, say
+from foldwise.console import Progress, say
 from foldwise.errors import InputError, RunError
 from foldwise.files import atomic_folder
 from foldwise.kaggle.client import run_client
@@ -130,9 +130,8 @@ def poll(look: Callable[[], Any], state: Callable[[], str], stage: str, interval
         stage: name of the command.
         interval: seconds between two looks.
     """
-    timer = Timer(stage)
     allowed = 0
-    try:
+    with Progress(stage) as clock:
         while True:
             try:
                 result = look()
@@ -144,9 +143,7 @@ def poll(look: Callable[[], Any], state: Callable[[], str], stage: str, interval
                 allowed = TRIES
                 if result is not None:
                     return result
-            timer.wait(state(), interval)
-    finally:
-        timer.close()
+            clock.wait(state(), interval)
 
 
 def show_log(kernel: str, slug: str) -> None:

@@ -119,14 +119,11 @@ def train_cells() -> list[Cell]:
         text("scores-text", SCORES),
         Cell("scores", READ),
         text("curves-text", "## Learning curves\n\nThe dot marks the evaluation that was kept."),
-        Cell("curves", SHOWN.format("Picture(lambda axes: draw_curves(run, summary, axes), columns=2)")),
+        Cell("curves", SHOWN.format("Picture(draw_curves, run)")),
         text("lengths-text", "## Lengths\n\nTokens of the texts; a batch takes texts of about one length."),
-        Cell(
-            "lengths",
-            SHOWN.format("Picture(lambda axes: draw_lengths(TokenStore.open(run.paths.tokens).lengths, axes))"),
-        ),
+        Cell("lengths", SHOWN.format("Picture(draw_lengths, run)")),
         text("predictions-text", "## Out-of-fold predictions\n\nOf the training rows, for the first target."),
-        Cell("predictions", SHOWN.format("Picture(lambda axes: draw_predictions(run, read_oof(run), axes))")),
+        Cell("predictions", SHOWN.format("Picture(draw_predictions, run)")),
         *SUBMISSION,
     ]
 
@@ -155,9 +152,8 @@ READ = f"""if not is_rerun():
 
     sys.path.insert(0, str(unpacked / "src"))
     from foldwise.config import load_config
-    from foldwise.data.token_store import TokenStore
     from foldwise.paths import resolve
-    from foldwise.report.page import Picture, draw_curves, draw_lengths, draw_predictions, read_oof, score_rows
+    from foldwise.report.page import Picture, draw_curves, draw_lengths, draw_predictions, score_rows
     from foldwise.run import Run
 
     paths = resolve(SLUG, inputs, unpacked / "folds", Path.cwd())

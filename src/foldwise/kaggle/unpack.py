@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from foldwise.console import bar
+from foldwise.console import Progress
 from foldwise.errors import RunError
 
 SMALL = 1 << 30  # bytes that any archive may unpack to
@@ -72,7 +72,7 @@ def unpack_one(archive: Path, folder: Path, budget: Budget) -> None:
             Budget(budget.bytes, budget.files).spend(archive, declared, len(members))
             if declared > (free := shutil.disk_usage(folder).free):
                 raise RunError(f"{archive.name}: needs {declared:,} bytes, and the disk has {free:,}; make room")
-            with bar("unpack", declared, "B") as shown:
+            with Progress("unpack", declared, "bytes") as shown:
                 for member in members:
                     target = folder / PurePosixPath(member.filename)
                     if target.exists():

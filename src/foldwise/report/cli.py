@@ -1,10 +1,17 @@
-"""The commands that show something: `report` and `describe`."""
+"""The commands of this extension. What they need is imported when they run: `--help` must not wait for torch."""
 
 from typing import Annotated
 
 import typer
 
 from foldwise.run import Run
+
+
+def report(run: Run) -> None:
+    """Write report.html: learning curves, lengths, predictions, worst rows."""
+    from foldwise.report import page
+
+    page.report(run)
 
 
 def describe(
@@ -14,13 +21,6 @@ def describe(
     ] = None,
 ) -> None:
     """Show every layer of a member's model, with shapes and number of parameters."""
-    from foldwise.report.describe import describe
+    from foldwise.report import describe as layers
 
-    describe(run, member)
-
-
-def report(run: Run) -> None:
-    """Write report.html: learning curves, lengths, predictions, worst rows."""
-    from foldwise.report.page import report
-
-    report(run)
+    layers.describe(run, member)

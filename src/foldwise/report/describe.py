@@ -7,13 +7,13 @@ Nothing is trained and nothing written: a new model gets two batches of random w
 length, which shows what follows the length of a text and what does not.
 """
 
-from dataclasses import dataclass, field
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import torch
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from torch import Tensor, nn
 
@@ -30,31 +30,7 @@ from foldwise.vectors.table import random_vectors
 
 BATCHES = ((3, 7), (5, 12))  # rows, tokens of the longest
 WORDS = 1000  # where there are no tokens yet
-
-
-@dataclass
-class Layer:
-    """A module as the batches met it.
-
-    Attributes:
-        name: where it hangs in the model, "" for the model itself.
-        module: it.
-        shapes: for each batch `inputs → output` of each call, as often as it was called.
-    """
-
-    name: str
-    module: nn.Module
-    shapes: list[list[str]] = field(default_factory=lambda: [[] for _ in BATCHES])
-
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """Its own, without those of modules inside it; all of them for the model itself."""
-        return list(self.module.parameters(recurse=not self.name))
-
-    def lines(self) -> str:
-        """A line for each batch, and for each further shape in which it was called."""
-        counted = [f"{shape} ({n}×)" if n > 1 else shape for calls in self.shapes for shape, n in count(calls).items()]
-        return "\n".join(counted) or "not called itself"
+Calls = Counter[tuple[int, str]]  # how often a module was called, by batch and shapes
 
 
 def describe(run: Run, member: str | None) -> None:
@@ -63,146 +39,99 @@ def describe(run: Run, member: str | None) -> None:
     Raises:
         InputError: no such member, or a model that cannot be built.
     """
-    members = run.config.recipe.members
+    members = list(run.config.recipe.members)
     if member is not None and member not in members:
         raise InputError(f"--member {member}: no such member; recipe.members has {', '.join(members)}")
-    name = member or next(iter(members))
+    name = member or members[0]
     recipe = run.config.recipe.of_member(name)
-    shape = shape_of(run)
     title = f"{run.paths.slug}: member {name}, model {recipe.model.name}"
     if others := [other for other in members if other != name]:
         title += f" (others, with --member: {', '.join(others)})"
-    console = Console(highlight=False)
+    texts, features = texts_and_features(run.config)
+    shape = Shape(run.competition.targets.outputs + len(run.config.columns.auxiliary), texts, features)
     learner = learner_for(recipe)
+    learner.prepare(run.competition.targets, texts, features)
     if text := learner.describe(run.config.competition.task, shape.outputs):
-        learner.prepare(run.competition.targets, shape.columns, shape.features)
-        console.print(Text(title, style="bold"))
-        console.print(Text(text))
-        return
-    words, dimension, source = size_of_vectors(run)
-    vectors = torch.from_numpy(random_vectors(words, dimension))
-    model = build_model(vectors, shape, recipe.model, recipe.seed)
-    layers = trace(model, [random_batch(words, shape, *size, seed) for seed, size in enumerate(BATCHES)])
-    console.print(Text(title, style="bold"))
-    console.print(Text(f"{words:,} words ({source}) of {dimension} numbers; {explain_shape(shape)}"))
-    console.print(table_of(layers))
-    console.print(Text(totals(model)))
-
-
-def shape_of(run: Run) -> Shape:
-    """What the competition and the recipe put into a model and want of it."""
-    columns, features = texts_and_features(run.config)
-    outputs = run.competition.targets.outputs + len(run.config.columns.auxiliary)
-    return Shape(outputs, columns, features)
+        parts: list[str | Table] = [text]  # it has no layers
+    else:
+        words, dimension, source = size_of_vectors(run)
+        model = build_model(torch.from_numpy(random_vectors(words, dimension)), shape, recipe.model, recipe.seed)
+        columns = f"{texts} text columns encoded apart" if texts > 1 else "one text a row"
+        beside = f", {features} numbers beside it" if features else ""
+        outputs = f"{shape.outputs} output{'s' if shape.outputs > 1 else ''}"
+        inputs = f"{words:,} words ({source}) of {dimension} numbers; {columns}{beside}; {outputs}"
+        parts = [inputs, layer_table(model, trace(model, words, shape)), totals(model)]
+    Console(highlight=False).print(Text(title, style="bold"), *parts, sep="\n", markup=False)
 
 
 def size_of_vectors(run: Run) -> tuple[int, int, str]:
-    """V, E and where they are from: the tokens if they are up to date, else the recipe and a made-up V.
-
-    Raises:
-        InputError: no file of vectors of that name.
-    """
-    settings = run.config.recipe.tokens
+    """V, E and where they are from: the tokens if they are up to date, else the recipe and a made-up V."""
     try:
         check_tokens(run)
     except InputError:
-        if settings.vectors == ["none"]:
-            return WORDS, settings.dimension, "assumed: no tokens yet"
-        sizes = [read_dimension(source) for source in vector_sources(settings, run.paths)]
-        dimension = sum(sizes) if settings.combine == "concat" else sizes[0]
-        return WORDS, dimension, "assumed: no tokens yet"
+        settings = run.config.recipe.tokens
+        sizes = [read_dimension(source) for source in vector_sources(settings, run.paths)] or [settings.dimension]
+        return WORDS, sum(sizes) if settings.combine == "concat" else sizes[0], "assumed: no tokens yet"
     words, dimension = np.load(run.paths.tokens / "vectors.npy", mmap_mode="r").shape
     return words, dimension, "as in the tokens"
 
 
-def random_batch(words: int, shape: Shape, rows: int, width: int, seed: int) -> list[Tensor]:
-    """What a model is called with: tokens, lengths from 1 to `width`, and features where there are any."""
-    generator = torch.Generator().manual_seed(seed)
-    lengths = torch.randint(1, width + 1, (shape.columns * rows,), generator=generator)
-    lengths[0] = width
-    tokens = torch.randint(len(SPECIAL), max(words, len(SPECIAL) + 1), (len(lengths), width), generator=generator)
-    tokens = tokens.int() * (torch.arange(width) < lengths[:, None])
-    return [tokens, lengths] + ([torch.randn(rows, shape.features, generator=generator)] if shape.features else [])
-
-
 @torch.inference_mode()
-def trace(model: nn.Module, batches: list[list[Tensor]]) -> list[Layer]:
-    """The modules that the batches passed through, in the order of their first call, and others that have weights.
-
-    The model itself is the last.
-    """
-    layers = {module: Layer(name, module) for name, module in model.named_modules()}
-    order: dict[nn.Module, None] = {}
-    current = 0
+def trace(model: nn.Module, words: int, shape: Shape) -> dict[str, Calls]:
+    """The calls of each module by its name, "" for the model itself, in the order of the first call."""
+    names = {module: name for name, module in model.named_modules()}
+    calls: dict[str, Calls] = {}
 
     def begin(module: nn.Module, _: Any) -> None:
-        order.setdefault(module)
+        calls.setdefault(names[module], Counter())
 
     def end(module: nn.Module, inputs: Any, named: dict[str, Any], output: Any) -> None:
-        layers[module].shapes[current].append(f"{shapes_in([*inputs, *named.values()])} → {shapes_in([output])}")
+        calls[names[module]][batch, f"{shapes_in((*inputs, *named.values()))} → {shapes_in(output)}"] += 1
 
-    handles = [module.register_forward_pre_hook(begin) for module in layers]
-    handles += [module.register_forward_hook(end, with_kwargs=True) for module in layers]
+    for module in names:
+        module.register_forward_pre_hook(begin)
+        module.register_forward_hook(end, with_kwargs=True)
     model.eval()
-    for current, batch in enumerate(batches):  # noqa: B007 - `end` reads it
-        model(*batch)
-    for handle in handles:
-        handle.remove()
-    idle = [module for module, layer in layers.items() if layer.name and module not in order and layer.parameters]
-    return [layers[module] for module in [*order, *idle] if module is not model] + [layers[model]]
+    for batch, (rows, width) in enumerate(BATCHES):  # noqa: B007 - `end` reads it
+        lengths = torch.randint(1, width + 1, (shape.columns * rows,))
+        lengths[0] = width
+        tokens = torch.randint(len(SPECIAL), max(words, len(SPECIAL) + 1), (len(lengths), width), dtype=torch.int32)
+        features = [torch.randn(rows, shape.features)] if shape.features else []
+        model(tokens * (torch.arange(width) < lengths[:, None]), lengths, *features)
+    return calls
 
 
-def shapes_in(values: list[Any]) -> str:
-    """Shapes of all tensors among `values` and inside tuples, lists and packed sequences among them.
-
-    >>> shapes_in([torch.zeros(3, 7), None, (torch.zeros(3), 2)])
-    '3×7, 3'
-    """
-    found = []
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append("×".join(map(str, value.shape)) or "scalar")
-        elif isinstance(value, list | tuple) and (inner := shapes_in(list(value))):
-            found.append(inner)
-    return ", ".join(found)
+def shapes_in(value: Any) -> str:
+    """The shape of a tensor, or of all tensors inside a tuple, a list or a packed sequence: `3×7×10, 3`."""
+    if isinstance(value, Tensor):
+        return "×".join(map(str, value.shape)) or "scalar"
+    return ", ".join(filter(None, map(shapes_in, value))) if isinstance(value, list | tuple) else ""
 
 
-def count(items: list[str]) -> dict[str, int]:
-    """How often each stands there, in the order of first appearance."""
-    return {item: items.count(item) for item in dict.fromkeys(items)}
-
-
-def table_of(layers: list[Layer]) -> Table:
-    """A row for each layer; the last, the model itself, below a line."""
-    table = Table(caption="shapes: a line for each batch; rows × tokens × numbers", caption_justify="left")
-    for name in ("layer", "type", "input → output"):
-        table.add_column(name, overflow="fold")
-    table.add_column("parameters", justify="right", no_wrap=True)
-    table.add_column("trained", no_wrap=True)
-    for layer in layers:
-        if not layer.name:
+def layer_table(model: nn.Module, calls: dict[str, Calls]) -> Table:
+    """A row for each module that was called, then for others with weights; below a line the model itself."""
+    columns = [Column(title, overflow="fold") for title in ("layer", "type", "input → output")]
+    columns += [Column("parameters", justify="right", no_wrap=True), Column("trained", no_wrap=True)]
+    table = Table(*columns, caption="shapes: a line for each batch; rows × tokens × numbers", caption_justify="left")
+    modules = dict(model.named_modules())
+    idle = [name for name in modules if name not in calls and list(modules[name].parameters(recurse=False))]
+    for name in [*filter(None, calls), *idle, ""]:
+        own = list(modules[name].parameters(recurse=not name))
+        lines = [f"{shapes} ({n}×)" if n > 1 else shapes for (_, shapes), n in calls.get(name, {}).items()]
+        trained = {value.requires_grad for value in own}
+        mark = "partly" if len(trained) == 2 else "yes" if True in trained else "no"
+        if not name:
             table.add_section()
-        own = layer.parameters
-        trained = sum(value.requires_grad for value in own)
-        mark = "" if not own else "yes" if trained == len(own) else "partly" if trained else "no"
-        number = f"{sum(value.numel() for value in own):,}" if own else ""
-        table.add_row(*map(Text, (layer.name or "(model)", type(layer.module).__name__, layer.lines(), number, mark)))
+        cells = (name or "(model)", type(modules[name]).__name__, "\n".join(lines) or "not called itself")
+        numbers = (f"{sum(value.numel() for value in own):,}", mark) if own else ("", "")
+        table.add_row(*map(Text, cells + numbers))
     return table
 
 
 def totals(model: nn.Module) -> str:
     """Parameters of the whole model, and their memory."""
-    trained, fixed = (
-        sum(value.numel() for value in model.parameters() if value.requires_grad == wanted) for wanted in (True, False)
-    )
-    size = sum(value.numel() * value.element_size() for value in model.parameters())
-    return (
-        f"parameters: {trained + fixed:,}, of which {trained:,} are trained and {fixed:,} are not; {size / 1e6:,.2f} MB"
-    )
-
-
-def explain_shape(shape: Shape) -> str:
-    """K, D and C in words."""
-    columns = f"{shape.columns} text columns encoded apart" if shape.columns > 1 else "one text a row"
-    features = f", {shape.features} numbers beside it" if shape.features else ""
-    return f"{columns}{features}; {shape.outputs} output{'s' if shape.outputs > 1 else ''}"
+    every = list(model.parameters())
+    total = sum(value.numel() for value in every)
+    trained = sum(value.numel() for value in every if value.requires_grad)
+    size = sum(value.numel() * value.element_size() for value in every) / 1e6
+    return f"parameters: {total:,}, of which {trained:,} are trained and {total - trained:,} are not; {size:,.2f} MB"

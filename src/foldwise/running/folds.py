@@ -7,13 +7,14 @@ import torch
 
 from foldwise.clock import Clock
 from foldwise.config import Recipe
-from foldwise.console import FoldProgress, duration, say, warn
+from foldwise.console import duration, say, warn
 from foldwise.data.targets import weigh_by_subgroups
 from foldwise.events import Event, Stopped
 from foldwise.files import read_json
 from foldwise.learners import learner_for
 from foldwise.metrics import metric_for
 from foldwise.run import Run
+from foldwise.running.display import FoldDisplay
 from foldwise.running.engine import find_engine
 from foldwise.running.fold_folder import RECORD
 from foldwise.running.job import FoldJob, open_data, train_job
@@ -44,7 +45,7 @@ def run_folds(run: Run, wanted: Wanted, again: Wanted, fold_of_row: np.ndarray) 
     source: Any = jobs
     if run.budget:
         source = run.budget.hand_out(run, fold_of_row, jobs, {work[:2] for work in again}, at_once)
-    display, trained = FoldProgress(), 0
+    display, trained = FoldDisplay(), 0
 
     def on_event(slot: int, job: FoldJob, event: Event) -> None:
         if isinstance(event, Stopped):

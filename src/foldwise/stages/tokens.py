@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from foldwise.console import bar, duration, say
+from foldwise.console import Progress, duration, say
 from foldwise.data.features import features_of, texts_of
 from foldwise.data.tokenizer import tokenize
 from foldwise.files import atomic_folder, read_json, sizes_of, write_json
@@ -32,7 +32,7 @@ def tokens(run: Run) -> None:
     start = time.perf_counter()
     both = [[*train, *test] for train, test in zip(competition.train_texts, competition.test_texts, strict=True)]
     texts, columns = texts_of(both, settings)
-    with bar("tokens", 2 * len(texts), "texts") as shown:
+    with Progress("tokens", 2 * len(texts), "texts") as shown:
         store, words, counts = tokenize(texts, columns * len(competition.train_ids), settings, shown.update)
     store = replace(store, columns=columns)
     features = features_of(both, competition.features, settings)

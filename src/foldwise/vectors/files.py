@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from foldwise.config import Tokens
-from foldwise.console import bar
+from foldwise.console import Progress
 from foldwise.errors import InputError
 from foldwise.files import hash_of
 from foldwise.paths import Paths
@@ -72,7 +72,7 @@ class VectorFile:
         try:
             with (
                 zipfile.ZipFile(self.path).open(self.member) if self.member else self.path.open("rb") as counted,
-                bar(self.file_name, self.size, "B") as shown,
+                Progress(self.file_name, self.size, "bytes") as shown,
             ):
                 stream = gzip.GzipFile(fileobj=counted) if self.path.suffix == ".gz" else counted
                 while block := stream.read(BLOCK):

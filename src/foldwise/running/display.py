@@ -1,0 +1,57 @@
+"""Folds that train side by side, as a person sees them."""
+
+from foldwise.console import Progress, duration, say
+from foldwise.events import Evaluated, Finished, GivenUp, Started, Stepped
+
+BAR = "{desc} {percentage:3.0f}%|{bar}| {remaining} {rate_fmt}{postfix}"  # fits 80 columns
+UNIT = "steps (fewer if it stops early)"
+
+
+class FoldDisplay:
+    """On a terminal a bar for each fold; elsewhere a line for each evaluation, and one for a minute without any."""
+
+    def __init__(self) -> None:
+        self.bars: dict[int, Progress] = {}  # by worker slot, which is the bar's place on the terminal
+
+    def update(self, slot: int, name: str, event: object) -> None:
+        """Show an event of the fold `name`, which runs in worker `slot`; other kinds of events show nothing."""
+        match event:
+            case Started():
+                looks = {"position": slot, "bar_format": BAR, "unit": "it"}
+                self.bars[slot] = Progress("train", event.steps, UNIT, name, looks)
+            case Stepped():
+                self.bars[slot].update(event.steps)
+            case Evaluated():
+                text = describe_evaluation(event)
+                self.bars[slot].note(text + " best" * event.best, short=text.replace("epoch", "ep"))
+            case GivenUp():
+                self.remove(slot)
+                say("train", f"{name}: given up, there is no time for its epochs")
+            case Finished():
+                self.remove(slot)
+                say("train", f"{name}: {describe_end(event)}")
+
+    def remove(self, slot: int) -> None:
+        """Clear the bar of a fold that ended."""
+        self.bars.pop(slot).close()
+
+    def close(self) -> None:
+        """Clear the bars of folds that did not end."""
+        for slot in list(self.bars):
+            self.remove(slot)
+
+
+def describe_evaluation(event: Evaluated) -> str:
+    """Its figures in half a line."""
+    loss = "" if event.loss is None else f" loss {event.loss:.2f}"
+    score = "nan" if event.score is None else f"{event.score:.4f}"
+    return f"epoch {event.epoch:.2f}{loss} score {score} lr {event.learning_rate:.0e}"
+
+
+def describe_end(event: Finished) -> str:
+    """How good the fold became, and how fast it was."""
+    stays = "; the one that is there was trained longer and stays" if not event.written else ""
+    return (
+        f"{event.score:.4f} at epoch {event.best_epoch:.2f} of {event.epochs:.2f}, {event.padding:.1%} padding, "
+        f"{event.rows_per_second:,.0f} rows/s, {duration(event.seconds)}{stays}"
+    )
