@@ -19,10 +19,9 @@ from conftest import REPOSITORY, command
 from foldwise.cli import main
 from foldwise.errors import InputError
 from foldwise.kaggle import build as kernel_build
-from foldwise.kaggle import credentials
-from foldwise.kaggle import image as kernel_modules
-from foldwise.kaggle.naming import kernel_name, short_name, title_of
-from foldwise.kaggle.payload import LIMIT, Part, check_size, pack
+from foldwise.kaggle import credentials, image
+from foldwise.kaggle.metadata import kernel_name, short_name, title_of
+from foldwise.kaggle.script import LIMIT, Part, check_size, pack
 from kaggle_service.fixtures import SECRET
 
 SLUG = "twin-binary"
@@ -49,7 +48,7 @@ def checkout(tmp_path, monkeypatch) -> Path:
     """A checkout whose src/ has room for modules of one's own."""
     root = tmp_path / "checkout"
     shutil.copytree(REPOSITORY / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    for module in (kernel_build, kernel_modules):
+    for module in (kernel_build, image):
         monkeypatch.setattr(module, "REPOSITORY", root)
     monkeypatch.syspath_prepend(str(root / "src"))
     return root
@@ -263,10 +262,10 @@ def test_folds_of_a_million_rows_fit_and_a_byte_too_many_does_not():
 )
 def test_parts_packed_one_after_the_other_come_back_in_order(files):
     parts = [Part(str(number), content) for number, content in enumerate(files)]
-    payload = pack(parts)
-    content = lzma.decompress(base64.b85decode("".join(payload.text.split())))
+    text = pack(parts)["PAYLOAD"]
+    content = lzma.decompress(base64.b85decode("".join(text.split())))
     assert content == b"".join(part.files[name] for part in parts for name in sorted(part.files))
-    assert not set(payload.text) & set("\"'\\")
+    assert not set(text) & set("\"'\\")
 
 
 @settings(max_examples=30)

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import COMPETITIONS
 from foldwise.errors import RunError
-from foldwise.kaggle.download import download
+from foldwise.kaggle.download import download_files
 from kaggle_service.loopback import Answer, error, redirect
 
 FILE = "/storage/archive.zip"
@@ -173,7 +173,7 @@ def test_a_download_that_stands_still_is_given_up(service, tmp_path):
     offer(service, content, hold=go_on)
     try:
         with pytest.raises(RunError, match="Kaggle sent nothing for 3 s; check the network"):
-            download("a-contest", tmp_path / "input" / "a-contest", patience=3)
+            download_files("a-contest", tmp_path / "input" / "a-contest", patience=3)
     finally:
         go_on.set()
     assert not (tmp_path / "input" / "a-contest").exists()

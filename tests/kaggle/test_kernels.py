@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from foldwise.errors import RunError
-from foldwise.kaggle.service import log_lines, wait_for_kernel
+from foldwise.kaggle.kernels import log_lines, wait_for_kernel
 from kaggle_service.loopback import Answer, error, quota
 
 KERNEL = "ada/foldwise-spooky"

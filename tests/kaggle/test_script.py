@@ -16,10 +16,8 @@ import pytest
 
 from conftest import COMPETITIONS
 from foldwise.kaggle import script_template
-from foldwise.kaggle.notebook import tools
-from foldwise.kaggle.payload import pack
-from foldwise.kaggle.script import Job, values_of
-from foldwise.kaggle.story import infer_cells, train_cells
+from foldwise.kaggle.notebook import infer_cells, tools, train_cells
+from foldwise.kaggle.script import Kernel, constants, fill_template
 from kaggle_service.kaggle_tree import ids_of, lay_out, run_alone, write_hidden
 
 SLUG = "twin-binary"
@@ -141,7 +139,7 @@ def kernel_that_runs(request, tmp_path, monkeypatch):
 
 def namespace_of_notebook() -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "__main__"}
-    exec(tools(values_of(Job(SLUG, "all", [], []), pack([]))), names)
+    exec(tools(fill_template(constants(Kernel(SLUG, "all"), []))), names)
     return names
 
 

@@ -10,6 +10,7 @@ import pytest
 from foldwise.errors import RunError
 from foldwise.files import hash_of
 from foldwise.kaggle import submissions
+from foldwise.kaggle.client import client_command
 from kaggle_service.fixtures import SECRET
 from kaggle_service.loopback import Answer, error
 
@@ -97,7 +98,8 @@ def test_no_submission_yet(foldwise):
 
 def submit(path: Path, message: str = "five folds") -> str:
     """As the command does, but without a pause between two looks."""
-    return submissions.submit(submissions.csv_arguments("spooky", path, message), "spooky", message, interval=0)
+    arguments = client_command("submit file", slug="spooky", file=path, message=message)
+    return submissions.submit(arguments, "spooky", message, interval=0)
 
 
 def test_the_score_is_waited_for(ready, submission, capsys):

@@ -5,7 +5,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from foldwise.config import LINEAR
+from foldwise.config import LINEAR, Recipe
 from foldwise.console import warn
 from foldwise.errors import InputError
 from foldwise.paths import REPOSITORY
@@ -31,18 +31,26 @@ def check_modules(run: Run, mode: str) -> None:
     Raises:
         InputError: naming the field, and the fix.
     """
-    recipes = [run.config.recipe.of_member(member) for member in run.config.recipe.ensemble_members]
-    for recipe in recipes:
-        if recipe.model.name == LINEAR:
-            continue
-        named = {"recipe.model.name": recipe.model.name}
-        if mode == "train":
-            named |= {"recipe.training.loss": recipe.training.loss}
-            named |= {"recipe.training.optimizer": recipe.training.optimizer}
-            check_optimizer(recipe.training.optimizer)
-        for key, spec in named.items():
-            if is_own(spec):
-                check_module(key, spec)
+    for member in run.config.recipe.ensemble_members:
+        recipe = run.config.recipe.of_member(member)
+        for key, name in own_parts(recipe).items():
+            if mode == "infer" and not key.startswith("recipe.model"):
+                continue
+            if key == "recipe.training.optimizer":
+                check_optimizer(name)
+            if is_own(name):
+                check_module(key, name)
+
+
+def own_parts(recipe: Recipe) -> dict[str, str]:
+    """What in a recipe may name code of the user's own: "module:attribute", or the name of a class, by recipe key."""
+    if recipe.model.name == LINEAR:
+        return {}
+    return {
+        "recipe.model.name": recipe.model.name,
+        "recipe.training.loss": recipe.training.loss,
+        "recipe.training.optimizer": recipe.training.optimizer,
+    }
 
 
 def check_optimizer(name: str) -> None:

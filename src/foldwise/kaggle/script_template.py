@@ -1,5 +1,9 @@
-"""What a built kernel is: `foldwise.kaggle.script` fills in the settings, the files and this text, and nothing else."""
+"""What a built kernel is: `foldwise.kaggle.script` gives the constants their values, and takes the cells it needs.
 
+A cell begins with `# %%` and its name. A script has all but `notebook`, a notebook `tools`, `notebook` and `payload`.
+"""
+
+# %% tools
 import base64
 import hashlib
 import lzma
@@ -135,6 +139,7 @@ def finish(code: int, before: int) -> int:
     return 0
 
 
+# %% main
 def main() -> int:
     """Unpack, run, check; → the exit code: 0 done, 1 an error of the run, 2 an error of the inputs or of this file."""
     unpacked, before = None, when_written()
@@ -152,12 +157,31 @@ def main() -> int:
             shutil.rmtree(unpacked, ignore_errors=True)
 
 
+# %% notebook
+def stream(command: list[str], environment: dict[str, str]) -> None:
+    """Run a command, print its lines as they come, where the notebook shows them, and check the submission."""
+    before = when_written()
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+    if code := finish(process.returncode, before):
+        raise KernelError(f"foldwise ended with exit code {code}; its last lines say why")
+
+
+# %% payload
 # What is packed: path, bytes and sha256 of each file, in the order in which they stand in the payload.
 FILES: dict[str, tuple[int, str]] = {}
 PAYLOAD_SHA256 = ""
-PAYLOAD = """
-"""
+PAYLOAD = ""
 
+# %% start
 if __name__ == "__main__":
     code = main()
     if code:
