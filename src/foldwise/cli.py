@@ -13,6 +13,7 @@ import typing
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -316,128 +317,14 @@ def run_competitions(
     guarded(lambda: competitions(input_), traceback)
 
 
-kernel_app = typer.Typer(
-    help="A kernel on Kaggle: build it, push it, wait for it, fetch its output, submit it.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.add_typer(kernel_app, name="kernel")
+@cache
+def plug_in() -> None:
+    """Register the extensions' commands, which use what stands above."""
+    from foldwise.kaggle.cli import download, kernel, submit
 
-Slug = Annotated[
-    str, typer.Option("--competition", "-c", metavar="SLUG", help="The last part of the contest's address.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the commands of the kaggle client.")]
-Message = Annotated[str | None, typer.Option("--message", "-m", metavar="TEXT", help="Shown beside the submission.")]
-
-
-@app.command("download")
-def run_download(
-    competition: Slug,
-    input_: InputFolder = None,
-    force: Annotated[bool, typer.Option("--force", help="Fetch anew what is there.")] = False,
-    dry_run: DryRun = False,
-    traceback: Traceback = False,
-) -> None:
-    """Fetch a contest's files from Kaggle into input/SLUG, and run init if the contest is not known by name."""
-    from foldwise.kaggle.commands import download
-
-    guarded(lambda: download(competition, input_, force, dry_run), traceback)
-
-
-@stage("build", kernel_app, without=("device", "submission", "debug", "force"))
-def run_kernel_build(
-    run: Run,
-    train: Annotated[bool, typer.Option("--train", help="The kernel does everything; the default.")] = False,
-    infer: Annotated[
-        bool, typer.Option("--infer", help="The kernel predicts with the folds trained here, sent as a dataset.")
-    ] = False,
-    notebook: Annotated[bool, typer.Option("--notebook", help="A notebook with plots instead of a script.")] = False,
-    user: Annotated[str | None, typer.Option(metavar="NAME", help="On Kaggle; else from the credentials.")] = None,
-    name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the kernel, instead of foldwise-SLUG.", show_default=False)
-    ] = None,
-    dataset: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="OWNER/NAME", help="A Kaggle dataset with the word vectors, not to send them. Repeatable."
-        ),
-    ] = None,
-    accelerator: Annotated[
-        str, typer.Option(metavar="ID", help="As `kaggle kernels push` names it; none: CPU alone.")
-    ] = "NvidiaTeslaT4",
-    time_budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="The kernel ends within it: 2h, 90m. With --train.")
-    ] = None,
-) -> None:
-    """Pack package, settings and folds into one script, output/SLUG/kernel/, and what must travel beside it."""
-    from foldwise.kaggle.build import KernelOptions, build
-
-    if train and infer:
-        raise InputError("--train and --infer: a kernel does one of them; take one out")
-    if infer and time_budget:
-        raise InputError(
-            "--time-budget is for --train: a kernel that only predicts has no training to cut; take it out"
-        )
-    mode: Literal["train", "infer"] = "infer" if infer else "train"
-    build(run, KernelOptions(mode, notebook, user, name, tuple(dataset or ()), accelerator, time_budget))
-
-
-@kernel_app.command("push")
-def run_kernel_push(
-    competition: Slug, output: OutputFolder = None, dry_run: DryRun = False, traceback: Traceback = False
-) -> None:
-    """Send the built kernel to Kaggle, which starts it."""
-    from foldwise.kaggle.commands import push
-
-    guarded(lambda: push(competition, output, dry_run), traceback)
-
-
-@kernel_app.command("status")
-def run_kernel_status(
-    competition: Slug, output: OutputFolder = None, dry_run: DryRun = False, traceback: Traceback = False
-) -> None:
-    """Wait until the kernel has ended; show the end of its log if it failed."""
-    from foldwise.kaggle.commands import status
-
-    guarded(lambda: status(competition, output, dry_run), traceback)
-
-
-@kernel_app.command("output")
-def run_kernel_output(
-    competition: Slug, output: OutputFolder = None, dry_run: DryRun = False, traceback: Traceback = False
-) -> None:
-    """Fetch what the kernel wrote into output/SLUG/kernel-output."""
-    from foldwise.kaggle.commands import fetch
-
-    guarded(lambda: fetch(competition, output, dry_run), traceback)
-
-
-@kernel_app.command("submit")
-def run_kernel_submit(
-    competition: Slug,
-    message: Message = None,
-    output: OutputFolder = None,
-    dry_run: DryRun = False,
-    traceback: Traceback = False,
-) -> None:
-    """Submit the pushed version of the kernel to a code competition, and wait for the score."""
-    from foldwise.kaggle.commands import submit_kernel
-
-    guarded(lambda: submit_kernel(competition, message, output, dry_run), traceback)
-
-
-@app.command("submit")
-def run_submit(
-    competition: Slug,
-    message: Message = None,
-    output: OutputFolder = None,
-    dry_run: DryRun = False,
-    traceback: Traceback = False,
-) -> None:
-    """Submit output/SLUG/submission.csv, and wait for the score."""
-    from foldwise.kaggle.commands import submit_csv
-
-    guarded(lambda: submit_csv(competition, message, output, dry_run), traceback)
+    app.command("download")(download)
+    app.command("submit")(submit)
+    app.add_typer(kernel, name="kernel")
 
 
 def main() -> None:
@@ -446,4 +333,5 @@ def main() -> None:
     # Options without a command are meant for `all`.
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["all", *arguments]
+    plug_in()
     app(arguments, prog_name="./run.sh")
