@@ -16,7 +16,7 @@ import pytest
 
 from conftest import COMPETITIONS
 from foldwise.kaggle import script_template
-from foldwise.kaggle.notebook import infer_cells, tools, train_cells
+from foldwise.kaggle.notebook import INFER_CELLS, TRAIN_CELLS, tools
 from foldwise.kaggle.script import Kernel, constants, fill_template
 from kaggle_service.kaggle_tree import ids_of, lay_out, run_alone, write_hidden
 
@@ -124,7 +124,7 @@ def kernel_that_runs(request, tmp_path, monkeypatch):
         command = [sys.executable, "-c", code]
         if request.param == "script":
             monkeypatch.setattr(script_template, "SLUG", SLUG)
-            monkeypatch.setattr(script_template, "unpack_apart", lambda: working / "unpacked")
+            monkeypatch.setattr(script_template, "unpack", lambda: working / "unpacked")
             monkeypatch.setattr(script_template, "command_of", lambda *_: command)
             return script_template.main()
         names = namespace_of_notebook()
@@ -162,7 +162,7 @@ def test_a_failed_run_ends_the_kernel_well_only_on_the_rerun_and_with_a_submissi
     assert kernel_that_runs(fail) == 3
 
 
-@pytest.mark.parametrize("cells", [train_cells(), infer_cells()], ids=["train", "infer"])
+@pytest.mark.parametrize("cells", [TRAIN_CELLS, INFER_CELLS], ids=["train", "infer"])
 def test_nothing_that_is_only_looked_at_can_fail_the_rerun(cells, tmp_path, monkeypatch):
     """In a folder where nothing is to be seen at all."""
     monkeypatch.chdir(tmp_path)

@@ -22,7 +22,6 @@ from foldwise.console import say
 from foldwise.data.packed_folds import pack_folds
 from foldwise.errors import InputError
 from foldwise.files import atomic_folder, write_json, write_text
-from foldwise.inference.bundle import MANIFEST, Manifest, read_words, reads_vectors
 from foldwise.kaggle import credentials
 from foldwise.kaggle.image import check_modules
 from foldwise.kaggle.kernels import LONGEST_RUN
@@ -31,8 +30,7 @@ from foldwise.kaggle.metadata import (
     DATASET_METADATA,
     KERNEL,
     KERNEL_METADATA,
-    check_dataset,
-    check_user,
+    check_names,
     dataset_files,
     describe_dataset,
     describe_kernel,
@@ -53,25 +51,15 @@ SUFFIXES = (".py", ".toml")  # of what is packed from src/
 
 @dataclass(frozen=True)
 class KernelOptions:
-    """What the user said of the kernel.
+    """What the user said of the kernel."""
 
-    Attributes:
-        mode: whether the kernel trains or predicts with what was trained here.
-        notebook: instead of a script.
-        user: whose kernel; None for the one of the credentials.
-        name: of the kernel; None for one made from the contest's.
-        datasets: owner/name of datasets on Kaggle that hold the word vectors.
-        accelerator: as Kaggle names it, or "none".
-        time_budget: handed on to the training.
-    """
-
-    mode: Literal["train", "infer"] = "train"
-    notebook: bool = False
-    user: str | None = None
-    name: str | None = None
-    datasets: tuple[str, ...] = ()
-    accelerator: str = "NvidiaTeslaT4"
-    time_budget: str | None = None
+    mode: Literal["train", "infer"] = "train"  # infer: it predicts with what was trained here
+    notebook: bool = False  # instead of a script
+    user: str | None = None  # whose kernel; None for the one of the credentials
+    name: str | None = None  # of the kernel; None for one made from the contest's
+    datasets: tuple[str, ...] = ()  # owner/name of those on Kaggle that hold the word vectors
+    accelerator: str = "NvidiaTeslaT4"  # as Kaggle names it, or "none"
+    time_budget: str | None = None  # handed on to the training
 
 
 def build_kernel(run: Run, options: KernelOptions) -> None:
@@ -80,10 +68,8 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     Raises:
         InputError: a name that Kaggle does not take, a recipe that cannot run there, or a script that is too large.
     """
-    check_user(user := options.user or credentials.user_name())
-    name = kernel_name(run.paths.slug, options.name)
-    for dataset in options.datasets:
-        check_dataset(dataset)
+    user, name = options.user or credentials.user_name(), kernel_name(run.paths.slug, options.name)
+    check_names(user, options.datasets)
     if options.time_budget and parse_budget(options.time_budget).seconds > 3600 * LONGEST_RUN:
         raise InputError(
             f"--time-budget {options.time_budget}: Kaggle ends a kernel after {LONGEST_RUN:g} h, in many contests "
@@ -93,7 +79,8 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     check_modules(run, options.mode)
     if options.mode == "train":
         check_members(run, run.config.recipe.ensemble_members)
-    vectors = [] if options.datasets else vectors_to_send(run)
+    sources = [] if options.datasets else vector_sources(run)
+    vectors = [file for file in sources if not file.path.is_relative_to(run.paths.input)]  # the contest's are on Kaggle
     own = f"{user}/{short_name(name, '-vectors' if options.mode == 'train' else '-model')}"
     travels = bool(vectors) or options.mode == "infer"
     datasets = [*[own] * travels, *options.datasets]
@@ -101,9 +88,9 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     check_secrets({name: content for part in parts for name, content in part.files.items()})
     code_file = "kernel.ipynb" if options.notebook else "kernel.py"
     with atomic_folder(run.paths.output / DATASET) as folder:  # takes its place only if the script can, too
-        manifest = fill_dataset(run, fold_of_row, folder, vectors, options.mode)
+        trained, model_sha256 = fill_dataset(run, fold_of_row, folder, vectors, options.mode)
         write_json(folder / DATASET_METADATA, describe_dataset(own))
-        kernel = plan_kernel(run, options, datasets, folder, manifest)
+        kernel = plan_kernel(run, options, datasets, trained, model_sha256)
         code = make_notebook(run, kernel, parts) if options.notebook else make_script(kernel, parts)
         check_secrets({code_file: code.encode()})
         check_size(parts, len(code.encode()))
@@ -114,11 +101,6 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     if not travels:
         shutil.rmtree(run.paths.output / DATASET)
     announce(run, parts, len(code.encode()), run.paths.output / KERNEL / code_file, own if travels else "")
-
-
-def vectors_to_send(run: Run) -> list[VectorFile]:
-    """The files of word vectors that do not come with the contest, whose own ones are on Kaggle already."""
-    return [source for source in vector_sources(run) if not source.path.is_relative_to(run.paths.input)]
 
 
 def collect_parts(run: Run, fold_of_row: np.ndarray, mode: str) -> list[Part]:
@@ -162,22 +144,29 @@ def check_secrets(contents: dict[str, bytes]) -> None:
 
 def fill_dataset(
     run: Run, fold_of_row: np.ndarray, folder: Path, vectors: list[VectorFile], mode: str
-) -> Manifest | None:
+) -> tuple[dict[str, int], str]:
     """Put what travels beside the script into the folder of the dataset: trained folds, and files of word vectors.
 
     Returns:
-        The manifest of the trained folds, None for a kernel that trains them itself.
+        How many trained folds of each member are in it, and sha256 of their manifest; nothing of a kernel that trains.
     """
-    manifest = None
+    trained: dict[str, int] = {}
+    sha256 = ""
     if mode == "infer":
-        from foldwise.inference.pack import pack_model  # loads torch, which a kernel that trains is built without
+        # Another extension, and it loads torch: a kernel that trains is built without either.
+        from foldwise.inference.bundle import MANIFEST, read_words, reads_vectors
+        from foldwise.inference.pack import pack_model
 
         manifest = pack_model(run, fold_of_row, folder)
-        check_secrets({MANIFEST: (folder / MANIFEST).read_bytes()})
-    if manifest is None or reads_vectors(manifest, read_words(folder)):
-        for source in vectors:
-            add_vectors(source, folder)
-    return manifest
+        written = (folder / MANIFEST).read_bytes()
+        check_secrets({MANIFEST: written})
+        sha256 = hashlib.sha256(written).hexdigest()
+        trained = {name: len(member.folds) for name, member in manifest.members.items()}
+        if not reads_vectors(manifest, read_words(folder)):
+            vectors = []
+    for source in vectors:
+        add_vectors(source, folder)
+    return trained, sha256
 
 
 def add_vectors(source: VectorFile, folder: Path) -> None:
@@ -200,26 +189,23 @@ def add_vectors(source: VectorFile, folder: Path) -> None:
 
 
 def plan_kernel(
-    run: Run, options: KernelOptions, datasets: list[str], folder: Path, manifest: Manifest | None
+    run: Run, options: KernelOptions, datasets: list[str], trained: dict[str, int], model_sha256: str
 ) -> Kernel:
     """What the kernel does.
 
     Args:
         datasets: owner/name of those it needs, its own one first.
-        folder: of its own one.
-        manifest: of the trained folds in it, None for a kernel that trains.
+        trained: what `fill_dataset` gave, as `model_sha256`.
     """
-    slug = run.paths.slug
+    slug, recipe = run.paths.slug, run.config.recipe
     settings = [part for setting in run.settings for part in ("--set", setting)]
     settings += ["--time-budget", options.time_budget] if options.time_budget else []
     title = " ".join((run.config.competition.title or slug).split())
     built_by = command_of(slug, options, settings)
-    if manifest is None:
-        trained = dict.fromkeys(run.config.recipe.ensemble_members, run.config.recipe.folds.n)
-        return Kernel(slug, "all", settings, datasets, "", trained, title, built_by)
-    sha256 = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
-    packed = {name: len(member.folds) for name, member in manifest.members.items()}
-    return Kernel(slug, "infer", [], datasets, sha256, packed, title, built_by)
+    if options.mode == "infer":  # its settings are in the dataset
+        return Kernel(slug, "infer", [], datasets, model_sha256, trained, title, built_by)
+    folds_to_train = dict.fromkeys(recipe.ensemble_members, recipe.folds.n)
+    return Kernel(slug, "all", settings, datasets, "", folds_to_train, title, built_by)
 
 
 def command_of(slug: str, options: KernelOptions, settings: list[str]) -> str:

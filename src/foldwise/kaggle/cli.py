@@ -26,7 +26,7 @@ from foldwise.files import read_json
 from foldwise.kaggle import datasets, kernels, submissions
 from foldwise.kaggle.client import client_command, show_command
 from foldwise.kaggle.download import archive_folder, download_files
-from foldwise.kaggle.metadata import DATASET, KERNEL, dataset_metadata, kernel_metadata
+from foldwise.kaggle.metadata import DATASET, KERNEL, KERNEL_METADATA, read_dataset, read_metadata
 from foldwise.paths import Paths, resolve
 from foldwise.run import Run
 
@@ -160,9 +160,9 @@ def push(call: Call) -> None:
     """Send the built kernel to Kaggle, which starts it."""
     paths, slug = call.paths, call.paths.slug
     folder, files = paths.output / KERNEL, paths.output / DATASET
-    metadata = kernel_metadata(folder, call.suggest("kernel build"))
+    metadata = read_metadata(folder / KERNEL_METADATA, call.suggest("kernel build"))
     gpu = str(metadata.get("enable_gpu")).lower() == "true"  # the client takes the word as well
-    dataset = dataset_metadata(files, metadata, call.suggest("kernel build"))["id"] if files.is_dir() else ""
+    dataset = read_dataset(files, metadata, call.suggest("kernel build"))["id"] if files.is_dir() else ""
     message = submissions.default_message(paths)
     if call.dry_run:
         return show_push(folder, gpu, files, dataset, message)
@@ -189,7 +189,7 @@ def show_push(folder: Path, gpu: bool, files: Path, dataset: str, message: str) 
 
 def kernel_name(call: Call) -> str:
     """owner/name of the built kernel: once pushed as Kaggle has it, which may differ from kernel-metadata.json."""
-    name = kernel_metadata(call.paths.output / KERNEL, call.suggest("kernel build"))["id"]
+    name = read_metadata(call.paths.output / KERNEL / KERNEL_METADATA, call.suggest("kernel build"))["id"]
     pushed = read_json(call.paths.output / PUSHED) or {}
     return str(pushed["kernel"] if pushed.get("id") == name else name)
 

@@ -20,6 +20,7 @@ INTERVAL = 30.0  # seconds between two looks at a kernel, which runs for minutes
 OUTPUT_PATIENCE = 3600.0  # the client writes nothing while it fetches a large file
 LOG_LINES = 20
 PUSHED = re.compile(r"Kernel version (\d+) successfully pushed\.\s+Please check progress at (\S+)")
+ADDRESS = re.compile(rf"//[^/]+/(?:code/|kernels/)?({OWNED})")
 REFUSED = re.compile(r"Kernel push error: (.*)")
 INVALID = re.compile(r"The following are not valid (\w+) (?:sources )?and could not be added to the kernel: (.*)")
 STATE = re.compile(r'has status "(?:KernelWorkerStatus\.)?(\w+)"')
@@ -88,7 +89,8 @@ def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> dict[str,
     found = PUSHED.search(output)
     if not found:
         raise RunError(f"Kaggle gives the kernel no version: {output.strip() or 'it said nothing'}; push again")
-    name = name_in(found[2]) or kernel
+    address = ADDRESS.search(found[2])  # Kaggle makes the name of the title, not of the id
+    name = address[1] if address else kernel
     pushed = {"id": kernel, "kernel": name, "version": int(found[1]), "url": found[2]}
     write_json(record, pushed)
     if name.lower() != kernel.lower():
@@ -97,16 +99,6 @@ def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> dict[str,
             "output and submit ask for that name"
         )
     return pushed
-
-
-def name_in(address: str) -> str:
-    """owner/name of a kernel by its address, empty where that has none; Kaggle makes it of the title, not of the id.
-
-    >>> name_in("https://www.kaggle.com/code/ada/foldwise-spooky"), name_in("https://x")
-    ('ada/foldwise-spooky', '')
-    """
-    found = re.search(rf"//[^/]+/(?:code/|kernels/)?({OWNED})", address)
-    return found[1] if found else ""
 
 
 def wait_for_kernel(kernel: str, slug: str, interval: float = INTERVAL) -> None:

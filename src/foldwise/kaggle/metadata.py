@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +58,17 @@ def title_of(name: str) -> str:
     return name.replace("-", " ")
 
 
-def check_user(name: str) -> None:
-    """Refuse what is no user name."""
-    if not re.fullmatch(USER, name):
-        raise InputError(f"--user {name!r}: give the name that stands in the address of your Kaggle profile")
+def check_names(user: str, datasets: Iterable[str]) -> None:
+    """Refuse what is no user name, and no owner/name of a dataset.
 
-
-def check_dataset(name: str) -> None:
-    """Refuse what is not owner/name."""
-    if not re.fullmatch(OWNED, name):
-        raise InputError(f"--dataset {name!r}: write OWNER/NAME, the last two parts of its address on Kaggle")
+    Raises:
+        InputError: naming the option.
+    """
+    if not re.fullmatch(USER, user):
+        raise InputError(f"--user {user!r}: give the name that stands in the address of your Kaggle profile")
+    for name in datasets:
+        if not re.fullmatch(OWNED, name):
+            raise InputError(f"--dataset {name!r}: write OWNER/NAME, the last two parts of its address on Kaggle")
 
 
 def describe_kernel(
@@ -96,20 +98,8 @@ def describe_dataset(dataset: str) -> dict[str, Any]:
     return {"title": title_of(dataset.rpartition("/")[2]), "id": dataset, "licenses": [{"name": "other"}]}
 
 
-def kernel_metadata(folder: Path, build: str) -> dict[str, Any]:
-    """Read what the built kernel in `folder` says of itself.
-
-    Args:
-        build: the command that builds it, for messages.
-
-    Raises:
-        InputError: no kernel, or an id that is none.
-    """
-    return read_metadata(folder / KERNEL_METADATA, "kernel", build)
-
-
-def dataset_metadata(folder: Path, kernel: dict[str, Any], build: str) -> dict[str, Any]:
-    """Read what the dataset beside a kernel says of itself.
+def read_dataset(folder: Path, kernel: dict[str, Any], build: str) -> dict[str, Any]:
+    """Read the metadata of a dataset.
 
     Args:
         folder: of the dataset.
@@ -120,7 +110,7 @@ def dataset_metadata(folder: Path, kernel: dict[str, Any], build: str) -> dict[s
         InputError: an id, title or licence that Kaggle does not take, no files, or a kernel that does not name it.
     """
     path = folder / DATASET_METADATA
-    content = read_metadata(path, "dataset", build)
+    content = read_metadata(path, build)
     title, licences = content.get("title"), content.get("licenses")
     for key, value in (("title", title), ("the name in id", content["id"].partition("/")[2])):
         if not isinstance(value, str) or not SHORTEST <= len(value) <= LONGEST:
@@ -141,8 +131,13 @@ def dataset_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != DATASET_METADATA]
 
 
-def read_metadata(path: Path, kind: str, build: str) -> dict[str, Any]:
-    """Read a metadata file of a `kind`, "kernel" or "dataset"; its id has the form owner/name."""
+def read_metadata(path: Path, build: str) -> dict[str, Any]:
+    """Read kernel-metadata.json or dataset-metadata.json, made by the command `build`; its id is owner/name.
+
+    Raises:
+        InputError: no such file, no JSON, or an id of another form.
+    """
+    kind = path.name.partition("-")[0]
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from foldwise.config import LINEAR, Recipe
 from foldwise.errors import InputError
@@ -14,21 +14,13 @@ FOLDED = {"_kg_hide-input": True, "jupyter": {"source_hidden": True}}  # as Kagg
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A cell of code, or of text as Markdown.
+class Cell(NamedTuple):
+    """A cell of a notebook."""
 
-    Attributes:
-        name: its id.
-        source: its text.
-        kind: code or markdown, as nbformat names them.
-        folded: not shown until asked for.
-    """
-
-    name: str
+    name: str  # its id
     source: str
-    kind: str = "code"
-    folded: bool = False
+    kind: Literal["code", "markdown"] = "code"
+    folded: bool = False  # not shown until asked for
 
 
 def make_notebook(run: Run, kernel: Kernel, parts: Sequence[Part]) -> str:
@@ -43,28 +35,23 @@ def make_notebook(run: Run, kernel: Kernel, parts: Sequence[Part]) -> str:
         raise InputError(f"--notebook needs nbformat, which is not installed; run `{INSTALL}`") from None
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+    template = fill_template(constants(kernel, parts))
+    cells = [
+        text("title", f"# {kernel.title}\n\n{kernel.summary}\n\nBuilt from a checkout by `{kernel.built_by}`."),
+        text("plan", "## The plan\n\n" + "\n".join(f"- {line}" for line in describe_recipe(run, kernel))),
+        text("packed", PACKED),
+        Cell("tools", tools(template), folded=True),
+        Cell("payload", template["payload"].strip(), folded=True),
+        Cell("unpack", "inputs = find_input()\nunpacked = unpack()"),
+        *(TRAIN_CELLS if kernel.stage == "all" else INFER_CELLS),
+    ]
     made = []
-    for cell in all_cells(run, kernel, fill_template(constants(kernel, parts))):
+    for cell in cells:
         make = new_code_cell if cell.kind == "code" else new_markdown_cell
         made.append(make(cell.source, id=cell.name, metadata=FOLDED if cell.folded else {}))
     notebook = new_notebook(cells=made, metadata={"kernelspec": KERNELSPEC, "language_info": {"name": "python"}})
     nbformat.validate(notebook)
     return str(nbformat.writes(notebook)) + "\n"
-
-
-def all_cells(run: Run, kernel: Kernel, template: dict[str, str]) -> list[Cell]:
-    """The notebook from top to bottom; `template` is the script's, filled in."""
-    title = f"# {kernel.title}\n\n{kernel.summary}\n\nBuilt from a checkout of foldwise by `{kernel.built_by}`."
-    plan = "## The plan\n\n" + "\n".join(f"- {line}" for line in describe_recipe(run, kernel))
-    return [
-        text("title", title),
-        text("plan", plan),
-        text("packed", PACKED),
-        Cell("tools", tools(template), folded=True),
-        Cell("payload", template["payload"].strip(), folded=True),
-        Cell("unpack", "inputs = find_input()\ncheck_mounts(inputs)\nunpacked = unpack_apart()"),
-        *(train_cells() if kernel.stage == "all" else infer_cells()),
-    ]
 
 
 def text(name: str, source: str) -> Cell:
@@ -108,39 +95,10 @@ def describe_model(recipe: Recipe) -> str:
     return f"the network {recipe.model.name}, up to {training.epochs} epochs, {stops}"
 
 
-def train_cells() -> list[Cell]:
-    """Training, scores and plots."""
-    return [
-        text("run-text", "## Tokens, folds, ensemble\n\nA line for each evaluation of each fold."),
-        Cell("run", RUN),
-        text("scores-text", SCORES),
-        Cell("scores", READ),
-        text("curves-text", "## Learning curves\n\nThe dot marks the evaluation that was kept."),
-        Cell("curves", SHOWN.format("Picture(lambda axes: draw_curves(run, summary, axes), columns=2)")),
-        text("lengths-text", "## Lengths\n\nTokens of the texts; a batch takes texts of about one length."),
-        Cell(
-            "lengths",
-            SHOWN.format("Picture(lambda axes: draw_lengths(TokenStore.open(run.paths.tokens).lengths, axes))"),
-        ),
-        text("predictions-text", "## Out-of-fold predictions\n\nOf the training rows, for the first target."),
-        Cell("predictions", SHOWN.format("Picture(lambda axes: draw_predictions(run, read_oof(run), axes))")),
-        *SUBMISSION,
-    ]
-
-
-def infer_cells() -> list[Cell]:
-    """Predicting, and what came out."""
-    return [
-        text("run-text", "## Predicting\n\nTokens of the test set, then every fold of every member."),
-        Cell("run", RUN),
-        *SUBMISSION,
-    ]
-
-
 # Nobody sees the rerun on the hidden test set, so that nothing which is only looked at may make it fail.
 SHOWN = "None if is_rerun() else {}"
 PACKED = "## Unpacking\n\nThe package and its settings are in the folded cells below, with a hash of each file."
-RUN = "stream(command_of(inputs, unpacked), environment_of(unpacked))"
+RUN = Cell("run", "stream(command_of(inputs, unpacked), environment_of(unpacked))")
 SCORES = """## Scores
 
 Each fold's rows are predicted by the model that did not see them. Where predictions are cut into labels, each fold is
@@ -162,7 +120,28 @@ READ = f"""if not is_rerun():
     run = Run(load_config(unpacked / "input" / SLUG / "competition.toml", settings), paths)
     summary = json.loads((paths.output / "summary.json").read_text())
 {SHOWN.format('pd.DataFrame(score_rows(summary), columns=["", summary["metric"], "time"])')}"""
+CURVES = SHOWN.format("Picture(lambda axes: draw_curves(run, summary, axes), columns=2)")
+LENGTHS = SHOWN.format("Picture(lambda axes: draw_lengths(TokenStore.open(run.paths.tokens).lengths, axes))")
+PREDICTIONS = SHOWN.format("Picture(lambda axes: draw_predictions(run, read_oof(run), axes))")
 HEAD = f"""if not is_rerun():
     import pandas as pd
 {SHOWN.format('pd.read_csv("submission.csv", dtype=str).head()')}"""
 SUBMISSION = (text("submission-text", "## The submission"), Cell("submission", HEAD))
+TRAIN_CELLS = (
+    text("run-text", "## Tokens, folds, ensemble\n\nA line for each evaluation of each fold."),
+    RUN,
+    text("scores-text", SCORES),
+    Cell("scores", READ),
+    text("curves-text", "## Learning curves\n\nThe dot marks the evaluation that was kept."),
+    Cell("curves", CURVES),
+    text("lengths-text", "## Lengths\n\nTokens of the texts; a batch takes texts of about one length."),
+    Cell("lengths", LENGTHS),
+    text("predictions-text", "## Out-of-fold predictions\n\nOf the training rows, for the first target."),
+    Cell("predictions", PREDICTIONS),
+    *SUBMISSION,
+)
+INFER_CELLS = (
+    text("run-text", "## Predicting\n\nTokens of the test set, then every fold of every member."),
+    RUN,
+    *SUBMISSION,
+)
