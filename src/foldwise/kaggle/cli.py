@@ -13,6 +13,7 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,70 +52,65 @@ kernel = typer.Typer(
 class Call:
     """What every command but `kernel build` is given."""
 
-    paths: Paths
-    options: tuple[str, ...]  # the folder as given, for suggested commands
+    slug: str
+    option: str  # --input or --output
+    folder: Path | None  # that it names
     dry_run: bool  # print the client's commands and do nothing
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", self.slug):
+            raise InputError(
+                f"-c {self.slug!r}: give the last part of the contest's address, as nlp-getting-started of "
+                "kaggle.com/competitions/nlp-getting-started"
+            )
+
+    @property
+    def paths(self) -> Paths:
+        """The contest's, as they are now."""
+        given = {self.option: self.folder}
+        return resolve(self.slug, given.get("--input"), None, given.get("--output"))
+
     def suggest(self, command: str) -> str:
-        """A command line to type next: for this contest, and with the folder that this one was given."""
-        return shlex.join(["./run.sh", *command.split(), "-c", self.paths.slug, *self.options])
+        """A command line to type next, with SLUG filled in and the folder that this one was given."""
+        given = [self.option, str(self.folder)] if self.folder else []
+        return shlex.join(["./run.sh", *command.replace("SLUG", self.slug).split(), *given])
 
 
-def make_call(slug: str, dry_run: bool, input_: Path | None = None, output: Path | None = None) -> Call:
-    """Check the contest's name, and find its paths."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug):
-        raise InputError(
-            f"-c {slug!r}: give the last part of the contest's address, as nlp-getting-started of "
-            "kaggle.com/competitions/nlp-getting-started"
-        )
-    given = {"--input": input_, "--output": output}
-    options = tuple(part for name, folder in given.items() if folder for part in (name, str(folder)))
-    return Call(resolve(slug, input_, None, output), options, dry_run)
-
-
-def kaggle_command(function: Callable[..., None]) -> Callable[..., None]:
-    """Give `function(call, …)` the options that all but two of the commands share, beside its own."""
+def kaggle_command(function: Callable[..., None], option: str = "--output") -> Callable[..., None]:
+    """Give `function(call, …)` the options that the commands share, beside its own; `option` names its folder."""
 
     def run(
-        slug: Slug, output: OutputFolder = None, dry_run: DryRun = False, traceback: Traceback = False, **own: Any
+        slug: Slug, folder: OutputFolder = None, dry_run: DryRun = False, traceback: Traceback = False, **own: Any
     ) -> None:
-        guarded(lambda: function(make_call(slug, dry_run, output=output), **own), traceback)
+        guarded(lambda: function(Call(slug, option, folder, dry_run), **own), traceback)
 
-    first, *shared, _ = inspect.signature(run).parameters.values()
+    first, folder, *shared, _ = inspect.signature(run).parameters.values()
+    folder = folder.replace(annotation=InputFolder if option == "--input" else OutputFolder)
     _, *own = inspect.signature(function).parameters.values()
-    parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in (first, *own, *shared)]
+    parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in (first, *own, folder, *shared)]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     run.__doc__ = function.__doc__
     return run
 
 
+@partial(kaggle_command, option="--input")
 def download(
-    slug: Slug,
-    input_: InputFolder = None,
-    force: Annotated[bool, typer.Option("--force", help="Fetch anew what is there.")] = False,
-    dry_run: DryRun = False,
-    traceback: Traceback = False,
+    call: Call, force: Annotated[bool, typer.Option("--force", help="Fetch anew what is there.")] = False
 ) -> None:
     """Fetch a contest's files from Kaggle into input/SLUG, and run init if the contest is not known by name."""
-    guarded(lambda: fetch_contest(make_call(slug, dry_run, input_), input_, force), traceback)
-
-
-def fetch_contest(call: Call, input_: Path | None, force: bool) -> None:
-    """Fetch the files, and infer competition.toml where neither the user nor foldwise has one."""
-    slug, folder = call.paths.slug, call.paths.input
+    folder = call.paths.input
     if call.dry_run:
-        return show_command(client_command("download", slug=slug, folder=archive_folder(folder)))
-    download_files(slug, folder, force)
-    paths = resolve(slug, input_, None, None)  # again, for files are there now
-    if paths.config.is_file():
-        return say("download", f"next: {call.suggest('all')}")
+        return show_command("download", slug=call.slug, folder=archive_folder(folder))
+    download_files(call.slug, folder, force)
+    if call.paths.config.is_file():
+        return say("download", f"next: {call.suggest('all -c SLUG')}")
     from foldwise.stages.init import Choices, init
 
     try:
-        return init(paths, Choices(), force=False)
+        return init(call.paths, Choices(), force=False)
     except InputError as error:
-        again = shlex.join(["./run.sh", "init", slug, *call.options])
+        again = call.suggest("init SLUG")
         raise InputError(f"the files are there, but {error}; go on with `{again}` and its options") from error
 
 
@@ -158,38 +154,40 @@ def build(
 @kaggle_command
 def push(call: Call) -> None:
     """Send the built kernel to Kaggle, which starts it."""
-    paths, slug = call.paths, call.paths.slug
-    folder, files = paths.output / KERNEL, paths.output / DATASET
-    metadata = read_metadata(folder / KERNEL_METADATA, call.suggest("kernel build"))
+    root = call.paths.output
+    folder, files = root / KERNEL, root / DATASET
+    build_command = call.suggest("kernel build -c SLUG")
+    metadata = read_metadata(folder / KERNEL_METADATA, build_command)
     gpu = str(metadata.get("enable_gpu")).lower() == "true"  # the client takes the word as well
-    dataset = read_dataset(files, metadata, call.suggest("kernel build"))["id"] if files.is_dir() else ""
-    message = submissions.default_message(paths)
+    dataset = read_dataset(files, metadata, build_command)["id"] if files.is_dir() else ""
+    message = submissions.default_message(call.paths)
     if call.dry_run:
         return show_push(folder, gpu, files, dataset, message)
     if gpu:
-        kernels.show_quota(slug)
+        kernels.show_quota(call.slug)
     if dataset:
-        datasets.update_dataset(files, dataset, paths.output / UPLOADED, message, slug)
-    pushed = kernels.push_kernel(folder, slug, metadata["id"], paths.output / PUSHED)
-    return say("kernel", f"{pushed['kernel']} version {pushed['version']} runs; next: {call.suggest('kernel status')}")
+        datasets.update_dataset(files, dataset, root / UPLOADED, message, call.slug)
+    pushed = kernels.push_kernel(folder, call.slug, metadata["id"], root / PUSHED)
+    runs = f"{pushed['kernel']} version {pushed['version']} runs"
+    return say("kernel", f"{runs}; next: {call.suggest('kernel status -c SLUG')}")
 
 
 def show_push(folder: Path, gpu: bool, files: Path, dataset: str, message: str) -> None:
     """Print what `push` would call, in order; no file is read."""
     if gpu:
-        show_command(client_command("quota"))
+        show_command("quota")
     if dataset:
-        status = client_command("dataset status", dataset=dataset)
-        show_command(status)
-        show_command(client_command("create dataset", folder=files), "if Kaggle does not have the dataset")
-        show_command(client_command("update dataset", folder=files, message=message), "if it has other files")
-        show_command(status, "until it is ready")
-    show_command(client_command("push", folder=folder))
+        show_command("dataset status", dataset=dataset)
+        show_command("create dataset", "if Kaggle does not have the dataset", folder=files)
+        show_command("update dataset", "if it has other files", folder=files, message=message)
+        show_command("dataset status", "until it is ready", dataset=dataset)
+    show_command("push", folder=folder)
 
 
 def kernel_name(call: Call) -> str:
     """owner/name of the built kernel: once pushed as Kaggle has it, which may differ from kernel-metadata.json."""
-    name = read_metadata(call.paths.output / KERNEL / KERNEL_METADATA, call.suggest("kernel build"))["id"]
+    metadata = call.paths.output / KERNEL / KERNEL_METADATA
+    name = read_metadata(metadata, call.suggest("kernel build -c SLUG"))["id"]
     pushed = read_json(call.paths.output / PUSHED) or {}
     return str(pushed["kernel"] if pushed.get("id") == name else name)
 
@@ -200,11 +198,11 @@ def status(call: Call) -> None:
     """Wait until the kernel has ended; show the end of its log if it failed."""
     name = kernel_name(call)
     if call.dry_run:
-        show_command(client_command("status", kernel=name))
-        show_command(client_command("log", kernel=name))
+        show_command("status", kernel=name)
+        show_command("log", kernel=name)
     else:
-        kernels.wait_for_kernel(name, call.paths.slug)
-        say("kernel", f"next: {call.suggest('kernel output')}")
+        kernels.wait_for_kernel(name, call.slug)
+        say("kernel", f"next: {call.suggest('kernel output -c SLUG')}")
 
 
 @kernel.command("output")
@@ -213,9 +211,9 @@ def output(call: Call) -> None:
     """Fetch what the kernel wrote into output/SLUG/kernel-output."""
     name, folder = kernel_name(call), call.paths.output / OUTPUT
     if call.dry_run:
-        show_command(client_command("output", kernel=name, folder=folder))
+        show_command("output", kernel=name, folder=folder)
     else:
-        for path in kernels.fetch_output(name, call.paths.slug, folder):
+        for path in kernels.fetch_output(name, call.slug, folder):
             say("kernel", f"{path}: {path.stat().st_size:,} bytes")
 
 
@@ -225,7 +223,7 @@ def submit_kernel(call: Call, message: Message = None) -> None:
     """Submit the pushed version of the kernel to a code competition, and wait for the score."""
     name, pushed = kernel_name(call), read_json(call.paths.output / PUSHED) or {}
     if pushed.get("kernel") != name:
-        raise InputError(f"{name}: not pushed from here; run `{call.suggest('kernel push')}` first")
+        raise InputError(f"{name}: not pushed from here; run `{call.suggest('kernel push -c SLUG')}` first")
     send(call, message, "submit kernel", kernel=name, version=pushed["version"])
 
 
@@ -234,17 +232,16 @@ def submit(call: Call, message: Message = None) -> None:
     """Submit output/SLUG/submission.csv, and wait for the score."""
     file = call.paths.submission
     if not file.is_file():
-        raise InputError(f"{file}: no such file; run `{call.suggest('all')}` first")
+        raise InputError(f"{file}: no such file; run `{call.suggest('all -c SLUG')}` first")
     send(call, message, "submit file", file=file)
 
 
 def send(call: Call, message: str | None, name: str, **values: object) -> None:
     """Submit by the client's command `name`, between two looks at the list of submissions."""
-    slug, message = call.paths.slug, message or submissions.default_message(call.paths)
-    arguments = client_command(name, slug=slug, message=message, **values)
+    message = message or submissions.default_message(call.paths)
+    values = {"slug": call.slug, "message": message, **values}
     if call.dry_run:
-        listing = client_command("submissions", slug=slug)
-        for shown in (listing, arguments, listing):
-            show_command(shown)
+        for shown in ("submissions", name, "submissions"):
+            show_command(shown, **values)
     else:
-        submissions.submit(arguments, slug, message)
+        submissions.submit(client_command(name, **values), call.slug, message)

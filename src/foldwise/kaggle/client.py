@@ -54,9 +54,9 @@ def client_command(name: str, **values: object) -> list[str]:
     return [word.format(**values) for word in COMMANDS[name].split()]
 
 
-def show_command(arguments: list[str], note: str = "") -> None:
+def show_command(name: str, note: str = "", /, **values: object) -> None:
     """Print a call of the client as a person would type it."""
-    print(shlex.join(["kaggle", *arguments]) + (f"  # {note}" if note else ""))
+    print(shlex.join(["kaggle", *client_command(name, **values)]) + (f"  # {note}" if note else ""))
 
 
 def find_client() -> str:

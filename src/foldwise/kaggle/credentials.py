@@ -39,12 +39,8 @@ def user_name() -> str:
     Raises:
         InputError: the credentials do not tell it, as a token does not.
     """
-    names: list[Any] = [os.environ.get("KAGGLE_USERNAME")]
-    for path in files():
-        if path.suffix == ".json":
-            content = read_json(path)
-            names.append(content.get("username") if isinstance(content, dict) else None)
-    for name in names:
+    contents = [content for path in files() if isinstance(content := read_json(path), dict)]
+    for name in (os.environ.get("KAGGLE_USERNAME"), *(content.get("username") for content in contents)):
         if isinstance(name, str) and name:
             return name
     raise InputError(
