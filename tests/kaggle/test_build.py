@@ -4,8 +4,10 @@ import base64
 import hashlib
 import json
 import lzma
+import os
 import random
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -171,7 +173,7 @@ def test_the_users_name_comes_from_whatever_tells_it(build, workspace, monkeypat
         (["--set", "training.optimizer=AdamWW"], "no such optimizer; did you mean AdamW"),
     ],
 )
-def test_faults_come_before_anything_is_written(build, workspace, options, expected):
+def test_errors_come_before_anything_is_written(build, workspace, options, expected):
     assert expected in build(*options, code=2)
     assert not (workspace / "output" / SLUG / "kernel").exists()
     assert not (workspace / "output" / SLUG / "kernel-dataset").exists()
@@ -228,6 +230,21 @@ def test_modules_of_ones_own_are_packed(cli_here, build, checkout):
     assert found["src/mine/parts.py"] == (package / "parts.py").read_bytes()
     own = {name for name in found if not name.startswith(("src/foldwise/", "folds/", "input/"))}
     assert own == {"src/apart.py", "src/mine/__init__.py", "src/mine/parts.py"}
+
+
+def test_a_kernel_that_trains_is_built_where_other_extensions_are_deleted(workspace, tmp_path):
+    source = tmp_path / "checkout" / "src"
+    shutil.copytree(REPOSITORY / "src", source, ignore=shutil.ignore_patterns("__pycache__", "inference", "report"))
+    line = command(workspace, "kernel", "build", "-c", SLUG, "--user", "ada")
+    done = subprocess.run(
+        line, env={**os.environ, "PYTHONPATH": str(source)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = contents_of(workspace / "output" / SLUG / "kernel" / "kernel.py")
+    packed = {name for name in found if name.startswith("src/")}
+    assert packed == {
+        f"src/{path.relative_to(source).as_posix()}" for path in source.rglob("*") if path.suffix in (".py", ".toml")
+    }
 
 
 def test_a_script_that_is_too_large_says_what_weighs(build, checkout, workspace):

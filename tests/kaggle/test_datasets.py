@@ -195,7 +195,7 @@ def test_a_dataset_that_kaggle_cannot_make_is_uploaded_again_next_time(ready, da
         ("/upload/1", error(400), 1, "did not arrive at ada/weights; run the same command again"),
     ],
 )  # fmt: skip
-def test_a_fault_stops_before_the_kernel_and_is_not_taken_for_an_upload(
+def test_an_error_stops_before_the_kernel_and_is_not_taken_for_an_upload(
     foldwise, ready, dataset, method, answer, code, expected
 ):
     ready.on(method, answer)

@@ -196,13 +196,13 @@ def test_a_download_that_stands_still_is_given_up(service, tmp_path):
         (error(400, "The contest is closed"), 1, "The contest is closed"),
     ],
 )
-def test_faults(foldwise, service, tmp_path, answer, code, expected):
+def test_errors(foldwise, service, tmp_path, answer, code, expected):
     service.on("DownloadDataFiles", answer)
     assert expected in foldwise("download", "-c", "a-contest", code=code).stderr
     assert not (tmp_path / "input" / "a-contest").exists()
 
 
-def test_a_fault_of_the_storage(foldwise, service):
+def test_an_error_of_the_storage(foldwise, service):
     offer(service, b"<html>", status=503)
     assert "an error of its own (503)" in foldwise("download", "-c", "a-contest", code=1).stderr
 

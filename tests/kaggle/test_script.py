@@ -217,7 +217,7 @@ def changed(script: Path, old: str, new: str) -> None:
     script.write_text(text.replace(old, new))
 
 
-def test_faults_of_the_kernels_surroundings_and_of_the_script(build, workspace, tmp_path):
+def test_errors_of_the_kernels_surroundings_and_of_the_script(build, workspace, tmp_path):
     folder, datasets = build()
     script = folder / "kernel.py"
 

@@ -183,7 +183,7 @@ def test_an_upload_that_fails_submits_nothing(foldwise, ready, submission):
         (500, 1, "an error of its own (500)"),
     ],
 )
-def test_faults(foldwise, ready, submission, kernel, method, status, code, expected):
+def test_errors(foldwise, ready, submission, kernel, method, status, code, expected):
     ready.on(method, error(status))
     (kernel.parent / "kernel-pushed.json").write_text(json.dumps(PUSHED))
     command = ["kernel", "submit"] if method == "CreateCodeSubmission" else ["submit"]

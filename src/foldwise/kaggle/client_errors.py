@@ -30,13 +30,7 @@ OFFLINE = re.compile(
 
 
 def explain(output: str, slug: str, kernel: str = "") -> Exception:
-    """The error that made the client fail.
-
-    Args:
-        output: all that the client wrote.
-        slug: the contest.
-        kernel: owner/name, where the command was about a kernel.
-    """
+    """The error that made the client fail, from all that it wrote; `kernel` is owner/name if the call was about one."""
     if "No module named" in output:
         return InputError(f"the kaggle client lacks a package: {last_line(output)}; run `{INSTALL}`")
     if kernel and f"Cannot access kernel '{kernel}'" in output:

@@ -39,7 +39,8 @@ def user_name() -> str:
     Raises:
         InputError: the credentials do not tell it, as a token does not.
     """
-    contents = [content for path in files() if isinstance(content := read_json(path), dict)]
+    found = [read_json(path) for path in files() if path.suffix == ".json"]
+    contents = [content for content in found if isinstance(content, dict)]
     for name in (os.environ.get("KAGGLE_USERNAME"), *(content.get("username") for content in contents)):
         if isinstance(name, str) and name:
             return name

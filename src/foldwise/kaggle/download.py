@@ -1,4 +1,4 @@
-"""Download a contest's files. What lies in input/SLUG/ is whole: it was fetched beside it, checked, and moved over."""
+"""Download a contest's files. They are fetched and unpacked beside input/SLUG/, and moved into it once complete."""
 
 import shutil
 from pathlib import Path

@@ -23,10 +23,7 @@ DEFAULT_OPTIMIZER = "AdamW"
 
 
 def check_modules(run: Run, mode: str) -> None:
-    """Hold the recipes of the ensemble's members against what a kernel has.
-
-    Args:
-        mode: "infer" needs the models alone.
+    """Check that a kernel has the code that the recipes of the ensemble's members name; with "infer", of models alone.
 
     Raises:
         InputError: naming the field, and the fix.

@@ -62,12 +62,9 @@ def gpu_hours(output: str) -> tuple[float, float, str]:
 
 
 def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> dict[str, Any]:
-    """Send the kernel, which starts it.
+    """Send what `kernel build` made in `folder`, which starts it.
 
     Args:
-        folder: what `kernel build` made.
-        slug: the contest, for messages.
-        kernel: owner/name in its metadata.
         record: a file that remembers what is returned.
 
     Returns:
@@ -102,12 +99,7 @@ def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> dict[str,
 
 
 def wait_for_kernel(kernel: str, slug: str, interval: float = INTERVAL) -> None:
-    """Wait until the kernel has ended.
-
-    Args:
-        kernel: owner/name.
-        slug: the contest, for messages.
-        interval: seconds between two looks.
+    """Wait until the kernel has ended; look every `interval` seconds.
 
     Raises:
         RunError: it failed; the last lines of its log are shown.

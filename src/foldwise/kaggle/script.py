@@ -22,27 +22,16 @@ WIDTH = 120  # characters of a packed line; none of base 85 is a quote or a back
 
 @dataclass(frozen=True)
 class Kernel:
-    """What a kernel does.
+    """What a kernel does."""
 
-    Attributes:
-        slug: the contest.
-        stage: command of foldwise.
-        settings: its options, folders aside.
-        datasets: owner/name of those that it needs; the trained model is in the first, if there is one.
-        model_sha256: of the model's manifest, "" of a kernel that trains.
-        folds: how many of each member it trains, or finds trained.
-        title: of the contest.
-        built_by: the command that built it.
-    """
-
-    slug: str
-    stage: str
-    settings: list[str] = field(default_factory=list)
-    datasets: list[str] = field(default_factory=list)
-    model_sha256: str = ""
-    folds: dict[str, int] = field(default_factory=dict)
-    title: str = ""
-    built_by: str = ""
+    slug: str  # of the contest
+    stage: str  # command of foldwise
+    settings: list[str] = field(default_factory=list)  # its options, folders aside
+    datasets: list[str] = field(default_factory=list)  # owner/name of those it needs; the trained model is in the first
+    model_sha256: str = ""  # of the model's manifest; empty for a kernel that trains
+    folds: dict[str, int] = field(default_factory=dict)  # how many of each member it trains, or finds trained
+    title: str = ""  # of the contest
+    built_by: str = ""  # the command that built it
 
     @property
     def summary(self) -> str:
@@ -62,17 +51,11 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Part:
-    """Files that are packed and weighed together.
-
-    Attributes:
-        name: what they are.
-        files: content by path, relative to where it is unpacked.
-        fix: how to make them smaller.
-    """
+    """Files that are packed and weighed together."""
 
     name: str
-    files: dict[str, bytes]
-    fix: str = ""
+    files: dict[str, bytes]  # content by path, relative to where it is unpacked
+    fix: str = ""  # how to make them smaller
 
     @cached_property
     def packed(self) -> bytes:
