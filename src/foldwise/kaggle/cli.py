@@ -184,7 +184,7 @@ def show_push(folder: Path, gpu: bool, files: Path, dataset: str, message: str) 
     show_command("push", folder=folder)
 
 
-def kernel_name(call: Call) -> str:
+def pushed_name(call: Call) -> str:
     """owner/name of the built kernel: once pushed as Kaggle has it, which may differ from kernel-metadata.json."""
     metadata = call.paths.output / KERNEL / KERNEL_METADATA
     name = read_metadata(metadata, call.suggest("kernel build -c SLUG"))["id"]
@@ -196,7 +196,7 @@ def kernel_name(call: Call) -> str:
 @kaggle_command
 def status(call: Call) -> None:
     """Wait until the kernel has ended; show the end of its log if it failed."""
-    name = kernel_name(call)
+    name = pushed_name(call)
     if call.dry_run:
         show_command("status", kernel=name)
         show_command("log", kernel=name)
@@ -209,7 +209,7 @@ def status(call: Call) -> None:
 @kaggle_command
 def output(call: Call) -> None:
     """Fetch what the kernel wrote into output/SLUG/kernel-output."""
-    name, folder = kernel_name(call), call.paths.output / OUTPUT
+    name, folder = pushed_name(call), call.paths.output / OUTPUT
     if call.dry_run:
         show_command("output", kernel=name, folder=folder)
     else:
@@ -221,7 +221,7 @@ def output(call: Call) -> None:
 @kaggle_command
 def submit_kernel(call: Call, message: Message = None) -> None:
     """Submit the pushed version of the kernel to a code competition, and wait for the score."""
-    name, pushed = kernel_name(call), read_json(call.paths.output / PUSHED) or {}
+    name, pushed = pushed_name(call), read_json(call.paths.output / PUSHED) or {}
     if pushed.get("kernel") != name:
         raise InputError(f"{name}: not pushed from here; run `{call.suggest('kernel push -c SLUG')}` first")
     send(call, message, "submit kernel", kernel=name, version=pushed["version"])
