@@ -53,7 +53,7 @@ ALLOWED = {
         *("run", "running", "training", "vectors"),
     },
     "kaggle": {
-        *("config", "console", "data", "errors", "files", "inference", "paths", "plugins", "run", "stages"),
+        *("cli", "config", "console", "data", "errors", "files", "inference", "paths", "plugins", "run", "stages"),
         *("time_budget", "training", "vectors"),
     },
     "report": {

@@ -4,8 +4,10 @@ import base64
 import hashlib
 import json
 import lzma
+import os
 import random
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -19,10 +21,9 @@ from conftest import REPOSITORY, command
 from foldwise.cli import main
 from foldwise.errors import InputError
 from foldwise.kaggle import build as kernel_build
-from foldwise.kaggle import credentials
-from foldwise.kaggle import image as kernel_modules
-from foldwise.kaggle.naming import kernel_name, short_name, title_of
-from foldwise.kaggle.payload import LIMIT, Part, check_size, pack
+from foldwise.kaggle import credentials, image
+from foldwise.kaggle.metadata import kernel_name, short_name, title_of
+from foldwise.kaggle.script import LIMIT, Part, check_size, pack
 from kaggle_service.fixtures import SECRET
 
 SLUG = "twin-binary"
@@ -49,7 +50,7 @@ def checkout(tmp_path, monkeypatch) -> Path:
     """A checkout whose src/ has room for modules of one's own."""
     root = tmp_path / "checkout"
     shutil.copytree(REPOSITORY / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    for module in (kernel_build, kernel_modules):
+    for module in (kernel_build, image):
         monkeypatch.setattr(module, "REPOSITORY", root)
     monkeypatch.syspath_prepend(str(root / "src"))
     return root
@@ -172,7 +173,7 @@ def test_the_users_name_comes_from_whatever_tells_it(build, workspace, monkeypat
         (["--set", "training.optimizer=AdamWW"], "no such optimizer; did you mean AdamW"),
     ],
 )
-def test_faults_come_before_anything_is_written(build, workspace, options, expected):
+def test_errors_come_before_anything_is_written(build, workspace, options, expected):
     assert expected in build(*options, code=2)
     assert not (workspace / "output" / SLUG / "kernel").exists()
     assert not (workspace / "output" / SLUG / "kernel-dataset").exists()
@@ -231,6 +232,21 @@ def test_modules_of_ones_own_are_packed(cli_here, build, checkout):
     assert own == {"src/apart.py", "src/mine/__init__.py", "src/mine/parts.py"}
 
 
+def test_a_kernel_that_trains_is_built_where_other_extensions_are_deleted(workspace, tmp_path):
+    source = tmp_path / "checkout" / "src"
+    shutil.copytree(REPOSITORY / "src", source, ignore=shutil.ignore_patterns("__pycache__", "inference", "report"))
+    line = command(workspace, "kernel", "build", "-c", SLUG, "--user", "ada")
+    done = subprocess.run(
+        line, env={**os.environ, "PYTHONPATH": str(source)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = contents_of(workspace / "output" / SLUG / "kernel" / "kernel.py")
+    packed = {name for name in found if name.startswith("src/")}
+    assert packed == {
+        f"src/{path.relative_to(source).as_posix()}" for path in source.rglob("*") if path.suffix in (".py", ".toml")
+    }
+
+
 def test_a_script_that_is_too_large_says_what_weighs(build, checkout, workspace):
     output = build()
     before = contents(output)
@@ -263,10 +279,10 @@ def test_folds_of_a_million_rows_fit_and_a_byte_too_many_does_not():
 )
 def test_parts_packed_one_after_the_other_come_back_in_order(files):
     parts = [Part(str(number), content) for number, content in enumerate(files)]
-    payload = pack(parts)
-    content = lzma.decompress(base64.b85decode("".join(payload.text.split())))
+    text = pack(parts)["PAYLOAD"]
+    content = lzma.decompress(base64.b85decode("".join(text.split())))
     assert content == b"".join(part.files[name] for part in parts for name in sorted(part.files))
-    assert not set(payload.text) & set("\"'\\")
+    assert not set(text) & set("\"'\\")
 
 
 @settings(max_examples=30)

@@ -82,7 +82,7 @@ def test_a_dataset_is_created_kept_and_replaced_with_the_kernel_after_it(foldwis
 
 
 def test_a_dataset_that_is_gone_from_kaggle_is_created_again(foldwise, ready, dataset):
-    record = {"dataset": DATASET, "content": datasets.content_of(dataset), "before": 7}
+    record = {"dataset": DATASET, "content": datasets.hash_files(dataset), "before": 7}
     (dataset.parent / UPLOADED).write_text(json.dumps(record))
     ready.on("GetDatasetStatus", error(403, "Permission 'datasets.get' was denied"), error(403), {"status": "READY"})
     push(foldwise)
@@ -90,23 +90,23 @@ def test_a_dataset_that_is_gone_from_kaggle_is_created_again(foldwise, ready, da
 
 
 def test_content_is_names_sizes_and_bytes(dataset):
-    found = {datasets.content_of(dataset)}
+    found = {datasets.hash_files(dataset)}
     write_metadata(dataset, title="another title")
-    assert datasets.content_of(dataset) in found
+    assert datasets.hash_files(dataset) in found
     (dataset / "vocab.json").rename(dataset / "words.json")
-    found.add(datasets.content_of(dataset))
+    found.add(datasets.hash_files(dataset))
     (dataset / "words.json").write_bytes(b'{"the": 2}')
-    found.add(datasets.content_of(dataset))
+    found.add(datasets.hash_files(dataset))
     (dataset / "words.json").write_bytes(b'{"the": 2} ')
-    found.add(datasets.content_of(dataset))
+    found.add(datasets.hash_files(dataset))
     (dataset / "more.json").write_bytes(b"")
-    found.add(datasets.content_of(dataset))
+    found.add(datasets.hash_files(dataset))
     assert len(found) == 5
 
 
-def bring_up(ready, dataset: Path) -> None:
+def update(ready, dataset: Path) -> None:
     """As `kernel push` does, but without a pause between two looks."""
-    datasets.bring_up(dataset, DATASET, dataset.parent / UPLOADED, "five folds", "spooky", interval=0)
+    datasets.update_dataset(dataset, DATASET, dataset.parent / UPLOADED, "five folds", "spooky", interval=0)
 
 
 def test_what_kaggle_still_makes_is_waited_for(ready, dataset, capsys):
@@ -115,7 +115,7 @@ def test_what_kaggle_still_makes_is_waited_for(ready, dataset, capsys):
     first, *others = [Answer({"status": state}) for state in states]
     ready.on("GetDatasetStatus", first, others[0], error(500), *others[1:])
     ready.on("GetDataset", *({"currentVersionNumber": number} for number in (3, 3, 3, 3, 4)))
-    bring_up(ready, dataset)
+    update(ready, dataset)
     shown = [line.split(",")[0] for line in capsys.readouterr().out.splitlines() if line.startswith("dataset ")]
     assert shown[1:] == [
         f"dataset   {DATASET} blobs received",
@@ -129,13 +129,13 @@ def test_a_dataset_that_does_not_show_yet_is_waited_for(ready, dataset, monkeypa
     monkeypatch.setattr(datasets, "LOOKS", 2)
     unseen = [error(404), error(403, "Permission 'datasets.get' was denied")]
     ready.on("GetDatasetStatus", error(404), error(404), *unseen, {"status": "READY"})
-    bring_up(ready, dataset)
+    update(ready, dataset)
     shown = capsys.readouterr().out
     assert f"{DATASET} not to be seen yet" in shown
     assert f"{DATASET} is ready" in shown
     ready.on("GetDatasetStatus", error(404))
     with pytest.raises(RunError, match="the dataset ada/weights does not show; see https"):
-        bring_up(ready, dataset)
+        update(ready, dataset)
 
 
 @pytest.mark.parametrize("waited", [True, False], ids=["waited", "broken off"])
@@ -144,18 +144,18 @@ def test_a_later_version_from_elsewhere_is_replaced(ready, dataset, monkeypatch,
     ready.on("GetDataset", {"currentVersionNumber": 3}, {"currentVersionNumber": 4 if waited else 3})
     monkeypatch.setattr(datasets, "LOOKS", 0)
     if waited:
-        bring_up(ready, dataset)
+        update(ready, dataset)
     else:
         with pytest.raises(RunError, match="does not show"):
-            bring_up(ready, dataset)
+            update(ready, dataset)
     ready.on("GetDataset", {"currentVersionNumber": 4})
-    bring_up(ready, dataset)
+    update(ready, dataset)
     assert f"kept: {DATASET} has these files already" in capsys.readouterr().out
     ready.on("GetDataset", {"currentVersionNumber": 5}, {"currentVersionNumber": 6})
-    bring_up(ready, dataset)
+    update(ready, dataset)
     assert f"version 5 of {DATASET} is from elsewhere, later than version 4 from here" in capsys.readouterr().out
     assert len(ready.asked("CreateDatasetVersion")) == 2
-    bring_up(ready, dataset)
+    update(ready, dataset)
     assert len(ready.asked("CreateDatasetVersion")) == 2
 
 
@@ -164,7 +164,7 @@ def test_a_version_that_never_shows_ends_the_wait_and_is_not_uploaded_again(read
     ready.on("GetDatasetStatus", {"status": "READY"})
     for _ in range(2):
         with pytest.raises(RunError, match="the new version of ada/weights does not show"):
-            bring_up(ready, dataset)
+            update(ready, dataset)
     assert len(ready.asked("CreateDatasetVersion")) == 1
 
 
@@ -172,7 +172,7 @@ def test_a_dataset_that_kaggle_cannot_make_is_uploaded_again_next_time(ready, da
     for _ in range(2):
         ready.on("GetDatasetStatus", {"status": "READY"}, {"status": "FAILED"})
         with pytest.raises(RunError, match=r"could not make the dataset ada/weights \(failed\)"):
-            bring_up(ready, dataset)
+            update(ready, dataset)
     assert len(ready.asked("CreateDatasetVersion")) == 2
 
 
@@ -195,7 +195,7 @@ def test_a_dataset_that_kaggle_cannot_make_is_uploaded_again_next_time(ready, da
         ("/upload/1", error(400), 1, "did not arrive at ada/weights; run the same command again"),
     ],
 )  # fmt: skip
-def test_a_fault_stops_before_the_kernel_and_is_not_taken_for_an_upload(
+def test_an_error_stops_before_the_kernel_and_is_not_taken_for_an_upload(
     foldwise, ready, dataset, method, answer, code, expected
 ):
     ready.on(method, answer)

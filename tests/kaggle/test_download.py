@@ -12,7 +12,7 @@ import pytest
 
 from conftest import COMPETITIONS
 from foldwise.errors import RunError
-from foldwise.kaggle.download import download
+from foldwise.kaggle.download import download_files
 from kaggle_service.loopback import Answer, error, redirect
 
 FILE = "/storage/archive.zip"
@@ -173,7 +173,7 @@ def test_a_download_that_stands_still_is_given_up(service, tmp_path):
     offer(service, content, hold=go_on)
     try:
         with pytest.raises(RunError, match="Kaggle sent nothing for 3 s; check the network"):
-            download("a-contest", tmp_path / "input" / "a-contest", patience=3)
+            download_files("a-contest", tmp_path / "input" / "a-contest", patience=3)
     finally:
         go_on.set()
     assert not (tmp_path / "input" / "a-contest").exists()
@@ -196,13 +196,13 @@ def test_a_download_that_stands_still_is_given_up(service, tmp_path):
         (error(400, "The contest is closed"), 1, "The contest is closed"),
     ],
 )
-def test_faults(foldwise, service, tmp_path, answer, code, expected):
+def test_errors(foldwise, service, tmp_path, answer, code, expected):
     service.on("DownloadDataFiles", answer)
     assert expected in foldwise("download", "-c", "a-contest", code=code).stderr
     assert not (tmp_path / "input" / "a-contest").exists()
 
 
-def test_a_fault_of_the_storage(foldwise, service):
+def test_an_error_of_the_storage(foldwise, service):
     offer(service, b"<html>", status=503)
     assert "an error of its own (503)" in foldwise("download", "-c", "a-contest", code=1).stderr
 

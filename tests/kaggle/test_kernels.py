@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from foldwise.errors import RunError
-from foldwise.kaggle.service import log_lines, wait_for_kernel
+from foldwise.kaggle.kernels import log_lines, wait_for_kernel
 from kaggle_service.loopback import Answer, error, quota
 
 KERNEL = "ada/foldwise-spooky"
@@ -104,7 +104,7 @@ def test_a_push_that_fails(foldwise, service, kernel, answer, code, expected):
     assert not (kernel.parent / "kernel-pushed.json").exists()
 
 
-def test_a_fault_that_the_client_finds_itself(foldwise, kernel):
+def test_an_error_that_the_client_finds_itself(foldwise, kernel):
     (kernel / "kernel.py").unlink()
     assert "Source file not found" in foldwise("kernel", "push", "-c", "spooky", code=1).stderr
 
@@ -177,7 +177,7 @@ def test_a_kernel_that_failed_says_so_where_its_log_cannot_be_had(foldwise, serv
         (error(500), 1, "an error of its own (500)"),
     ],
 )
-def test_faults_of_status_and_output(foldwise, service, kernel, answer, code, expected):
+def test_errors_of_status_and_output(foldwise, service, kernel, answer, code, expected):
     service.on("GetKernelSessionStatus", answer)
     service.on("ListKernelSessionOutput", answer)
     assert expected in foldwise("kernel", "status", "-c", "spooky", code=code).stderr

@@ -16,10 +16,8 @@ import pytest
 
 from conftest import COMPETITIONS
 from foldwise.kaggle import script_template
-from foldwise.kaggle.notebook import tools
-from foldwise.kaggle.payload import pack
-from foldwise.kaggle.script import Job, values_of
-from foldwise.kaggle.story import infer_cells, train_cells
+from foldwise.kaggle.notebook import INFER_CELLS, TRAIN_CELLS, tools
+from foldwise.kaggle.script import Kernel, constants, fill_template
 from kaggle_service.kaggle_tree import ids_of, lay_out, run_alone, write_hidden
 
 SLUG = "twin-binary"
@@ -126,7 +124,7 @@ def kernel_that_runs(request, tmp_path, monkeypatch):
         command = [sys.executable, "-c", code]
         if request.param == "script":
             monkeypatch.setattr(script_template, "SLUG", SLUG)
-            monkeypatch.setattr(script_template, "unpack_apart", lambda: working / "unpacked")
+            monkeypatch.setattr(script_template, "unpack", lambda: working / "unpacked")
             monkeypatch.setattr(script_template, "command_of", lambda *_: command)
             return script_template.main()
         names = namespace_of_notebook()
@@ -141,7 +139,7 @@ def kernel_that_runs(request, tmp_path, monkeypatch):
 
 def namespace_of_notebook() -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "__main__"}
-    exec(tools(values_of(Job(SLUG, "all", [], []), pack([]))), names)
+    exec(tools(fill_template(constants(Kernel(SLUG, "all"), []))), names)
     return names
 
 
@@ -164,7 +162,7 @@ def test_a_failed_run_ends_the_kernel_well_only_on_the_rerun_and_with_a_submissi
     assert kernel_that_runs(fail) == 3
 
 
-@pytest.mark.parametrize("cells", [train_cells(), infer_cells()], ids=["train", "infer"])
+@pytest.mark.parametrize("cells", [TRAIN_CELLS, INFER_CELLS], ids=["train", "infer"])
 def test_nothing_that_is_only_looked_at_can_fail_the_rerun(cells, tmp_path, monkeypatch):
     """In a folder where nothing is to be seen at all."""
     monkeypatch.chdir(tmp_path)
@@ -219,7 +217,7 @@ def changed(script: Path, old: str, new: str) -> None:
     script.write_text(text.replace(old, new))
 
 
-def test_faults_of_the_kernels_surroundings_and_of_the_script(build, workspace, tmp_path):
+def test_errors_of_the_kernels_surroundings_and_of_the_script(build, workspace, tmp_path):
     folder, datasets = build()
     script = folder / "kernel.py"
 

@@ -10,6 +10,7 @@ import pytest
 from foldwise.errors import RunError
 from foldwise.files import hash_of
 from foldwise.kaggle import submissions
+from foldwise.kaggle.client import client_command
 from kaggle_service.fixtures import SECRET
 from kaggle_service.loopback import Answer, error
 
@@ -97,7 +98,8 @@ def test_no_submission_yet(foldwise):
 
 def submit(path: Path, message: str = "five folds") -> str:
     """As the command does, but without a pause between two looks."""
-    return submissions.submit(submissions.csv_arguments("spooky", path, message), "spooky", message, interval=0)
+    arguments = client_command("submit file", slug="spooky", file=path, message=message)
+    return submissions.submit(arguments, "spooky", message, interval=0)
 
 
 def test_the_score_is_waited_for(ready, submission, capsys):
@@ -181,7 +183,7 @@ def test_an_upload_that_fails_submits_nothing(foldwise, ready, submission):
         (500, 1, "an error of its own (500)"),
     ],
 )
-def test_faults(foldwise, ready, submission, kernel, method, status, code, expected):
+def test_errors(foldwise, ready, submission, kernel, method, status, code, expected):
     ready.on(method, error(status))
     (kernel.parent / "kernel-pushed.json").write_text(json.dumps(PUSHED))
     command = ["kernel", "submit"] if method == "CreateCodeSubmission" else ["submit"]

@@ -1,7 +1,7 @@
 """Folds small enough to travel inside a script: a number per training row, in the order of train.csv, and no ids.
 
-Random ids do not compress: of 1.3 million rows a fold file is 13 MB when compressed, and this 0.4 MB. A hash of the ids
-tells whether the train.csv at the other end has the same rows in the same order.
+Random ids do not compress: the fold file of 1.3 million rows is 13 MB when compressed, and this is 0.4 MB. A hash of
+the ids tells whether the train.csv at the other end has the same rows in the same order.
 """
 
 import hashlib
@@ -15,29 +15,17 @@ from foldwise.errors import InputError
 
 
 def pack_folds(folds: np.ndarray, train_ids: Sequence[str]) -> str:
-    """The folds as text, for `unpack_folds`.
-
-    Args:
-        folds: (N,) fold numbers.
-        train_ids: N ids, in the same order.
-    """
+    """The fold numbers, (N,), and a hash of the ids in the same order, as text."""
     width = len(str(int(folds.max())))
     digits = "".join(f"{fold:0{width}d}" for fold in folds.tolist())
     return json.dumps({"ids": hash_of_ids(train_ids), "rows": len(folds), "width": width, "folds": digits}) + "\n"
 
 
 def unpack_folds(path: Path, train_ids: Sequence[str]) -> np.ndarray:
-    """Read packed folds.
-
-    Args:
-        path: what `pack_folds` gave.
-        train_ids: N ids of train.csv.
-
-    Returns:
-        (N,) int64 fold numbers.
+    """Read what `pack_folds` gave: (N,) int64 fold numbers.
 
     Raises:
-        InputError: they were packed for other rows.
+        InputError: they were packed for other rows than those of `train_ids`.
     """
     packed = json.loads(path.read_text(encoding="utf-8"))
     if packed["ids"] != hash_of_ids(train_ids):

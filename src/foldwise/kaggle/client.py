@@ -1,7 +1,7 @@
-"""Run Kaggle's command-line client.
+"""Run Kaggle's command-line client, which logs in and may end its process: so it is never imported.
 
-It is a subprocess, since `import kaggle` logs in at once and may end the process. Its output is shown as it comes,
-without credentials; what it means is in errors.py, for its exit code does not tell.
+What it writes is shown as it comes, without credentials. Its exit code does not tell whether it succeeded: callers
+look at its words, and `client_errors.explain` turns those of a failure into one message.
 """
 
 import json
@@ -13,60 +13,72 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from foldwise.console import Progress, say
 from foldwise.errors import InputError, RunError
 from foldwise.kaggle import credentials
 from foldwise.kaggle.client_errors import INSTALL, explain
 
+# All that is ever asked of the client. `-r zip`: without it sub-folders of a dataset would be left out.
+COMMANDS = {
+    "download": "competitions download {slug} -p {folder}",
+    "submissions": "competitions submissions {slug} --format json",
+    "submit file": "competitions submit {slug} -f {file} --message={message}",
+    "submit kernel": "competitions submit {slug} -k {kernel} -v {version} -f submission.csv --message={message}",
+    "quota": "quota --format json",
+    "push": "kernels push -p {folder}",
+    "status": "kernels status {kernel}",
+    "log": "kernels logs {kernel}",
+    "output": "kernels output {kernel} -p {folder}",
+    "dataset status": "datasets status {dataset} --format json",
+    "create dataset": "datasets create -p {folder} -r zip",
+    "update dataset": "datasets version -p {folder} -r zip -m {message}",
+}
 PATIENCE = 300.0  # seconds without a word or a byte: the client itself would wait for ever
 BAR = re.compile(r"\d+%\|")
 # From these lines on the client explains itself at length; the error that follows says it in one line.
-HELD_BACK = ("Traceback (most recent call last)", "Authentication required to call")
+LENGTHY = ("Traceback (most recent call last)", "Authentication required to call")
+TRIES = 5  # failures in a row that `poll` waits out
+Answer = TypeVar("Answer")
 
 
-def find_client(folder: Path, path: str | None = None) -> str:
-    """The program `kaggle`.
+def client_command(name: str, **values: object) -> list[str]:
+    """One of `COMMANDS` with its values filled in.
 
-    Args:
-        folder: of the running Python, where `pip install` puts programs.
-        path: list of folders to search instead of the PATH.
-
-    Raises:
-        InputError: there is none.
+    >>> client_command("push", folder="my kernel")
+    ['kernels', 'push', '-p', 'my kernel']
     """
-    found = shutil.which("kaggle", path=str(folder)) or shutil.which("kaggle", path=path)
+    return [word.format(**values) for word in COMMANDS[name].split()]
+
+
+def show_command(name: str, note: str = "", /, **values: object) -> None:
+    """Print a call of the client as a person would type it."""
+    print(shlex.join(["kaggle", *client_command(name, **values)]) + (f"  # {note}" if note else ""))
+
+
+def find_client() -> str:
+    """The program `kaggle`: beside the running Python, where `pip install` puts it, or on the PATH."""
+    found = shutil.which("kaggle", path=str(Path(sys.executable).parent)) or shutil.which("kaggle")
     if not found:
         raise InputError(f"the kaggle client is not installed; run `{INSTALL}`, and the same command again")
     return found
 
 
-def command_line(arguments: list[str]) -> str:
-    """The call of the client as a person would type it."""
-    return shlex.join(["kaggle", *arguments])
-
-
-def run_client(
-    arguments: list[str],
-    slug: str,
-    kernel: str = "",
-    show: bool = True,
-    patience: float = PATIENCE,
-) -> str:
-    """What the client wrote, on both of its streams, without credentials.
+def run_client(arguments: list[str], slug: str, kernel: str = "", show: bool = True, patience: float = PATIENCE) -> str:
+    """Run the client; give what it wrote, on both of its streams, without credentials.
 
     Args:
-        arguments: without the program.
+        arguments: as `client_command` gives them.
         slug: the contest, for messages.
         kernel: owner/name where the command is about a kernel, for messages.
         show: relay what it writes, as it comes.
         patience: seconds of silence after which the client is ended.
 
     Raises:
-        InputError, RunError: it failed; see errors.explain.
+        InputError, RunError: it failed; see client_errors.explain.
     """
     code, output = call_client(arguments, show, patience)
     if code != 0:
@@ -75,28 +87,31 @@ def run_client(
 
 
 def call_client(arguments: list[str], show: bool = True, patience: float = PATIENCE) -> tuple[int, str]:
-    """As `run_client`, but a failure is for the caller to explain.
-
-    Returns:
-        Exit code, and what the client wrote.
+    """As `run_client`, but give the exit code too, and leave a failure for the caller to explain.
 
     Raises:
         InputError: the client is not installed.
         RunError: silence for `patience` seconds.
     """
     secrets = credentials.secrets()
-    lines: list[str] = []
-    held = False
-    client = start([find_client(Path(sys.executable).parent), *arguments])
     bar = Progress("kaggle")
+    lines: list[str] = []
+    lengthy = False
+    client = subprocess.Popen(
+        [find_client(), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+    )
     try:
-        for line in lines_of(client, patience):
+        for line in read_lines(client, patience):
             text = credentials.hide(line, secrets)
             lines.append(text)
-            held = held or text.startswith(HELD_BACK)
+            lengthy = lengthy or text.startswith(LENGTHY)
             if show and BAR.search(text):
                 bar.show(text.strip())
-            elif show and not held and text.strip():
+            elif show and not lengthy and text.strip():
                 bar.show("")
                 say("kaggle", text.strip())
         code = client.wait()
@@ -107,43 +122,13 @@ def call_client(arguments: list[str], show: bool = True, patience: float = PATIE
     return code, "\n".join(lines)
 
 
-def json_in(output: str, opening: str) -> Any:
-    r"""The JSON that the client wrote; warnings may come before it.
-
-    Args:
-        output: what it wrote.
-        opening: the sign that the JSON begins with.
-
-    Raises:
-        RunError: none.
-
-    >>> json_in('Warning: an old version\n{"status": "ready"}', "{")
-    {'status': 'ready'}
-    """
-    try:
-        return json.loads(output[max(output.find(opening), 0) :])
-    except ValueError:
-        raise RunError(f"the kaggle client's answer cannot be read: {output[:200] or 'it said nothing'}") from None
-
-
-def start(command: list[str]) -> subprocess.Popen[bytes]:
-    """Start the client with both streams in one pipe and nothing to read."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
-    )
-
-
-def lines_of(client: subprocess.Popen[bytes], patience: float) -> Iterator[str]:
+def read_lines(client: subprocess.Popen[bytes], patience: float) -> Iterator[str]:
     """Yield lines as they come; a carriage return, as in bars, ends one too.
 
     A bar is yielded before it has ended as well: it begins with its carriage return, and may stand still for long.
-
-    Raises:
-        RunError: silence for `patience` seconds.
     """
     chunks: queue.Queue[bytes] = queue.Queue()
-    threading.Thread(target=read_into, args=(client, chunks), daemon=True).start()
+    threading.Thread(target=read_chunks, args=(client, chunks), daemon=True).start()
     rest = b""
     while True:
         try:
@@ -154,17 +139,56 @@ def lines_of(client: subprocess.Popen[bytes], patience: float) -> Iterator[str]:
             ) from None
         *whole, rest = re.split(rb"[\r\n]+", rest + chunk)
         yield from (line.decode("utf-8", "replace") for line in whole)
-        if BAR.search(standing := rest.decode("utf-8", "replace")):
-            yield standing
+        unfinished = rest.decode("utf-8", "replace")
+        if BAR.search(unfinished) or not chunk:
+            yield unfinished
         if not chunk:
-            yield rest.decode("utf-8", "replace")
             return
 
 
-def read_into(client: subprocess.Popen[bytes], chunks: "queue.Queue[bytes]") -> None:
+def read_chunks(client: subprocess.Popen[bytes], chunks: "queue.Queue[bytes]") -> None:
     """Pass on what the client writes; an empty chunk is its end."""
     assert client.stdout is not None
     with client.stdout as stream:
         while chunk := os.read(stream.fileno(), 65536):
             chunks.put(chunk)
     chunks.put(b"")
+
+
+def json_in(output: str, opening: str) -> Any:
+    r"""The JSON that the client wrote, from the sign `opening` on; warnings may come before it.
+
+    >>> json_in('Warning: an old version\n{"status": "ready"}', "{")
+    {'status': 'ready'}
+    """
+    try:
+        return json.loads(output[max(output.find(opening), 0) :])
+    except ValueError:
+        raise RunError(f"the kaggle client's answer cannot be read: {output[:200] or 'it said nothing'}") from None
+
+
+def poll(ask: Callable[[], Answer], describe: Callable[[Answer], str], stage: str, interval: float) -> Iterator[Answer]:
+    """Ask again and again; yield each answer, until the caller has the one it waits for.
+
+    Once an answer came, a few failures in a row are waited out: a network that is away for a minute must not end what
+    waits for hours.
+
+    Args:
+        ask: gives an answer or raises RunError.
+        describe: what to show of an answer during the wait after it.
+        stage: name of the command.
+        interval: seconds between two answers.
+    """
+    state, allowed = "", 0
+    with Progress(stage) as timer:
+        while True:
+            try:
+                answer = ask()
+            except RunError:
+                if not allowed:
+                    raise
+                allowed -= 1
+            else:
+                state, allowed = describe(answer), TRIES
+                yield answer
+            timer.wait(state, interval)

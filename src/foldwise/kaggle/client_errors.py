@@ -1,8 +1,7 @@
 """What the client's words mean: one line for each error, with the fix.
 
-The client ends with exit code 1 after most errors and says why in one of three ways: the HTTP status, the service's own
-sentence without a status, or a traceback. After some errors it ends with 0; whoever calls such a command looks at its
-words as well.
+The client says why it failed in one of three ways: the HTTP status, the service's own sentence without a status, or a
+traceback.
 """
 
 import re
@@ -30,30 +29,18 @@ OFFLINE = re.compile(
 )
 
 
-def rules_of(slug: str) -> str:
-    """The page where a contest's rules are accepted."""
-    return f"https://www.kaggle.com/competitions/{slug}/rules"
-
-
 def explain(output: str, slug: str, kernel: str = "") -> Exception:
-    """The error that made the client fail.
-
-    Args:
-        output: all that the client wrote.
-        slug: the contest.
-        kernel: owner/name, where the command was about a kernel.
-    """
+    """The error that made the client fail, from all that it wrote; `kernel` is owner/name if the call was about one."""
     if "No module named" in output:
         return InputError(f"the kaggle client lacks a package: {last_line(output)}; run `{INSTALL}`")
     if kernel and f"Cannot access kernel '{kernel}'" in output:
-        return no_kernel(kernel)
+        return kernel_error(kernel)
     if "No space left" in output:
         return RunError("the disk is full; make room and run the same command again")
     if CUT_OFF.search(output):
         return RunError("the transfer was cut off; run the same command again, it goes on where it stopped")
-    status = status_of(output)
-    if status:
-        return by_status(status, output, slug, kernel)
+    if status := find_status(output):
+        return explain_status(status, output, slug, kernel)
     if OFFLINE.search(output):
         return RunError(
             "kaggle.com cannot be reached; check the network (and the proxy) and run the same command again"
@@ -61,16 +48,15 @@ def explain(output: str, slug: str, kernel: str = "") -> Exception:
     return RunError(f"the kaggle client failed: {last_line(output) or 'it said nothing'}")
 
 
-def status_of(output: str) -> int:
+def find_status(output: str) -> int:
     """The HTTP status that the client met, 0 where its words show none."""
-    found = STATUS.findall(output)
-    if found:
+    if found := STATUS.findall(output):
         return int(found[-1])
     return next((status for status, words in SENTENCES if re.search(words, output, re.IGNORECASE | re.MULTILINE)), 0)
 
 
-def by_status(status: int, output: str, slug: str, kernel: str) -> Exception:
-    """The error for an HTTP status."""
+def explain_status(status: int, output: str, slug: str, kernel: str) -> Exception:
+    """The error for an HTTP status; the arguments are those of `explain`."""
     if status == 401 and not credentials.are_there():
         return InputError(f"no Kaggle credentials: {credentials.HOW}")
     if status == 401:
@@ -78,10 +64,14 @@ def by_status(status: int, output: str, slug: str, kernel: str) -> Exception:
     if status == 403:
         return InputError(
             f"Kaggle refuses access to {kernel or slug} (403): join the contest and accept its rules at "
-            f"{rules_of(slug)}, then run the same command again"
+            f"https://www.kaggle.com/competitions/{slug}/rules, then run the same command again"
         )
+    if status == 404 and kernel:
+        return kernel_error(kernel)
     if status == 404:
-        return no_kernel(kernel) if kernel else no_contest(slug)
+        return InputError(
+            f"Kaggle has no contest {slug!r} (404); give the last part of its address: kaggle.com/competitions/SLUG"
+        )
     if status == 429:
         return RunError("Kaggle counts too many requests (429); wait some minutes and run the same command again")
     if status >= 500:
@@ -89,18 +79,11 @@ def by_status(status: int, output: str, slug: str, kernel: str) -> Exception:
     return RunError(f"Kaggle refuses the request ({status}): {last_line(output)}")
 
 
-def no_kernel(kernel: str) -> InputError:
+def kernel_error(kernel: str) -> InputError:
     """The kernel does not exist, or belongs to somebody else."""
     return InputError(
         f"Kaggle has no kernel {kernel} that these credentials may see; push it first, or fix the id in "
         "kernel-metadata.json: your user name, a slash, the kernel's name"
-    )
-
-
-def no_contest(slug: str) -> InputError:
-    """The contest does not exist."""
-    return InputError(
-        f"Kaggle has no contest {slug!r} (404); give the last part of its address: kaggle.com/competitions/SLUG"
     )
 
 

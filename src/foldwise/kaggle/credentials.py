@@ -39,12 +39,9 @@ def user_name() -> str:
     Raises:
         InputError: the credentials do not tell it, as a token does not.
     """
-    names: list[Any] = [os.environ.get("KAGGLE_USERNAME")]
-    for path in files():
-        if path.suffix == ".json":
-            content = read_json(path)
-            names.append(content.get("username") if isinstance(content, dict) else None)
-    for name in names:
+    found = [read_json(path) for path in files() if path.suffix == ".json"]
+    contents = [content for content in found if isinstance(content, dict)]
+    for name in (os.environ.get("KAGGLE_USERNAME"), *(content.get("username") for content in contents)):
         if isinstance(name, str) and name:
             return name
     raise InputError(

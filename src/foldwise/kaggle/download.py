@@ -1,4 +1,4 @@
-"""Download a contest's files. What lies in input/SLUG/ is whole: it was fetched beside it, checked, and moved over."""
+"""Download a contest's files. They are fetched and unpacked beside input/SLUG/, and moved into it once complete."""
 
 import shutil
 from pathlib import Path
@@ -6,24 +6,20 @@ from pathlib import Path
 from foldwise.console import say, warn
 from foldwise.errors import InputError, RunError
 from foldwise.files import read_json, write_json
-from foldwise.kaggle.client import PATIENCE, run_client
+from foldwise.kaggle.client import PATIENCE, client_command, run_client
 from foldwise.kaggle.unpack import unpack
 
 RECORD = ".download.json"  # names and sizes of the files that a download put there
 PARTIAL = ".kaggle-partial"  # beside a file that the client has not finished
+UNPACKED = "unpacked"  # folder beside the archive
 
 
-def store_of(folder: Path) -> Path:
+def archive_folder(folder: Path) -> Path:
     """Where the archive is kept until it is whole: a second call goes on where the first was cut off."""
     return folder.with_name(f".{folder.name}.download")
 
 
-def arguments(slug: str, folder: Path) -> list[str]:
-    """The client's command."""
-    return ["competitions", "download", slug, "-p", str(store_of(folder))]
-
-
-def download(slug: str, folder: Path, force: bool = False, patience: float = PATIENCE) -> None:
+def download_files(slug: str, folder: Path, force: bool = False, patience: float = PATIENCE) -> None:
     """Fetch all files of contest `slug` into `folder`, unpacked.
 
     Args:
@@ -39,26 +35,21 @@ def download(slug: str, folder: Path, force: bool = False, patience: float = PAT
     if not force and is_complete(folder):
         say("download", f"kept: {folder} has all files of the last download; --force fetches them anew")
         return
-    store = store_of(folder)
+    store = archive_folder(folder)
     if force:
         shutil.rmtree(store, ignore_errors=True)
     store.mkdir(parents=True, exist_ok=True)
-    run_client(arguments(slug, folder), slug, patience=patience)
-    fetched = fetched_file(store)
-    unpacked = store / "unpacked"
-    shutil.rmtree(unpacked, ignore_errors=True)
-    unpacked.mkdir()
-    if fetched.suffix == ".zip":
-        try:
-            names = unpack(fetched, unpacked)
-        except RunError:
-            shutil.rmtree(store)
-            raise
-    else:  # a contest of one file
-        names = [Path(fetched.rename(unpacked / fetched.name).name)]
-    move(unpacked, names, folder, force)
+    run_client(client_command("download", slug=slug, folder=store), slug, patience=patience)
+    fetched = [path for path in store.iterdir() if path.is_file()]
+    if len(fetched) != 1 or fetched[0].suffix == PARTIAL:
+        raise RunError("the download did not end; run the same command again, it goes on where it stopped")
+    names = unpack_fetched(fetched[0], store)
+    move_files(store / UNPACKED, names, folder, force)
     shutil.rmtree(store)
-    tell(folder, names)
+    for name in names:
+        say("download", f"{folder / name}: {(folder / name).stat().st_size:,} bytes")
+    if packed := [str(name) for name in names if name.suffix in (".7z", ".rar")]:
+        warn(f"{folder}: {', '.join(packed)} stays packed; unpack it by hand, then `./run.sh init {folder.name}`")
 
 
 def is_complete(folder: Path) -> bool:
@@ -69,20 +60,26 @@ def is_complete(folder: Path) -> bool:
     )
 
 
-def fetched_file(store: Path) -> Path:
-    """The one file that the client fetched.
+def unpack_fetched(fetched: Path, store: Path) -> list[Path]:
+    """Put the fetched file's content into a folder of `store`; of a contest of one plain file, the file itself.
 
-    Raises:
-        RunError: none, or one that it has not finished.
+    Returns:
+        The files, relative to that folder.
     """
-    found = [path for path in store.iterdir() if path.is_file()]
-    whole = [path for path in found if path.suffix != PARTIAL]
-    if len(whole) != 1 or len(found) != 1:
-        raise RunError("the download did not end; run the same command again, it goes on where it stopped")
-    return whole[0]
+    unpacked = store / UNPACKED
+    shutil.rmtree(unpacked, ignore_errors=True)
+    unpacked.mkdir()
+    if fetched.suffix != ".zip":
+        fetched.rename(unpacked / fetched.name)
+        return [Path(fetched.name)]
+    try:
+        return unpack(fetched, unpacked)
+    except RunError:  # the next call must not go on with this archive
+        shutil.rmtree(store)
+        raise
 
 
-def move(unpacked: Path, names: list[Path], folder: Path, force: bool) -> None:
+def move_files(unpacked: Path, names: list[Path], folder: Path, force: bool) -> None:
     """Move whole files to their place, after noting which: a call after a kill knows them for its own.
 
     Raises:
@@ -100,12 +97,3 @@ def move(unpacked: Path, names: list[Path], folder: Path, force: bool) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (unpacked / name).replace(folder / name)
-
-
-def tell(folder: Path, names: list[Path]) -> None:
-    """Say what came."""
-    for name in names:
-        say("download", f"{folder / name}: {(folder / name).stat().st_size:,} bytes")
-    packed = [str(name) for name in names if name.suffix in (".7z", ".rar")]
-    if packed:
-        warn(f"{folder}: {', '.join(packed)} stays packed; unpack it by hand, then `./run.sh init {folder.name}`")

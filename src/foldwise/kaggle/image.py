@@ -5,9 +5,9 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from foldwise.config import LINEAR
 from foldwise.console import warn
 from foldwise.errors import InputError
+from foldwise.learners import learner_for
 from foldwise.paths import REPOSITORY
 from foldwise.plugins import is_own
 from foldwise.run import Run
@@ -23,26 +23,21 @@ DEFAULT_OPTIMIZER = "AdamW"
 
 
 def check_modules(run: Run, mode: str) -> None:
-    """Hold the recipes of the ensemble's members against what a kernel has.
-
-    Args:
-        mode: "infer" needs the models alone.
+    """Check that a kernel has the code that the recipes of the ensemble's members name; with "infer", of models alone.
 
     Raises:
         InputError: naming the field, and the fix.
     """
-    recipes = [run.config.recipe.of_member(member) for member in run.config.recipe.ensemble_members]
-    for recipe in recipes:
-        if recipe.model.name == LINEAR:
-            continue
-        named = {"recipe.model.name": recipe.model.name}
-        if mode == "train":
-            named |= {"recipe.training.loss": recipe.training.loss}
-            named |= {"recipe.training.optimizer": recipe.training.optimizer}
-            check_optimizer(recipe.training.optimizer)
-        for key, spec in named.items():
-            if is_own(spec):
-                check_module(key, spec)
+    for member in run.config.recipe.ensemble_members:
+        recipe = run.config.recipe.of_member(member)
+        for field, name in learner_for(recipe).own_parts().items():
+            if mode == "infer" and not field.startswith("model"):
+                continue
+            key = f"recipe.{field}"
+            if field == "training.optimizer":
+                check_optimizer(name)
+            if is_own(name):
+                check_module(key, name)
 
 
 def check_optimizer(name: str) -> None:

@@ -1,43 +1,116 @@
-"""kernel-metadata.json and dataset-metadata.json: what the client reads of them is checked before it runs."""
+"""kernel-metadata.json and dataset-metadata.json: the names Kaggle takes, what is written, and what is read again."""
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from foldwise.errors import InputError, shorten
-from foldwise.kaggle.naming import LONGEST, OWNED, SHORTEST
 
+KERNEL, DATASET = "kernel", "kernel-dataset"  # folders below output/SLUG; the latter only where the kernel needs it
 KERNEL_METADATA = "kernel-metadata.json"
 DATASET_METADATA = "dataset-metadata.json"
+NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
+USER = r"[A-Za-z0-9_-]+"  # a user as it stands in addresses
+OWNED = rf"{USER}/{USER}"  # owner/name of a kernel or a dataset
+SHORTEST, LONGEST = 6, 50  # characters of a dataset's name and title; a kernel's may be one shorter
+CPU = "none"  # instead of an accelerator
 
 
-def kernel_metadata(folder: Path, build: str) -> dict[str, Any]:
-    """What the built kernel says of itself.
+def kernel_name(slug: str, chosen: str | None) -> str:
+    """The kernel's name, the last part of its address.
 
     Args:
-        folder: of the kernel.
-        build: the command that builds it, for the message.
+        slug: the contest.
+        chosen: by the user; None for a name made from the contest's.
 
     Raises:
-        InputError: no kernel, or an id that is none.
+        InputError: a name that Kaggle does not take.
+
+    >>> kernel_name("jigsaw-unintended-bias-in-toxicity-classification", None)
+    'foldwise-jigsaw-unintended-bias-in-toxicity'
     """
-    return read_metadata(folder / KERNEL_METADATA, "kernel", build)
+    if chosen is None:
+        return short_name(f"foldwise-{slug}")
+    if not re.fullmatch(NAME, chosen) or not SHORTEST <= len(chosen) <= LONGEST:
+        raise InputError(
+            f"--name {chosen!r}: a kernel's name has {SHORTEST} to {LONGEST} small letters, digits and single hyphens "
+            "between them, such as foldwise-spooky"
+        )
+    return chosen
 
 
-def dataset_metadata(folder: Path, kernel: dict[str, Any], build: str) -> dict[str, Any]:
-    """What the dataset beside a kernel says of itself.
+def short_name(name: str, suffix: str = "") -> str:
+    """A name that Kaggle takes, cut at a hyphen where it is too long.
+
+    >>> short_name("My_own  Contest!", "-vectors")
+    'my-own-contest-vectors'
+    """
+    words = re.findall(r"[a-z0-9]+", name.lower())
+    while len("-".join(words)) + len(suffix) > LONGEST and len(words) > 1:
+        words.pop()
+    return "-".join(words)[: LONGEST - len(suffix)] + suffix
+
+
+def title_of(name: str) -> str:
+    """The title of a kernel or dataset; Kaggle makes the name in the address from it."""
+    return name.replace("-", " ")
+
+
+def check_names(user: str, datasets: Iterable[str]) -> None:
+    """Refuse what is no user name, and no owner/name of a dataset.
+
+    Raises:
+        InputError: naming the option.
+    """
+    if not re.fullmatch(USER, user):
+        raise InputError(f"--user {user!r}: give the name that stands in the address of your Kaggle profile")
+    for name in datasets:
+        if not re.fullmatch(OWNED, name):
+            raise InputError(f"--dataset {name!r}: write OWNER/NAME, the last two parts of its address on Kaggle")
+
+
+def describe_kernel(
+    user: str, name: str, code_file: str, competition: str, datasets: list[str], accelerator: str
+) -> dict[str, Any]:
+    """The content of kernel-metadata.json: private, and without internet, which the client would turn on."""
+    gpu = accelerator != CPU
+    return {
+        "id": f"{user}/{name}",
+        "title": title_of(name),
+        "code_file": code_file,
+        "language": "python",
+        "kernel_type": "notebook" if code_file.endswith(".ipynb") else "script",
+        "is_private": True,
+        "enable_gpu": gpu,
+        "enable_internet": False,
+        **({"machine_shape": accelerator} if gpu else {}),
+        "competition_sources": [competition],
+        "dataset_sources": datasets,
+        "kernel_sources": [],
+        "model_sources": [],
+    }
+
+
+def describe_dataset(dataset: str) -> dict[str, Any]:
+    """The content of dataset-metadata.json of owner/name."""
+    return {"title": title_of(dataset.rpartition("/")[2]), "id": dataset, "licenses": [{"name": "other"}]}
+
+
+def read_dataset(folder: Path, kernel: dict[str, Any], build: str) -> dict[str, Any]:
+    """Read the metadata of a dataset.
 
     Args:
         folder: of the dataset.
         kernel: metadata of the kernel that needs it.
-        build: the command that builds both, for the message.
+        build: the command that builds both, for messages.
 
     Raises:
         InputError: an id, title or licence that Kaggle does not take, no files, or a kernel that does not name it.
     """
     path = folder / DATASET_METADATA
-    content = read_metadata(path, "dataset", build)
+    content = read_metadata(path, build)
     title, licences = content.get("title"), content.get("licenses")
     for key, value in (("title", title), ("the name in id", content["id"].partition("/")[2])):
         if not isinstance(value, str) or not SHORTEST <= len(value) <= LONGEST:
@@ -54,21 +127,17 @@ def dataset_metadata(folder: Path, kernel: dict[str, Any], build: str) -> dict[s
 
 
 def dataset_files(folder: Path) -> list[Path]:
-    """The files that make a dataset, in order of their names."""
+    """The files of a dataset without its metadata, in order of their names."""
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != DATASET_METADATA]
 
 
-def read_metadata(path: Path, kind: str, build: str) -> dict[str, Any]:
-    """A metadata file of the client, with an id of the form owner/name.
-
-    Args:
-        path: the file.
-        kind: "kernel" or "dataset", for the message.
-        build: the command that writes it, for the message.
+def read_metadata(path: Path, build: str) -> dict[str, Any]:
+    """Read kernel-metadata.json or dataset-metadata.json, made by the command `build`; its id is owner/name.
 
     Raises:
-        InputError: no such file, or not such content.
+        InputError: no such file, no JSON, or an id of another form.
     """
+    kind = path.name.partition("-")[0]
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

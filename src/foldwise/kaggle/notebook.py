@@ -1,55 +1,30 @@
-"""The notebook of a kernel: the script's functions and payload in folded cells, the story of the run around them."""
+"""The notebook of a kernel: the script's functions and packed files in folded cells, the story of the run around."""
 
-import ast
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
+from foldwise.config import LINEAR, Recipe
 from foldwise.errors import InputError
-from foldwise.kaggle.script import assignment, constant, statements
+from foldwise.kaggle.script import Kernel, Part, constants, fill_template
+from foldwise.run import Run
 
 INSTALL = f"{sys.executable} -m pip install nbformat==5.11.1"  # into the Python that runs this
 FOLDED = {"_kg_hide-input": True, "jupyter": {"source_hidden": True}}  # as Kaggle's editor and as Jupyter know it
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
-CARRIED = ("FILES", "PAYLOAD_SHA256", "PAYLOAD")
-STREAM = '''
-
-def stream(command: list[str], environment: dict[str, str]) -> None:
-    """Run a command, print its lines as they come, where the notebook shows them, and check the submission."""
-    before, output = when_written(), {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, env=environment, text=True, encoding="utf-8", errors="replace", **output) as process:
-        for line in process.stdout or ():
-            print(line, end="", flush=True)
-    if code := finish(process.returncode, before):
-        raise KernelError(f"foldwise ended with exit code {code}; its last lines say why")
-'''
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A cell.
+class Cell(NamedTuple):
+    """A cell of a notebook."""
 
-    Attributes:
-        name: its id.
-        source: its text.
-        kind: what it holds.
-        folded: not shown until asked for.
-    """
-
-    name: str
+    name: str  # its id
     source: str
     kind: Literal["code", "markdown"] = "code"
-    folded: bool = False
+    folded: bool = False  # not shown until asked for
 
 
-def notebook(head: Sequence[Cell], work: Sequence[Cell], values: dict[str, Any]) -> str:
-    """The .ipynb file's text; the same cells give the same bytes.
-
-    Args:
-        head: the first cells, before the script's functions and what is packed.
-        work: the cells behind them, which use them.
-        values: of the constants of the script's template.
+def make_notebook(run: Run, kernel: Kernel, parts: Sequence[Part]) -> str:
+    """The text of kernel.ipynb; the same input gives the same bytes.
 
     Raises:
         InputError: nbformat is not installed.
@@ -60,31 +35,113 @@ def notebook(head: Sequence[Cell], work: Sequence[Cell], values: dict[str, Any])
         raise InputError(f"--notebook needs nbformat, which is not installed; run `{INSTALL}`") from None
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-    cells = []
-    for cell in [
-        *head,
-        Cell("tools", tools(values), folded=True),
-        Cell("payload", payload(values), folded=True),
-        *work,
-    ]:
+    template = fill_template(constants(kernel, parts))
+    cells = [
+        text("title", f"# {kernel.title}\n\n{kernel.summary}\n\nBuilt from a checkout by `{kernel.built_by}`."),
+        text("plan", "## The plan\n\n" + "\n".join(f"- {line}" for line in describe_recipe(run, kernel))),
+        text("packed", PACKED),
+        Cell("tools", tools(template), folded=True),
+        Cell("payload", template["payload"].strip(), folded=True),
+        Cell("unpack", "inputs = find_input()\nunpacked = unpack()"),
+        *(TRAIN_CELLS if kernel.stage == "all" else INFER_CELLS),
+    ]
+    made = []
+    for cell in cells:
         make = new_code_cell if cell.kind == "code" else new_markdown_cell
-        cells.append(make(cell.source, id=cell.name, metadata=FOLDED if cell.folded else {}))
-    made = new_notebook(cells=cells, metadata={"kernelspec": KERNELSPEC, "language_info": {"name": "python"}})
-    nbformat.validate(made)
-    return str(nbformat.writes(made)) + "\n"
+        made.append(make(cell.source, id=cell.name, metadata=FOLDED if cell.folded else {}))
+    notebook = new_notebook(cells=made, metadata={"kernelspec": KERNELSPEC, "language_info": {"name": "python"}})
+    nbformat.validate(notebook)
+    return str(nbformat.writes(notebook)) + "\n"
 
 
-def tools(values: dict[str, Any]) -> str:
-    """The script's settings and functions, without what only a script has."""
-    pieces = []
-    for node, before, text in statements():
-        name = constant(node)
-        if name in CARRIED or isinstance(node, ast.If) or (isinstance(node, ast.FunctionDef) and node.name == "main"):
-            continue
-        pieces.append(before + (f"{assignment(name, values[name])}\n" if name else text))
-    return "".join([*pieces, STREAM]).strip()
+def text(name: str, source: str) -> Cell:
+    """A cell of text."""
+    return Cell(name, source, kind="markdown")
 
 
-def payload(values: dict[str, Any]) -> str:
-    """What is packed."""
-    return "\n".join(assignment(name, values[name]) for name in CARRIED)
+def tools(template: dict[str, str]) -> str:
+    """The script's settings and functions, and what only a notebook has."""
+    return (template["tools"] + template["notebook"]).strip()
+
+
+def describe_recipe(run: Run, kernel: Kernel) -> list[str]:
+    """The recipe in a few sentences."""
+    config, recipe = run.config, run.config.recipe
+    metric = config.competition.metric.replace("_", " ")
+    lines = [f"The task is {config.competition.task}, scored by {metric}; texts: {', '.join(config.columns.text)}."]
+    if kernel.stage == "all":
+        lines.append(
+            f"Training rows are dealt to {recipe.folds.n} folds, once. Each fold in turn is predicted by a model that "
+            "has not seen it: how good these out-of-fold predictions are says what to expect of new rows."
+        )
+        vectors = ", ".join(recipe.tokens.vectors)
+        lines.append(
+            f"Words begin with random vectors of {recipe.tokens.dimension} numbers."
+            if vectors == "none"
+            else f"Words begin with the vectors {vectors}."
+        )
+    lines += [f"`{name}`: {describe_model(recipe.of_member(name))}." for name in kernel.folds]
+    if kernel.stage == "all":
+        lines.append(f"The folds' predictions are combined by {recipe.ensemble.method.replace('_', ' ')}.")
+    return lines
+
+
+def describe_model(recipe: Recipe) -> str:
+    """A member's model in a phrase."""
+    if recipe.model.name == LINEAR:
+        return "n-grams in a linear model"
+    training = recipe.training
+    stops = f"stopped after {training.patience} validations without a better one"
+    return f"the network {recipe.model.name}, up to {training.epochs} epochs, {stops}"
+
+
+# Nobody sees the rerun on the hidden test set, so that nothing which is only looked at may make it fail.
+SHOWN = "None if is_rerun() else {}"
+PACKED = "## Unpacking\n\nThe package and its settings are in the folded cells below, with a hash of each file."
+RUN = Cell("run", "stream(command_of(inputs, unpacked), environment_of(unpacked))")
+SCORES = """## Scores
+
+Each fold's rows are predicted by the model that did not see them. Where predictions are cut into labels, each fold is
+cut where the other folds are best, which is what new rows can expect."""
+READ = f"""if not is_rerun():
+    import json
+
+    import pandas as pd
+
+    sys.path.insert(0, str(unpacked / "src"))
+    from foldwise.config import load_config
+    from foldwise.data.token_store import TokenStore
+    from foldwise.paths import resolve
+    from foldwise.report.page import Picture, draw_curves, draw_lengths, draw_predictions, read_oof, score_rows
+    from foldwise.run import Run
+
+    paths = resolve(SLUG, inputs, unpacked / "folds", Path.cwd())
+    settings = [value for option, value in zip(SETTINGS[::2], SETTINGS[1::2]) if option == "--set"]
+    run = Run(load_config(unpacked / "input" / SLUG / "competition.toml", settings), paths)
+    summary = json.loads((paths.output / "summary.json").read_text())
+{SHOWN.format('pd.DataFrame(score_rows(summary), columns=["", summary["metric"], "time"])')}"""
+CURVES = SHOWN.format("Picture(lambda axes: draw_curves(run, summary, axes), columns=2)")
+LENGTHS = SHOWN.format("Picture(lambda axes: draw_lengths(TokenStore.open(run.paths.tokens).lengths, axes))")
+PREDICTIONS = SHOWN.format("Picture(lambda axes: draw_predictions(run, read_oof(run), axes))")
+HEAD = f"""if not is_rerun():
+    import pandas as pd
+{SHOWN.format('pd.read_csv("submission.csv", dtype=str).head()')}"""
+SUBMISSION = (text("submission-text", "## The submission"), Cell("submission", HEAD))
+TRAIN_CELLS = (
+    text("run-text", "## Tokens, folds, ensemble\n\nA line for each evaluation of each fold."),
+    RUN,
+    text("scores-text", SCORES),
+    Cell("scores", READ),
+    text("curves-text", "## Learning curves\n\nThe dot marks the evaluation that was kept."),
+    Cell("curves", CURVES),
+    text("lengths-text", "## Lengths\n\nTokens of the texts; a batch takes texts of about one length."),
+    Cell("lengths", LENGTHS),
+    text("predictions-text", "## Out-of-fold predictions\n\nOf the training rows, for the first target."),
+    Cell("predictions", PREDICTIONS),
+    *SUBMISSION,
+)
+INFER_CELLS = (
+    text("run-text", "## Predicting\n\nTokens of the test set, then every fold of every member."),
+    RUN,
+    *SUBMISSION,
+)

@@ -1,5 +1,9 @@
-"""What a built kernel is: `foldwise.kaggle.script` fills in the settings, the files and this text, and nothing else."""
+"""What a built kernel is: `foldwise.kaggle.script` gives the constants their values, and takes the cells it needs.
 
+A cell begins with `# %%` and its name. A script has all but `notebook`, a notebook `tools`, `notebook` and `payload`.
+"""
+
+# %% tools
 import base64
 import hashlib
 import lzma
@@ -24,21 +28,16 @@ class KernelError(Exception):
 
 
 def find_input() -> Path:
-    """The folder with the kernel's inputs: beside the working folder as on Kaggle, or Kaggle's own."""
-    for folder in (Path.cwd().parent / "input", Path("/kaggle/input")):
-        if folder.is_dir():
-            return folder
-    raise KernelError(
-        f"no folder {Path.cwd().parent / 'input'} and no /kaggle/input; add the contest {SLUG} to the inputs"
-    )
-
-
-def check_mounts(inputs: Path) -> None:
-    """The contest and the datasets are there, in the new layout of the mounts or the older one."""
-    if not any(folder.is_dir() for folder in (inputs / "competitions" / SLUG, inputs / SLUG)):
+    """The folder with the contest and the datasets: beside the working folder as on Kaggle, or Kaggle's own."""
+    beside = Path.cwd().parent / "input"
+    inputs = next((folder for folder in (beside, Path("/kaggle/input")) if folder.is_dir()), None)
+    if not inputs:
+        raise KernelError(f"no folder {beside} and no /kaggle/input; add the contest {SLUG} to the inputs")
+    if not any(folder.is_dir() for folder in (inputs / "competitions" / SLUG, inputs / SLUG)):  # newer, older mounts
         raise KernelError(f"the contest {SLUG} is not in {inputs}; join it on Kaggle and add it to the kernel's inputs")
     for dataset in DATASETS:
         find_dataset(inputs, dataset)
+    return inputs
 
 
 def find_dataset(inputs: Path, dataset: str) -> Path:
@@ -61,8 +60,8 @@ def find_model(inputs: Path) -> Path:
     return folder
 
 
-def unpack(folder: Path) -> None:
-    """Write the files of the payload into a folder, each checked by its hash."""
+def unpack() -> Path:
+    """Check every hash, and unpack into a new folder outside the working folder, of which Kaggle keeps every file."""
     try:
         packed = base64.b85decode("".join(PAYLOAD.split()))
         content = lzma.decompress(packed) if hashlib.sha256(packed).hexdigest() == PAYLOAD_SHA256 else b""
@@ -70,26 +69,18 @@ def unpack(folder: Path) -> None:
         content = b""
     if not content:
         raise KernelError("the payload of this kernel is damaged; build it anew with the command at its top")
-    start = 0
+    parts, start = {}, 0
     for name, (size, sha256) in FILES.items():
-        part, start = content[start : start + size], start + size
-        path = (folder / name).resolve()
-        if hashlib.sha256(part).hexdigest() != sha256 or not path.is_relative_to(folder.resolve()):
+        parts[name], start = content[start : start + size], start + size
+        leads_out = Path(name).is_absolute() or ".." in Path(name).parts
+        if leads_out or hashlib.sha256(parts[name]).hexdigest() != sha256:
             raise KernelError(f"{name}: not what was packed; build this kernel anew with the command at its top")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(part)
-
-
-def unpack_apart() -> Path:
-    """Unpack into a new folder outside the working folder, of which Kaggle keeps every file."""
     scratch = next((folder for folder in (Path.cwd().parent / "temp", Path("/kaggle/temp")) if folder.is_dir()), None)
-    folder = Path(tempfile.mkdtemp(prefix="foldwise-", dir=scratch))
-    try:
-        unpack(folder)
-    except KernelError:
-        shutil.rmtree(folder)
-        raise
-    return folder
+    unpacked = Path(tempfile.mkdtemp(prefix="foldwise-", dir=scratch))
+    for name, part in parts.items():
+        (unpacked / name).parent.mkdir(parents=True, exist_ok=True)
+        (unpacked / name).write_bytes(part)
+    return unpacked
 
 
 def command_of(inputs: Path, unpacked: Path) -> list[str]:
@@ -135,13 +126,13 @@ def finish(code: int, before: int) -> int:
     return 0
 
 
+# %% main
 def main() -> int:
     """Unpack, run, check; → the exit code: 0 done, 1 an error of the run, 2 an error of the inputs or of this file."""
     unpacked, before = None, when_written()
     try:
         inputs = find_input()
-        check_mounts(inputs)
-        unpacked = unpack_apart()
+        unpacked = unpack()
         done = subprocess.run(command_of(inputs, unpacked), env=environment_of(unpacked), check=False)
         return finish(done.returncode, before)
     except KernelError as error:
@@ -152,12 +143,26 @@ def main() -> int:
             shutil.rmtree(unpacked, ignore_errors=True)
 
 
+# %% notebook
+def stream(command: list[str], environment: dict[str, str]) -> None:
+    """Run a command, print its lines as they come, where the notebook shows them, and check the submission."""
+    before, pipe, same = when_written(), subprocess.PIPE, subprocess.STDOUT
+    with subprocess.Popen(
+        command, env=environment, stdout=pipe, stderr=same, encoding="utf-8", errors="replace"
+    ) as run:
+        for line in run.stdout or ():
+            print(line, end="", flush=True)
+    if code := finish(run.returncode, before):
+        raise KernelError(f"foldwise ended with exit code {code}; its last lines say why")
+
+
+# %% payload
 # What is packed: path, bytes and sha256 of each file, in the order in which they stand in the payload.
 FILES: dict[str, tuple[int, str]] = {}
 PAYLOAD_SHA256 = ""
-PAYLOAD = """
-"""
+PAYLOAD = ""
 
+# %% start
 if __name__ == "__main__":
     code = main()
     if code:

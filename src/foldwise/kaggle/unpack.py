@@ -18,18 +18,14 @@ TABLES = (".csv", ".tsv")
 
 
 @dataclass
-class Budget:
+class Allowance:
     """Bytes and files that may still be written."""
 
     bytes: int
     files: int = MOST_FILES
 
     def spend(self, path: Path, size: int = 0, files: int = 0) -> None:
-        """Take from it.
-
-        Raises:
-            RunError: nothing is left.
-        """
+        """Take from it; RunError where too little is left."""
         self.bytes -= size
         self.files -= files
         if self.bytes < 0 or self.files < 0:
@@ -51,25 +47,25 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
     Raises:
         RunError: damaged, encrypted, too large, or with paths or links that lead elsewhere.
     """
-    budget = Budget(max(SMALL, RATIO * archive.stat().st_size))
-    unpack_one(archive, folder, budget)
+    allowance = Allowance(max(SMALL, RATIO * archive.stat().st_size))
+    unpack_one(archive, folder, allowance)
     for inner in sorted(folder.rglob("*.zip")):
         if holds_several_tables(inner):
-            unpack_one(inner, inner.parent, budget)
+            unpack_one(inner, inner.parent, allowance)
             inner.unlink()
     lift_single_folder(folder)
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
 
 
-def unpack_one(archive: Path, folder: Path, budget: Budget) -> None:
-    """Unpack one archive; its declared sizes are held against the budget first, then the bytes that really come."""
+def unpack_one(archive: Path, folder: Path, allowance: Allowance) -> None:
+    """Unpack one archive; the declared sizes must be within the allowance, then the bytes that really come."""
     try:
         with zipfile.ZipFile(archive) as opened:
             members = [member for member in opened.infolist() if is_wanted(member)]
             for member in members:
                 check_member(member, archive)
             declared = sum(member.file_size for member in members)
-            Budget(budget.bytes, budget.files).spend(archive, declared, len(members))
+            Allowance(allowance.bytes, allowance.files).spend(archive, declared, len(members))
             if declared > (free := shutil.disk_usage(folder).free):
                 raise RunError(f"{archive.name}: needs {declared:,} bytes, and the disk has {free:,}; make room")
             with Progress("unpack", declared, "bytes") as shown:
@@ -78,23 +74,18 @@ def unpack_one(archive: Path, folder: Path, budget: Budget) -> None:
                     if target.exists():
                         raise RunError(f"{archive.name}: holds {member.filename} twice; unpack it by hand")
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    budget.spend(archive, files=1)
+                    allowance.spend(archive, files=1)
                     with opened.open(member) as source, target.open("xb") as file:
                         while chunk := source.read(CHUNK):
-                            budget.spend(archive, len(chunk))
+                            allowance.spend(archive, len(chunk))
                             file.write(chunk)
                             shown.update(len(chunk))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno not in (
-            None,
-            errno.EINVAL,
-        ):  # of the disk
+    except RunError:
+        raise
+    except Exception as error:  # zlib.error, lzma.LZMAError and those of zipfile have no common ground
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # of the disk
             raise
         raise RunError(f"{archive.name}: damaged or cut short ({error}); run the same command again") from error
-    except Exception as error:  # zlib.error and lzma.LZMAError have no common ground
-        if isinstance(error, RunError):
-            raise
-        raise RunError(f"{archive.name}: damaged ({error}); run the same command again") from error
 
 
 def is_wanted(member: zipfile.ZipInfo) -> bool:

@@ -76,7 +76,7 @@ class VectorFile:
             ):
                 stream = gzip.GzipFile(fileobj=counted) if self.path.suffix == ".gz" else counted
                 while block := stream.read(BLOCK):
-                    shown.update(counted.tell() - shown.n)
+                    shown.update(counted.tell() - shown.done)
                     yield block
         except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{self}: cut short or damaged ({error}); fetch it again") from error

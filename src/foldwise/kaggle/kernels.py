@@ -1,0 +1,159 @@
+"""Push a kernel, wait for it and fetch its output, by driving the client and reading its words.
+
+The client ends with 0 after a push that the service refused, and for a kernel that failed.
+"""
+
+import json
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from foldwise.console import say, warn
+from foldwise.errors import InputError, RunError
+from foldwise.files import atomic_folder, write_json
+from foldwise.kaggle.client import client_command, json_in, poll, run_client
+from foldwise.kaggle.metadata import KERNEL_METADATA, OWNED
+
+LONGEST_RUN = 12.0  # hours that a kernel with a GPU may run at most
+INTERVAL = 30.0  # seconds between two looks at a kernel, which runs for minutes to hours
+OUTPUT_PATIENCE = 3600.0  # the client writes nothing while it fetches a large file
+LOG_LINES = 20
+PUSHED = re.compile(r"Kernel version (\d+) successfully pushed\.\s+Please check progress at (\S+)")
+ADDRESS = re.compile(rf"//[^/]+/(?:code/|kernels/)?({OWNED})")
+REFUSED = re.compile(r"Kernel push error: (.*)")
+INVALID = re.compile(r"The following are not valid (\w+) (?:sources )?and could not be added to the kernel: (.*)")
+STATE = re.compile(r'has status "(?:KernelWorkerStatus\.)?(\w+)"')
+REASON = re.compile(r'Failure message: "(.*)"', re.DOTALL)
+ENDED = ("COMPLETE", "ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED")
+
+
+def show_quota(slug: str) -> None:
+    """Say how many hours of GPU are left this week, and warn where a kernel could need more.
+
+    A quota that cannot be had is no reason not to push: Kaggle itself refuses what it does not allow.
+    """
+    try:
+        left, total, refresh = gpu_hours(run_client(client_command("quota"), slug, show=False))
+    except (InputError, RunError) as error:
+        warn(f"the GPU quota cannot be had, going on without it: {error}")
+        return
+    say("kernel", f"GPU quota: {left:.1f} of {total:g} h left this week")
+    again = f", new hours on {refresh}" if refresh else ""
+    if left <= 0:
+        warn(f"no GPU hours are left this week{again}: Kaggle will refuse the kernel or run it without a GPU")
+    elif left < LONGEST_RUN:
+        warn(f"a kernel may run for up to {LONGEST_RUN:g} h, and ends without output when the hours are used up{again}")
+
+
+def gpu_hours(output: str) -> tuple[float, float, str]:
+    """Hours left, hours a week, and the day of the next ones, from what the client wrote.
+
+    >>> gpu_hours('[{"resource": "GPU", "remaining": "12.30h", "total": "30.00h", "refreshAt": "2026-11-28T00:00:00"}]')
+    (12.3, 30.0, '2026-11-28')
+    """
+    rows = json_in(output, "[")
+    row = next((row for row in rows if isinstance(row, dict) and row.get("resource") == "GPU"), {})
+    hours = [re.fullmatch(r"([\d.]+)h", str(row.get(key))) for key in ("remaining", "total")]
+    if not all(hours):
+        raise RunError("the kaggle client says nothing of GPU hours")
+    left, total = (float(found[1]) for found in hours if found)
+    return left, total, str(row.get("refreshAt") or "")[:10]
+
+
+def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> dict[str, Any]:
+    """Send what `kernel build` made in `folder`, which starts it.
+
+    Args:
+        record: a file that remembers what is returned.
+
+    Returns:
+        id: owner/name in its metadata; kernel: owner/name as Kaggle has it; version; url.
+
+    Raises:
+        InputError: a source that it names does not exist.
+        RunError: the service refused it.
+    """
+    output = run_client(client_command("push", folder=folder), slug, kernel)
+    if refused := REFUSED.search(output):
+        raise RunError(f"Kaggle refuses the kernel: {refused[1]}")
+    if invalid := INVALID.findall(output):
+        named = "; ".join(f"{kind} {names}" for kind, names in invalid)
+        raise InputError(
+            f"{folder / KERNEL_METADATA}: Kaggle took the kernel without what it does not know: {named}; fix the "
+            "names, or make the dataset first, and push again"
+        )
+    found = PUSHED.search(output)
+    if not found:
+        raise RunError(f"Kaggle gives the kernel no version: {output.strip() or 'it said nothing'}; push again")
+    address = ADDRESS.search(found[2])  # Kaggle makes the name of the title, not of the id
+    name = address[1] if address else kernel
+    pushed = {"id": kernel, "kernel": name, "version": int(found[1]), "url": found[2]}
+    write_json(record, pushed)
+    if name.lower() != kernel.lower():
+        warn(
+            f"{folder / KERNEL_METADATA}: Kaggle calls the kernel {name}, by its title, and not {kernel}; status, "
+            "output and submit ask for that name"
+        )
+    return pushed
+
+
+def wait_for_kernel(kernel: str, slug: str, interval: float = INTERVAL) -> None:
+    """Wait until the kernel has ended; look every `interval` seconds.
+
+    Raises:
+        RunError: it failed; the last lines of its log are shown.
+    """
+
+    def look() -> tuple[str, str]:
+        output = run_client(client_command("status", kernel=kernel), slug, kernel, show=False)
+        state, reason = STATE.search(output), REASON.search(output)
+        if not state:
+            raise RunError(f"the kaggle client gives no status of {kernel}: {output.strip() or 'it said nothing'}")
+        return state[1], reason[1] if reason else ""
+
+    for seen in poll(look, lambda seen: f"{kernel} {seen[0]}", "kernel", interval):
+        state, reason = seen
+        if state in ENDED:
+            break
+    if state == "COMPLETE":
+        say("kernel", f"{kernel} is complete")
+        return
+    try:
+        log = run_client(client_command("log", kernel=kernel), slug, kernel, show=False)
+        for line in log_lines(log)[-LOG_LINES:]:
+            say("log", line)
+        where = "its log's last lines are above"
+    except (InputError, RunError) as error:  # that the kernel failed is the news
+        where = f"its log cannot be had ({error})"
+    raise RunError(f"{kernel} ended with {state}{f': {reason}' if reason else ''}; {where}")
+
+
+def log_lines(text: str) -> list[str]:
+    r"""The lines that a kernel wrote; the service gives them as text, or as JSON with a time for each piece.
+
+    >>> log_lines('[{"stream_name": "stdout", "time": 1.5, "data": "a\\nb"}, {"data": "c\\n"}]')
+    ['a', 'bc']
+    """
+    with suppress(ValueError, TypeError, KeyError):  # plain text
+        text = "".join(piece["data"] for piece in json.loads(text))
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def fetch_output(kernel: str, slug: str, folder: Path) -> list[Path]:
+    """Fetch what the kernel wrote, and give its files; `folder` is replaced once everything is there.
+
+    Raises:
+        RunError: nothing is there, or the submission is an error page.
+    """
+    with atomic_folder(folder) as temporary:
+        command = client_command("output", kernel=kernel, folder=temporary)
+        run_client(command, slug, kernel, patience=OUTPUT_PATIENCE)
+        found = [path.relative_to(temporary) for path in sorted(temporary.rglob("*")) if path.is_file()]
+        if not [path for path in found if path.suffix != ".log"]:
+            raise RunError(f"{kernel} has no output; see whether it ended, with kernel status")
+        submission = temporary / "submission.csv"
+        # The client saves whatever the storage answers, so also that it has an error or that the address is too old.
+        if submission.is_file() and submission.read_bytes()[:1] in (b"", b"<", b"{"):
+            raise RunError("submission.csv of the kernel arrived as an error page or empty; run the same command again")
+    return [folder / path for path in found]
