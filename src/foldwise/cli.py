@@ -18,14 +18,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from foldwise.config import Config, Kind, Metric, Quotes, Task, load_config
+from foldwise.config import Kind, Metric, Quotes, Task
 from foldwise.errors import InputError, RunError
+from foldwise.load_config import load_config
 from foldwise.paths import COMPETITIONS, resolve
 from foldwise.run import Run, check_config
 from foldwise.time_budget.budget import parse_budget
 
 DEFAULT = "movie-reviews"
-DEBUG_SETTINGS = ["training.epochs=1", "training.evaluations_per_epoch=1"]
 
 app = typer.Typer(
     name="./run.sh",
@@ -81,28 +81,15 @@ def make_run(
         near = difflib.get_close_matches(competition, known, n=1) or [name for name in known if competition in name]
         fix = f"did you mean {near[0]}?" if near else "put the competition's CSVs there"
         raise InputError(f"{paths.input}: no such folder; {fix} (there now: {', '.join(there) or 'none'})")
-    settings = (DEBUG_SETTINGS if debug else []) + (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
+    settings = (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
     command = shlex.join(["./run.sh", *sys.argv[1:]])
     given = (("--input", input_), ("--folds", folds), ("--output", output), ("--submission", submission))
     options = [part for name, folder in given if folder for part in (name, str(folder))] + ["--debug"] * debug
-    config = load_config(paths.config, settings)
-    if debug:
-        config = without_own_epochs(config)
+    config = load_config(paths.config, settings, debug)
     check_config(config, competition)
     paths = replace(paths, stems=config.files.stems)
     kind = device.value  # type: ignore[attr-defined]
     return Run(config, paths, force, debug, kind, command, tuple(options), tuple(settings))
-
-
-def without_own_epochs(config: Config) -> Config:
-    """For `--debug`, which decides for every member how long it trains."""
-    members = {}
-    for name, member in config.recipe.members.items():
-        training = {
-            key: value for key, value in member.training.items() if key not in ("epochs", "evaluations_per_epoch")
-        }
-        members[name] = member.model_copy(update={"training": training})
-    return config.model_copy(update={"recipe": config.recipe.model_copy(update={"members": members})})
 
 
 def guarded(function: Callable[[], object], show_traceback: bool) -> None:

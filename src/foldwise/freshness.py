@@ -14,9 +14,12 @@ from foldwise.vectors.cache import vector_hashes
 def changes(old: Any, new: Any, prefix: str = "") -> list[str]:
     """How two records of inputs differ, one phrase a difference: `training.epochs 6 → 4`.
 
-    Values that are hashes only say that they changed.
+    Values that are hashes only say that they changed. Of another model only the name is said: all else differs with it.
     """
     if isinstance(old, dict) and isinstance(new, dict):
+        models = [recipe.get("model", {}).get("name") for recipe in (old, new)] if prefix == "recipe." else []
+        if len(set(models)) > 1:
+            return ["model {} → {}".format(*models)]
         keys = dict.fromkeys([*old, *new])
         return [phrase for key in keys for phrase in changes(old.get(key), new.get(key), f"{prefix}{key}.")]
     if old == new:
@@ -89,7 +92,7 @@ def fold_inputs(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
     recipe = run.config.recipe.of_member(member)
     parts: dict[str, Any] = {"seed": True, "batches": True, "model": True, "training": True}
     if recipe.model.name == LINEAR:
-        parts = {"seed": True, "linear": True, "training": {"subgroup_weights"}}
+        parts = {"seed": True, "model": {"name"}, "linear": True, "training": {"subgroup_weights"}}
     return {
         "folds": hash_of(run.paths.folds),
         "tokens": tokens_hash,

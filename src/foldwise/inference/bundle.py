@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from foldwise.checking import check as check_section
 from foldwise.config import (
     LINEAR,
     ColumnsSection,
@@ -26,7 +27,6 @@ from foldwise.config import (
     Section,
     SubmissionSection,
 )
-from foldwise.config import check as check_section
 from foldwise.console import bar
 from foldwise.data.targets import Targets
 from foldwise.data.tokenizer import SPECIAL

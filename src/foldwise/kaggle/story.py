@@ -154,8 +154,8 @@ READ = f"""if not is_rerun():
     import pandas as pd
 
     sys.path.insert(0, str(unpacked / "src"))
-    from foldwise.config import load_config
     from foldwise.data.token_store import TokenStore
+    from foldwise.load_config import load_config
     from foldwise.paths import resolve
     from foldwise.report.page import Picture, draw_curves, draw_lengths, draw_predictions, read_oof, score_rows
     from foldwise.run import Run

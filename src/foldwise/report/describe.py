@@ -65,9 +65,7 @@ def describe(run: Run, member: str | None) -> None:
         InputError: no such member, or a model that cannot be built.
     """
     members = run.config.recipe.members
-    if member is not None and member not in members:
-        raise InputError(f"--member {member}: no such member; recipe.members has {', '.join(members)}")
-    name = member or next(iter(members))
+    name = run.config.recipe.members_named(member)[0] if member is not None else next(iter(members))
     recipe = run.config.recipe.of_member(name)
     shape = shape_of(run)
     title = f"{run.paths.slug}: member {name}, model {recipe.model.name}"

@@ -46,7 +46,7 @@ def train(
     Args:
         fold_of_row: (N,) fold of each training row.
         chosen: folds to train whatever their state; None for all that need it.
-        members: members to train; None for those of the ensemble.
+        members: members to train, or names of groups of seeds; None for the members of the ensemble.
         checked: `check_members` has passed them.
         submit: under a time budget, called whenever a fold is finished: makes a submission of all that are, and gives
             the seconds that took.
@@ -60,11 +60,7 @@ def train(
     for fold in chosen or []:
         if fold not in range(n_folds):
             raise InputError(f"--fold {fold}: there are folds 0 to {n_folds - 1}")
-    for member in members or []:
-        if member not in run.config.recipe.members:
-            raise InputError(
-                f"--member {member}: no such member; recipe.members has {', '.join(run.config.recipe.members)}"
-            )
+    members = [name for member in members or [] for name in run.config.recipe.members_named(member)]
     tokens_hash = check_tokens(run)
     wanted: list[tuple[str, int, dict[str, Any]]] = []
     again: list[tuple[str, int, dict[str, Any]]] = []
