@@ -15,6 +15,7 @@ ALLOWED = {
     "checking": {"errors"},
     "config": {"checking", "errors"},
     "load_config": {"checking", "config", "console", "errors"},
+    "show_recipe": {"config", "errors", "load_config"},
     "paths": {"errors"},
     "plugins": {"errors", "files"},
     "metrics": {"config", "errors"},
