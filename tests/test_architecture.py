@@ -63,7 +63,7 @@ ALLOWED = {
     "competitions": {"errors", "load_config", "paths"},
     "cli": {
         *("competitions", "config", "errors", "freshness", "inference", "kaggle", "paths", "report", "run", "stages"),
-        *("ensembling", "load_config", "time_budget"),
+        *("ensembling", "load_config", "show_recipe", "time_budget"),
     },
     "__main__": {"cli"},
     "__init__": set(),

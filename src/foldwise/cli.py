@@ -238,6 +238,23 @@ def run_describe(
     describe(run, member)
 
 
+@stage("recipe")
+def run_recipe(
+    run: Run,
+    field: Annotated[
+        str | None, typer.Argument(help="A field or a table: training.epochs, training. All if left out.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The content of RECIPE.md.", hidden=True)] = False,
+) -> None:
+    """Show the fields of the recipe: what they do, what they may be, their defaults and their values here."""
+    from foldwise.show_recipe import recipe_markdown, show_recipe
+
+    if markdown:
+        print(recipe_markdown(), end="")
+    else:
+        show_recipe(run.config, field)
+
+
 @stage("report")
 def run_report(run: Run) -> None:
     """Write report.html: learning curves, lengths, predictions, worst rows."""

@@ -49,3 +49,12 @@ def test_an_error_under_debug_quotes_only_what_was_typed(cli_here):
     error = cli_here("all", "-c", "twin-binary", "--debug", "--set", "model.hiden=3", code=2).stderr
     assert "competition.toml with --set model.hiden=3: 1 error" in error
     assert "training.epochs" not in error
+
+
+def test_recipe_shows_fields_and_the_nearest_name(cli_here):
+    shown = cli_here("recipe", "training.epochs", "-c", "twin-binary", "--set", "training.epochs=9").stdout
+    assert shown.startswith("training.epochs: whole number, 1 or more; default 6; here 9\n    ")
+    assert "\n[training]\n" in cli_here("recipe", "-c", "twin-binary").stdout
+    assert cli_here("recipe", "--markdown", "-c", "twin-binary").stdout.startswith("# The recipe\n")
+    error = cli_here("recipe", "training.epoch", "-c", "twin-binary", code=2).stderr
+    assert "recipe training.epoch: no such field or table; did you mean training.epochs?" in error
