@@ -13,11 +13,12 @@ from foldwise.config import Config
 from foldwise.console import warn
 from foldwise.errors import InputError
 
-# Old names of fields, which are still understood in this version: of each table `old: new`.
+# Old names of fields, which are still understood in this version, and what each is called now.
 RENAMED = {
-    "training": {"clip": "max_grad_norm", "evaluations": "evaluations_per_epoch"},
-    "model": {"widths": "kernel_sizes"},
-    "linear": {"strength": "C"},
+    "training.clip": "training.max_grad_norm",
+    "training.evaluations": "training.evaluations_per_epoch",
+    "model.widths": "model.kernel_sizes",
+    "linear.strength": "linear.C",
 }
 # What `--debug` trains, whatever competition.toml and the members say; only `--set` goes before it.
 DEBUG = {"epochs": 1, "evaluations_per_epoch": 1, "unfreeze_epoch": 0}
@@ -42,7 +43,7 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
     config = check_whole(merge(content, {"recipe": chosen} if chosen else {}), source)
     if debug:
         briefly = shorten_training(content.get("recipe", {}), chosen)
-        config = check_whole({**content, "recipe": briefly}, f"{source} and --debug" if settings else source)
+        config = check_whole({**content, "recipe": briefly}, f"{source} and --debug")
     return config
 
 
@@ -95,18 +96,16 @@ def rename(recipe: dict[str, Any], source: str, where: str = "") -> dict[str, An
         InputError: a field has both of its names.
     """
     renamed = dict(recipe)
-    for table, names in RENAMED.items():
-        fields = recipe.get(table)
-        if not isinstance(fields, dict):
+    for old, new in RENAMED.items():
+        table, old_name = old.split(".")
+        new_name = new.split(".")[1]
+        fields = renamed.get(table)
+        if not isinstance(fields, dict) or old_name not in fields:
             continue
-        for old, new in names.items():
-            if old in fields and new in fields:
-                raise InputError(
-                    f"{source}: {where}{table}.{old} is the old name of {new}, which is there too; keep one"
-                )
-            if old in fields:
-                warn(f"{source}: {where}{table}.{old} is called {table}.{new} now; the next version drops the old name")
-        renamed[table] = {names.get(name, name): value for name, value in fields.items()}
+        if new_name in fields:
+            raise InputError(f"{source}: {where}{old} is the old name of {new}, which is there too; keep one")
+        warn(f"{source}: {where}{old} is called {new} now; the next version drops the old name")
+        renamed[table] = {new_name if name == old_name else name: value for name, value in fields.items()}
     members = recipe.get("members")
     if isinstance(members, dict):
         renamed["members"] = {

@@ -15,6 +15,7 @@ from foldwise.errors import InputError
 from foldwise.load_config import RENAMED
 
 WIDTH = 100  # of text on a wide terminal
+ENDLESS = 10**6  # elsewhere: a line a paragraph
 INTRODUCTION = """# The recipe
 
 Every field below can be set in `[recipe]` of competition.toml, or for one call with `--set`:
@@ -31,19 +32,12 @@ This page is made from `src/foldwise/config.py`: change the text there, then `./
 
 @dataclass(frozen=True)
 class Field:
-    """A field as a reader sees it.
+    """A field as a reader sees it."""
 
-    Attributes:
-        name: dotted, as `--set` takes it; of a member "members.NAME.seed".
-        values: what it may be.
-        default: in TOML; "" where there is none.
-        text: what it does.
-    """
-
-    name: str
-    values: str
-    default: str
-    text: str
+    name: str  # dotted, as `--set` takes it; of a member "members.NAME.seed"
+    values: str  # what it may be
+    default: str  # in TOML; "" where there is none
+    text: str  # what it does
 
 
 @dataclass(frozen=True)
@@ -58,15 +52,11 @@ class Table:
 def show_recipe(config: Config, wanted: str | None) -> None:
     """Print all fields, or those that `wanted` names, with the values of a competition where they differ.
 
-    Args:
-        config: of the competition.
-        wanted: a field or a table, such as "training.epochs" or "training".
-
     Raises:
-        InputError: there is none of that name.
+        InputError: there is no such field or table.
     """
     console = Console(highlight=False)
-    width = min(console.width, WIDTH) if console.is_terminal else None
+    width = min(console.width, WIDTH) if console.is_terminal else ENDLESS
     for table in select(read_tables(), wanted):
         if table.text:
             heading = Text(f"[{table.name}]", "bold")
@@ -88,10 +78,10 @@ def recipe_markdown() -> str:
         rows = []
         for field in table.fields:
             default = f"`{field.default}`" if field.default else ""
-            rows.append(f"| `{field.name}` | {field.values} | {default} | {flow(field.text)} |")
-        heading = [f"## {table.name}\n", "\n".join(wrap(table.text, None)) + "\n"] if table.name else []
+            rows.append(f"| `{field.name}` | {field.values} | {default} | {field.text} |")
+        heading = [f"## {table.name}\n", "\n".join(wrap(table.text, ENDLESS)) + "\n"] if table.name else []
         parts.append("\n".join([*heading, "| field | values | default | |", "|---|---|---|---|", *rows]) + "\n")
-    old = [f"| `{table}.{old}` | `{table}.{new}` |" for table, names in RENAMED.items() for old, new in names.items()]
+    old = [f"| `{old}` | `{new}` |" for old, new in RENAMED.items()]
     note = "## Old names\n\nThey still work in this version, with a warning.\n"
     return "\n".join([*parts, "\n".join([note, "| old | new |", "|---|---|", *old]) + "\n"])
 
@@ -116,8 +106,8 @@ def read_tables() -> list[Table]:
 
 def read_field(name: str, schema: dict[str, Any]) -> Field:
     """A field from its JSON schema."""
-    default = schema.get("default")
-    return Field(name, name_values(schema), "" if default is None else to_toml(default), schema["description"])
+    default = "" if schema.get("default") is None else to_toml(schema["default"])
+    return Field(name, name_values(schema), default, " ".join(schema["description"].split()))
 
 
 def name_values(schema: dict[str, Any]) -> str:
@@ -128,6 +118,8 @@ def name_values(schema: dict[str, Any]) -> str:
     """
     if "anyOf" in schema:
         return ", or ".join(name_values(part) for part in schema["anyOf"] if part["type"] != "null")
+    if "const" in schema:
+        return to_toml(schema["const"])
     if "enum" in schema:
         *others, last = map(to_toml, schema["enum"])
         return f"{', '.join(others)} or {last}"
@@ -185,38 +177,23 @@ def select(tables: list[Table], wanted: str | None) -> list[Table]:
     if any(table.fields for table in found):
         return found
     fields = [field.name for table in tables for field in table.fields]
-    old = {f"{table}.{old}": f"{table}.{new}" for table, names in RENAMED.items() for old, new in names.items()}
     last = name.rpartition(".")[2]
     same = [field for field in fields if field.rpartition(".")[2] == last]
     close = difflib.get_close_matches(name, [*fields, *(table.name for table in tables)], n=1, cutoff=0.5)
-    near = [old[name]] if name in old else same or close
+    near = [RENAMED[name]] if name in RENAMED else same or close
     fix = f"did you mean {' or '.join(near)}?" if near else "`./run.sh recipe` lists all of them"
     raise InputError(f"recipe {wanted}: no such field or table; {fix}")
 
 
-def flow(text: str) -> str:
-    """A paragraph in one line."""
-    return " ".join(text.split())
-
-
-def wrap(text: str, width: int | None, first: str = "", rest: str = "") -> list[str]:
-    """Lines of a text of several paragraphs; paragraphs that are indented, such as examples, stay as they are.
-
-    Args:
-        text: as written in the source.
-        width: characters in a line; None for a line a paragraph.
-        first: before the first line of a paragraph.
-        rest: before its other lines.
-    """
+def wrap(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
+    """Lines of a text, `first` and `rest` before them; indented paragraphs, such as examples, stay as they are."""
     lines: list[str] = []
     for paragraph in text.split("\n\n"):
         lines += [""] if lines else []
         if paragraph.startswith("    "):
             lines += paragraph.splitlines()
-        elif width is None:
-            lines.append(first + flow(paragraph))
         else:
             lines += textwrap.wrap(
-                flow(paragraph), width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+                paragraph, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
             )
     return lines
