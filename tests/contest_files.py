@@ -6,7 +6,8 @@ import zipfile
 from pathlib import Path
 
 import foldwise
-from foldwise.config import Config, load_config
+from foldwise.config import Config
+from foldwise.load_config import load_config
 
 CONTESTS = Path(__file__).resolve().parent / "data" / "contests"
 KNOWN = Path(foldwise.__file__).parent / "competitions"

@@ -21,6 +21,7 @@ from foldwise.tasks import Kind
 # Commands and options of extensions, each in a folder of its own that may be deleted.
 EXTENSIONS = {
     "describe": "foldwise.report.cli:describe",
+    "recipe": "foldwise.report.cli:recipe",
     "report": "foldwise.report.cli:report",
     "competitions": "foldwise.competitions.cli:competitions",
     "infer": "foldwise.inference.cli:infer",

@@ -1,30 +1,19 @@
-"""The configuration: competition.toml plus `--set`, checked key by key.
+"""The configuration: every field of competition.toml, with its type, default and check.
 
-A recipe is the sum of the defaults below, `[recipe]` of competition.toml and `--set key=value`, later ones winning.
-Unknown keys and wrong types are errors that name the key, the value and the nearest right name: a typo in a
-configuration must not cost a night of GPU time.
+What stands below a field of the recipe is its documentation: `./run.sh recipe` prints it, and RECIPE.md is made of it.
+`foldwise.load_config` reads the file and applies `--set`. Unknown keys and wrong types are errors that name the key,
+the value and the nearest right name: a typo in a configuration must not cost a night of GPU time.
 """
 
-import difflib
 import math
 import re
-import tomllib
 import typing
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
-from foldwise.errors import InputError, shorten
+from foldwise.checking import check, merge
+from foldwise.errors import InputError
 from foldwise.metrics import METRICS
 from foldwise.tasks import TASKS, Kind
 
@@ -38,13 +27,6 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
-
-
-# Tables of arguments, and the field beside each that says whose they are.
-ARGUMENTS = {
-    **{"loss_arguments": "loss", "optimizer_arguments": "optimizer", "schedule_arguments": "schedule"},
-    "arguments": "name",
-}
 
 
 def check_member_name(name: str) -> str:
@@ -74,18 +56,16 @@ def check_member_weights(value: object) -> object:
 
 
 MemberName = Annotated[str, AfterValidator(check_member_name)]
-MaxLength = Annotated[int | str, PlainValidator(check_max_length)]
-MemberWeights = Annotated[str | dict[str, float], PlainValidator(check_member_weights)]
+MaxLength = Annotated[int | str, PlainValidator(check_max_length, json_schema_input_type=Count | str)]
+Weighing = Literal["equal", "fit"] | dict[str, NotNegative]
+MemberWeights = Annotated[str | dict[str, float], PlainValidator(check_member_weights, json_schema_input_type=Weighing)]
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(lambda x: [x] if isinstance(x, str) else x)]
-
-
-SectionType = typing.TypeVar("SectionType", bound="Section")
 
 
 class Section(BaseModel):
     """A table of the configuration: no unknown keys, no silent conversion of types, no change after checking."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 class CompetitionSection(Section):
@@ -148,119 +128,276 @@ class SubmissionSection(Section):
 
 
 class Folds(Section):
-    """How `folds/<slug>.csv` is made. Its seed is its own: `--seed` changes the training, never the folds."""
+    """How `folds/SLUG.csv` is made. It is made once and kept; `./run.sh folds --force` makes a new one."""
 
     n: Annotated[int, Field(ge=2)] = 5
+    """Number of folds. Each fold is a model that trains on the others and is scored on this one, so more folds cost
+    more time and give each model more rows."""
+
     seed: int = 0
-    same_text: bool = True  # rows of one text share a fold; false where `group` says all that must stay together
+    """Seed of the random choices in making the folds. `--seed` changes the training only, never the folds."""
+
+    same_text: bool = True
+    """Rows with the same text (up to case and white space) share a fold, so that no text is both trained on and scored.
+    Set it to false where `columns.group` already says which rows belong together."""
 
 
 class Tokens(Section):
-    """How texts become tokens, a vocabulary and its vectors."""
+    """How texts become tokens, a vocabulary and word vectors. All members share them."""
 
     case: Literal["lower", "keep"] = "lower"
+    """Whether texts are turned to lower case. "keep" is for vectors that tell Apple from apple."""
+
     vocabulary: Literal["train+test", "train"] = "train+test"
+    """Which texts words are taken from. With "train", words that only the test texts have are unknown: use it where
+    looking at test texts is forbidden."""
+
     min_count: Count = 1
+    """A word that occurs less often than this is unknown. Raise it for large, noisy texts."""
+
     max_size: Count = 400_000
-    # Tokens of a text column, or of the columns joined; "95%": as many as that share of the training texts has.
+    """Only so many words are kept, the most frequent ones; the rest are unknown."""
+
     max_length: MaxLength = 256
-    cut: Literal["head", "tail", "head+tail"] = "head"  # which part of a longer text stays
-    columns: Literal["join", "apart"] = "join"  # several text columns: one text with <sep> between, or encoded apart
-    features: list[Literal["length", "capitals", "punctuation", "unique"]] = []  # of the text, given to the model
-    # A file in input/embeddings/ or of the competition, or several; "none": every vector random.
+    """Longest text in tokens; longer ones are cut. A share such as "95%" takes the length that this share of the
+    training texts fits into. Shorter is faster. With `tokens.columns = "apart"` it counts for each column."""
+
+    cut: Literal["head", "tail", "head+tail"] = "head"
+    """Which part of a text that is too long stays: its beginning, its end, or half of each."""
+
+    columns: Literal["join", "apart"] = "join"
+    """Several text columns: "join" makes one text of them with `<sep>` between; "apart" encodes each by itself, and the
+    model's last layer sees all of them. Try "apart" where columns play different parts, as question and answer."""
+
+    features: list[Literal["length", "capitals", "punctuation", "unique"]] = []
+    """Numbers about the text that a network sees beside it: logarithm of its number of words, share of capitals, share
+    of punctuation, share of different words."""
+
     vectors: Names = ["glove-6b-100d-50k"]
-    combine: Literal["concat", "mean"] = "concat"  # the vectors of several files
-    dimension: Count = 100  # of random vectors, where vectors = "none"
+    """Files of pretrained word vectors, one or several, by name: in `input/embeddings/` or beside the competition's
+    CSVs (GloVe, word2vec or fastText, text or binary, also in .gz and .zip; see input/README.md). "none" starts from
+    random vectors."""
+
+    combine: Literal["concat", "mean"] = "concat"
+    """Vectors of several files: side by side, or their mean, for which all must be equally long."""
+
+    dimension: Count = 100
+    """Numbers in a random vector, where `tokens.vectors = "none"`."""
 
 
 class Batches(Section):
-    """Shuffle, cut into groups of `group` batches, sort by length inside a group, cut, shuffle the batches."""
+    """Batches of similar lengths: rows are shuffled, sorted by length in groups, cut; batches come in random order."""
 
-    size: Count = 32  # rows
-    tokens: Annotated[int, Field(ge=0)] = 0  # if not 0, instead of `size`: tokens in a batch, padding included
+    size: Count = 32
+    """Rows in a batch. Larger batches are faster, most of all on a GPU, and may want a higher learning rate."""
+
+    tokens: Annotated[int, Field(ge=0)] = 0
+    """If not 0, batches are cut by this number of tokens, padding included, and `batches.size` is not used. For many
+    short rows with a few long ones; a row that is longer than this is a batch by itself."""
+
     group: Count = 20
+    """Batches that are sorted by length together. A larger group has less padding and less chance in its order."""
 
 
 class Model(Section):
-    """The network. `name` is a key of `foldwise.models.BUILDERS`, "linear", or `module:Class` of your own."""
+    """The model. Not every field is read by every model; `linear` has a table of its own."""
 
     name: str = "bilstm"
-    hidden: Count = 128  # of each direction
+    """One of "bilstm", "bigru", "bilstm_bigru" (a GRU over an LSTM), "textcnn" and "linear" (n-grams, no network), or a
+    class of your own as "module:Class"."""
+
+    hidden: Count = 128
+    """Units of an LSTM or GRU in each direction. 64 is much faster; more helps with many rows."""
+
     layers: Count = 1
+    """Recurrent layers, one over the other."""
+
     pooling: Annotated[list[Literal["max", "mean", "attention", "last"]], Field(min_length=1)] = ["max", "mean"]
-    residual: bool = False  # add a layer's input to its output, where both are equally wide
-    kernel_sizes: Annotated[list[Count], Field(min_length=1)] = [3, 4, 5]  # tokens that a filter of textcnn sees
-    channels: Count = 100  # filters of textcnn of each width
+    """How the states of a text's tokens become one vector; several are put side by side."""
+
+    residual: bool = False
+    """Adds a recurrent layer's input to its output where both are equally wide. For `model.layers` above 1."""
+
+    kernel_sizes: Annotated[list[Count], Field(min_length=1)] = [3, 4, 5]
+    """Of textcnn: how many tokens its filters see at once."""
+
+    channels: Count = 100
+    """Of textcnn: filters of each kernel size."""
+
     spatial_dropout: Fraction = 0.3
+    """Share of the features of word vectors that are dropped in training, each for a whole text."""
+
     dropout: Fraction = 0.3
+    """Dropout between layers and before the last one. Raise it where a model learns the training rows by heart."""
+
     train_embedding: bool = True
-    arguments: dict[str, Any] = {}  # keyword arguments of a class of your own
+    """Whether word vectors train. False saves memory and time: for a million texts, or where rows are few."""
 
-
-LINEAR = "linear"  # the model that is not a network
+    arguments: dict[str, Any] = {}
+    """Keyword arguments of a class of your own."""
 
 
 class Linear(Section):
-    """The model "linear": n-grams into logistic or ridge regression (scikit-learn)."""
+    """The model "linear": n-grams into logistic or ridge regression (scikit-learn). Quick; helps beside a network."""
 
-    weighting: Literal["tfidf", "nb"] = "tfidf"  # nb: times the log-count ratio (Wang & Manning 2012)
-    word_ngrams: Annotated[int, Field(ge=0)] = 2  # longest; 0 for none
-    char_ngrams: Annotated[int, Field(ge=0)] = 5  # longest; 0 for none
-    min_count: Count = 2  # texts that an n-gram stands in
-    C: Positive = 4.0  # of the fit: C of a logistic regression, 1 / alpha of a ridge
+    weighting: Literal["tfidf", "nb"] = "tfidf"
+    """Of n-grams: "tfidf", or "nb", times the log-count ratio of naive Bayes (Wang & Manning 2012; for classes)."""
+
+    word_ngrams: Annotated[int, Field(ge=0)] = 2
+    """Longest n-gram of words; 0 for none."""
+
+    char_ngrams: Annotated[int, Field(ge=0)] = 5
+    """Longest n-gram of characters; 0 for none. Slow for long texts, and good with misspelt ones."""
+
+    min_count: Count = 2
+    """An n-gram counts if it occurs in at least so many training texts."""
+
+    C: Positive = 4.0
+    """How closely the training rows are fitted: C of the logistic regression, 1 / alpha of the ridge."""
 
 
 class Training(Section):
-    """The optimisation and when to stop it."""
+    """How a network is trained, and when to stop. Of these the model "linear" reads `subgroup_weights` only."""
 
     epochs: Count = 6
-    loss: str = "auto"  # a key of `foldwise.training.losses.LOSSES`, or `module:function` or `module:Class` of your own
+    """How many times each training row is seen, unless training stops before."""
+
+    loss: str = "auto"
+    """What training makes small. "auto" is "bce" for binary and multilabel tasks, "cross_entropy" for multiclass, "mse"
+    for regression and ordinal. Others: "nll", "kl_div", "focal" (argument gamma), "label_smoothing" (epsilon),
+    "soft_f1_bce" (share), "smooth_l1" (beta), or your own as "module:function" or "module:Class"."""
+
     loss_arguments: dict[str, Any] = {}
-    class_weights: Literal["none", "balanced"] = "none"  # classes, or the ones of 0/1 columns, by their rarity
-    subgroup_weights: bool = False  # rows weigh by columns.subgroups as in Jigsaw's contest of 2019
-    auxiliary_weight: NotNegative = 1.0  # of the loss of columns.auxiliary
-    optimizer: str = "AdamW"  # a class of torch.optim, of pytorch_optimizer if installed, or `module:Class`
+    """Arguments of the loss, such as { gamma = 2 }."""
+
+    class_weights: Literal["none", "balanced"] = "none"
+    """With "balanced", rare classes (or the ones of 0/1 columns) count more, so that all classes weigh the same."""
+
+    subgroup_weights: bool = False
+    """Rows weigh by `columns.subgroups`, as was usual in Jigsaw's contest of 2019. For binary tasks."""
+
+    auxiliary_weight: NotNegative = 1.0
+    """How much the loss of `columns.auxiliary` counts beside that of the targets."""
+
+    optimizer: str = "AdamW"
+    """A class of torch.optim, of pytorch_optimizer where that is installed, or your own as "module:Class"."""
+
     optimizer_arguments: dict[str, Any] = {}
-    embedding_optimizer: Literal["rowwise", "same"] = "rowwise"  # rowwise: Adam on the rows a batch touches
+    """Arguments of the optimizer, such as { betas = [0.9, 0.98] }. Learning rate and weight decay have their own
+    fields."""
+
+    embedding_optimizer: Literal["rowwise", "same"] = "rowwise"
+    """Of the word vectors: "rowwise" is Adam on the words of a batch only, which stays fast with any vocabulary; "same"
+    gives them to `training.optimizer`, with dense gradients."""
+
     learning_rate: Positive = 2e-3
+    """The largest learning rate, of everything but the word vectors. The first thing to try when scores are poor."""
+
     embedding_learning_rate: Positive = 2e-3
-    unfreeze_epoch: Annotated[int, Field(ge=0)] = 0  # word vectors stand still before it
+    """The largest learning rate of the word vectors."""
+
+    unfreeze_epoch: Annotated[int, Field(ge=0)] = 0
+    """Word vectors do not train before this epoch (counted from 0), so that the rest adapts to them first."""
+
     schedule: Literal["cosine", "one_cycle", "linear", "step", "plateau", "constant"] = "cosine"
+    """How the learning rate falls after the warm-up: "cosine" and "linear" to 0 at the last step, "step" by a factor at
+    intervals, "plateau" when the score stops improving, "constant" not at all. "one_cycle" also rises slowly
+    (torch's OneCycleLR)."""
+
     schedule_arguments: dict[str, float] = {}
+    """Arguments of the schedule. step: step_size (a share of all steps), gamma. plateau: factor, patience, threshold,
+    cooldown (in evaluations). one_cycle: pct_start, div_factor, final_div_factor, base_momentum, max_momentum."""
+
     weight_decay: NotNegative = 0.01
-    warmup: Fraction = 0.1  # share of all steps with a rising learning rate
-    max_grad_norm: Positive = 1.0  # largest norm of the gradient
-    ema: Fraction = 0.99  # decay of the averaged weights that are validated and kept; 0 turns averaging off
-    evaluations_per_epoch: Count = 2  # per epoch, on the whole validation fold
-    patience: Count = 4  # evaluations without improvement before stopping
+    """Weight decay of everything but the word vectors, which have none."""
+
+    warmup: Fraction = 0.1
+    """Share of all steps in which the learning rate rises from 0."""
+
+    max_grad_norm: Positive = 1.0
+    """Gradients with a larger norm are scaled down to it."""
+
+    ema: Fraction = 0.99
+    """Decay of an exponential moving average of the weights, which is what is scored and kept. 0 turns it off. Raise it
+    for many steps."""
+
+    evaluations_per_epoch: Count = 2
+    """How often in an epoch the validation fold is scored. 1 saves time on large data."""
+
+    patience: Count = 4
+    """Training stops after this many evaluations without a better score; the best one's weights are kept."""
+
     min_delta: NotNegative = 0.0
-    snapshots: Count = 1  # best evaluations whose predictions are averaged
+    """A score must be better than the best by more than this to count as better."""
+
+    snapshots: Count = 1
+    """Predictions of this many best evaluations of a fold are averaged, instead of the best one's alone."""
+
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Number format of the training. "auto" measures which is fastest here; "fp16" needs a GPU. A format that cannot
+    run here is refused."""
 
 
 class Ensemble(Section):
-    """How the folds' and then the members' predictions become one."""
+    """How the predictions of folds, and then of members, become one."""
 
     method: Literal["mean", "rank_mean"] = "mean"
-    weights: MemberWeights = "equal"  # of the members; "fit": on out-of-fold rows; or {name = 2.0, …}
-    members: list[str] = []  # empty: every member of the recipe
+    """What is averaged: predictions, or with "rank_mean" their ranks, for metrics that see only the order, such as
+    roc_auc, and for labels that are decided by thresholds."""
+
+    weights: MemberWeights = "equal"
+    """Weights of the members. "fit" chooses them by greedy selection on out-of-fold rows, and scores them on folds that
+    they were not fitted on. Or a table of your own, such as { bilstm = 2, linear = 1 }; 0 leaves one out."""
+
+    members: list[str] = []
+    """Names of the members to train and average; all if empty."""
 
 
 class Member(Section):
-    """What one member of the ensemble does otherwise than the recipe, and its own seed, or several."""
+    """What a member does differently from the recipe, for an average of several models.
+
+        [recipe.members.bilstm]       # the recipe as it is
+        [recipe.members.deep]         # three members: deep-s1, deep-s2, deep-s3
+        seeds = [1, 2, 3]
+        model.layers = 2
+        [recipe.members.linear]
+        model.name = "linear"
+
+    Once members are listed, only those listed are trained.
+    """
 
     seed: Annotated[int, Field(ge=0)] | None = None
-    seeds: list[Annotated[int, Field(ge=0)]] = []  # a member each, NAME-s1 for seed 1
+    """A seed of its own, instead of `seed`."""
+
+    seeds: list[Annotated[int, Field(ge=0)]] = []
+    """A member for each of these seeds, NAME-s1 for seed 1; `train --member NAME` means all of them."""
+
     batches: dict[str, Any] = {}
+    """Fields of `batches` that differ."""
+
     model: dict[str, Any] = {}
+    """Fields of `model` that differ."""
+
     linear: dict[str, Any] = {}
+    """Fields of `linear` that differ."""
+
     training: dict[str, Any] = {}
+    """Fields of `training` that differ."""
+
+
+def member_name(model: Model) -> str:
+    """What a member is called, and its folder, where the user gave no name: as its model, or its class if it is own."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", model.name.rpartition(":")[2])
+    return name if name not in ("", "tokens") else f"{name}_model"
 
 
 class Recipe(Section):
     """Everything between the CSVs and the submission that can be chosen."""
 
     seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the training: weights at the start, order of the batches, dropout. `--seed` sets it. Each fold and member
+    has a seed made from it."""
+
     folds: Folds = Folds()
     tokens: Tokens = Tokens()
     batches: Batches = Batches()
@@ -268,7 +405,8 @@ class Recipe(Section):
     linear: Linear = Linear()
     training: Training = Training()
     ensemble: Ensemble = Ensemble()
-    members: dict[MemberName, Member] = {"bilstm": Member()}
+    members: dict[MemberName, Member] = Field(default_factory=lambda recipe: {member_name(recipe["model"]): Member()})
+    """The models to train and average, each in a folder `output/SLUG/NAME/`. By default one, named after its model."""
 
     @model_validator(mode="before")
     @classmethod
@@ -307,6 +445,19 @@ class Recipe(Section):
         """The members that the ensemble is made of."""
         return self.ensemble.members or list(self.members)
 
+    def members_named(self, name: str) -> list[str]:
+        """The members that `--member NAME` means: one, or all those that the seeds of NAME gave.
+
+        Raises:
+            InputError: there is none.
+        """
+        if name in self.members:
+            return [name]
+        of_seeds = [full for full, member in self.members.items() if full == f"{name}-s{member.seed}"]
+        if not of_seeds:
+            raise InputError(f"--member {name}: no such member; recipe.members has {', '.join(self.members)}")
+        return of_seeds
+
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""
         member = self.members[name]
@@ -323,106 +474,3 @@ class Config(Section):
     columns: ColumnsSection
     submission: SubmissionSection
     recipe: Recipe = Recipe()
-
-
-def load_config(path: Path, settings: list[str]) -> Config:
-    """Read competition.toml and apply `--set` pairs such as `training.epochs=3` (dotted, below `[recipe]`).
-
-    Raises:
-        InputError: no such file, not TOML, an unknown key, a wrong type or a value out of range.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: not found; `./run.sh init {path.parent.name}` writes it from the CSVs beside it")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML: {error}; texts stand in double quotes") from error
-    chosen: dict[str, Any] = {}
-    for setting in settings:
-        chosen = merge(chosen, parse_setting(setting))
-    content = merge(content, {"recipe": chosen} if chosen else {})
-    config = check(Config, content, f"{path} with --set {' --set '.join(settings)}" if settings else str(path))
-    for name in config.recipe.members:
-        config.recipe.of_member(name)
-    for name in config.recipe.ensemble.members:
-        if name not in config.recipe.members:
-            raise InputError(f"{path}: recipe.ensemble.members: {name!r} is not among recipe.members")
-    return config
-
-
-def parse_setting(setting: str) -> dict[str, Any]:
-    """`"training.epochs=3"` → `{"training": {"epochs": 3}}`; the value is TOML, or a plain string if it is not."""
-    key, equals, text = setting.partition("=")
-    if key.strip().split(".")[0] in ("competition", "files", "columns", "submission"):
-        raise InputError(
-            f"--set {setting}: --set changes the recipe; [{key.strip().split('.')[0]}] is edited in competition.toml"
-        )
-    if not equals or not key.strip():
-        raise InputError(f"--set {setting}: write it as key=value, for example --set training.epochs=3")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    for part in reversed(key.strip().removeprefix("recipe.").split(".")):
-        value = {part: value}
-    return typing.cast(dict[str, Any], value)
-
-
-def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` laid over it, table by table; neither is altered.
-
-    Arguments go with the loss, optimizer, schedule or model they were given for: another one starts without them.
-    """
-    other = {name for name, owner in ARGUMENTS.items() if owner in changes and changes[owner] != base.get(owner)}
-    merged = {key: value for key, value in base.items() if key not in other}
-    for key, value in changes.items():
-        old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def check(model: type[SectionType], content: dict[str, Any], source: str) -> SectionType:
-    """Validate `content`, with pydantic's findings turned into lines a user can act on."""
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        lines = [describe(model, found) for found in error.errors()]
-        raise InputError("\n".join([f"{source}: {len(lines)} error{'s' if len(lines) > 1 else ''}", *lines])) from error
-
-
-def describe(model: type[Section], found: Any) -> str:
-    """One pydantic error as `  key: what is wrong (the value), and the nearest right name`."""
-    *parents, last = found["loc"] or ("",)
-    key = ".".join(str(part) for part in found["loc"])
-    if found["type"] == "extra_forbidden":
-        known = list(fields_at(model, parents))
-        near = difflib.get_close_matches(str(last), known, n=1, cutoff=0.5)
-        inner = [name for name in known if str(last) in fields_at(model, [*parents, name])]
-        near = [f"{inner[0]}.{last}"] if inner else near
-        fix = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-        return f"  {key} = {shorten(found['input'])}: unknown key; {fix}"
-    if found["type"] == "missing":
-        return f"  {key}: missing"
-    message = found["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    if found["type"] == "value_error" and isinstance(found["input"], dict):  # of a whole table: the message names keys
-        return f"  {key or 'recipe'}: {message}"
-    if found["type"] == "list_type":
-        message += f'; write ["{found["input"]}"]'
-    if found["type"] == "bool_type":
-        message += "; write true or false"
-    if found["type"] in ("dict_type", "model_type"):
-        message = f"this is a table; write a key of it, {key}.… = …, or [{key}.…] in competition.toml"
-    if found["type"] == "literal_error":
-        near = difflib.get_close_matches(str(found["input"]), re.findall(r"'([^']+)'", found["msg"]), n=1)
-        message += f"; did you mean {near[0]}?" if near else ""
-    return f"  {key} = {shorten(found['input'])}: {message}"
-
-
-def fields_at(model: type[Section], parents: list[Any]) -> dict[str, Any]:
-    """The fields of the table that `parents` lead to."""
-    fields: dict[str, Any] = model.model_fields
-    for parent in parents:
-        annotation = fields[parent].annotation if parent in fields else Member
-        fields = annotation.model_fields if hasattr(annotation, "model_fields") else {}
-    return fields

@@ -14,9 +14,12 @@ from foldwise.vectors.files import content_hash, vector_sources
 def changes(old: Any, new: Any, prefix: str = "") -> list[str]:
     """How two records of inputs differ, one phrase a difference: `training.epochs 6 → 4`.
 
-    Values that are hashes only say that they changed.
+    Values that are hashes only say that they changed. Of another model only the name is said: all else differs with it.
     """
     if isinstance(old, dict) and isinstance(new, dict):
+        models = [recipe.get("model", {}).get("name") for recipe in (old, new)] if prefix == "recipe." else []
+        if len(set(models)) > 1:
+            return ["model {} → {}".format(*models)]
         keys = dict.fromkeys([*old, *new])
         return [phrase for key in keys for phrase in changes(old.get(key), new.get(key), f"{prefix}{key}.")]
     if old == new:

@@ -18,13 +18,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from foldwise.config import Config, load_config
 from foldwise.errors import InputError, RunError
+from foldwise.load_config import load_config
 from foldwise.paths import COMPETITIONS, Paths, resolve
 from foldwise.run import Run, check_config
 
 DEFAULT = "movie-reviews"
-DEBUG_SETTINGS = ["training.epochs=1", "training.evaluations_per_epoch=1"]
 
 
 def choice(name: str, values: Any) -> Any:
@@ -62,13 +61,11 @@ def make_run(
     """The options that every stage shares."""
     paths = resolve(competition, input_, folds, output, debug, submission)
     check_input(paths)
-    settings = (DEBUG_SETTINGS if debug else []) + (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
+    settings = (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
     command = shlex.join(["./run.sh", *sys.argv[1:]])
     given = (("--input", input_), ("--folds", folds), ("--output", output), ("--submission", submission))
     options = [part for name, folder in given if folder for part in (name, str(folder))] + ["--debug"] * debug
-    config = load_config(paths.config, settings)
-    if debug:
-        config = without_own_epochs(config)
+    config = load_config(paths.config, settings, debug)
     check_config(config, competition)
     paths = replace(paths, stems=config.files.stems)
     return Run(config, paths, force, debug, device.value, command, tuple(options), tuple(settings))
@@ -93,16 +90,6 @@ def check_input(paths: Paths) -> None:
     near = difflib.get_close_matches(slug, known, n=1) or [name for name in known if slug in name]
     fix = f"did you mean {near[0]}?" if near else "put the competition's CSVs there"
     raise InputError(f"{paths.input}: no such folder; {fix} (there now: {', '.join(there) or 'none'})")
-
-
-def without_own_epochs(config: Config) -> Config:
-    """For `--debug`, which decides for every member how long it trains."""
-    members = {}
-    for name, member in config.recipe.members.items():
-        own = ("epochs", "evaluations_per_epoch")
-        training = {key: value for key, value in member.training.items() if key not in own}
-        members[name] = member.model_copy(update={"training": training})
-    return config.model_copy(update={"recipe": config.recipe.model_copy(update={"members": members})})
 
 
 def guarded(function: Callable[[], object], show_traceback: bool) -> None:

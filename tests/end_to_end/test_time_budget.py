@@ -91,7 +91,7 @@ def test_the_budget_is_kept_and_a_valid_submission_stands_from_the_first_fold_on
     standing = []
 
     def look() -> None:
-        folds = len(list(output.glob("bilstm/fold*/fold.json")))
+        folds = len(list(output.glob("Slow/fold*/fold.json")))
         if folds > 1:  # the newest may have been written this moment
             assert submission.is_file()
         if submission.is_file():
@@ -156,16 +156,16 @@ def test_a_budget_run_goes_on_where_it_stopped_and_a_free_one_makes_all_of_it_wh
     assert "fold 0" in (output / "report.html").read_text(encoding="utf-8")
 
     shutil.copytree(output, aside)
-    shutil.rmtree(output / "bilstm" / "fold0")  # not one that the budget left out
+    shutil.rmtree(output / "Slow" / "fold0")  # not one that the budget left out
     done = cli_here("ensemble", "-c", "twin-binary", *options, code=2)
-    assert "bilstm/fold0: missing" in done.stderr
+    assert "Slow/fold0: missing" in done.stderr
 
     for budget, least in (("300s", [0, 1]), ("10h", [0, 1, 2, 3, 4])):
         shutil.rmtree(output)
         shutil.copytree(aside, output)
         clock.time = 0.0
         again = run(cli_here, budget, slow)
-        assert "bilstm fold 0: ended early by the last time budget; again if this one leaves time" in again.stdout
+        assert "Slow fold 0: ended early by the last time budget; again if this one leaves time" in again.stdout
         folds = summary_of(workspace)["folds"]
         assert [fold["fold"] for fold in folds][: len(least)] == least
         assert folds[0]["epochs"] >= shortened["epochs"]
@@ -233,7 +233,7 @@ def test_what_was_there_at_a_kill_is_not_replaced_by_less(cli_here, workspace, c
     output, quick = workspace / "output" / "twin-binary", "model.arguments={seconds=0.1}"
 
     def stop() -> None:
-        if len(list(output.glob("bilstm/fold*/fold.json"))) == 3:
+        if len(list(output.glob("Slow/fold*/fold.json"))) == 3:
             raise KeyboardInterrupt
 
     clock.look = stop

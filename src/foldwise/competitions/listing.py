@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from foldwise.config import load_config
 from foldwise.errors import InputError
+from foldwise.load_config import load_config
 from foldwise.paths import COMPETITIONS, CONFIG, SUFFIXES, Paths, resolve
 
 NEEDED = ("train", "test", "sample_submission")

@@ -16,8 +16,8 @@ from typing import Literal
 
 import numpy as np
 
+from foldwise.checking import check as check_section
 from foldwise.config import ColumnsSection, CompetitionSection, Config, FilesSection, Recipe, Section, SubmissionSection
-from foldwise.config import check as check_section
 from foldwise.console import Progress
 from foldwise.data.targets import Targets
 from foldwise.data.tokenizer import SPECIAL

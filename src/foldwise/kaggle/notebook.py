@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from foldwise.config import LINEAR, Recipe
 from foldwise.errors import InputError
 from foldwise.kaggle.script import Kernel, Part, constants, fill_template
+from foldwise.learners import learner_for
 from foldwise.run import Run
 
 INSTALL = f"{sys.executable} -m pip install nbformat==5.11.1"  # into the Python that runs this
@@ -80,19 +80,10 @@ def describe_recipe(run: Run, kernel: Kernel) -> list[str]:
             if vectors == "none"
             else f"Words begin with the vectors {vectors}."
         )
-    lines += [f"`{name}`: {describe_model(recipe.of_member(name))}." for name in kernel.folds]
+    lines += [f"`{name}`: {learner_for(recipe.of_member(name)).phrase}." for name in kernel.folds]
     if kernel.stage == "all":
         lines.append(f"The folds' predictions are combined by {recipe.ensemble.method.replace('_', ' ')}.")
     return lines
-
-
-def describe_model(recipe: Recipe) -> str:
-    """A member's model in a phrase."""
-    if recipe.model.name == LINEAR:
-        return "n-grams in a linear model"
-    training = recipe.training
-    stops = f"stopped after {training.patience} validations without a better one"
-    return f"the network {recipe.model.name}, up to {training.epochs} epochs, {stops}"
 
 
 # Nobody sees the rerun on the hidden test set, so that nothing which is only looked at may make it fail.

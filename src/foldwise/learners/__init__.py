@@ -41,6 +41,11 @@ class Learner(Protocol):
         ...
 
     @property
+    def phrase(self) -> str:
+        """What it is, in half a sentence."""
+        ...
+
+    @property
     def holds_vectors(self) -> bool:
         """Whether its weights hold all word vectors, so that predicting needs no others."""
         ...

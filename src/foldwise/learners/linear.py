@@ -29,6 +29,7 @@ class LinearLearner:
 
     can_be_cut, reads_texts, uses_vectors = False, True, False
     holds_vectors = False
+    phrase = "n-grams in a linear model"
     epochs = 1
 
     def __init__(self, recipe: Recipe) -> None:
@@ -36,7 +37,7 @@ class LinearLearner:
 
     def inputs(self) -> dict[str, Any]:
         """Of training only what weighs rows."""
-        parts: dict[str, Any] = {"seed": True, "linear": True, "training": {"subgroup_weights"}}
+        parts: dict[str, Any] = {"seed": True, "model": {"name"}, "linear": True, "training": {"subgroup_weights"}}
         return self.recipe.model_dump(include=parts)
 
     def own_parts(self) -> dict[str, str]:

@@ -42,6 +42,13 @@ class Network:
         """Of the recipe."""
         return self.recipe.training.epochs
 
+    @property
+    def phrase(self) -> str:
+        """Model and epochs."""
+        training = self.recipe.training
+        stops = f"stopped after {training.patience} validations without a better one"
+        return f"the network {self.recipe.model.name}, up to {training.epochs} epochs, {stops}"
+
     def inputs(self) -> dict[str, Any]:
         """All of training, batches and model."""
         return self.recipe.model_dump(include={"seed", "batches", "model", "training"})

@@ -39,10 +39,8 @@ def describe(run: Run, member: str | None) -> None:
     Raises:
         InputError: no such member, or a model that cannot be built.
     """
-    members = list(run.config.recipe.members)
-    if member is not None and member not in members:
-        raise InputError(f"--member {member}: no such member; recipe.members has {', '.join(members)}")
-    name = member or members[0]
+    members = run.config.recipe.members
+    name = run.config.recipe.members_named(member)[0] if member is not None else next(iter(members))
     recipe = run.config.recipe.of_member(name)
     title = f"{run.paths.slug}: member {name}, model {recipe.model.name}"
     if others := [other for other in members if other != name]:

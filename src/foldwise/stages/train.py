@@ -34,7 +34,7 @@ def train(
     Args:
         fold_of_row: (N,) fold of each training row.
         chosen: folds to train whatever their state; None for all that need it.
-        members: members to train; None for those of the ensemble.
+        members: members to train, or names of groups of seeds; None for the members of the ensemble.
         prepared: `prepare_members` has passed them.
 
     Raises:
@@ -45,10 +45,8 @@ def train(
     for fold in chosen or []:
         if fold not in range(recipe.folds.n):
             raise InputError(f"--fold {fold}: there are folds 0 to {recipe.folds.n - 1}")
-    for member in members or []:
-        if member not in recipe.members:
-            raise InputError(f"--member {member}: no such member; recipe.members has {', '.join(recipe.members)}")
-    wanted, again = find_work(run, chosen, members or recipe.ensemble_members)
+    named = [name for member in members or [] for name in recipe.members_named(member)]
+    wanted, again = find_work(run, chosen, named or recipe.ensemble_members)
     if again:
         names = ", ".join(f"{member} fold {fold}" for member, fold, _ in again)
         say("train", f"{names}: ended early by the last time budget; again if this one leaves time")

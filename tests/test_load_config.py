@@ -1,0 +1,157 @@
+from pathlib import Path
+
+import pytest
+
+from foldwise.config import Recipe
+from foldwise.errors import InputError
+from foldwise.load_config import RENAMED, load_config, parse_setting
+
+MINIMAL = """
+[competition]
+slug = "x"
+task = "binary"
+metric = "f1"
+[columns]
+id = "id"
+text = ["text"]
+target = ["target"]
+[submission]
+kind = "label"
+"""
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    path = tmp_path / "competition.toml"
+    path.write_text(MINIMAL, encoding="utf-8")
+    return path
+
+
+def test_later_sources_win(toml):
+    toml.write_text(MINIMAL + "[recipe]\ntraining.epochs = 3\nmodel.hidden = 32\n", encoding="utf-8")
+    config = load_config(toml, ["training.epochs=7", "recipe.seed=5"])
+    assert (config.recipe.training.epochs, config.recipe.model.hidden, config.recipe.seed) == (7, 32, 5)
+    assert config.recipe.batches == Recipe().batches
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("training.epoch=3", ["recipe.training.epoch = 3", "unknown key", "did you mean epochs?"]),
+        ("training.epochs=three", ["recipe.training.epochs = 'three'", "valid integer"]),
+        ("training.epochs=0", ["recipe.training.epochs = 0", "greater than or equal to 1"]),
+        ("training.epochs=2.0", ["recipe.training.epochs = 2.0", "valid integer"]),
+        ("model.pooling=['max','man']", ["recipe.model.pooling.1 = 'man'", "did you mean mean?"]),
+        ("model.zzzzz=1", ["recipe.model.zzzzz = 1", "known here: name, hidden"]),
+        ("training.learning_rate", ["--set training.learning_rate", "key=value"]),
+        ("members.wide.model.hiden=3", ["hiden = 3", "did you mean hidden?"]),
+        ("members.tokens.seed=1", ["members.tokens", "not be 'tokens'"]),
+        ("members={'../x'={}}", ["'../x'", "letters, digits"]),
+        ("ensemble.members=['wide']", ["'wide'", "not among recipe.members (bilstm)"]),
+        ("members.wide.sed=3", ["members.wide.sed = 3", "did you mean seed?"]),
+        ("members={}", ["--set members={}: --set adds to the members", "ensemble.members=", "[recipe.members]"]),
+        ("recipe.members = {}", ["--set recipe.members = {}: --set adds to the members"]),
+        ("model.dropout=2", ["1 error\n", "recipe.model.dropout = 2"]),
+    ],
+)
+def test_a_wrong_setting_names_key_value_and_mend(toml, setting, expected):
+    with pytest.raises(InputError) as caught:
+        load_config(toml, [setting])
+    for phrase in expected:
+        assert phrase in str(caught.value)
+
+
+def test_every_fault_of_the_file_is_listed(toml):
+    toml.write_text(MINIMAL.replace('"f1"', '"acuracy"').replace("slug", "slog"), encoding="utf-8")
+    with pytest.raises(InputError, match="3 errors") as caught:
+        load_config(toml, [])
+    assert "competition.slug: missing" in str(caught.value)
+    assert "did you mean slug?" in str(caught.value)
+    assert "did you mean accuracy?" in str(caught.value)
+
+
+def test_not_toml_and_not_there(tmp_path):
+    path = tmp_path / "competition.toml"
+    with pytest.raises(InputError, match=r"run\.sh init"):
+        load_config(path, [])
+    path.write_text("[competition\n", encoding="utf-8")
+    with pytest.raises(InputError, match="not valid TOML"):
+        load_config(path, [])
+
+
+def test_a_member_changes_only_what_it_names(toml):
+    toml.write_text(
+        MINIMAL
+        + "[recipe]\nmodel.hidden = 32\nmodel.layers = 2\n[recipe.members.wide]\nseed = 9\nmodel.hidden = 128\n",
+        encoding="utf-8",
+    )
+    recipe = load_config(toml, []).recipe
+    wide = recipe.of_member("wide")
+    assert (wide.model.hidden, wide.model.layers, wide.seed) == (128, 2, 9)
+    assert wide.training == recipe.training
+
+
+def test_settings_are_toml_or_plain_strings():
+    assert parse_setting("a.b=1e-3") == {"a": {"b": 1e-3}}
+    assert parse_setting("a=[1, 2]") == {"a": [1, 2]}
+    assert parse_setting("a=word") == {"a": "word"}
+    assert parse_setting("recipe.a=true") == {"a": True}
+
+
+VALUES = {"training.clip": "3.0", "training.evaluations": "5", "model.widths": "[2, 7]", "linear.strength": "0.5"}
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+@pytest.mark.parametrize("place", ["file", "member", "member's seeds", "--set", "--set of a member"])
+def test_an_old_name_is_the_new_one_and_says_so(toml, capfd, old, new, place):
+    def load(name):
+        line = f"{name} = {VALUES[old]}"
+        written = {
+            "file": f"[recipe]\n{line}\n",
+            "member": f"[recipe.members.wide]\n{line}\n",
+            "member's seeds": f"[recipe.members.wide]\nseeds = [1, 2]\n{line}\n",
+        }
+        toml.write_text(MINIMAL + written.get(place, ""), encoding="utf-8")
+        settings = {"--set": [line], "--set of a member": [f"members.wide.{line}"]}
+        return load_config(toml, settings.get(place, []))
+
+    expected = load(new)
+    assert capfd.readouterr().err == ""
+    assert load(old) == expected
+    (warning,) = capfd.readouterr().err.splitlines()
+    assert f"{old} is called {new} now" in warning
+    assert ("members.wide." in warning) == ("member" in place)
+    assert ("--set" in warning) == ("--set" in place)
+
+
+def test_an_old_name_beside_the_new_one_is_an_error_but_a_later_source_wins(toml):
+    toml.write_text(MINIMAL + "[recipe]\ntraining = { clip = 1.0, max_grad_norm = 2.0 }\n", encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"training\.clip is the old name of training\.max_grad_norm, which is there too"
+    ):
+        load_config(toml, [])
+    toml.write_text(MINIMAL + "[recipe]\ntraining.max_grad_norm = 2.0\n", encoding="utf-8")
+    assert load_config(toml, ["training.clip=3.0"]).recipe.training.max_grad_norm == 3
+
+
+def test_a_file_with_no_members_at_all_is_refused(toml):
+    toml.write_text(MINIMAL + "[recipe]\nmembers = {}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"recipe\.members is empty; take it out"):
+        load_config(toml, [])
+
+
+def test_debug_trains_every_member_briefly_and_is_not_quoted(toml):
+    toml.write_text(
+        MINIMAL
+        + "[recipe]\ntraining = { epochs = 9, unfreeze_epoch = 2, patience = 3 }\n"
+        + "[recipe.members.a]\n[recipe.members.b]\ntraining = { epochs = 7, evaluations_per_epoch = 3, patience = 8 }\n",
+        encoding="utf-8",
+    )
+    recipe = load_config(toml, [], debug=True).recipe
+    trainings = [recipe.of_member(name).training for name in ("a", "b")]
+    assert [(part.epochs, part.evaluations_per_epoch, part.unfreeze_epoch) for part in trainings] == [(1, 1, 0)] * 2
+    assert [part.patience for part in trainings] == [3, 8]
+    assert load_config(toml, ["training.epochs=3"], debug=True).recipe.of_member("b").training.epochs == 3
+    with pytest.raises(InputError) as caught:
+        load_config(toml, ["model.hiden=3"], debug=True)
+    assert str(caught.value).startswith(f"{toml} with --set model.hiden=3: 1 error\n")
