@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -208,7 +209,18 @@ class Linear(Section):
     word_ngrams: Annotated[int, Field(ge=0)] = 2  # longest; 0 for none
     char_ngrams: Annotated[int, Field(ge=0)] = 5  # longest; 0 for none
     min_count: Count = 2  # texts that an n-gram stands in
-    C: Positive = 4.0  # of the fit: C of a logistic regression, 1 / alpha of a ridge
+    # C of the logistic regression, 1 / alpha of the ridge; "auto": by inner cross-validation on the training rows.
+    C: float | Literal["auto"] = "auto"
+
+    @field_validator("C", mode="plain")
+    @classmethod
+    def check_c(cls, value: object) -> float | Literal["auto"]:
+        """A positive number, or "auto"."""
+        if value == "auto":
+            return "auto"
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise ValueError('give a positive number, or "auto"')
+        return float(value)
 
 
 class Training(Section):

@@ -213,12 +213,13 @@ def explain_linear(task: Task, settings: Linear, shape: Shape) -> str:
     kinds = [(settings.word_ngrams, "words", 1), (settings.char_ngrams, "characters", min(2, settings.char_ngrams))]
     grams = " and ".join(f"{shortest} to {longest} {kind}" for longest, kind, shortest in kinds if longest)
     weighed = "TF-IDF" if settings.weighting == "tfidf" else "TF-IDF times the log-count ratio of naive Bayes"
+    strength = "C chosen by inner cross-validation" if settings.C == "auto" else f"C = {settings.C:g}"
     if task in ("regression", "ordinal"):
-        fit = f"ridge regression (alpha = {1 / settings.C:g}), one for each of {shape.outputs} targets"
+        fit = f"ridge regression ({strength}, alpha = 1 / C), one for each of {shape.outputs} targets"
     elif task == "multiclass" and settings.weighting == "tfidf":
-        fit = f"logistic regression (C = {settings.C:g}) over {shape.outputs} classes"
+        fit = f"logistic regression ({strength}) over {shape.outputs} classes"
     else:
-        fit = f"logistic regression (C = {settings.C:g}), one for each of {shape.outputs} outputs"
+        fit = f"logistic regression ({strength}), one for each of {shape.outputs} outputs"
     return (
         f"No layers: scikit-learn, not a network. {weighed} of n-grams of {grams} that stand in {settings.min_count} "
         f"or more training texts\n→ {fit}."
