@@ -10,7 +10,15 @@ import re
 import typing
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    model_validator,
+)
 
 from foldwise.checking import check, merge
 from foldwise.errors import InputError
@@ -55,9 +63,21 @@ def check_member_weights(value: object) -> object:
     return {name: float(size) for name, size in typing.cast(dict[str, float], value).items()}
 
 
+def check_c(value: object) -> float | str:
+    """A positive number, or "auto"."""
+    if value == "auto":
+        return "auto"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError('give a positive number, or "auto"')
+    return float(value)
+
+
 MemberName = Annotated[str, AfterValidator(check_member_name)]
 MaxLength = Annotated[int | str, PlainValidator(check_max_length, json_schema_input_type=Count | str)]
 Weighing = Literal["equal", "fit"] | dict[str, NotNegative]
+InverseStrength = Annotated[
+    float | Literal["auto"], PlainValidator(check_c, json_schema_input_type=Positive | Literal["auto"])
+]
 MemberWeights = Annotated[str | dict[str, float], PlainValidator(check_member_weights, json_schema_input_type=Weighing)]
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(lambda x: [x] if isinstance(x, str) else x)]
 
@@ -252,8 +272,9 @@ class Linear(Section):
     min_count: Count = 2
     """An n-gram counts if it occurs in at least so many training texts."""
 
-    C: Positive = 4.0
-    """How closely the training rows are fitted: C of the logistic regression, 1 / alpha of the ridge."""
+    C: InverseStrength = "auto"
+    """How closely the training rows are fitted: C of the logistic regression, 1 / alpha of the ridge. "auto" chooses it
+    by inner cross-validation on the training rows, which takes twice the time."""
 
 
 class Training(Section):
