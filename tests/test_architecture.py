@@ -36,8 +36,8 @@ CORE = {
     "running": "clock config console data ensembling errors events files freshness learners metrics run training",
     "stages": "config console data ensembling errors files freshness learners metrics paths run running vectors",
     "pipeline": "ensembling freshness run stages",
-    "cli": "clock config errors options paths pipeline run stages",
-    "__main__": "cli",
+    "cli": "config errors options paths pipeline run stages",
+    "__main__": "cli clock",
 }
 # Each a folder that may be deleted; the command line finds them by name.
 EXTENSIONS = {

@@ -9,10 +9,8 @@ import shlex
 import signal
 import sys
 import traceback as tracebacks
-import typing
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,12 +24,7 @@ from foldwise.run import Run, check_config
 DEFAULT = "movie-reviews"
 
 
-def choice(name: str, values: Any) -> Any:
-    """The values of a `Literal` as an option's choices."""
-    return Enum(name, {value: value for value in typing.get_args(values)}, type=str)
-
-
-Device: Any = choice("Device", Literal["auto", "cpu", "cuda"])
+Device = Literal["auto", "cpu", "cuda"]
 Competition = Annotated[str, typer.Option("--competition", "-c", metavar="SLUG", help="Folder below input/.")]
 DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if it works.")]
 InputFolder = Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")]
@@ -50,7 +43,7 @@ def make_run(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe field: training.epochs=3. Repeatable."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the training; the folds have their own.")] = None,
-    device: DeviceOption = Device.auto,
+    device: DeviceOption = "auto",
     input_: InputFolder = None,
     folds: Annotated[Path | None, typer.Option("--folds", metavar="DIR", help="Instead of folds/.")] = None,
     output: OutputFolder = None,
@@ -68,7 +61,7 @@ def make_run(
     config = load_config(paths.config, settings, debug)
     check_config(config, competition)
     paths = replace(paths, stems=config.files.stems)
-    return Run(config, paths, force, debug, device.value, command, tuple(options), tuple(settings))
+    return Run(config, paths, force, debug, device, command, tuple(options), tuple(settings))
 
 
 def check_input(paths: Paths) -> None:

@@ -92,7 +92,8 @@ def read_tables() -> list[Table]:
     alone: list[Field] = []
     tables = []
     for name, field in schema["properties"].items():
-        inside = field.get("additionalProperties", field).get("$ref", "").rpartition("/")[2]
+        (item,) = field.get("patternProperties", {"": field}).values()
+        inside = item.get("$ref", "").rpartition("/")[2]
         if not inside:
             alone.append(read_field(name, field))
             continue
