@@ -400,13 +400,12 @@ class Recipe(Section):
         for name, member in members.items():
             if member.seeds and member.seed is not None:
                 raise ValueError(f"members.{name} has seed and seeds; keep one of them")
-            several = {
-                f"{name}-s{seed}": member.model_copy(update={"seed": seed, "seeds": []}) for seed in member.seeds
-            }
-            several = several or {name: member}
-            if twice := expanded.keys() & several.keys():
-                raise ValueError(f"members.{min(twice)} is there twice, once by the seeds of another; rename one")
-            expanded |= several
+            seeds: list[int | None] = [*member.seeds] or [member.seed]
+            for seed in seeds:
+                full = f"{name}-s{seed}" if member.seeds else name
+                if full in expanded:
+                    raise ValueError(f"members.{full} is there twice, counting the seeds of {name}; rename one")
+                expanded[full] = member.model_copy(update={"seed": seed, "seeds": []})
         return expanded
 
     @property
