@@ -44,6 +44,10 @@ Share = Annotated[str, Field(pattern=r"^(100|[1-9]\d?)%$")]
 MaxLength = Annotated[
     Count | Share, explained('give a number of tokens from 1 on, or a share of the training texts such as "95%"')
 ]
+InverseStrength = Annotated[
+    Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["auto"],
+    explained('give a positive number, or "auto"'),
+]
 MemberName = Annotated[  # a folder of the output, beside `tokens`
     str,
     Field(pattern=re.compile(r"^(?!tokens\Z)[A-Za-z0-9_-]+\Z")),
@@ -241,8 +245,9 @@ class Linear(Section):
     min_count: Count = 2
     """An n-gram counts if it occurs in at least so many training texts."""
 
-    C: Positive = 4.0
-    """How closely the training rows are fitted: C of the logistic regression, 1 / alpha of the ridge."""
+    C: InverseStrength = "auto"
+    """How closely the training rows are fitted: C of the logistic regression, 1 / alpha of the ridge. "auto" chooses it
+    by inner cross-validation on the training rows, which takes twice the time."""
 
 
 class Training(Section):

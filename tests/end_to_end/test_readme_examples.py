@@ -1,4 +1,4 @@
-"""The README's own loss, optimizer and model, as printed: read from it, equal to torch's, and through the command line."""
+"""The loss, optimizer and model of src/README.md, as printed there: equal to torch's, and through the command line."""
 
 import re
 import tomllib
@@ -15,7 +15,7 @@ HEADING = "## Your own loss, optimizer, model\n"
 
 def blocks(language):
     """The section's blocks of a language, in order."""
-    section = (REPOSITORY / "README.md").read_text(encoding="utf-8").split(HEADING)[1].split("\n## ")[0]
+    section = (REPOSITORY / "src" / "README.md").read_text(encoding="utf-8").split(HEADING)[1].split("\n## ")[0]
     return re.findall(rf"^```{language}\n(.*?)^```$", section, flags=re.DOTALL | re.MULTILINE)
 
 

@@ -19,7 +19,7 @@ from foldwise.errors import InputError
 from foldwise.learners.ngrams import LinearModel, fit_linear
 
 ROWS, NEW = 320, 150
-SETTINGS = Linear(char_ngrams=4)
+SETTINGS = Linear(char_ngrams=4, C=4.0)
 
 
 def read_rows() -> tuple[list[str], np.ndarray]:
@@ -141,14 +141,14 @@ def test_naive_bayes_weights_equal_the_written_formula():
     vectorizer = TfidfVectorizer(sublinear_tf=True, **options)
     model = logistic().fit(vectorizer.fit_transform(TRAIN).toarray() * ratio, Y[:ROWS])
     expected = model.predict_proba(vectorizer.transform(OTHER).toarray() * ratio)[:, 1]
-    settings = Linear(char_ngrams=0, weighting="nb")
+    settings = Linear(char_ngrams=0, weighting="nb", C=4.0)
     ours = fit_linear(TRAIN, Y[:ROWS], "binary", settings, None, 0)
     assert ours.predict(OTHER)[:, 0] == pytest.approx(expected, abs=1e-6)
     assert ours.coef[0] == pytest.approx(model.coef_[0] * ratio, abs=1e-4)
 
 
 def test_naive_bayes_of_classes_is_each_against_the_rest():
-    settings = Linear(char_ngrams=0, weighting="nb")
+    settings = Linear(char_ngrams=0, weighting="nb", C=4.0)
     ours = fit_linear(TRAIN, CLASSES, "multiclass", settings, WEIGHTS, 0).predict(OTHER)
     against = fit_linear(TRAIN, np.eye(4)[CLASSES], "multilabel", settings, WEIGHTS, 0).predict(OTHER)
     assert ours == pytest.approx(against / against.sum(axis=1, keepdims=True), abs=1e-12)
@@ -158,7 +158,7 @@ def test_naive_bayes_of_classes_is_each_against_the_rest():
 @pytest.mark.parametrize("weighting", ["tfidf", "nb"])
 def test_a_share_of_raters_counts_as_that_many_rows_of_each(weighting):
     """4 raters: shares of quarters against each row written four times, its ones and its zeros."""
-    settings = Linear(char_ngrams=0, weighting=weighting, min_count=1)
+    settings = Linear(char_ngrams=0, weighting=weighting, min_count=1, C=4.0)
     texts, votes = TRAIN[:80], RNG.integers(0, 5, 80)
     ours = fit_linear(texts, votes / 4, "binary", settings, np.full(80, 4.0), 0).predict(OTHER)[:, 0]
     spread = [text for text in texts for _ in range(4)]
@@ -204,12 +204,31 @@ def test_a_model_written_and_read_again_predicts_the_same_bytes(tmp_path, y, tas
     again = LinearModel.from_arrays(load_file(tmp_path / "weights.safetensors"), read)
     others = [*OTHER, "", "ʘʘʘ"]
     assert again.predict(others).tobytes() == model.predict(others).tobytes()
+    assert again.chosen == model.chosen == record["C"]
     assert np.isfinite(again.predict(others)).all()
 
 
-def test_the_same_bytes_twice():
-    first, again = (fit_linear(TRAIN, Y[:ROWS], "binary", SETTINGS, None, 0).predict(OTHER) for _ in range(2))
+def test_a_record_without_c_is_read():
+    arrays, record = fit_linear(TRAIN, Y[:ROWS], "binary", SETTINGS, None, 0).to_arrays()
+    del record["C"]
+    assert LinearModel.from_arrays(arrays, record).chosen == []
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, Linear(char_ngrams=4), Linear(char_ngrams=0, weighting="nb")])
+def test_the_same_bytes_twice(settings):
+    first, again = (fit_linear(TRAIN, Y[:ROWS], "binary", settings, None, 0).predict(OTHER) for _ in range(2))
     assert first.tobytes() == again.tobytes()
+
+
+def test_a_kind_of_ngrams_that_is_in_too_few_texts_is_left_out():
+    texts = [f"{letter}boat" for letter in "abcdefghijklmnopqrst"]  # no word stands in two of them
+    y = np.arange(20) % 2.0
+    model = fit_linear(texts, y, "binary", Linear(), None, 0)
+    assert [grams["analyzer"] for grams in model.to_arrays()[1]["ngrams"]] == ["char_wb"]
+    alone = fit_linear(texts, y, "binary", Linear(word_ngrams=0), None, 0)
+    assert model.predict(texts).tobytes() == alone.predict(texts).tobytes()
+    with pytest.raises(InputError, match=r"recipe\.linear\.min_count = 2: no n-gram .* of the 20 .*; lower it"):
+        fit_linear(texts, y, "binary", Linear(char_ngrams=0), None, 0)
 
 
 @pytest.mark.parametrize(
@@ -217,8 +236,8 @@ def test_the_same_bytes_twice():
     [
         ("regression", Linear(weighting="nb"), r"recipe\.linear\.weighting = 'nb': .* a regression task has none; use"),
         ("binary", Linear(word_ngrams=0, char_ngrams=0), r"recipe\.linear: word_ngrams and char_ngrams are both 0"),
-        ("binary", Linear(min_count=321), r"recipe\.linear\.min_count = 321: too few .* of the 320 training texts"),
-        ("binary", Linear(min_count=320), r"recipe\.linear\.min_count = 320: too few"),
+        ("binary", Linear(min_count=321), r"recipe\.linear\.min_count = 321: no n-gram .* of the 320 training texts"),
+        ("binary", Linear(min_count=320, char_ngrams=0), r"recipe\.linear\.min_count = 320: no n-gram"),
     ],
 )
 def test_settings_that_do_not_fit(task, settings, message):

@@ -78,30 +78,26 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
     check_columns(train, [*columns.of_both, *columns.of_train], columns.ignore)
     check_unique(train, columns.id)
     targets = encode_extras(train, config, encode_targets(train, config))
-    asked = check_test(config, test, sample, targets, train.path.name)
-    features = np.vstack([read_features(train, columns.features), asked.features])
-
-    rows, test_rows = np.arange(len(train)), np.arange(len(test))
+    sample_columns = check_test(config, test, sample, targets, train.path.name)
+    features = [read_features(table, columns.features) for table in (train, test)]
     if debug:
         rng = np.random.default_rng(0)
-        rows, test_rows = (np.sort(rng.permutation(n)[:DEBUG_ROWS]) for n in (len(train), len(test)))
-        features = features[np.concatenate([rows, len(train) + test_rows])]
-        targets = targets.take(rows)
-    frame = train.frame.iloc[rows]
-    train_texts = [list(frame[column]) for column in columns.text]
-    test_ids = [asked.ids[row] for row in test_rows.tolist()]
-    test_texts = [[texts[row] for row in test_rows.tolist()] for texts in asked.texts]
+        kept = [np.sort(rng.permutation(len(table))[:DEBUG_ROWS]) for table in (train, test)]
+        features = [part[rows] for part, rows in zip(features, kept, strict=True)]
+        train, test, targets = train.take(kept[0]), test.take(kept[1]), targets.take(kept[0])
+    train_texts, test_texts = ([table.column(name) for name in columns.text] for table in (train, test))
+    test_ids = test.column(columns.id)
     return Competition(
-        train_ids=list(frame[columns.id]),
+        train_ids=train.column(columns.id),
         train_texts=train_texts,
-        features=features,
+        features=np.vstack(features),
         targets=targets,
-        groups=list(frame[columns.group]) if columns.group else None,
+        groups=train.column(columns.group) if columns.group else None,
         test_ids=test_ids,
         test_texts=test_texts,
-        sample=asked.sample[asked.sample[columns.id].isin(test_ids)],
-        sample_columns=asked.sample_columns,
-        empty={name: count_empty(texts) for name, texts in (("train", train_texts), ("test", test_texts))},
+        sample=sample.frame[sample.frame[columns.id].isin(test_ids)],
+        sample_columns=sample_columns,
+        empty={"train": count_empty(train_texts), "test": count_empty(test_texts)},
     )
 
 
@@ -114,15 +110,21 @@ def load_test(config: Config, paths: Paths, targets: Targets) -> ToPredict:
     Raises:
         InputError: any error of either file.
     """
+    columns = config.columns
     test, sample = (open_table(config, paths, name) for name in ("test", "sample_submission"))
-    return check_test(config, test, sample, targets, "the training table")
+    sample_columns = check_test(config, test, sample, targets, "the training table")
+    texts, features = [test.column(name) for name in columns.text], read_features(test, columns.features)
+    return ToPredict(test.column(columns.id), texts, features, sample.frame, sample_columns)
 
 
-def check_test(config: Config, test: Table, sample: Table, targets: Targets, train: str) -> ToPredict:
+def check_test(config: Config, test: Table, sample: Table, targets: Targets, train: str) -> list[str]:
     """Hold test and sample against each other and against what the training table gave.
 
     Args:
         train: what to call the training table in a message.
+
+    Returns:
+        The sample's prediction columns.
 
     Raises:
         InputError: any error of either table.
@@ -132,9 +134,7 @@ def check_test(config: Config, test: Table, sample: Table, targets: Targets, tra
     check_unique(test, columns.id)
     sample_columns = check_sample(config, sample, targets, train)
     check_same_ids(test, sample, columns.id)
-    texts = [test.column(name) for name in columns.text]
-    features = read_features(test, columns.features)
-    return ToPredict(test.column(columns.id), texts, features, sample.frame, sample_columns)
+    return sample_columns
 
 
 def count_empty(texts: Sequence[Sequence[str]]) -> int:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from foldwise.config import Config
 from foldwise.data.competition import open_table
-from foldwise.data.table import Table, check_columns, check_unique
+from foldwise.data.table import check_columns, check_unique
 from foldwise.data.targets import encode_targets, read_subgroups
 from foldwise.errors import Errors, InputError
 from foldwise.metrics import METRICS
@@ -52,10 +52,10 @@ def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: lis
     if missing:
         raise InputError(f"{solution.path}: {len(missing)} test ids are missing, for example {missing[0]!r}")
     places = np.array([place_of[row_id] for row_id in sample[id_column]])
-    ordered = Table(solution.path, solution.frame.iloc[places].reset_index(drop=True), solution.lines[places])
+    ordered = solution.take(places)
     marked = (ordered.frame[columns] == config.files.unscored).any(axis=1).to_numpy()
     rows = np.flatnonzero(~marked)
-    scored = Table(solution.path, ordered.frame.iloc[rows].reset_index(drop=True), ordered.lines[rows])
+    scored = ordered.take(rows)
     truth = encode_targets(scored, config, known=names).truth
     if subgroups:
         errors = Errors(solution.path)

