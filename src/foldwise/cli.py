@@ -1,8 +1,7 @@
 """The command line: options, and one call for each command. Nothing here loads torch: `--help` must answer at once."""
 
-import importlib
+import pkgutil
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -90,15 +89,13 @@ def find_extension(name: str) -> Any:
     Raises:
         InputError: its folder is not part of this checkout.
     """
-    module, _, attribute = EXTENSIONS[name].partition(":")
-    folder = module.rpartition(".")[0]
+    folder = EXTENSIONS[name].split(".")[1]
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return pkgutil.resolve_name(EXTENSIONS[name])
     except ModuleNotFoundError as error:
-        if error.name not in (folder, module):
+        if not str(error.name).startswith(f"foldwise.{folder}"):
             raise
-        place = folder.replace(".", "/")
-        raise InputError(f"{name}: not part of this checkout, which has no src/{place}") from error
+        raise InputError(f"{name}: not part of this checkout, which has no src/foldwise/{folder}") from error
 
 
 def add_extension(name: str) -> None:
@@ -108,28 +105,21 @@ def add_extension(name: str) -> None:
     except InputError as error:
         message = str(error)
 
-        def gone(rest: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:  # noqa: ARG001
+        def gone() -> None:
             """Not part of this checkout."""
             raise InputError(message)
 
-        add_command(app, name, gone, context_settings={"ignore_unknown_options": True})
+        add_command(app, name, gone, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
     else:
-        if isinstance(found, typer.Typer):
-            app.add_typer(found, name=name)
-        else:
-            add_command(app, name, found)
+        app.add_typer(found, name=name) if isinstance(found, typer.Typer) else add_command(app, name, found)
 
 
-COMMANDS: dict[str, Callable[..., None]] = {
-    "all": run_all,
-    "folds": pipeline.run_folds,
-    "tokens": pipeline.run_tokens,
-    "train": run_train,
-    "ensemble": pipeline.run_ensemble,
-    "init": run_init,
-}
-for name, command in COMMANDS.items():
-    add_command(app, name, command)
+add_command(app, "all", run_all)
+add_command(app, "folds", pipeline.run_folds)
+add_command(app, "tokens", pipeline.run_tokens)
+add_command(app, "train", run_train)
+add_command(app, "ensemble", pipeline.run_ensemble)
+add_command(app, "init", run_init)
 for extension in EXTENSIONS:
     if not extension.startswith("--"):
         add_extension(extension)
