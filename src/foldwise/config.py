@@ -22,7 +22,7 @@ else:  # a task or a metric has one entry, in its own table
 
 
 def explained(message: str) -> WrapValidator:
-    """An error message in place of pydantic's, for a type that it would explain in several parts."""
+    """One message of our own, where pydantic has one for each part of a type."""
 
     def validate(value: Any, validate_type: Any) -> Any:
         try:
@@ -44,10 +44,8 @@ Share = Annotated[str, Field(pattern=r"^(100|[1-9]\d?)%$")]
 MaxLength = Annotated[
     Count | Share, explained('give a number of tokens from 1 on, or a share of the training texts such as "95%"')
 ]
-InverseStrength = Annotated[
-    Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["auto"],
-    explained('give a positive number, or "auto"'),
-]
+Finite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+InverseStrength = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
 MemberName = Annotated[  # a folder of the output, beside `tokens`
     str,
     Field(pattern=re.compile(r"^(?!tokens\Z)[A-Za-z0-9_-]+\Z")),

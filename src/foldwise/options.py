@@ -125,7 +125,7 @@ def add_command(
 
     def command(traceback: Traceback = False, **options: Any) -> None:
         given = {key: options.pop(key) for key in common}
-        guarded(lambda: function(*([make_run(**given)] if common else []), **options), traceback)
+        guarded(lambda: function(make_run(**given), **options) if common else function(**options), traceback)
 
     parameters = [*own, *common.values(), inspect.signature(command).parameters["traceback"]]
     keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
