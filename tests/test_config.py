@@ -3,9 +3,10 @@ import typing
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from foldwise.checking import check
-from foldwise.config import Member, Metric, Model, Recipe, check_member_name
+from foldwise.config import Member, MemberName, Metric, Model, Recipe
 from foldwise.errors import InputError
 from foldwise.metrics import METRICS
 
@@ -67,7 +68,7 @@ def test_a_member_without_a_name_is_called_by_its_model(model, name):
 @given(st.text())
 def test_whatever_a_model_is_called_its_member_has_a_folder(model):
     (name,) = Recipe(model=Model(name=model)).members
-    assert check_member_name(name) == name
+    assert TypeAdapter(MemberName).validate_python(name) == name
 
 
 def test_every_metric_of_the_configuration_exists():

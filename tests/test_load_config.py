@@ -51,6 +51,12 @@ def test_later_sources_win(toml):
         ("members.wide.sed=3", ["members.wide.sed = 3", "did you mean seed?"]),
         ("members={}", ["--set members={}: --set adds to the members", "ensemble.members=", "[recipe.members]"]),
         ("recipe.members = {}", ["--set recipe.members = {}: --set adds to the members"]),
+        ("tokens.max_length=0%", ["recipe.tokens.max_length = '0%'", "a share of the training texts"]),
+        ("tokens.max_length=true", ["recipe.tokens.max_length = True", "give a number of tokens from 1 on"]),
+        ("ensemble.weights={bilstm=-1}", ['recipe.ensemble.weights: give "equal"', "none negative"]),
+        ("ensemble.weights=inf", ['recipe.ensemble.weights = inf: give "equal"']),
+        ("linear.C=inf", ['recipe.linear.C = inf: give a positive number, or "auto"']),
+        ("members.a.seeds=[1, 1]", ["recipe.members: members.a-s1 is there twice"]),
         ("model.dropout=2", ["1 error\n", "recipe.model.dropout = 2"]),
     ],
 )

@@ -48,6 +48,7 @@ def test_what_fits(task, metric, kind, ensemble):
         ("binary", "log_loss", "probability", {"method": "rank_mean"}, "cannot be scored by log_loss"),
         ("binary", "f1", "label", {"weights": {"a": 1.0}}, "'b' has none; give one to each of a, b"),
         ("binary", "f1", "label", {"weights": {"a": 1.0, "b": 1.0, "c": 2.0}}, "'c' is no member of it"),
+        ("binary", "f1", "label", {"weights": {"a": 0.0, "b": 0.0}}, "recipe.ensemble.weights: all are 0; give one to"),
         ("binary", "f1", "label", {"members": ["b"], "weights": {"a": 1.0, "b": 1.0}}, "'a' is no member of it"),
     ],
 )  # fmt: skip

@@ -11,9 +11,12 @@ from foldwise.errors import InputError, shorten
 
 # Tables of arguments, and the field beside each that says whose they are.
 ARGUMENTS = {
-    **{"loss_arguments": "loss", "optimizer_arguments": "optimizer", "schedule_arguments": "schedule"},
+    "loss_arguments": "loss",
+    "optimizer_arguments": "optimizer",
+    "schedule_arguments": "schedule",
     "arguments": "name",
 }
+FIXES = {"list_type": 'write ["{input}"]', "bool_type": "write true or false"}  # by pydantic's types of errors
 ModelType = typing.TypeVar("ModelType", bound=BaseModel)
 
 
@@ -41,40 +44,36 @@ def check(model: type[ModelType], content: dict[str, Any], source: str) -> Model
 
 
 def describe(model: type[BaseModel], found: Any) -> str:
-    """One pydantic error as `  key: what is wrong (the value), and the nearest right name`."""
-    *parents, last = found["loc"] or ("",)
-    key = ".".join(str(part) for part in found["loc"])
-    if found["type"] == "extra_forbidden":
-        known = list(fields_at(model, parents))
-        near = difflib.get_close_matches(str(last), known, n=1, cutoff=0.5)
-        inner = [name for name in known if str(last) in fields_at(model, [*parents, name])]
-        near = [f"{inner[0]}.{last}"] if inner else near
-        fix = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-        return f"  {key} = {shorten(found['input'])}: unknown key; {fix}"
-    if found["type"] == "missing":
+    """One pydantic error as `  key = value: what is wrong; the fix, such as the nearest right name`."""
+    kind, value, message = found["type"], found["input"], found["msg"].removeprefix("Value error, ")
+    key = ".".join(map(str, found["loc"]))
+    if kind == "missing":
         return f"  {key}: missing"
-    message = found["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    if found["type"] == "value_error" and isinstance(found["input"], dict):  # of a whole table: the message names keys
-        return f"  {key or 'recipe'}: {message}"
-    if found["type"] == "list_type":
-        message += f'; write ["{found["input"]}"]'
-    if found["type"] == "bool_type":
-        message += "; write true or false"
-    if found["type"] in ("dict_type", "model_type"):
-        message = f"this is a table; write a key of it, {key}.… = …, or [{key}.…] in competition.toml"
-    if found["type"] == "literal_error":
-        near = difflib.get_close_matches(str(found["input"]), re.findall(r"'([^']+)'", found["msg"]), n=1)
-        message += f"; did you mean {near[0]}?" if near else ""
-    return f"  {key} = {shorten(found['input'])}: {message}"
+    if kind == "extra_forbidden":
+        *parents, last = found["loc"]
+        known = list(fields_at(model, parents))
+        near = [f"{name}.{last}" for name in known if last in fields_at(model, [*parents, name])]
+        near += difflib.get_close_matches(str(last), known, n=1, cutoff=0.5)
+        fix = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        return f"  {key} = {shorten(value)}: unknown key; {fix}"
+    if kind in ("dict_type", "model_type"):
+        fix = f"write a key of it, {key}.… = …, or [{key}.…] in competition.toml"
+        return f"  {key} = {shorten(value)}: this is a table; {fix}"
+    fix = FIXES.get(kind, "").format(input=value)
+    if kind == "literal_error":
+        near = difflib.get_close_matches(str(value), re.findall(r"'([^']+)'", message), n=1)
+        fix = f"did you mean {near[0]}?" if near else ""
+    given = "" if kind == "value_error" and isinstance(value, dict) else f" = {shorten(value)}"  # a table is long
+    return f"  {key}{given}: {'; '.join(filter(None, [message[0].lower() + message[1:], fix]))}"
 
 
 def fields_at(model: type[BaseModel], parents: list[Any]) -> dict[str, Any]:
     """The fields of the table that `parents` lead to; a name that a user chose leads into a table of tables."""
-    fields: dict[str, Any] = model.model_fields
-    inside: Any = None  # the tables of a table of tables, whose names are free
+    table: Any = model
     for parent in parents:
-        annotation = fields[parent].annotation if parent in fields else inside
-        inside = typing.get_args(annotation)[-1] if typing.get_origin(annotation) is dict else None
-        fields = getattr(annotation, "model_fields", {})
-    return fields
+        if typing.get_origin(table) is dict:
+            table = typing.get_args(table)[-1]
+        else:
+            fields = getattr(table, "model_fields", {})
+            table = fields[parent].annotation if parent in fields else None
+    return dict(getattr(table, "model_fields", {}))

@@ -1,21 +1,19 @@
-"""The command line: options, and one call for each command.
+"""The command line: options, and one call for each command. Nothing here loads torch: `--help` must answer at once."""
 
-Stages are imported when their command runs, so that `--help` and a typo answer at once, without loading torch.
-"""
-
-import importlib
+import pkgutil
 import sys
 from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
-from foldwise.clock import STARTED  # noqa: F401 - the first thing to be loaded: a time budget counts from here
+from foldwise import pipeline
 from foldwise.config import Metric, Quotes, Task
 from foldwise.errors import InputError
-from foldwise.options import Force, InputFolder, add_command, choice
+from foldwise.options import Force, InputFolder, add_command
 from foldwise.paths import resolve
 from foldwise.run import Run
+from foldwise.stages.init import Choices, init
 from foldwise.tasks import Kind
 
 # Commands and options of extensions, each in a folder of its own that may be deleted.
@@ -49,25 +47,9 @@ def run_all(
     ] = None,
 ) -> None:
     """All stages; only what is missing or out of date runs, and each says why."""
-    from foldwise import pipeline
-
     if time_budget is not None:
         run = replace(run, budget=find_extension("--time-budget")(time_budget))
     pipeline.run_all(run)
-
-
-def run_folds(run: Run) -> None:
-    """Assign each training row to a fold, once, in folds/SLUG.csv; --force makes new ones."""
-    from foldwise import pipeline
-
-    pipeline.run_folds(run)
-
-
-def run_tokens(run: Run) -> None:
-    """Texts to tokens, vocabulary and vectors."""
-    from foldwise import pipeline
-
-    pipeline.run_tokens(run)
 
 
 def run_train(
@@ -80,40 +62,25 @@ def run_train(
     ] = None,
 ) -> None:
     """Train the folds that are missing or out of date, or those named."""
-    from foldwise import pipeline
-
     pipeline.run_train(run, fold, member)
-
-
-def run_ensemble(run: Run) -> None:
-    """Combine the folds into submission.csv, oof.csv and summary.json."""
-    from foldwise import pipeline
-
-    pipeline.run_ensemble(run)
 
 
 def run_init(
     slug: Annotated[str, typer.Argument(help="Folder below input/ with train, test and sample_submission.")],
     id_: Annotated[str | None, typer.Option("--id", metavar="COLUMN")] = None,
-    text: Annotated[list[str] | None, typer.Option("--text", metavar="COLUMN", help="Repeatable.")] = None,
-    target: Annotated[list[str] | None, typer.Option("--target", metavar="COLUMN", help="Repeatable.")] = None,
-    group: Annotated[
-        str | None, typer.Option("--group", metavar="COLUMN", help="Rows of one group share a fold.")
-    ] = None,
-    task: Annotated[choice("Task", Task) | None, typer.Option()] = None,  # type: ignore[valid-type]
-    kind: Annotated[choice("Kind", Kind) | None, typer.Option()] = None,  # type: ignore[valid-type]
-    metric: Annotated[choice("Metric", Metric) | None, typer.Option()] = None,  # type: ignore[valid-type]
-    quotes: Annotated[
-        choice("Quotes", Quotes), typer.Option(help="literal: quotes are plain text in these files.")  # type: ignore[valid-type]
-    ] = "csv",
+    text: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Repeatable.")] = None,
+    target: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Repeatable.")] = None,
+    group: Annotated[str | None, typer.Option(metavar="COLUMN", help="Rows of one group share a fold.")] = None,
+    task: Task | None = None,
+    kind: Kind | None = None,
+    metric: Metric | None = None,
+    quotes: Annotated[Quotes, typer.Option(help="literal: quotes are plain text in these files.")] = "csv",
     input_: InputFolder = None,
     force: Force = False,
 ) -> None:
     """Infer competition.toml from the CSVs, and say from what."""
-    from foldwise.stages.init import Choices, init
-
-    chosen: list[Any] = [getattr(option, "value", option) for option in (task, kind, metric, quotes)]
-    init(resolve(slug, input_, None, None), Choices(id_, text or [], target or [], group, *chosen), force)
+    choices = Choices(id_, text or [], target or [], group, task, kind, metric, quotes)
+    init(resolve(slug, input_, None, None), choices, force)
 
 
 def find_extension(name: str) -> Any:
@@ -122,15 +89,13 @@ def find_extension(name: str) -> Any:
     Raises:
         InputError: its folder is not part of this checkout.
     """
-    module, _, attribute = EXTENSIONS[name].partition(":")
-    folder = module.rpartition(".")[0]
+    folder = EXTENSIONS[name].split(".")[1]
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return pkgutil.resolve_name(EXTENSIONS[name])
     except ModuleNotFoundError as error:
-        if error.name not in (folder, module):
+        if not str(error.name).startswith(f"foldwise.{folder}"):
             raise
-        place = folder.replace(".", "/")
-        raise InputError(f"{name}: not part of this checkout, which has no src/{place}") from error
+        raise InputError(f"{name}: not part of this checkout, which has no src/foldwise/{folder}") from error
 
 
 def add_extension(name: str) -> None:
@@ -140,20 +105,21 @@ def add_extension(name: str) -> None:
     except InputError as error:
         message = str(error)
 
-        def gone(rest: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:  # noqa: ARG001
+        def gone() -> None:
             """Not part of this checkout."""
             raise InputError(message)
 
-        add_command(app, name, gone, context_settings={"ignore_unknown_options": True})
-        return
-    if isinstance(found, typer.Typer):
-        app.add_typer(found, name=name)
+        add_command(app, name, gone, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
     else:
-        add_command(app, name, found)
+        app.add_typer(found, name=name) if isinstance(found, typer.Typer) else add_command(app, name, found)
 
 
-for command in (run_all, run_folds, run_tokens, run_train, run_ensemble, run_init):
-    add_command(app, command.__name__.removeprefix("run_"), command)
+add_command(app, "all", run_all)
+add_command(app, "folds", pipeline.run_folds)
+add_command(app, "tokens", pipeline.run_tokens)
+add_command(app, "train", run_train)
+add_command(app, "ensemble", pipeline.run_ensemble)
+add_command(app, "init", run_init)
 for extension in EXTENSIONS:
     if not extension.startswith("--"):
         add_extension(extension)

@@ -4,12 +4,12 @@ import time
 
 
 class Clock:
-    """Seconds on a clock that never goes back and that all processes of a machine share."""
+    """Seconds; only differences mean something."""
 
     @staticmethod
     def now() -> float:
-        """The time; only differences mean something."""
+        """The time, which never goes back and is the same in all processes of a machine."""
         return time.monotonic()
 
 
-STARTED = Clock.now()  # the command line loads this module first of all
+STARTED = Clock.now()  # `__main__` loads this module first of all

@@ -1,24 +1,13 @@
 """The configuration: every field of competition.toml, with its type, default and check.
 
 What stands below a field of the recipe is its documentation: `./run.sh recipe` prints it, and RECIPE.md is made of it.
-`foldwise.load_config` reads the file and applies `--set`. Unknown keys and wrong types are errors that name the key,
-the value and the nearest right name: a typo in a configuration must not cost a night of GPU time.
+`foldwise.load_config` reads the file; unknown keys and wrong types are errors that name the nearest right name.
 """
 
-import math
 import re
-import typing
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WrapValidator, field_validator
 
 from foldwise.checking import check, merge
 from foldwise.errors import InputError
@@ -30,56 +19,42 @@ if TYPE_CHECKING:
     Metric = str
 else:  # a task or a metric has one entry, in its own table
     Task, Metric = Literal[*TASKS], Literal[*METRICS]
+
+
+def explained(message: str) -> WrapValidator:
+    """One message of our own, where pydantic has one for each part of a type."""
+
+    def validate(value: Any, validate_type: Any) -> Any:
+        try:
+            return validate_type(value)
+        except ValidationError as error:
+            raise ValueError(message) from error
+
+    return WrapValidator(validate)
+
+
 Quotes = Literal["csv", "literal"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-
-
-def check_member_name(name: str) -> str:
-    """A member's name is a folder of the output, beside `tokens`."""
-    if name == "tokens" or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise ValueError("a member's name may have letters, digits, - and _, and not be 'tokens'")
-    return name
-
-
-def check_max_length(value: object) -> object:
-    """A number of tokens, or a share of the training texts such as "95%"."""
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    if not is_count and not (isinstance(value, str) and re.fullmatch(r"(100|[1-9]\d?)%", value)):
-        raise ValueError('give a number of tokens from 1 on, or a share of the training texts such as "95%"')
-    return value
-
-
-def check_member_weights(value: object) -> object:
-    """How members are weighed: a word, or a table of their weights."""
-    if value in ("equal", "fit"):
-        return value
-    sizes: list[Any] = list(value.values()) if isinstance(value, dict) else []
-    fits = all(isinstance(size, int | float) and not isinstance(size, bool) and 0 <= size < math.inf for size in sizes)
-    if not fits or not any(sizes):
-        raise ValueError('give "equal", "fit", or a table of a weight for each member, none negative and one not 0')
-    return {name: float(size) for name, size in typing.cast(dict[str, float], value).items()}
-
-
-def check_c(value: object) -> float | str:
-    """A positive number, or "auto"."""
-    if value == "auto":
-        return "auto"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError('give a positive number, or "auto"')
-    return float(value)
-
-
-MemberName = Annotated[str, AfterValidator(check_member_name)]
-MaxLength = Annotated[int | str, PlainValidator(check_max_length, json_schema_input_type=Count | str)]
-Weighing = Literal["equal", "fit"] | dict[str, NotNegative]
-InverseStrength = Annotated[
-    float | Literal["auto"], PlainValidator(check_c, json_schema_input_type=Positive | Literal["auto"])
-]
-MemberWeights = Annotated[str | dict[str, float], PlainValidator(check_member_weights, json_schema_input_type=Weighing)]
+NotNegativeCount = Annotated[int, Field(ge=0)]
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(lambda x: [x] if isinstance(x, str) else x)]
+Share = Annotated[str, Field(pattern=r"^(100|[1-9]\d?)%$")]
+MaxLength = Annotated[
+    Count | Share, explained('give a number of tokens from 1 on, or a share of the training texts such as "95%"')
+]
+Finite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+InverseStrength = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
+MemberName = Annotated[  # a folder of the output, beside `tokens`
+    str,
+    Field(pattern=re.compile(r"^(?!tokens\Z)[A-Za-z0-9_-]+\Z")),
+    explained("a member's name may have letters, digits, - and _, and not be 'tokens'"),
+]
+MemberWeights = Annotated[
+    Literal["equal", "fit"] | dict[str, NotNegative],
+    explained('give "equal", "fit", or a table of a weight for each member, none negative'),
+]
 
 
 class Section(BaseModel):
@@ -137,8 +112,7 @@ class ColumnsSection(Section):
     @property
     def of_train(self) -> list[str]:
         """Columns of the training table alone."""
-        single = [name for name in (self.weight, self.group) if name]
-        return [*self.target, *self.auxiliary, *self.subgroups, *single]
+        return [*self.target, *self.auxiliary, *self.subgroups, *filter(None, (self.weight, self.group))]
 
 
 class SubmissionSection(Section):
@@ -151,8 +125,7 @@ class Folds(Section):
     """How `folds/SLUG.csv` is made. It is made once and kept; `./run.sh folds --force` makes a new one."""
 
     n: Annotated[int, Field(ge=2)] = 5
-    """Number of folds. Each fold is a model that trains on the others and is scored on this one, so more folds cost
-    more time and give each model more rows."""
+    """Number of folds. More folds cost more time and give each model more rows to train on."""
 
     seed: int = 0
     """Seed of the random choices in making the folds. `--seed` changes the training only, never the folds."""
@@ -169,34 +142,32 @@ class Tokens(Section):
     """Whether texts are turned to lower case. "keep" is for vectors that tell Apple from apple."""
 
     vocabulary: Literal["train+test", "train"] = "train+test"
-    """Which texts words are taken from. With "train", words that only the test texts have are unknown: use it where
-    looking at test texts is forbidden."""
+    """Which texts words are taken from. Use "train" where looking at test texts is forbidden."""
 
     min_count: Count = 1
     """A word that occurs less often than this is unknown. Raise it for large, noisy texts."""
 
     max_size: Count = 400_000
-    """Only so many words are kept, the most frequent ones; the rest are unknown."""
+    """Largest number of words; the most frequent ones are kept and the rest are unknown."""
 
     max_length: MaxLength = 256
-    """Longest text in tokens; longer ones are cut. A share such as "95%" takes the length that this share of the
-    training texts fits into. Shorter is faster. With `tokens.columns = "apart"` it counts for each column."""
+    """Longest text in tokens; longer ones are cut. "95%" takes the length that this share of the training texts fits
+    into. Shorter is faster. With `tokens.columns = "apart"` it counts for each column."""
 
     cut: Literal["head", "tail", "head+tail"] = "head"
     """Which part of a text that is too long stays: its beginning, its end, or half of each."""
 
     columns: Literal["join", "apart"] = "join"
-    """Several text columns: "join" makes one text of them with `<sep>` between; "apart" encodes each by itself, and the
-    model's last layer sees all of them. Try "apart" where columns play different parts, as question and answer."""
+    """Several text columns: "join" makes one text of them with `<sep>` between; "apart" encodes each by itself. Try
+    "apart" where columns play different parts, as question and answer."""
 
     features: list[Literal["length", "capitals", "punctuation", "unique"]] = []
     """Numbers about the text that a network sees beside it: logarithm of its number of words, share of capitals, share
     of punctuation, share of different words."""
 
     vectors: Names = ["glove-6b-100d-50k"]
-    """Files of pretrained word vectors, one or several, by name: in `input/embeddings/` or beside the competition's
-    CSVs (GloVe, word2vec or fastText, text or binary, also in .gz and .zip; see input/README.md). "none" starts from
-    random vectors."""
+    """Files of pretrained word vectors, one or several, by name, in `input/embeddings/` or beside the competition's
+    CSVs (formats: input/README.md). "none" starts from random vectors."""
 
     combine: Literal["concat", "mean"] = "concat"
     """Vectors of several files: side by side, or their mean, for which all must be equally long."""
@@ -211,9 +182,9 @@ class Batches(Section):
     size: Count = 32
     """Rows in a batch. Larger batches are faster, most of all on a GPU, and may want a higher learning rate."""
 
-    tokens: Annotated[int, Field(ge=0)] = 0
-    """If not 0, batches are cut by this number of tokens, padding included, and `batches.size` is not used. For many
-    short rows with a few long ones; a row that is longer than this is a batch by itself."""
+    tokens: NotNegativeCount = 0
+    """If not 0, a batch has this many tokens, padding included, instead of `batches.size` rows. For many short rows
+    with a few long ones."""
 
     group: Count = 20
     """Batches that are sorted by length together. A larger group has less padding and less chance in its order."""
@@ -263,10 +234,10 @@ class Linear(Section):
     weighting: Literal["tfidf", "nb"] = "tfidf"
     """Of n-grams: "tfidf", or "nb", times the log-count ratio of naive Bayes (Wang & Manning 2012; for classes)."""
 
-    word_ngrams: Annotated[int, Field(ge=0)] = 2
+    word_ngrams: NotNegativeCount = 2
     """Longest n-gram of words; 0 for none."""
 
-    char_ngrams: Annotated[int, Field(ge=0)] = 5
+    char_ngrams: NotNegativeCount = 5
     """Longest n-gram of characters; 0 for none. Slow for long texts, and good with misspelt ones."""
 
     min_count: Count = 2
@@ -304,8 +275,7 @@ class Training(Section):
     """A class of torch.optim, of pytorch_optimizer where that is installed, or your own as "module:Class"."""
 
     optimizer_arguments: dict[str, Any] = {}
-    """Arguments of the optimizer, such as { betas = [0.9, 0.98] }. Learning rate and weight decay have their own
-    fields."""
+    """Arguments of the optimizer other than learning rate and weight decay, such as { betas = [0.9, 0.98] }."""
 
     embedding_optimizer: Literal["rowwise", "same"] = "rowwise"
     """Of the word vectors: "rowwise" is Adam on the words of a batch only, which stays fast with any vocabulary; "same"
@@ -317,13 +287,12 @@ class Training(Section):
     embedding_learning_rate: Positive = 2e-3
     """The largest learning rate of the word vectors."""
 
-    unfreeze_epoch: Annotated[int, Field(ge=0)] = 0
+    unfreeze_epoch: NotNegativeCount = 0
     """Word vectors do not train before this epoch (counted from 0), so that the rest adapts to them first."""
 
     schedule: Literal["cosine", "one_cycle", "linear", "step", "plateau", "constant"] = "cosine"
     """How the learning rate falls after the warm-up: "cosine" and "linear" to 0 at the last step, "step" by a factor at
-    intervals, "plateau" when the score stops improving, "constant" not at all. "one_cycle" also rises slowly
-    (torch's OneCycleLR)."""
+    intervals, "plateau" when the score stops improving, "constant" not at all. "one_cycle" also rises slowly."""
 
     schedule_arguments: dict[str, float] = {}
     """Arguments of the schedule. step: step_size (a share of all steps), gamma. plateau: factor, patience, threshold,
@@ -339,8 +308,7 @@ class Training(Section):
     """Gradients with a larger norm are scaled down to it."""
 
     ema: Fraction = 0.99
-    """Decay of an exponential moving average of the weights, which is what is scored and kept. 0 turns it off. Raise it
-    for many steps."""
+    """Decay of the exponential moving average of the weights, which is what is scored and kept. 0 turns it off."""
 
     evaluations_per_epoch: Count = 2
     """How often in an epoch the validation fold is scored. 1 saves time on large data."""
@@ -355,15 +323,14 @@ class Training(Section):
     """Predictions of this many best evaluations of a fold are averaged, instead of the best one's alone."""
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Number format of the training. "auto" measures which is fastest here; "fp16" needs a GPU. A format that cannot
-    run here is refused."""
+    """Number format of the training. "auto" measures which is fastest here; "fp16" needs a GPU."""
 
 
 class Ensemble(Section):
     """How the predictions of folds, and then of members, become one."""
 
     method: Literal["mean", "rank_mean"] = "mean"
-    """What is averaged: predictions, or with "rank_mean" their ranks, for metrics that see only the order, such as
+    """What is averaged: predictions, or their ranks. "rank_mean" is for metrics that see only the order, such as
     roc_auc, and for labels that are decided by thresholds."""
 
     weights: MemberWeights = "equal"
@@ -387,10 +354,10 @@ class Member(Section):
     Once members are listed, only those listed are trained.
     """
 
-    seed: Annotated[int, Field(ge=0)] | None = None
+    seed: NotNegativeCount | None = None
     """A seed of its own, instead of `seed`."""
 
-    seeds: list[Annotated[int, Field(ge=0)]] = []
+    seeds: list[NotNegativeCount] = []
     """A member for each of these seeds, NAME-s1 for seed 1; `train --member NAME` means all of them."""
 
     batches: dict[str, Any] = {}
@@ -415,9 +382,8 @@ def member_name(model: Model) -> str:
 class Recipe(Section):
     """Everything between the CSVs and the submission that can be chosen."""
 
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the training: weights at the start, order of the batches, dropout. `--seed` sets it. Each fold and member
-    has a seed made from it."""
+    seed: NotNegativeCount = 0
+    """Seed of the training: weights at the start, order of the batches, dropout. `--seed` sets it."""
 
     folds: Folds = Folds()
     tokens: Tokens = Tokens()
@@ -429,37 +395,21 @@ class Recipe(Section):
     members: dict[MemberName, Member] = Field(default_factory=lambda recipe: {member_name(recipe["model"]): Member()})
     """The models to train and average, each in a folder `output/SLUG/NAME/`. By default one, named after its model."""
 
-    @model_validator(mode="before")
+    @field_validator("members")
     @classmethod
-    def expand_seeds(cls, content: Any) -> Any:
+    def expand_seeds(cls, members: dict[str, Member]) -> dict[str, Member]:
         """A member with `seeds` becomes one member for each of them."""
-        members = content.get("members") if isinstance(content, dict) else None
-        if not isinstance(members, dict):
-            return content
-        expanded: dict[str, Any] = {}
+        expanded: dict[str, Member] = {}
         for name, member in members.items():
-            seeds = member.get("seeds") if isinstance(member, dict) else None
-            several = {name: member}
-            if isinstance(seeds, list) and seeds and all(isinstance(seed, int) for seed in seeds):
-                if member.get("seed") is not None:
-                    raise ValueError(f"members.{name} has seed and seeds; keep one of them")
-                alone = {key: value for key, value in member.items() if key != "seeds"}
-                several = {f"{name}-s{seed}": {**alone, "seed": seed} for seed in seeds}
-            if twice := expanded.keys() & several.keys():
-                raise ValueError(f"members.{min(twice)} is there twice, once by the seeds of another; rename one")
-            expanded |= several
-        return {**content, "members": expanded}
-
-    @model_validator(mode="after")
-    def check_unfreezing(self) -> "Recipe":
-        """Vectors that are to train later must train at all."""
-        later, epochs, trains = self.training.unfreeze_epoch, self.training.epochs, self.model.train_embedding
-        if later and (later >= epochs or not trains):
-            raise ValueError(
-                f"training.unfreeze_epoch = {later}: the vectors never train, with training.epochs = {epochs} and "
-                f"model.train_embedding = {str(trains).lower()}; change one of them"
-            )
-        return self
+            if member.seeds and member.seed is not None:
+                raise ValueError(f"members.{name} has seed and seeds; keep one of them")
+            seeds: list[int | None] = [*member.seeds] or [member.seed]
+            for seed in seeds:
+                full = f"{name}-s{seed}" if member.seeds else name
+                if full in expanded:
+                    raise ValueError(f"members.{full} is there twice, counting the seeds of {name}; rename one")
+                expanded[full] = member.model_copy(update={"seed": seed, "seeds": []})
+        return expanded
 
     @property
     def ensemble_members(self) -> list[str]:
@@ -481,10 +431,8 @@ class Recipe(Section):
 
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""
-        member = self.members[name]
-        changes = {key: value for key, value in member.model_dump().items() if value not in (None, {}, [])}
-        merged = merge({**self.model_dump(), "members": {}}, changes)
-        return check(Recipe, merged, f"recipe.members.{name}")
+        changes = self.members[name].model_dump(exclude_defaults=True)
+        return check(Recipe, merge({**self.model_dump(), "members": {}}, changes), f"recipe.members.{name}")
 
 
 class Config(Section):

@@ -41,7 +41,7 @@ class Progress:
         total: how many there are; None for `show` and `wait`.
         unit: what they are, in the plural.
         name: of one of several things that a stage does side by side, such as a fold.
-        looks: arguments of tqdm, for a bar that is drawn in another way.
+        looks: arguments of tqdm.
     """
 
     def __init__(

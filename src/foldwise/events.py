@@ -22,29 +22,17 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A validation, as a line of history.jsonl has it.
+    """A validation, as a line of history.jsonl has it."""
 
-    Attributes:
-        epoch: so far, with fractions.
-        step: so far.
-        loss: mean of the training loss since the evaluation before; None of a learner without steps.
-        score: on the whole validation fold; None where it is not finite.
-        best: the best so far.
-        learning_rate: of the next step.
-        padding: share of the epoch's batches that is padding.
-        train_seconds: since the start, without validations.
-        seconds: of this validation; not in history.jsonl.
-    """
-
-    epoch: float
-    step: int
-    loss: float | None
-    score: float | None
-    best: bool
-    learning_rate: float
-    padding: float
-    train_seconds: float
-    seconds: float = 0.0
+    epoch: float  # so far, with fractions
+    step: int  # so far
+    loss: float | None  # mean training loss since the evaluation before; None of a learner without steps
+    score: float | None  # on the whole validation fold; None where it is not finite
+    best: bool  # the best so far
+    learning_rate: float  # of the next step
+    padding: float  # share of the epoch's batches that is padding
+    train_seconds: float  # since the start, without validations
+    seconds: float = 0.0  # of this validation; not in history.jsonl
 
     def record(self) -> dict[str, Any]:
         """The line of history.jsonl."""
@@ -53,26 +41,16 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Finished:
-    """A fold is done and written.
-
-    Attributes:
-        score, best_epoch: of the best evaluation.
-        epochs: trained.
-        seconds: from opening the tokens to the written folder.
-        rows_per_second: of training.
-        padding: mean share of batches.
-        shortened: epochs trained and of how many, where a time budget ended it; else None.
-        written: false where the fold that was there was trained longer and stays.
-    """
+    """A fold is done and written."""
 
     score: float
-    best_epoch: float
-    epochs: float
-    seconds: float
-    rows_per_second: int
-    padding: float
-    shortened: dict[str, float] | None = None
-    written: bool = True
+    best_epoch: float  # the score's
+    epochs: float  # trained
+    seconds: float  # from opening the tokens to the written folder
+    rows_per_second: int  # of training
+    padding: float  # mean share of batches
+    shortened: dict[str, float] | None = None  # epochs trained and of how many, where a time budget ended it
+    written: bool = True  # false where the fold that was there was trained longer and stays
 
 
 @dataclass(frozen=True)
@@ -96,9 +74,9 @@ class PredictedRows:
 
 @dataclass(frozen=True)
 class Predicted:
-    """A fold has predicted everything: (M, C) float64, in so many seconds."""
+    """A fold has predicted everything, in so many seconds."""
 
-    predictions: np.ndarray
+    predictions: np.ndarray  # (M, C) float64
     seconds: float
 
 

@@ -1,5 +1,6 @@
 """What results depend on, and whether those on disk are still up to date."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,18 @@ def changes(old: Any, new: Any, prefix: str = "") -> list[str]:
 
     Values that are hashes only say that they changed. Of another model only the name is said: all else differs with it.
     """
+    if old == new:
+        return []
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        old, new = dict(enumerate(old)), dict(enumerate(new))
     if isinstance(old, dict) and isinstance(new, dict):
         models = [recipe.get("model", {}).get("name") for recipe in (old, new)] if prefix == "recipe." else []
         if len(set(models)) > 1:
             return ["model {} → {}".format(*models)]
         keys = dict.fromkeys([*old, *new])
         return [phrase for key in keys for phrase in changes(old.get(key), new.get(key), f"{prefix}{key}.")]
-    if old == new:
-        return []
-    name = prefix.rstrip(".")
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [
-            phrase
-            for index, pair in enumerate(zip(old, new, strict=True))
-            for phrase in changes(*pair, f"{prefix}{index}.")
-        ]
-    return [f"{name} changed" if is_hash(old) or is_hash(new) else f"{name} {old} → {new}"]
+    is_hash = any(re.fullmatch(r"[0-9a-f]{16}", str(value)) for value in (old, new))
+    return [f"{prefix.rstrip('.')} changed" if is_hash else f"{prefix.rstrip('.')} {old} → {new}"]
 
 
 def differences(folder: Path, name: str, inputs: dict[str, Any]) -> list[str]:
@@ -47,13 +44,8 @@ def differences(folder: Path, name: str, inputs: dict[str, Any]) -> list[str]:
     return changes(record.get("inputs"), inputs) or changes(record.get("files"), sizes, "file sizes.")
 
 
-def is_hash(value: Any) -> bool:
-    """True for what `foldwise.files.hash_of` gives."""
-    return isinstance(value, str) and len(value) == 16 and all(char in "0123456789abcdef" for char in value)
-
-
 def token_inputs(run: Run) -> dict[str, Any]:
-    """What the tokens depend on; when any of it changes they are made again."""
+    """What the tokens depend on: when any of it changes they are made again."""
     settings, files = run.config.recipe.tokens, run.config.files
     return {
         "train": hash_of(run.paths.table("train")),
@@ -78,12 +70,9 @@ def check_tokens(run: Run) -> str:
         InputError: there are none, or they were made from other input or settings.
     """
     inputs = token_inputs(run)
-    reasons = differences(run.paths.tokens, "tokens.json", inputs)
-    again = f"run `{run.hint('tokens')}`, or `all` for every stage"
-    if reasons == ["missing"]:
-        raise InputError(f"{run.paths.tokens}: no tokens yet; {again}")
-    if reasons:
-        raise InputError(f"{run.paths.tokens}: out of date ({'; '.join(reasons)}); {again}")
+    if reasons := differences(run.paths.tokens, "tokens.json", inputs):
+        why = "no tokens yet" if reasons == ["missing"] else f"out of date ({'; '.join(reasons)})"
+        raise InputError(f"{run.paths.tokens}: {why}; run `{run.hint('tokens')}`, or `all` for every stage")
     return hash_of(inputs)
 
 

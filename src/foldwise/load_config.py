@@ -20,8 +20,7 @@ RENAMED = {
     "model.widths": "model.kernel_sizes",
     "linear.strength": "linear.C",
 }
-# What `--debug` trains, whatever competition.toml and the members say; only `--set` goes before it.
-DEBUG = {"epochs": 1, "evaluations_per_epoch": 1, "unfreeze_epoch": 0}
+DEBUG = {"epochs": 1, "evaluations_per_epoch": 1, "unfreeze_epoch": 0}  # of every member; only `--set` goes before it
 
 
 def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
@@ -35,16 +34,25 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
     Raises:
         InputError: no such file, not TOML, an unknown key, a wrong type or a value out of range.
     """
-    content = read_toml(path)
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, Any] = {"training": DEBUG} if debug else {}
     for setting in settings:
         chosen = merge(chosen, parse_setting(setting))
     source = " --set ".join([f"{path} with", *settings]) if settings else str(path)
-    config = check_whole(merge(content, {"recipe": chosen} if chosen else {}), source)
-    if debug:
-        briefly = shorten_training(content.get("recipe", {}), chosen)
-        config = check_whole({**content, "recipe": briefly}, f"{source} and --debug")
-    return config
+    content = read_toml(path)
+    config = check(Config, merge(content, {"recipe": chosen}) if chosen else content, source)
+    recipe = config.recipe
+    for name in recipe.members:
+        recipe.of_member(name)  # checks what it changes
+    if unknown := [name for name in recipe.ensemble.members if name not in recipe.members]:
+        known = ", ".join(recipe.members)
+        raise InputError(f"{source}: recipe.ensemble.members: {unknown[0]!r} is not among recipe.members ({known})")
+    if not debug:
+        return config
+    members = {
+        name: member.model_copy(update={"training": {k: v for k, v in member.training.items() if k not in DEBUG}})
+        for name, member in recipe.members.items()
+    }
+    return config.model_copy(update={"recipe": recipe.model_copy(update={"members": members})})
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -55,9 +63,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid TOML: {error}; texts stand in double quotes") from error
-    if isinstance(content.get("recipe"), dict):
-        content["recipe"] = rename(content["recipe"], str(path))
-        if content["recipe"].get("members") == {}:
+    recipe = content.get("recipe")
+    if isinstance(recipe, dict):
+        rename(recipe, str(path))
+        if recipe.get("members") == {}:
             raise InputError(f"{path}: recipe.members is empty; take it out for one member, called by its model's name")
     return content
 
@@ -81,63 +90,25 @@ def parse_setting(setting: str) -> dict[str, Any]:
         )
     for name in reversed(names):
         value = {name: value}
-    return rename(value, f"--set {setting}")
+    rename(value, f"--set {setting}")
+    return dict(value)
 
 
-def rename(recipe: dict[str, Any], source: str, where: str = "") -> dict[str, Any]:
-    """A recipe, or a member's part of it, with new names of fields for old ones; each gives a warning.
-
-    Args:
-        recipe: as written; it is not altered.
-        source: where it is written, for messages.
-        where: what leads to it, "members.wide." of a member.
+def rename(recipe: dict[str, Any], source: str) -> None:
+    """Give old names of fields their new ones, in a recipe and its members as written in `source`; each is a warning.
 
     Raises:
         InputError: a field has both of its names.
     """
-    renamed = dict(recipe)
-    for old, new in RENAMED.items():
-        table, old_name = old.split(".")
-        new_name = new.split(".")[1]
-        fields = renamed.get(table)
-        if not isinstance(fields, dict) or old_name not in fields:
-            continue
-        if new_name in fields:
-            raise InputError(f"{source}: {where}{old} is the old name of {new}, which is there too; keep one")
-        warn(f"{source}: {where}{old} is called {new} now; the next version drops the old name")
-        renamed[table] = {new_name if name == old_name else name: value for name, value in fields.items()}
     members = recipe.get("members")
-    if isinstance(members, dict):
-        renamed["members"] = {
-            name: rename(part, source, f"{where}members.{name}.") if isinstance(part, dict) else part
-            for name, part in members.items()
-        }
-    return renamed
-
-
-def shorten_training(recipe: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
-    """The recipe of competition.toml and `--set` with the training of `--debug`, for every member.
-
-    Args:
-        recipe: of competition.toml.
-        chosen: by `--set`, which wins, but for what it says of single members.
-    """
-    merged = merge(merge(recipe, {"training": DEBUG}), chosen)
-    members = {}
-    for name, member in merged.get("members", {}).items():
-        training = {key: value for key, value in member.get("training", {}).items() if key not in DEBUG}
-        members[name] = {**member, "training": training}
-    return {**merged, "members": members} if members else merged
-
-
-def check_whole(content: dict[str, Any], source: str) -> Config:
-    """Check a configuration, and each member's changes to the recipe."""
-    config = check(Config, content, source)
-    recipe = config.recipe
-    for name in recipe.members:
-        recipe.of_member(name)
-    for name in recipe.ensemble.members:
-        if name not in recipe.members:
-            known = ", ".join(recipe.members)
-            raise InputError(f"{source}: recipe.ensemble.members: {name!r} is not among recipe.members ({known})")
-    return config
+    parts = {f"members.{name}.": part for name, part in members.items()} if isinstance(members, dict) else {}
+    for where, part in {"": recipe, **parts}.items():
+        for old, new in RENAMED.items():
+            (table, old_name), new_name = old.split("."), new.split(".")[1]
+            fields = part.get(table) if isinstance(part, dict) else None
+            if not isinstance(fields, dict) or old_name not in fields:
+                continue
+            if new_name in fields:
+                raise InputError(f"{source}: {where}{old} is the old name of {new}, which is there too; keep one")
+            warn(f"{source}: {where}{old} is called {new} now; the next version drops the old name")
+            fields[new_name] = fields.pop(old_name)

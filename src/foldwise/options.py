@@ -9,10 +9,8 @@ import shlex
 import signal
 import sys
 import traceback as tracebacks
-import typing
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,20 +18,13 @@ import typer
 
 from foldwise.errors import InputError, RunError
 from foldwise.load_config import load_config
-from foldwise.paths import COMPETITIONS, Paths, resolve
+from foldwise.paths import COMPETITIONS, CONFIG, Paths, resolve
 from foldwise.run import Run, check_config
 
 DEFAULT = "movie-reviews"
 
-
-def choice(name: str, values: Any) -> Any:
-    """The values of a `Literal` as an option's choices."""
-    return Enum(name, {value: value for value in typing.get_args(values)}, type=str)
-
-
-Device: Any = choice("Device", Literal["auto", "cpu", "cuda"])
 Competition = Annotated[str, typer.Option("--competition", "-c", metavar="SLUG", help="Folder below input/.")]
-DeviceOption = Annotated[Device, typer.Option("--device", help="auto takes a GPU if it works.")]
+DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", help="auto takes a GPU if it works.")]
 InputFolder = Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")]
 OutputFolder = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Instead of output/.")]
 SubmissionFile = Annotated[
@@ -50,7 +41,7 @@ def make_run(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe field: training.epochs=3. Repeatable."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the training; the folds have their own.")] = None,
-    device: DeviceOption = Device.auto,
+    device: DeviceOption = "auto",
     input_: InputFolder = None,
     folds: Annotated[Path | None, typer.Option("--folds", metavar="DIR", help="Instead of folds/.")] = None,
     output: OutputFolder = None,
@@ -68,27 +59,19 @@ def make_run(
     config = load_config(paths.config, settings, debug)
     check_config(config, competition)
     paths = replace(paths, stems=config.files.stems)
-    return Run(config, paths, force, debug, device.value, command, tuple(options), tuple(settings))
+    return Run(config, paths, force, debug, device, command, tuple(options), tuple(settings))
 
 
 def check_input(paths: Paths) -> None:
-    """The competition's folder is there.
-
-    Raises:
-        InputError: with the nearest name, or where its files come from.
-    """
+    """Raise an `InputError` if the competition's folder is not there: what was meant, or where its files come from."""
     if paths.input.is_dir():
         return
-    slug = paths.slug
-    if paths.config.parent == COMPETITIONS:
-        raise InputError(
-            f"{paths.input}: no such folder; `./run.sh download -c {slug}` fetches the contest's files, or "
-            "unpack them there yourself"
-        )
-    there = sorted(path.parent.name for path in paths.input.parent.glob("*/competition.toml"))
+    there = sorted(path.parent.name for path in paths.input.parent.glob(f"*/{CONFIG}"))
     known = [*there, *(path.stem for path in COMPETITIONS.glob("*.toml"))]
-    near = difflib.get_close_matches(slug, known, n=1) or [name for name in known if slug in name]
+    near = difflib.get_close_matches(paths.slug, known, n=1) or [name for name in known if paths.slug in name]
     fix = f"did you mean {near[0]}?" if near else "put the competition's CSVs there"
+    if paths.config.parent == COMPETITIONS:
+        fix = f"`./run.sh download -c {paths.slug}` fetches the contest's files, or unpack them there yourself"
     raise InputError(f"{paths.input}: no such folder; {fix} (there now: {', '.join(there) or 'none'})")
 
 
@@ -98,8 +81,6 @@ def guarded(function: Callable[[], object], show_traceback: bool) -> None:
     try:
         function()
     except (Exception, KeyboardInterrupt) as error:
-        if isinstance(error, typer.Exit):
-            raise
         if show_traceback:
             tracebacks.print_exc()
         if isinstance(error, KeyboardInterrupt) and sys.stderr.isatty():
@@ -110,10 +91,10 @@ def guarded(function: Callable[[], object], show_traceback: bool) -> None:
 
 def explain(error: BaseException) -> str:
     """What went wrong, and how to go on."""
-    same = "the same command without --force" if "--force" in sys.argv else "the same command"
-    again = f"what was finished is kept; run {same} to go on"
     if isinstance(error, InputError | RunError):
         return str(error)
+    same = "the same command without --force" if "--force" in sys.argv else "the same command"
+    again = f"what was finished is kept; run {same} to go on"
     if isinstance(error, KeyboardInterrupt):
         return f"stopped; {again}"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
@@ -124,15 +105,11 @@ def explain(error: BaseException) -> str:
 
 
 def add_command(
-    group: typer.Typer,
-    name: str,
-    function: Callable[..., None],
-    without: Sequence[str] = (),
-    **settings: Any,
+    group: typer.Typer, name: str, function: Callable[..., None], without: Sequence[str] = (), **settings: Any
 ) -> None:
     """Register `function` as a command with `--traceback`, whose errors become messages.
 
-    A function whose first parameter is a `Run` takes the common options beside its own.
+    A function whose first parameter is a `Run` takes the options of `make_run` beside its own.
 
     Args:
         group: what the command belongs to.
@@ -142,6 +119,7 @@ def add_command(
     own = list(inspect.signature(function).parameters.values())
     common: dict[str, inspect.Parameter] = {}
     if own and own[0].annotation is Run:
+        del own[0]
         shared = inspect.signature(make_run).parameters
         common = {key: parameter for key, parameter in shared.items() if key not in without}
 
@@ -149,8 +127,7 @@ def add_command(
         given = {key: options.pop(key) for key in common}
         guarded(lambda: function(make_run(**given), **options) if common else function(**options), traceback)
 
-    last = inspect.signature(command).parameters["traceback"]
-    parameters = [*own[bool(common) :], *common.values(), last]
+    parameters = [*own, *common.values(), inspect.signature(command).parameters["traceback"]]
     keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     command.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -19,15 +19,15 @@ SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".tsv.zip", ".zip"
 class Paths:
     """The files of one competition."""
 
-    slug: str  # name of the competition, as in its Kaggle address
-    input: Path  # folder with the competition's CSVs
+    slug: str  # as in the competition's Kaggle address
+    input: Path  # folder with its CSVs
     config: Path  # competition.toml, beside them, in the repository, or of a contest known by name
     folds: Path  # the fold file
     output: Path  # folder that the stages write to
     embeddings: tuple[Path, ...]  # folders searched for word vectors, in order
     stems: Mapping[str, str] = field(default_factory=dict)  # what files of tables are called, where not train, test, …
     mounts: tuple[Path, ...] = ()  # folders of data sets beside the competition's, searched for word vectors last
-    handed_in: Path | None = None  # the file of the submission, where it is not in `output`
+    handed_in: Path | None = None  # the submission, where it is not in `output`
 
     @property
     def tokens(self) -> Path:
@@ -84,10 +84,7 @@ def resolve(
     On Kaggle the CSVs lie in a read-only mount and competition.toml and the fold file come with the code, whose folder
     may be read-only too: a fold file that is not there yet is made beside the results. A mount holds
     `competitions/<slug>` and `datasets/<owner>/<name>`; an older one `<slug>` and `<name>`.
-
-    Args:
-        debug: keep folds and output apart, so that a 200-row pass never overwrites a real run.
-        submission: file instead of `submission.csv` in the output.
+    With `debug`, folds and output are apart: a 200-row pass never overwrites a real run.
     """
     output_root = output or (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else REPOSITORY / "output")
     output_folder = output_root / (f"{slug}-debug" if debug else slug)

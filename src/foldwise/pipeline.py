@@ -1,8 +1,5 @@
 """The story, top to bottom: folds → tokens → train → ensemble.
 
-    ./run.sh                     the embedded competition movie-reviews
-    ./run.sh all -c SLUG         input/SLUG
-
 Each stage reads what earlier ones wrote, writes its own folder, does only what is missing or out of date, and says
 which and why.
 """
@@ -37,25 +34,20 @@ def run_all(run: Run) -> None:
 
 
 def run_folds(run: Run) -> None:
-    """Stage folds alone; `--force` makes new ones."""
+    """Assign each training row to a fold, once, in folds/SLUG.csv; --force makes new ones."""
     folds(run, remake=run.force)
 
 
 def run_tokens(run: Run) -> None:
-    """Stage tokens alone."""
+    """Texts to tokens, vocabulary and vectors."""
     tokens(run)
 
 
 def run_train(run: Run, chosen: list[int] | None, members: list[str] | None) -> None:
-    """Stage train alone.
-
-    Args:
-        chosen: folds to train whatever their state; None for all that need it.
-        members: members to train; None for those of the ensemble.
-    """
+    """Train the folds that are missing or out of date, or those named, whatever their state."""
     train(run, folds(run), chosen, members)
 
 
 def run_ensemble(run: Run) -> None:
-    """Stage ensemble alone."""
+    """Combine the folds into submission.csv, oof.csv and summary.json."""
     show_summary(run, ensemble(run, folds(run)))

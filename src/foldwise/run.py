@@ -13,7 +13,7 @@ from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
 from foldwise.errors import InputError, with_article
 from foldwise.files import read_json, write_json
-from foldwise.metrics import METRICS, metric_for
+from foldwise.metrics import metric_for
 from foldwise.paths import Paths
 from foldwise.tasks import PLURALS, TASKS
 
@@ -26,7 +26,6 @@ class Budget(Protocol):
     @property
     def used(self) -> float:
         """Seconds since the start."""
-        ...
 
     def hand_out(self, run: Any, fold_of_row: np.ndarray, jobs: list[Any], again: set[Any], workers: int) -> Any:
         """The jobs that fit: an iterator with `on_event(job, event)`, and `after()` for when one is done.
@@ -36,34 +35,21 @@ class Budget(Protocol):
             again: those of them, by member and number, that an earlier budget had ended early.
             workers: folds that train at once.
         """
-        ...
 
 
 @dataclass(frozen=True)
 class Run:
-    """One call of the command line.
+    """One call of the command line."""
 
-    Attributes:
-        config: competition.toml with `--set` applied.
-        paths: where things are.
-        force: redo stages that are up to date.
-        debug: 200 rows, one epoch.
-        device: what the user asked for.
-        command: the command line, for summary.json.
-        options: folders and `--debug` as given, for hints.
-        settings: `--set` as given, `--seed` among them.
-        budget: how long the run may take, None for as long as it needs.
-    """
-
-    config: Config
+    config: Config  # competition.toml with `--set` applied
     paths: Paths
-    force: bool = False
-    debug: bool = False
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    command: str = ""
-    options: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
-    budget: Budget | None = None
+    force: bool = False  # redo stages that are up to date
+    debug: bool = False  # 200 rows, one epoch
+    device: Literal["auto", "cpu", "cuda"] = "auto"  # as asked for
+    command: str = ""  # the command line, for summary.json
+    options: tuple[str, ...] = ()  # folders and `--debug` as given, for hints
+    settings: tuple[str, ...] = ()  # `--set` as given, `--seed` among them
+    budget: Budget | None = None  # how long the run may take
 
     def hint(self, command: str, *extra: str) -> str:
         """A command line to suggest: for this competition, and with the folders that this call was given."""
@@ -94,59 +80,48 @@ def check_config(config: Config, slug: str) -> None:
     """Hold the parts of a configuration against each other, before anything runs.
 
     Raises:
-        InputError: slug, metric, kind of submission, ensemble method or weights do not fit the task or one another.
+        InputError: slug, metric, kind of submission or recipe do not fit the task or one another.
     """
-    if config.competition.slug != slug:
-        raise InputError(
-            f"competition.slug = {config.competition.slug!r} in the competition.toml of {slug!r}; make them the same"
-        )
-    check_shares(config)
-    task, name, kind = config.competition.task, config.competition.metric, config.submission.kind
-    metric, spec = metric_for(name, task), TASKS[task]
+    asked, kind, recipe = config.competition, config.submission.kind, config.recipe
+    metric, spec, a_task = metric_for(asked.metric, asked.task), TASKS[asked.task], f"{with_article(asked.task)} task"
+    if asked.slug != slug:
+        raise InputError(f"competition.slug = {asked.slug!r} in the competition.toml of {slug!r}; make them the same")
+    if asked.soft_cut is not None and spec.y != "columns":
+        raise InputError(f"competition.soft_cut: {a_task} has no shares to cut; take it out")
     if kind not in spec.kinds:
         fitting = " or ".join(map(repr, spec.kinds))
-        raise InputError(f"submission.kind = {kind!r} is not for {with_article(task)} task; set it to {fitting}")
+        raise InputError(f"submission.kind = {kind!r} is not for {a_task}; set it to {fitting}")
     if kind == "label" and metric.prediction_type != "label":
-        raise InputError(
-            f"submission.kind = 'label': {name} scores {metric.scored}; set the kind to {spec.kinds[-1]!r}"
-        )
+        fix = f"set the kind to {spec.kinds[-1]!r}"
+        raise InputError(f"submission.kind = 'label': {asked.metric} scores {metric.scored}; {fix}")
     by_order = metric.prediction_type == "label" or metric.order_is_enough
-    if config.recipe.ensemble.method == "rank_mean" and (kind not in spec.ranks_as or not by_order):
-        what = f"submitted as {PLURALS[kind]}" if by_order else f"scored by {name}"
-        raise InputError(
-            f"recipe.ensemble.method = 'rank_mean': ranks cannot be {what} in {with_article(task)} task; use 'mean'"
-        )
-    check_weights(config.recipe)
+    if recipe.ensemble.method == "rank_mean" and (kind not in spec.ranks_as or not by_order):
+        what = f"submitted as {PLURALS[kind]}" if by_order else f"scored by {asked.metric}"
+        raise InputError(f"recipe.ensemble.method = 'rank_mean': ranks cannot be {what} in {a_task}; use 'mean'")
+    weighed = any(recipe.of_member(name).training.subgroup_weights for name in recipe.members)
+    if weighed and spec.truth != "column":
+        raise InputError(f"recipe.training.subgroup_weights is for binary tasks, not for {a_task}")
+    if (weighed or metric.of_subgroups) and not config.columns.subgroups:
+        asking = "recipe.training.subgroup_weights" if weighed else f"competition.metric = {asked.metric!r}"
+        raise InputError(f"{asking} needs columns that say whom a text is about; name them in [columns] subgroups")
+    check_members(recipe)
 
 
-def check_weights(recipe: Recipe) -> None:
-    """Weights by hand are of the ensemble's members, all of them and no others.
-
-    Raises:
-        InputError: naming those that have none, or are none.
-    """
-    weights, members = recipe.ensemble.weights, recipe.ensemble.members or list(recipe.members)
-    if isinstance(weights, str):
+def check_members(recipe: Recipe) -> None:
+    """Word vectors that are to train later do train; weights by hand are of the ensemble's members, and of them all."""
+    for name in recipe.members:
+        member = recipe.of_member(name)
+        later, epochs, trains = member.training.unfreeze_epoch, member.training.epochs, member.model.train_embedding
+        if later and (later >= epochs or not trains):
+            raise InputError(
+                f"recipe.training.unfreeze_epoch = {later}: the vectors of {name} never train, with training.epochs = "
+                f"{epochs} and model.train_embedding = {str(trains).lower()}; change one of them"
+            )
+    weights, members = recipe.ensemble.weights, recipe.ensemble_members
+    if not isinstance(weights, dict):
         return
     errors = [f"{name!r} has none" for name in members if name not in weights]
     errors += [f"{name!r} is no member of it" for name in weights if name not in members]
-    if errors:
+    if errors or not any(weights.values()):
         fix = f"give one to each of {', '.join(members)}; 0 leaves a member out"
-        raise InputError(f"recipe.ensemble.weights: {', '.join(errors)}; {fix}")
-
-
-def check_shares(config: Config) -> None:
-    """What concerns shares of raters and the subgroups they named.
-
-    Raises:
-        InputError: asked for in a task that has none, or without the columns.
-    """
-    task, recipe = config.competition.task, config.recipe
-    if config.competition.soft_cut is not None and TASKS[task].y != "columns":
-        raise InputError(f"competition.soft_cut: {with_article(task)} task has no shares to cut; take it out")
-    weighed = any(recipe.of_member(member).training.subgroup_weights for member in recipe.members)
-    if weighed and TASKS[task].truth != "column":
-        raise InputError(f"recipe.training.subgroup_weights is for binary tasks, not for {with_article(task)} one")
-    asking = "recipe.training.subgroup_weights" if weighed else f"competition.metric = {config.competition.metric!r}"
-    if (weighed or METRICS[config.competition.metric].of_subgroups) and not config.columns.subgroups:
-        raise InputError(f"{asking} needs the columns that say whom a text is about; name them in [columns] subgroups")
+        raise InputError(f"recipe.ensemble.weights: {', '.join(errors) or 'all are 0'}; {fix}")

@@ -26,7 +26,7 @@ from foldwise.inference.infer import infer
 from foldwise.inference.new_words import vectors_of
 from foldwise.inference.pack import pack_model
 from foldwise.kaggle.build import KernelOptions, build_kernel
-from foldwise.options import Device, make_run
+from foldwise.options import make_run
 from foldwise.paths import Paths, resolve
 from foldwise.run import Run
 from foldwise.stages.ensemble import ensemble
@@ -140,7 +140,7 @@ def put(folder: Path, test: list[list[str]]) -> None:
 
 def run_of(root: Path, slug: str, *settings: str) -> Run:
     chosen = [*SHORT, *CASES[slug][1], *settings]
-    return make_run(slug, chosen, None, Device.cpu, root / "input", root / "folds", root / "output", False, False)
+    return make_run(slug, chosen, None, "cpu", root / "input", root / "folds", root / "output", False, False)
 
 
 def at_home(root: Path, slug: str) -> tuple[Run, np.ndarray]:

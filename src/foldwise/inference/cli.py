@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from foldwise.options import DEFAULT, Competition, Device, DeviceOption, InputFolder, OutputFolder, SubmissionFile
+from foldwise.options import DEFAULT, Competition, DeviceOption, InputFolder, OutputFolder, SubmissionFile
 from foldwise.paths import resolve
 
 
 def infer(
     weights: Annotated[Path, typer.Option("--weights", metavar="DIR", help="As `kernel build --infer` packed them.")],
     competition: Competition = DEFAULT,
-    device: DeviceOption = Device.auto,
+    device: DeviceOption = "auto",
     input_: InputFolder = None,
     output: OutputFolder = None,
     submission: SubmissionFile = None,
@@ -20,4 +20,4 @@ def infer(
     """Predict the test table with packed weights (kernel build --infer); trains nothing."""
     from foldwise.inference.infer import infer
 
-    infer(resolve(competition, input_, None, output, submission=submission), weights, device.value)
+    infer(resolve(competition, input_, None, output, submission=submission), weights, device)

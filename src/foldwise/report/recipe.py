@@ -3,11 +3,11 @@
 import difflib
 import json
 import re
-import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from foldwise.config import Config, Recipe
@@ -56,19 +56,16 @@ def show_recipe(config: Config, wanted: str | None) -> None:
         InputError: there is no such field or table.
     """
     console = Console(highlight=False)
-    width = min(console.width, WIDTH) if console.is_terminal else ENDLESS
+    console.width = min(console.width, WIDTH) if console.is_terminal else ENDLESS
     for table in select(read_tables(), wanted):
         if table.text:
-            heading = Text(f"[{table.name}]", "bold")
-            console.print(heading, Text("\n".join(wrap(table.text, width)) + "\n"), sep="\n", soft_wrap=True)
+            console.print(Text(f"[{table.name}]", "bold"), Text(f"{table.text}\n"), sep="\n")
         for field in table.fields:
             here = current_value(config.recipe, field)
             facts = [field.values, f"default {field.default}" if field.default else "", f"here {here}" if here else ""]
-            lines = wrap(f"{field.name}: {'; '.join(filter(None, facts))}", width, rest="        ")
-            lines += wrap(field.text, width, "    ", "    ")
-            shown = Text("\n".join(lines) + "\n")
-            shown.stylize("bold cyan", 0, len(field.name))
-            console.print(shown, soft_wrap=True)
+            heading = Text(f"{field.name}: {'; '.join(filter(None, facts))}")
+            heading.stylize("bold cyan", 0, len(field.name))
+            console.print(heading, Padding(Text(field.text), (0, 0, 0, 4), expand=False), "", sep="\n")
 
 
 def recipe_markdown() -> str:
@@ -79,7 +76,7 @@ def recipe_markdown() -> str:
         for field in table.fields:
             default = f"`{field.default}`" if field.default else ""
             rows.append(f"| `{field.name}` | {field.values} | {default} | {field.text} |")
-        heading = [f"## {table.name}\n", "\n".join(wrap(table.text, ENDLESS)) + "\n"] if table.name else []
+        heading = [f"## {table.name}\n", f"{table.text}\n"] if table.name else []
         parts.append("\n".join([*heading, "| field | values | default | |", "|---|---|---|---|", *rows]) + "\n")
     old = [f"| `{old}` | `{new}` |" for old, new in RENAMED.items()]
     note = "## Old names\n\nThey still work in this version, with a warning.\n"
@@ -90,18 +87,17 @@ def read_tables() -> list[Table]:
     """The recipe's tables and fields in their order, from the types and texts of `foldwise.config`."""
     schema = Recipe.model_json_schema()
     alone: list[Field] = []
-    tables = []
+    tables = [Table("", "", alone)]
     for name, field in schema["properties"].items():
-        inside = field.get("additionalProperties", field).get("$ref", "").rpartition("/")[2]
-        if not inside:
+        (inside,) = field.get("patternProperties", {"": field}).values()  # members are a table of tables
+        if "$ref" not in inside:
             alone.append(read_field(name, field))
             continue
-        table, prefix = schema["$defs"][inside], "members.NAME" if name == "members" else name
+        table = schema["$defs"][inside["$ref"].rpartition("/")[2]]
+        own, prefix = ([read_field(name, field)], f"{name}.NAME") if inside is not field else ([], name)
         fields = [read_field(f"{prefix}.{key}", value) for key, value in table["properties"].items()]
-        if name == "members":  # a table of tables says something of its own
-            fields.insert(0, read_field(name, field))
-        tables.append(Table(name, table["description"], fields))
-    return [Table("", "", alone), *tables]
+        tables.append(Table(name, table["description"], [*own, *fields]))
+    return tables
 
 
 def read_field(name: str, schema: dict[str, Any]) -> Field:
@@ -183,17 +179,3 @@ def select(tables: list[Table], wanted: str | None) -> list[Table]:
     near = [RENAMED[name]] if name in RENAMED else same or close
     fix = f"did you mean {' or '.join(near)}?" if near else "`./run.sh recipe` lists all of them"
     raise InputError(f"recipe {wanted}: no such field or table; {fix}")
-
-
-def wrap(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
-    """Lines of a text, `first` and `rest` before them; indented paragraphs, such as examples, stay as they are."""
-    lines: list[str] = []
-    for paragraph in text.split("\n\n"):
-        lines += [""] if lines else []
-        if paragraph.startswith("    "):
-            lines += paragraph.splitlines()
-        else:
-            lines += textwrap.wrap(
-                paragraph, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
-            )
-    return lines
