@@ -19,18 +19,17 @@ def score_labels(metric: Metric, task: str, truth: np.ndarray, labels: np.ndarra
 def score(
     metric: Metric, task: str, truth: np.ndarray, predictions: np.ndarray, thresholds: np.ndarray | None = None
 ) -> float:
-    """Score of probabilities or values; hard-label metrics see labels. NaN if predictions are not finite.
+    """Score of probabilities or values, or of the labels at `thresholds`, None for the neutral ones.
 
-    Args:
-        thresholds: where labels begin; None for the neutral ones.
+    NaN if predictions are not finite.
     """
     spec = TASKS[task]
     if not np.isfinite(predictions).all():
         return float("nan")
-    if metric.prediction_type == "label":
-        thresholds = neutral_thresholds(task, truth, predictions) if thresholds is None else thresholds
-        return score_labels(metric, task, truth, spec.to_labels(predictions, thresholds))
-    return float(metric.function(truth[:, None] if spec.ordered else truth, predictions))
+    if metric.prediction_type != "label":
+        return float(metric.function(truth[:, None] if spec.ordered else truth, predictions))
+    thresholds = neutral_thresholds(task, truth, predictions) if thresholds is None else thresholds
+    return score_labels(metric, task, truth, spec.to_labels(predictions, thresholds))
 
 
 def neutral_thresholds(task: str, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
