@@ -51,17 +51,17 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
 
 def budget_line(facts: dict[str, Any]) -> str:
     """How much of a time budget was used when this was made, and what it left out."""
-    used = f"made within a time budget of {duration(facts['seconds'])}, {duration(facts['used'])} used"
     left_out = [
         f"{noun}{'s' if len(facts[key]) > 1 else ''} {', '.join(map(str, facts[key]))} left out"
         for noun, key in (("fold", "dropped_folds"), ("member", "dropped_members"))
         if facts[key]
     ]
-    cut = [
+    left_out += [
         f"{fold['member']} fold {fold['fold']} ended at epoch {fold['epochs']:.2f} of {fold['of']}"
         for fold in facts["shortened"]
     ]
-    return "; ".join([used, *left_out, *cut, *([] if left_out or cut else ["nothing was left out"])])
+    used = f"made within a time budget of {duration(facts['seconds'])}, {duration(facts['used'])} used"
+    return "; ".join([used, *(left_out or ["nothing was left out"])])
 
 
 def thresholds_of(summary: dict[str, Any], names: list[str]) -> str:

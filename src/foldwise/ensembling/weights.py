@@ -52,9 +52,7 @@ def assemble_oof(parts: dict[int, np.ndarray], folds: np.ndarray, method: Method
 def fitted_on(metric: Metric, task: str, method: Method) -> Metric:
     """The score that weights are fitted on: the metric itself, but for hard labels one that moves with every row.
 
-    A score of labels jumps when single rows cross a threshold, and of many weightings the best one is then chosen by
-    chance. Probabilities are fitted by log loss, values by their squared error; ranks, which are neither, by what only
-    sees the order.
+    A score of labels jumps when single rows cross a threshold: the best of many weightings is then chosen by chance.
     """
     if metric.prediction_type != "label":
         return metric
@@ -97,9 +95,8 @@ def fit_weights(
 ) -> np.ndarray:
     """(folds, M) weights of members, each fold's fitted on the rows of the *other* folds; none negative, together 1.
 
-    New rows are weighed by the mean over folds: as they get the mean of the folds' models, they get the mean of the
-    weightings that the folds were scored with, and chance in one fit is averaged away (the bagging of Caruana et al.).
-    A fold that is alone has no others, and is fitted on itself.
+    New rows are weighed by the mean over folds, as they get the mean of the folds' models: chance in one fit is
+    averaged away (the bagging of Caruana et al.). A fold that is alone is fitted on itself.
 
     Args:
         oofs: (N, C) out-of-fold predictions of each member, as `assemble_oof` gives them.
@@ -117,16 +114,21 @@ def outside_of(folds: np.ndarray, fold: int) -> np.ndarray:
     return outside if outside.any() else ~outside
 
 
-def cross_fitted_ensemble(
-    metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[np.ndarray], folds: np.ndarray, weights: np.ndarray
+def cross_fitted_scores(
+    metric: Metric,
+    task: str,
+    truth: np.ndarray,
+    oofs: Sequence[np.ndarray],
+    folds: np.ndarray,
+    weights: np.ndarray | float = 1.0,
 ) -> tuple[float, list[float]]:
     """Score of weighted members on all rows and per fold, each fold at the thresholds best on the *other* folds.
 
-    Thresholds and weights flatter on the rows they were chosen on; this is what a new row can expect. Metrics that
-    take no labels have no thresholds. A fold that is alone takes those that are best on itself.
+    Thresholds and weights flatter on the rows they were chosen on; this is what a new row can expect. A fold that is
+    alone takes the thresholds that are best on itself.
 
     Args:
-        weights: (folds, M) of each fold, as `fit_weights` gives them; (M,) where they were not fitted.
+        weights: (folds, M) of each fold, as `fit_weights` gives them, or (M,) for all; 1 for equal ones.
 
     Returns:
         Pooled score over all rows at once, and one score per fold in order of the fold numbers.
@@ -143,10 +145,3 @@ def cross_fitted_ensemble(
         parts.append(TASKS[task].to_labels(oof[inside], thresholds) if by_labels else oof[inside])
     in_order = truth[np.argsort(folds, kind="stable")]  # fold after fold, as the parts are
     return (score_labels if by_labels else score)(metric, task, in_order, np.concatenate(parts)), scores
-
-
-def cross_fitted_scores(
-    metric: Metric, task: str, truth: np.ndarray, oof: np.ndarray, folds: np.ndarray
-) -> tuple[float, list[float]]:
-    """Score of (N, C) out-of-fold predictions, as `cross_fitted_ensemble` gives it."""
-    return cross_fitted_ensemble(metric, task, truth, [oof], folds, np.ones(1))
