@@ -91,11 +91,9 @@ def vector_sources(settings: Tokens, paths: Paths) -> list[VectorFile]:
         InputError: a file is not there or not told from another, named twice, or "none" is not alone.
     """
     names = settings.vectors
-    if names == ["none"]:
-        return []
-    if "none" in names:
+    if "none" in names and len(names) > 1:
         raise InputError(f'recipe.tokens.vectors = {names}: "none" stands alone; take it out, or the others')
-    sources = [find_vectors(name, paths) for name in names]
+    sources = [find_vectors(name, paths) for name in names if name != "none"]
     if twice := [source for source in sources if sources.count(source) > 1]:
         raise InputError(f"recipe.tokens.vectors = {names}: {twice[0]} is named twice; take one out")
     return sources
@@ -119,13 +117,12 @@ def find_vectors(name: str, paths: Paths) -> VectorFile:
             if not (words := found[0].paths[-1]).is_file():
                 raise InputError(f"{found[0]}: {words.name} is not beside it; it must list the words, one a line")
             return found[0]
-    known = sorted({file.name for file in there}) or ["nothing"]
+    known, folders = sorted({file.name for file in there}), (*own, *paths.embeddings[1:])
     listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
-    folders = (*own, *paths.embeddings[1:])
     damaged = [str(path) for folder in folders for path in folder.glob("*.zip") if not zipfile.is_zipfile(path)]
     raise InputError(
         f"recipe.tokens.vectors = {name!r}: no {name}.txt, .vec, .bin (each also .gz or in a .zip) or .safetensors "
-        f'in {" or ".join(map(str, folders))}; there: {listed}; or set it to "none"'
+        f'in {" or ".join(map(str, folders))}; there: {listed or "nothing"}; or set it to "none"'
         + (f"; cut short or damaged: {', '.join(damaged)}" if damaged else "")
     )
 
@@ -149,7 +146,7 @@ def list_vectors(folders: Iterable[Path]) -> list[VectorFile]:
 def content_hash(source: VectorFile) -> str:
     """Short hash of what a file contains and of how it is read; of more than 64 MiB, of that much from all over it.
 
-    What this may miss is a plain file changed in a few places without its size; a .gz and a .zip end with checksums.
+    It may miss a change in a few places of a plain file that keeps its size; a .gz and a .zip end with checksums.
     """
     digest, sizes = hashlib.sha256(), [path.stat().st_size for path in source.paths]
     for path, size in zip(source.paths, sizes, strict=True):
