@@ -90,18 +90,15 @@ class TaskSpec:
         bins = min(QUANTILES, len(ranks))
         return np.eye(bins, dtype=np.uint8)[ranks * bins // len(ranks)]
 
-    def neutral_thresholds(self, names: int) -> np.ndarray:
+    def neutral_thresholds(self, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """Thresholds that nothing was fitted on: 0.5 for each 0/1 column, halfway between the numbers of classes.
 
-        Args:
-            names: classes or target columns.
-
         Returns:
-            (C,) of columns, (K - 1,) rising ones, or none.
+            (C,) of columns, (K - 1,) rising ones up to the highest of K classes in `truth`, or none.
         """
         if self.thresholds == "columns":
-            return np.full(names, HALF)
-        return np.arange(names - 1) + 0.5 if self.thresholds == "rising" else np.empty(0)
+            return np.full(predictions.shape[1], HALF)
+        return np.arange(truth.max()) + 0.5 if self.thresholds == "rising" else np.empty(0)
 
     def to_labels(self, predictions: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
         """Hard labels of (N, C) predictions; one on a threshold lies above it.

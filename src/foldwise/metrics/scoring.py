@@ -28,11 +28,5 @@ def score(
         return float("nan")
     if metric.prediction_type != "label":
         return float(metric.function(truth[:, None] if spec.ordered else truth, predictions))
-    thresholds = neutral_thresholds(task, truth, predictions) if thresholds is None else thresholds
+    thresholds = spec.neutral_thresholds(truth, predictions) if thresholds is None else thresholds
     return score_labels(metric, task, truth, spec.to_labels(predictions, thresholds))
-
-
-def neutral_thresholds(task: str, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Those of the columns of `predictions`, or of the classes up to the highest in `truth`."""
-    spec = TASKS[task]
-    return spec.neutral_thresholds(int(truth.max()) + 1 if spec.ordered else predictions.shape[1])

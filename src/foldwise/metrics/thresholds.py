@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from foldwise.metrics.registry import Metric
-from foldwise.metrics.scoring import neutral_thresholds, score
+from foldwise.metrics.scoring import score
 from foldwise.tasks import TASKS
 
 TRIED = 200  # places for a threshold at once, before the best of them are looked at more closely
@@ -66,7 +66,7 @@ def best_thresholds(metric: Metric, task: str, truth: np.ndarray, predictions: n
         (C,) thresholds of 0/1 columns, (K - 1,) rising ones between K ordered classes up to the highest in `truth`;
         nothing for other tasks.
     """
-    spec, neutral = TASKS[task], neutral_thresholds(task, truth, predictions)
+    spec, neutral = TASKS[task], TASKS[task].neutral_thresholds(truth, predictions)
     if metric.prediction_type != "label" or not len(neutral) or not np.isfinite(predictions).all():
         return neutral
     if spec.thresholds == "rising":
