@@ -76,9 +76,7 @@ class TaskSpec:
     def strata(self, truth: np.ndarray, names: int) -> np.ndarray:
         """(N, L) uint8 indicators that the folds share evenly: classes, labels, or quantiles of values.
 
-        Args:
-            truth: further columns than the targets' (subgroups) do not count.
-            names: classes or target columns.
+        `names` is how many classes or target columns there are; further columns of `truth` (subgroups) do not count.
         """
         if self.named:
             return np.eye(names, dtype=np.uint8)[truth]
@@ -91,21 +89,13 @@ class TaskSpec:
         return np.eye(bins, dtype=np.uint8)[ranks * bins // len(ranks)]
 
     def neutral_thresholds(self, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-        """Thresholds that nothing was fitted on: 0.5 for each 0/1 column, halfway between the numbers of classes.
-
-        Returns:
-            (C,) of columns, (K - 1,) rising ones up to the highest of K classes in `truth`, or none.
-        """
+        """Thresholds that nothing was fitted on: (C,) 0.5 of 0/1 columns, (K - 1,) halfway between classes, or none."""
         if self.thresholds == "columns":
             return np.full(predictions.shape[1], HALF)
         return np.arange(truth.max()) + 0.5 if self.thresholds == "rising" else np.empty(0)
 
     def to_labels(self, predictions: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-        """Hard labels of (N, C) predictions; one on a threshold lies above it.
-
-        Returns:
-            (N, C) float32 of 0 and 1 for columns, else (N,) int64 class numbers.
-        """
+        """(N, C) float32 labels of 0/1 columns, else (N,) int64 class numbers; what is on a threshold lies above it."""
         if self.thresholds == "columns":
             return (predictions >= thresholds).astype(np.float32)
         if self.thresholds == "rising":

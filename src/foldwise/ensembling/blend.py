@@ -57,10 +57,7 @@ def finished_folds(run: Run) -> tuple[Records, dict[tuple[str, int], str]]:
 
 
 def most_models(records: Records) -> Records:
-    """Members with the folds that all of them have, so that there are as many models as can be; empty where none is.
-
-    Of the members those with most folds are taken, the earlier ones first among equals.
-    """
+    """Members and the folds that all of them have, so that models are as many as can be; empty where there is none."""
 
     def common(names: list[str]) -> list[int]:
         return sorted(set.intersection(*(set(records[name]) for name in names)))
@@ -145,12 +142,7 @@ def given_weights(weights: str | dict[str, float], members: list[str]) -> np.nda
 
 
 def combine_test(predictions: dict[str, list[np.ndarray]], method: Method, weights: dict[str, float]) -> np.ndarray:
-    """(M, C) predictions of all folds and members as one, averaged inside members first.
-
-    Args:
-        predictions: of each member, fold by fold; members without weight may be left out.
-        weights: of every member.
-    """
+    """(M, C) predictions of all folds of all members as one; members without weight may be left out."""
     names = [name for name in weights if name in predictions]
     tests = [average(predictions[name], method) for name in names]
     return average(tests, "mean", np.array([weights[name] for name in names]))

@@ -23,11 +23,8 @@ class Format:
 
     Attributes:
         sample: sample_submission.csv as strings; its ids, their order and its columns are kept.
-        id_column: its id column.
         columns: its prediction columns, in the order of the model's outputs; one where labels are names.
-        kind: hard labels, probabilities or values.
-        task: with `kind` decides what a valid value is.
-        names: target columns, or the classes where labels are names, in order where they have one.
+        names: target columns, or the classes where labels are names.
         numbered: the sample's file has no id column; that in `sample` counts its rows.
     """
 
@@ -61,14 +58,11 @@ def build_submission(form: Format, predictions: np.ndarray, thresholds: np.ndarr
     """Fill the sample with predictions.
 
     Args:
-        predictions: (M, C) in the order of the sample's rows; of an ordinal task (M, 1) on the scale of class numbers.
+        predictions: (M, C) in the order of the sample's rows.
         thresholds: where labels begin, as `foldwise.metrics.best_thresholds` gives them.
 
     Returns:
         A table of strings, floats in the shortest form that reads back to the same number.
-
-    Raises:
-        InputError: values are asked for of an ordinal task whose labels are not numbers.
     """
     frame = form.sample.copy()
     if form.kind == "label":
@@ -85,11 +79,7 @@ def build_submission(form: Format, predictions: np.ndarray, thresholds: np.ndarr
 
 
 def to_scale(predictions: np.ndarray, names: list[str]) -> np.ndarray:
-    """Values on the scale of class numbers → on that of the labels, such as 1 … 6; straight between and beyond.
-
-    Raises:
-        InputError: a label is not a number.
-    """
+    """Values on the scale of class numbers → on that of the labels, such as 1 … 6; straight between and beyond."""
     numbers = [parse_number(name) for name in names]
     if None in numbers:
         name = names[numbers.index(None)]
@@ -100,11 +90,7 @@ def to_scale(predictions: np.ndarray, names: list[str]) -> np.ndarray:
 
 
 def check_submission(form: Format, frame: pd.DataFrame) -> None:
-    """Hold a submission against the sample, as the competition's own check would.
-
-    Raises:
-        RunError: columns, ids or their order differ, or a value is not finite or not allowed.
-    """
+    """Raise `RunError` where columns, ids or their order are not the sample's, or a value is not finite or allowed."""
     if list(frame.columns) != list(form.sample.columns):
         raise RunError(f"submission: columns {list(frame.columns)} where the sample has {list(form.sample.columns)}")
     if list(frame[form.id_column]) != list(form.sample[form.id_column]):
@@ -132,10 +118,9 @@ def write_submission(
 
     Args:
         ids: of the M rows of `predictions`, in any order.
-        predictions, thresholds: as of `build_submission`.
 
     Raises:
-        InputError: as of `build_submission`.
+        InputError: values are asked for of an ordinal task whose labels are not numbers.
         RunError: it does not pass its check, or what was read is not what was written.
     """
     ordered = in_sample_order(form.sample[form.id_column], ids, predictions)

@@ -16,34 +16,22 @@ GAIN = 1e-9  # in the score; less is rounding
 
 
 def to_ranks(predictions: np.ndarray) -> np.ndarray:
-    """(N, C) predictions → ranks of each column in (0, 1], ties shared.
-
-    Ranks make models comparable whose probabilities are spread differently (first place, Quora Insincere Questions).
-    """
+    """Ranks of each column in (0, 1], ties shared, which make models with other spreads of probabilities comparable."""
     return pd.DataFrame(predictions).rank(pct=True).to_numpy()
 
 
 def average(predictions: Sequence[np.ndarray], method: Method, weights: np.ndarray | None = None) -> np.ndarray:
-    """Mean, or mean rank, of several models' (N, C) predictions of the same rows.
-
-    Args:
-        weights: (M,) one for each model, none negative, one above 0; None for equal ones.
-    """
+    """Mean, or mean rank, of M models' (N, C) predictions of the same rows, with (M,) weights or equal ones."""
     parts = [to_ranks(part) if method == "rank_mean" else part for part in predictions]
     return np.mean(parts, axis=0) if weights is None else np.average(parts, axis=0, weights=weights)
 
 
 def assemble_oof(parts: dict[int, np.ndarray], folds: np.ndarray, method: Method) -> np.ndarray:
-    """Out-of-fold predictions of a member in the order of train.csv.
+    """(N, C) out-of-fold predictions from each fold's (n, C), in the order of train.csv; NaN where there are none.
 
     Ranks are taken inside each fold: the models of two folds may place theirs differently.
-
-    Args:
-        parts: per fold the (n, C) predictions of its rows.
-        folds: (N,) fold of each row.
     """
-    first = next(iter(parts.values()))
-    oof = np.full((len(folds), first.shape[1]), np.nan)
+    oof = np.full((len(folds), next(iter(parts.values())).shape[1]), np.nan)
     for fold, part in parts.items():
         oof[folds == fold] = to_ranks(part) if method == "rank_mean" else part
     return oof
@@ -99,9 +87,7 @@ def fit_weights(
     averaged away (the bagging of Caruana et al.). A fold that is alone is fitted on itself.
 
     Args:
-        oofs: (N, C) out-of-fold predictions of each member, as `assemble_oof` gives them.
-        folds: (N,) fold of each row.
-        method: how `oofs` were made.
+        oofs: (N, C) of each member, as `assemble_oof` gives them with `method`.
     """
     target = fitted_on(metric, task, method)
     outside = [outside_of(folds, fold) for fold in np.unique(folds)]
@@ -122,16 +108,13 @@ def cross_fitted_scores(
     folds: np.ndarray,
     weights: np.ndarray | float = 1.0,
 ) -> tuple[float, list[float]]:
-    """Score of weighted members on all rows and per fold, each fold at the thresholds best on the *other* folds.
+    """Score of weighted members on all rows at once, and of each fold, at the thresholds best on the *other* folds.
 
     Thresholds and weights flatter on the rows they were chosen on; this is what a new row can expect. A fold that is
     alone takes the thresholds that are best on itself.
 
     Args:
         weights: (folds, M) of each fold, as `fit_weights` gives them, or (M,) for all; 1 for equal ones.
-
-    Returns:
-        Pooled score over all rows at once, and one score per fold in order of the fold numbers.
     """
     numbers, by_labels = np.unique(folds), metric.prediction_type == "label"
     if not all(np.isfinite(oof).all() for oof in oofs):

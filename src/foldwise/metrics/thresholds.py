@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from foldwise.metrics.registry import Metric
-from foldwise.metrics.scoring import score
+from foldwise.metrics.registry import Metric, score
 from foldwise.tasks import TASKS
 
 TRIED = 200  # places for a threshold at once, before the best of them are looked at more closely
@@ -21,17 +20,11 @@ Scores = Callable[[np.ndarray], np.ndarray]
 
 
 class Places(NamedTuple):
-    """Every place for a threshold of one column, rising.
+    """Every place for a threshold of one column, rising."""
 
-    Attributes:
-        levels: (L,) float64 distinct predictions.
-        thresholds: (L + 1,) one for each place: at the lowest level, halfway between two, above the highest.
-        below: (L + 1, K) int64 rows of each class that lie below it.
-    """
-
-    levels: np.ndarray
-    thresholds: np.ndarray
-    below: np.ndarray
+    levels: np.ndarray  # (L,) float64 distinct predictions
+    thresholds: np.ndarray  # (L + 1,) one a place: at the lowest level, halfway between two, above the highest
+    below: np.ndarray  # (L + 1, K) int64 rows of each class that lie below it
 
     def confusions(self, chosen: np.ndarray) -> np.ndarray:
         """(n, K - 1) rising places → (n, K, K) confusion matrices."""
@@ -80,10 +73,7 @@ def best_thresholds(metric: Metric, task: str, truth: np.ndarray, predictions: n
 
 
 def best_score(metric: Metric, task: str, truth: np.ndarray, predictions: np.ndarray) -> float:
-    """The score at the best thresholds of these very rows, as a fold is judged while it trains.
-
-    Which thresholds to use on other rows is the ensemble's decision.
-    """
+    """The score at the best thresholds of these very rows, as a fold is judged while it trains."""
     return score(metric, task, truth, predictions, best_thresholds(metric, task, truth, predictions))
 
 
@@ -133,11 +123,7 @@ def rising_thresholds(function: Scores, truth: np.ndarray, predictions: np.ndarr
 
 
 def ascend(function: Scores, places: Places, start: np.ndarray) -> tuple[np.ndarray, float]:
-    """Move one threshold at a time to its best place between its neighbours, until a round gains nothing.
-
-    Returns:
-        (K - 1,) places and their score.
-    """
+    """(K - 1,) places and their score: one at a time moves to its best between the others, until that gains nothing."""
     chosen, last = start.copy(), len(places.levels)
     best = float(np.nan_to_num(function(places.confusions(chosen[None]))[0], nan=-np.inf))
     for least in cycle((-TIE, 2 * TIE)):  # each other round as good will do: it may lie nearer its plateau's middle

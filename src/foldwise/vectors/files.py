@@ -34,7 +34,7 @@ class VectorFile:
 
     @property
     def file_name(self) -> str:
-        """Without folders and without .gz."""
+        """Without folders and .gz."""
         return PurePosixPath(self.member).name if self.member else self.path.name.removesuffix(".gz")
 
     @property
@@ -64,11 +64,7 @@ class VectorFile:
         return f"{self.path}: {self.member}" if self.member else str(self.path)
 
     def blocks(self) -> Iterator[bytes]:
-        """The unpacked content in blocks of `BLOCK` bytes, the last one shorter, with a bar.
-
-        Raises:
-            InputError: it is cut short, damaged, or packed in a way that cannot be read.
-        """
+        """The unpacked content in blocks of `BLOCK` bytes, with a bar; `InputError` where it cannot be unpacked."""
         try:
             with (
                 zipfile.ZipFile(self.path).open(self.member) if self.member else self.path.open("rb") as counted,
@@ -85,11 +81,7 @@ class VectorFile:
 
 
 def vector_sources(settings: Tokens, paths: Paths) -> list[VectorFile]:
-    """The files of `recipe.tokens.vectors`, none for random vectors.
-
-    Raises:
-        InputError: a file is not there or not told from another, named twice, or "none" is not alone.
-    """
+    """The files of `recipe.tokens.vectors`, none for random vectors; `InputError` where that cannot be."""
     names = settings.vectors
     if "none" in names and len(names) > 1:
         raise InputError(f'recipe.tokens.vectors = {names}: "none" stands alone; take it out, or the others')
@@ -100,11 +92,7 @@ def vector_sources(settings: Tokens, paths: Paths) -> list[VectorFile]:
 
 
 def find_vectors(name: str, paths: Paths) -> VectorFile:
-    """The file of the word vectors called `name`, in any form that can be read, with or without its ending.
-
-    Raises:
-        InputError: none, more than one, or no list of words beside a .safetensors file.
-    """
+    """The file of the word vectors called `name`, in any form that can be read, with or without its ending."""
     own = (paths.embeddings[0], paths.input, paths.input / "embeddings")
     there: list[VectorFile] = []
     for folders in (own, paths.embeddings[1:], paths.mounts):
