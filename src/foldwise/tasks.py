@@ -31,30 +31,20 @@ HALF = 0.5  # from here on a share of raters counts as one
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """What one task means to each part of the code.
+    """What one task means to each part of the code."""
 
-    Attributes:
-        y: the form of what is learnt: decides which losses fit. "values" are scaled to mean 0 and std 1 for training.
-        truth: the form of what is scored: decides which metrics fit (`foldwise.metrics.Metric.fits`).
-        activation: what makes predictions of logits.
-        loss: the default, a key of `foldwise.training.losses.LOSSES`.
-        several: whether there may be more than one target column.
-        named: whether labels are names in one column, not 0 and 1.
-        thresholds: where labels begin: of "columns" one each, "rising" ones between the classes, "none" for the class
-            of the largest prediction, or where there are no labels.
-        usual_metrics: each kind of submission that is possible, and the metric it is usually scored by.
-        ranks_as: kinds of submission that may be made from mean ranks, which have an order and nothing else: no sizes
-            to compare between classes, no probabilities, no values.
-    """
-
-    y: Learnt
-    truth: Truth
-    activation: Literal["sigmoid", "softmax", "identity"]
-    loss: str
-    several: bool
-    named: bool
+    y: Learnt  # decides which losses fit; "values" are scaled to mean 0 and std 1 for training
+    truth: Truth  # decides which metrics fit (`foldwise.metrics.Metric.fits`)
+    activation: Literal["sigmoid", "softmax", "identity"]  # what makes predictions of logits
+    loss: str  # the default, a key of `foldwise.training.losses.LOSSES`
+    several: bool  # whether there may be more than one target column
+    named: bool  # whether labels are names in one column, not 0 and 1
+    # Where labels begin: of "columns" one each, "rising" ones between the classes, "none" for the class of the largest
+    # prediction, or where there are no labels.
     thresholds: Literal["none", "columns", "rising"]
-    usual_metrics: dict[Kind, str]
+    usual_metrics: dict[Kind, str]  # each kind of submission that is possible, and the metric it is usually scored by
+    # Kinds of submission that may be made from mean ranks, which have an order and nothing else: no sizes to compare
+    # between classes, no probabilities, no values.
     ranks_as: tuple[Kind, ...] = ()
 
     @property

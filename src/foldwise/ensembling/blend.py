@@ -69,32 +69,17 @@ def most_models(records: Records) -> Records:
     return {name: {fold: records[name][fold] for fold in folds} for name in records if name in best and folds}
 
 
-def count_models(records: Records) -> int:
-    """How many models there are."""
-    return sum(map(len, records.values()))
-
-
 @dataclass(frozen=True)
 class Blend:
-    """What the folds say together.
+    """What the folds say together."""
 
-    Attributes:
-        rows: (N,) bool which training rows are of one of the folds, n of them.
-        oof: (N, C) predictions of them, NaN elsewhere.
-        members: (n, C) the same of each member.
-        test: (M, C).
-        weights: (members,) together 1.
-        thresholds: where labels begin, as `best_thresholds` gives them.
-        pooled, fold_scores: out of fold; of all rows at once, and of each fold.
-    """
-
-    rows: np.ndarray
-    oof: np.ndarray
-    members: dict[str, np.ndarray]
-    test: np.ndarray
-    weights: np.ndarray
-    thresholds: np.ndarray
-    pooled: float
+    rows: np.ndarray  # (N,) bool which training rows are of one of the folds, n of them
+    oof: np.ndarray  # (N, C) predictions of them, NaN elsewhere
+    members: dict[str, np.ndarray]  # (n, C) the same of each member
+    test: np.ndarray  # (M, C)
+    weights: np.ndarray  # (members,) together 1
+    thresholds: np.ndarray  # where labels begin, as `best_thresholds` gives them
+    pooled: float  # score out of fold of all rows at once
     fold_scores: list[float]
 
 

@@ -19,22 +19,15 @@ SUM_TOLERANCE = 1e-3  # of the probabilities of one row's classes
 
 @dataclass(frozen=True)
 class Format:
-    """What the competition wants to be given.
+    """What the competition wants to be given."""
 
-    Attributes:
-        sample: sample_submission.csv as strings; its ids, their order and its columns are kept.
-        columns: its prediction columns, in the order of the model's outputs; one where labels are names.
-        names: target columns, or the classes where labels are names.
-        numbered: the sample's file has no id column; that in `sample` counts its rows.
-    """
-
-    sample: pd.DataFrame
+    sample: pd.DataFrame  # sample_submission.csv as strings; its ids, their order and its columns are kept
     id_column: str
-    columns: list[str]
+    columns: list[str]  # of predictions, in the order of the model's outputs; one where labels are names
     kind: Kind
     task: str
-    names: list[str]
-    numbered: bool = False
+    names: list[str]  # target columns, or the classes where labels are names
+    numbered: bool = False  # the sample's file has no id column; that in `sample` counts its rows
 
     @classmethod
     def of(cls, config: Config, targets: Targets, sample: pd.DataFrame, columns: list[str]) -> "Format":

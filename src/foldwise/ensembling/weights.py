@@ -37,16 +37,6 @@ def assemble_oof(parts: dict[int, np.ndarray], folds: np.ndarray, method: Method
     return oof
 
 
-def fitted_on(metric: Metric, task: str, method: Method) -> Metric:
-    """The score that weights are fitted on: the metric itself, but for hard labels one that moves with every row.
-
-    A score of labels jumps when single rows cross a threshold: the best of many weightings is then chosen by chance.
-    """
-    if metric.prediction_type != "label":
-        return metric
-    return METRICS[TASKS[task].smooth_metric(ranks=method == "rank_mean")]
-
-
 def greedy_weights(metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[np.ndarray]) -> np.ndarray:
     """(M,) weights of models by greedy selection with replacement.
 
@@ -89,9 +79,11 @@ def fit_weights(
     Args:
         oofs: (N, C) of each member, as `assemble_oof` gives them with `method`.
     """
-    target = fitted_on(metric, task, method)
+    if metric.prediction_type == "label":
+        # A score of labels jumps when single rows cross a threshold: the best of many weightings is chosen by chance.
+        metric = METRICS[TASKS[task].smooth_metric(ranks=method == "rank_mean")]
     outside = [outside_of(folds, fold) for fold in np.unique(folds)]
-    return np.stack([greedy_weights(target, task, truth[rows], [oof[rows] for oof in oofs]) for rows in outside])
+    return np.stack([greedy_weights(metric, task, truth[rows], [oof[rows] for oof in oofs]) for rows in outside])
 
 
 def outside_of(folds: np.ndarray, fold: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from foldwise.clock import Clock
 from foldwise.console import say
-from foldwise.ensembling.blend import combine, count_models, finished_folds, most_models, submit
+from foldwise.ensembling.blend import combine, finished_folds, most_models, submit
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.files import hash_of, read_json, write_json
 from foldwise.freshness import submission_form
@@ -35,7 +35,7 @@ class Submissions:
         """Replace the submission if the finished folds make one of more models; seconds that this took."""
         start = Clock.now()
         records = most_models(finished_folds(self.run)[0])
-        if (models := count_models(records)) > self.models:
+        if (models := sum(map(len, records.values()))) > self.models:
             blend = combine(self.run, self.fold_of_row, records, self.predictions)
             submit(self.run, blend)
             record_submission(self.run, models)
