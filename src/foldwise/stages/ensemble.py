@@ -27,15 +27,8 @@ from foldwise.run import Run
 def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
     """Combine all folds of all members and write the submission, unless it was made from the same folds.
 
-    Args:
-        fold_of_row: (N,) fold of each training row.
-
     Returns:
         The content of summary.json.
-
-    Raises:
-        InputError: a fold is missing or does not match, named.
-        RunError: the submission does not pass its check.
     """
     records = check_folds(run)
     inputs = {
@@ -45,9 +38,8 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
         },
         "sample": hash_of(run.paths.table("sample_submission")),
         "solution": [hash_of(path) for path in run.paths.tables("solution")],
-        "settings": [run.config.recipe.ensemble.model_dump(), run.config.submission.model_dump()],
-        "files": run.config.files.model_dump(),
-        "columns": run.config.columns.model_dump(),
+        "ensemble": run.config.recipe.ensemble.model_dump(),
+        **run.config.model_dump(include={"submission", "files", "columns"}),
     }
     summary = read_json(run.paths.output / "summary.json")
     made = [run.paths.submission, run.paths.output / "oof.csv"]
@@ -187,7 +179,7 @@ def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
 
 
 def git_commit() -> str | None:
-    """The commit this code was run from, None outside a checkout."""
+    """The commit of this code, None outside a checkout."""
     try:
         found = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=10
