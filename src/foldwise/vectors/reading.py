@@ -54,7 +54,7 @@ class Malformed:
         self.count, self.first = 0, (sys.maxsize, "")
 
     def add(self, number: int, error: str) -> None:
-        """Count one; they need not come in order."""
+        """Count one; they come in any order."""
         self.count, self.first = self.count + 1, min(self.first, (number, error))
 
 

@@ -108,7 +108,7 @@ def build_vectors(
     combine: Literal["concat", "mean"] = "concat",
     seed: int = 0,
 ) -> tuple[np.ndarray, Coverage]:
-    """Vectors for a vocabulary from one table or several.
+    """(V, E) float32 vectors for a vocabulary from one table or several, the padding row zero; how much they cover.
 
     Args:
         words: V words in id order; `<pad>` first.
@@ -116,13 +116,6 @@ def build_vectors(
         tables: at least one, with the rows that `wanted_words` asks for.
         combine: "concat" puts the tables' vectors side by side, random ones where a table lacks the word;
             "mean" takes the mean over the tables that have the word, or of a random vector for each if none has it.
-        seed: of the random vectors.
-
-    Returns:
-        (V, E) float32, the padding row zero, E the sum of the tables' dimensions or their common one; the coverage.
-
-    Raises:
-        InputError: a mean of tables of different dimensions.
     """
     dimensions = {table.name: table.vectors.shape[1] for table in tables}
     if combine == "mean" and len(set(dimensions.values())) > 1:
@@ -150,11 +143,7 @@ def build_vectors(
 
 
 def fill(words: list[str], table: VectorTable, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vectors of all words from one table, random ones for words it does not have.
-
-    Returns:
-        (V, E) float32; (V,) bool which words have a vector, exact or by fallback; (V,) bool which as they are written.
-    """
+    """(V, E) vectors from one table; (V,) bool which words have one there, others a random one; which as written."""
     vectors = np.empty((len(words), table.vectors.shape[1]), dtype=np.float32)
     row_of = {word: row for row, word in enumerate(table.words)}
     covered, exact = np.zeros((2, len(words)), dtype=bool)
