@@ -72,18 +72,17 @@ def why_combine(summary: dict[str, Any] | None, inputs: dict[str, Any], made: li
 def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Blend) -> dict[str, Any]:
     """Write submission.csv and oof.csv, and describe the result."""
     config, competition = run.config, run.competition
-    targets, rows = competition.targets, blend.rows
+    targets = competition.targets
     metric = metric_for(config.competition.metric, targets.task)
     solution = read_solution(config, run.paths, competition.sample, targets.names)  # an error comes before any file
     submit(run, blend)
     write_oof(run, fold_of_row, blend)
 
-    member_scores = dict.fromkeys(records, blend.pooled)
-    if len(records) > 1:
-        for name, oof in blend.members.items():
-            member_scores[name], _ = cross_fitted_scores(
-                metric, targets.task, targets.truth[rows], [oof], fold_of_row[rows]
-            )
+    truth, folds = targets.truth[blend.rows], fold_of_row[blend.rows]
+    member_scores = {
+        name: cross_fitted_scores(metric, targets.task, truth, [oof], folds)[0] if len(records) > 1 else blend.pooled
+        for name, oof in blend.members.items()
+    }
     first = next(iter(records.values()))
     any_fold = next(iter(first.values()))
     summary: dict[str, Any] = {
