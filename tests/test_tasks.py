@@ -33,11 +33,12 @@ def test_the_configuration_knows_tasks_and_metrics_by_their_tables():
 
 
 def test_labels_by_their_thresholds():
-    assert TASKS["binary"].neutral_thresholds(1).tolist() == [0.5]
-    assert TASKS["multilabel"].neutral_thresholds(2).tolist() == [0.5, 0.5]
-    assert TASKS["ordinal"].neutral_thresholds(4).tolist() == [0.5, 1.5, 2.5]
-    assert not len(TASKS["multiclass"].neutral_thresholds(3))
-    assert not len(TASKS["regression"].neutral_thresholds(3))
+    steps, two = np.array([0, 3, 1]), np.zeros((3, 2))
+    assert TASKS["binary"].neutral_thresholds(two[:, :1], two[:, :1]).tolist() == [0.5]
+    assert TASKS["multilabel"].neutral_thresholds(two, two).tolist() == [0.5, 0.5]
+    assert TASKS["ordinal"].neutral_thresholds(steps, two[:, :1]).tolist() == [0.5, 1.5, 2.5]
+    assert not len(TASKS["multiclass"].neutral_thresholds(steps, two))
+    assert not len(TASKS["regression"].neutral_thresholds(two, two))
     columns = TASKS["multilabel"].to_labels(np.array([[0.2, 0.2], [0.3, 0.6]]), np.array([0.1, 0.6]))
     assert columns.tolist() == [[1, 0], [1, 1]]
     assert columns.dtype == np.float32

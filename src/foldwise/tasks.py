@@ -31,30 +31,20 @@ HALF = 0.5  # from here on a share of raters counts as one
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """What one task means to each part of the code.
+    """What one task means to each part of the code."""
 
-    Attributes:
-        y: the form of what is learnt: decides which losses fit. "values" are scaled to mean 0 and std 1 for training.
-        truth: the form of what is scored: decides which metrics fit (`foldwise.metrics.Metric.fits`).
-        activation: what makes predictions of logits.
-        loss: the default, a key of `foldwise.training.losses.LOSSES`.
-        several: whether there may be more than one target column.
-        named: whether labels are names in one column, not 0 and 1.
-        thresholds: where labels begin: of "columns" one each, "rising" ones between the classes, "none" for the class
-            of the largest prediction, or where there are no labels.
-        usual_metrics: each kind of submission that is possible, and the metric it is usually scored by.
-        ranks_as: kinds of submission that may be made from mean ranks, which have an order and nothing else: no sizes
-            to compare between classes, no probabilities, no values.
-    """
-
-    y: Learnt
-    truth: Truth
-    activation: Literal["sigmoid", "softmax", "identity"]
-    loss: str
-    several: bool
-    named: bool
+    y: Learnt  # decides which losses fit; "values" are scaled to mean 0 and std 1 for training
+    truth: Truth  # decides which metrics fit (`foldwise.metrics.Metric.fits`)
+    activation: Literal["sigmoid", "softmax", "identity"]  # what makes predictions of logits
+    loss: str  # the default, a key of `foldwise.training.losses.LOSSES`
+    several: bool  # whether there may be more than one target column
+    named: bool  # whether labels are names in one column, not 0 and 1
+    # Where labels begin: of "columns" one each, "rising" ones between the classes, "none" for the class of the largest
+    # prediction, or where there are no labels.
     thresholds: Literal["none", "columns", "rising"]
-    usual_metrics: dict[Kind, str]
+    usual_metrics: dict[Kind, str]  # each kind of submission that is possible, and the metric it is usually scored by
+    # Kinds of submission that may be made from mean ranks, which have an order and nothing else: no sizes to compare
+    # between classes, no probabilities, no values.
     ranks_as: tuple[Kind, ...] = ()
 
     @property
@@ -76,9 +66,7 @@ class TaskSpec:
     def strata(self, truth: np.ndarray, names: int) -> np.ndarray:
         """(N, L) uint8 indicators that the folds share evenly: classes, labels, or quantiles of values.
 
-        Args:
-            truth: further columns than the targets' (subgroups) do not count.
-            names: classes or target columns.
+        `names` is how many classes or target columns there are; further columns of `truth` (subgroups) do not count.
         """
         if self.named:
             return np.eye(names, dtype=np.uint8)[truth]
@@ -90,25 +78,14 @@ class TaskSpec:
         bins = min(QUANTILES, len(ranks))
         return np.eye(bins, dtype=np.uint8)[ranks * bins // len(ranks)]
 
-    def neutral_thresholds(self, names: int) -> np.ndarray:
-        """Thresholds that nothing was fitted on: 0.5 for each 0/1 column, halfway between the numbers of classes.
-
-        Args:
-            names: classes or target columns.
-
-        Returns:
-            (C,) of columns, (K - 1,) rising ones, or none.
-        """
+    def neutral_thresholds(self, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+        """Thresholds that nothing was fitted on: (C,) 0.5 of 0/1 columns, (K - 1,) halfway between classes, or none."""
         if self.thresholds == "columns":
-            return np.full(names, HALF)
-        return np.arange(names - 1) + 0.5 if self.thresholds == "rising" else np.empty(0)
+            return np.full(predictions.shape[1], HALF)
+        return np.arange(truth.max()) + 0.5 if self.thresholds == "rising" else np.empty(0)
 
     def to_labels(self, predictions: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-        """Hard labels of (N, C) predictions; one on a threshold lies above it.
-
-        Returns:
-            (N, C) float32 of 0 and 1 for columns, else (N,) int64 class numbers.
-        """
+        """(N, C) float32 labels of 0/1 columns, else (N,) int64 class numbers; what is on a threshold lies above it."""
         if self.thresholds == "columns":
             return (predictions >= thresholds).astype(np.float32)
         if self.thresholds == "rising":

@@ -55,7 +55,7 @@ def cross_validate(fit: Fit) -> Figures:
         predictions = fit(texts[~inside], y[~inside, 0], np.concatenate([texts[inside], test_texts]))
         oof[inside, 0] = predictions[: inside.sum()]
         test[:, 0] += predictions[inside.sum() :] / config.recipe.folds.n
-    pooled, _ = cross_fitted_scores(metric, "binary", y, oof, folds)
+    pooled, _ = cross_fitted_scores(metric, "binary", y, [oof], folds)
     leaderboard = score(metric, "binary", solution.truth, test, best_thresholds(metric, "binary", y, oof))
     return Figures(pooled, leaderboard, time.perf_counter() - start)
 

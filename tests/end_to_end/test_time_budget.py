@@ -246,17 +246,15 @@ def test_what_was_there_at_a_kill_is_not_replaced_by_less(cli_here, workspace, c
 
 def test_the_time_that_submissions_take_is_kept_for_the_last_one(cli_here, workspace, clock, monkeypatch):
     """A disk on which each takes 6 s: the folds must end so much earlier."""
-    from foldwise.stages import ensemble
-    from foldwise.time_budget import interim
+    from foldwise.ensembling import blend
 
-    real = interim.write_submission
+    real = blend.write_submission
 
-    def slowly(path, frame) -> None:
+    def slowly(*arguments) -> None:
         clock.time += 6
-        real(path, frame)
+        real(*arguments)
 
-    for module in (interim, ensemble):
-        monkeypatch.setattr(module, "write_submission", slowly)
+    monkeypatch.setattr(blend, "write_submission", slowly)
     run(cli_here, "100s", "model.arguments={seconds=0.7}")
     assert clock.time <= 100
     assert len(summary_of(workspace)["folds"]) >= 2

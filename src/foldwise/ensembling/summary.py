@@ -3,7 +3,7 @@
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from foldwise.console import duration, warn
@@ -13,68 +13,62 @@ from foldwise.tasks import TASKS
 
 def show_summary(run: Run, summary: dict[str, Any]) -> None:
     """Print fold scores, cv ± sd, ensemble and leaderboard, seconds per stage and the path of the submission."""
-    table = Table(title=f"{summary['competition']}: {summary['metric']}", title_justify="left", title_style="bold")
-    for name in ("", "score", "best epoch", "seconds"):
-        table.add_column(name, justify="left" if not name else "right")
-    for fold in summary["folds"]:
-        cells = [f"fold {fold['fold']}", f"{fold['score']:.4f}"]
-        epochs = f"{fold['best_epoch']:.2f} of {fold['epochs']:.2f}" if len(summary["members"]) == 1 else ""
-        table.add_row(*cells, epochs, f"{fold['seconds']:.1f}")
+    cv, folds, members, ensemble, seconds = (summary[key] for key in ("cv", "folds", "members", "ensemble", "seconds"))
+    columns = [Column(name, justify="right") for name in ("score", "best epoch", "seconds")]
+    title = f"{summary['competition']}: {summary['metric']}"
+    table = Table("", *columns, title=title, title_justify="left", title_style="bold")
+    for fold in folds:
+        epochs = f"{fold['best_epoch']:.2f} of {fold['epochs']:.2f}" if len(members) == 1 else ""
+        table.add_row(f"fold {fold['fold']}", f"{fold['score']:.4f}", epochs, f"{fold['seconds']:.1f}")
     table.add_section()
-    cv = summary["cv"]
-    if len(summary["folds"]) > 1:
+    if len(folds) > 1:
         table.add_row("cv, mean ± sd", f"{cv['mean']:.4f} ± {cv['std']:.4f}")
-    for member in summary["members"] if len(summary["members"]) > 1 else []:
-        weight = summary["ensemble"]["weights"][member["name"]]
-        table.add_row(f"member {member['name']}, weight {weight:.2f}", f"{member['cv']:.4f}")
-    method = summary["ensemble"]["method"].replace("_", " ")
+    if len(members) > 1:
+        for member in members:
+            label = f"member {member['name']}, weight {ensemble['weights'][member['name']]:.2f}"
+            table.add_row(label, f"{member['cv']:.4f}")
+    method = ensemble["method"].replace("_", " ")
     table.add_row(f"ensemble ({method}), out of fold", f"{cv['pooled']:.4f}", style="bold")
     if "leaderboard" in summary:
         table.add_row("leaderboard (solution.csv)", f"{summary['leaderboard']:.4f}", style="bold")
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table)
-    seconds = summary["seconds"]
+
     stages = ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items() if stage != "total")
-    console.print(Text(f"time when last made: {stages}; together {duration(seconds['total'])}"))
+    lines = [f"time when last made: {stages}; together {duration(seconds['total'])}"]
     if "budget" in summary:
-        console.print(Text(budget_line(summary["budget"])))
+        lines.append(budget_line(summary["budget"]))
         if run.budget and (over := run.budget.used - run.budget.seconds) > 0:
             warn(f"the time budget was exceeded by {duration(over)}: it is too short for the least that must be done")
-    if shown := thresholds_of(summary, run.config.columns.target):
-        ones = "ones" if isinstance(summary["ensemble"]["threshold"], list) else "one"
-        where = f"each fold's score is at the other folds' best {ones}"
-        if len(summary["folds"]) == 1:
-            where = f"the score is at this fold's own best {ones}, as there is no other fold, and flatters"
-        console.print(Text(f"{shown}; {where}"))
-    console.print(Text(f"submission: {run.paths.submission}", style="bold"))
+    if ensemble["threshold"] is not None:
+        lines.append(thresholds_line(summary, run.config.columns.target))
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table, *map(Text, lines), Text(f"submission: {run.paths.submission}", style="bold"), sep="\n")
 
 
 def budget_line(facts: dict[str, Any]) -> str:
     """How much of a time budget was used when this was made, and what it left out."""
-    used = f"made within a time budget of {duration(facts['seconds'])}, {duration(facts['used'])} used"
     left_out = [
         f"{noun}{'s' if len(facts[key]) > 1 else ''} {', '.join(map(str, facts[key]))} left out"
         for noun, key in (("fold", "dropped_folds"), ("member", "dropped_members"))
         if facts[key]
     ]
-    cut = [
+    left_out += [
         f"{fold['member']} fold {fold['fold']} ended at epoch {fold['epochs']:.2f} of {fold['of']}"
         for fold in facts["shortened"]
     ]
-    return "; ".join([used, *left_out, *cut, *([] if left_out or cut else ["nothing was left out"])])
+    used = f"made within a time budget of {duration(facts['seconds'])}, {duration(facts['used'])} used"
+    return "; ".join([used, *(left_out or ["nothing was left out"])])
 
 
-def thresholds_of(summary: dict[str, Any], names: list[str]) -> str:
-    """Where predictions become labels, as a phrase; "" where they do not.
-
-    Args:
-        names: of the target columns.
-    """
-    thresholds = summary["ensemble"]["threshold"]
-    if thresholds is None:
-        return ""
+def thresholds_line(summary: dict[str, Any], names: list[str]) -> str:
+    """Where predictions become labels, and which rows chose that; `names` are the target columns."""
+    thresholds, ones = summary["ensemble"]["threshold"], "ones"
     if not isinstance(thresholds, list):
-        return f"threshold: {thresholds:.4f}"
-    if TASKS[summary["task"]].thresholds == "rising":
-        return "thresholds between the classes: " + ", ".join(f"{value:.4f}" for value in thresholds)
-    return "thresholds: " + ", ".join(f"{name} {value:.4f}" for name, value in zip(names, thresholds, strict=True))
+        shown, ones = f"threshold: {thresholds:.4f}", "one"
+    elif TASKS[summary["task"]].thresholds == "rising":
+        shown = "thresholds between the classes: " + ", ".join(f"{value:.4f}" for value in thresholds)
+    else:
+        pairs = zip(names, thresholds, strict=True)
+        shown = "thresholds: " + ", ".join(f"{name} {value:.4f}" for name, value in pairs)
+    if len(summary["folds"]) > 1:
+        return f"{shown}; each fold's score is at the other folds' best {ones}"
+    return f"{shown}; the score is at this fold's own best {ones}, as there is no other fold, and flatters"

@@ -16,49 +16,25 @@ GAIN = 1e-9  # in the score; less is rounding
 
 
 def to_ranks(predictions: np.ndarray) -> np.ndarray:
-    """(N, C) predictions → ranks of each column in (0, 1], ties shared.
-
-    Ranks make models comparable whose probabilities are spread differently (first place, Quora Insincere Questions).
-    """
+    """Ranks of each column in (0, 1], ties shared, which make models with other spreads of probabilities comparable."""
     return pd.DataFrame(predictions).rank(pct=True).to_numpy()
 
 
 def average(predictions: Sequence[np.ndarray], method: Method, weights: np.ndarray | None = None) -> np.ndarray:
-    """Mean, or mean rank, of several models' (N, C) predictions of the same rows.
-
-    Args:
-        weights: (M,) one for each model, none negative, one above 0; None for equal ones.
-    """
+    """Mean, or mean rank, of M models' (N, C) predictions of the same rows, with (M,) weights or equal ones."""
     parts = [to_ranks(part) if method == "rank_mean" else part for part in predictions]
     return np.mean(parts, axis=0) if weights is None else np.average(parts, axis=0, weights=weights)
 
 
 def assemble_oof(parts: dict[int, np.ndarray], folds: np.ndarray, method: Method) -> np.ndarray:
-    """Out-of-fold predictions of a member in the order of train.csv.
+    """(N, C) out-of-fold predictions from each fold's (n, C), in the order of train.csv; NaN where there are none.
 
     Ranks are taken inside each fold: the models of two folds may place theirs differently.
-
-    Args:
-        parts: per fold the (n, C) predictions of its rows.
-        folds: (N,) fold of each row.
     """
-    first = next(iter(parts.values()))
-    oof = np.full((len(folds), first.shape[1]), np.nan)
+    oof = np.full((len(folds), next(iter(parts.values())).shape[1]), np.nan)
     for fold, part in parts.items():
         oof[folds == fold] = to_ranks(part) if method == "rank_mean" else part
     return oof
-
-
-def fitted_on(metric: Metric, task: str, method: Method) -> Metric:
-    """The score that weights are fitted on: the metric itself, but for hard labels one that moves with every row.
-
-    A score of labels jumps when single rows cross a threshold, and of many weightings the best one is then chosen by
-    chance. Probabilities are fitted by log loss, values by their squared error; ranks, which are neither, by what only
-    sees the order.
-    """
-    if metric.prediction_type != "label":
-        return metric
-    return METRICS[TASKS[task].smooth_metric(ranks=method == "rank_mean")]
 
 
 def greedy_weights(metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[np.ndarray]) -> np.ndarray:
@@ -97,18 +73,17 @@ def fit_weights(
 ) -> np.ndarray:
     """(folds, M) weights of members, each fold's fitted on the rows of the *other* folds; none negative, together 1.
 
-    New rows are weighed by the mean over folds: as they get the mean of the folds' models, they get the mean of the
-    weightings that the folds were scored with, and chance in one fit is averaged away (the bagging of Caruana et al.).
-    A fold that is alone has no others, and is fitted on itself.
+    New rows are weighed by the mean over folds, as they get the mean of the folds' models: chance in one fit is
+    averaged away (the bagging of Caruana et al.). A fold that is alone is fitted on itself.
 
     Args:
-        oofs: (N, C) out-of-fold predictions of each member, as `assemble_oof` gives them.
-        folds: (N,) fold of each row.
-        method: how `oofs` were made.
+        oofs: (N, C) of each member, as `assemble_oof` gives them with `method`.
     """
-    target = fitted_on(metric, task, method)
+    if metric.prediction_type == "label":
+        # A score of labels jumps when single rows cross a threshold: the best of many weightings is chosen by chance.
+        metric = METRICS[TASKS[task].smooth_metric(ranks=method == "rank_mean")]
     outside = [outside_of(folds, fold) for fold in np.unique(folds)]
-    return np.stack([greedy_weights(target, task, truth[rows], [oof[rows] for oof in oofs]) for rows in outside])
+    return np.stack([greedy_weights(metric, task, truth[rows], [oof[rows] for oof in oofs]) for rows in outside])
 
 
 def outside_of(folds: np.ndarray, fold: int) -> np.ndarray:
@@ -117,19 +92,21 @@ def outside_of(folds: np.ndarray, fold: int) -> np.ndarray:
     return outside if outside.any() else ~outside
 
 
-def cross_fitted_ensemble(
-    metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[np.ndarray], folds: np.ndarray, weights: np.ndarray
+def cross_fitted_scores(
+    metric: Metric,
+    task: str,
+    truth: np.ndarray,
+    oofs: Sequence[np.ndarray],
+    folds: np.ndarray,
+    weights: np.ndarray | float = 1.0,
 ) -> tuple[float, list[float]]:
-    """Score of weighted members on all rows and per fold, each fold at the thresholds best on the *other* folds.
+    """Score of weighted members on all rows at once, and of each fold, at the thresholds best on the *other* folds.
 
-    Thresholds and weights flatter on the rows they were chosen on; this is what a new row can expect. Metrics that
-    take no labels have no thresholds. A fold that is alone takes those that are best on itself.
+    Thresholds and weights flatter on the rows they were chosen on; this is what a new row can expect. A fold that is
+    alone takes the thresholds that are best on itself.
 
     Args:
-        weights: (folds, M) of each fold, as `fit_weights` gives them; (M,) where they were not fitted.
-
-    Returns:
-        Pooled score over all rows at once, and one score per fold in order of the fold numbers.
+        weights: (folds, M) of each fold, as `fit_weights` gives them, or (M,) for all; 1 for equal ones.
     """
     numbers, by_labels = np.unique(folds), metric.prediction_type == "label"
     if not all(np.isfinite(oof).all() for oof in oofs):
@@ -143,10 +120,3 @@ def cross_fitted_ensemble(
         parts.append(TASKS[task].to_labels(oof[inside], thresholds) if by_labels else oof[inside])
     in_order = truth[np.argsort(folds, kind="stable")]  # fold after fold, as the parts are
     return (score_labels if by_labels else score)(metric, task, in_order, np.concatenate(parts)), scores
-
-
-def cross_fitted_scores(
-    metric: Metric, task: str, truth: np.ndarray, oof: np.ndarray, folds: np.ndarray
-) -> tuple[float, list[float]]:
-    """Score of (N, C) out-of-fold predictions, as `cross_fitted_ensemble` gives it."""
-    return cross_fitted_ensemble(metric, task, truth, [oof], folds, np.ones(1))

@@ -18,7 +18,7 @@ import torch
 from foldwise.console import Progress, duration, say, warn
 from foldwise.data.competition import count_empty, load_test
 from foldwise.ensembling.blend import combine_test
-from foldwise.ensembling.submission import Format, in_sample_order, make_submission, write_submission
+from foldwise.ensembling.submission import Format, write_submission
 from foldwise.errors import InputError
 from foldwise.events import Event, Predicted, PredictedRows
 from foldwise.inference.bundle import Manifest, PackedFold, open_manifest
@@ -57,17 +57,9 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
     with tempfile.TemporaryDirectory(prefix="foldwise-") as folder:
         tokens = prepare_tokens(run, manifest, asked, weights, Path(folder))
         predictions = predict_folds(run, manifest, weights, Path(folder), (len(asked.ids), tokens))
-    form = Format(
-        sample=asked.sample,
-        id_column=run.config.columns.id,
-        columns=asked.sample_columns,
-        kind=run.config.submission.kind,
-        task=targets.task,
-        names=targets.names,
-        numbered="sample_submission" in run.config.files.numbered,
-    )
-    ordered = in_sample_order(form, asked.ids, combine_test(predictions, manifest.method, manifest.weights))
-    write_submission(paths.submission, make_submission(form, ordered, np.array(manifest.thresholds)))
+    form = Format.of(run.config, targets, asked.sample, asked.sample_columns)
+    blended = combine_test(predictions, manifest.method, manifest.weights)
+    write_submission(paths.submission, form, asked.ids, blended, np.array(manifest.thresholds))
     seconds, rows = duration(time.perf_counter() - start), f"{len(asked.sample):,} rows"
     say("infer", f"made {paths.submission} in {seconds}: {rows}, checked against the sample and read back")
 

@@ -1,6 +1,6 @@
 """Scores of hard labels, each from the confusion matrix alone.
 
-A score of counts serves twice: of one matrix it is the metric, of many it compares all places for a threshold at once.
+Of one matrix a function is the metric, of many it compares all places for a threshold at once.
 Functions take (…, K, K) matrices, rows by true class and columns by label, and give (…) scores; greater is better.
 """
 

@@ -1,4 +1,4 @@
-"""The metrics by name: a plain dict. Another metric is a function beside the others and a line here."""
+"""The metrics by name, in a plain dict, and scores by them. Another metric is a function and a line here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,27 +13,16 @@ from foldwise.tasks import PLURALS, TASKS, Kind, Truth
 
 @dataclass(frozen=True)
 class Metric:
-    """A score.
+    """A score."""
 
-    Attributes:
-        function: (truth, predictions) → float; of hard labels (…, K, K) confusion matrices → (…) scores.
-        greater_is_better: the direction of improvement; of hard labels always.
-        prediction_type: hard labels, probabilities, or values.
-        fits: forms of truth that it is defined for, and so the tasks.
-        of_column: of hard labels of several columns, (…, 2, 2) confusion matrices of a 0/1 column → (…) scores.
-        pooled: micro average: `of_column` of the sum of the columns' matrices, not the mean over columns.
-        order_is_enough: of probabilities or values: ranks score the same.
-        of_subgroups: truth has further columns, who is in which of `columns.subgroups`.
-    """
-
-    function: Callable[..., Any]
-    greater_is_better: bool
+    function: Callable[..., Any]  # (truth, predictions) → float; of labels (…, K, K) confusion matrices → (…) scores
+    greater_is_better: bool  # of hard labels always
     prediction_type: Kind
-    fits: tuple[Truth, ...]
-    of_column: Callable[[np.ndarray], np.ndarray] | None = None
-    pooled: bool = False
-    order_is_enough: bool = False
-    of_subgroups: bool = False
+    fits: tuple[Truth, ...]  # forms of truth that it is defined for, and so the tasks
+    of_column: Callable[[np.ndarray], np.ndarray] | None = None  # of labels: the same of each of several 0/1 columns
+    pooled: bool = False  # micro average: `of_column` of the sum of the columns' matrices, not the mean over columns
+    order_is_enough: bool = False  # ranks score the same
+    of_subgroups: bool = False  # truth has further columns, who is in which of `columns.subgroups`
 
     @property
     def scored(self) -> str:
@@ -82,3 +71,28 @@ def metric_for(name: str, task: str) -> Metric:
             f"competition.metric = {name!r} is not for {with_article(task)} task; choose one of {', '.join(fitting)}"
         )
     return METRICS[name]
+
+
+def score_labels(metric: Metric, task: str, truth: np.ndarray, labels: np.ndarray) -> float:
+    """Score of hard labels as `TaskSpec.to_labels` gives them."""
+    if TASKS[task].truth == "columns":
+        assert metric.of_column is not None  # every metric of labels that fits columns
+        columns = np.stack([confusion.confusion_of(*column) for column in zip(truth.T, labels.T, strict=True)])
+        return float(metric.of_column(columns.sum(axis=0)) if metric.pooled else metric.of_column(columns).mean())
+    return float(metric.function(confusion.confusion_of(truth.reshape(-1), labels.reshape(-1))))
+
+
+def score(
+    metric: Metric, task: str, truth: np.ndarray, predictions: np.ndarray, thresholds: np.ndarray | None = None
+) -> float:
+    """Score of probabilities or values, or of the labels at `thresholds`, None for the neutral ones.
+
+    NaN if predictions are not finite.
+    """
+    spec = TASKS[task]
+    if not np.isfinite(predictions).all():
+        return float("nan")
+    if metric.prediction_type != "label":
+        return float(metric.function(truth[:, None] if spec.ordered else truth, predictions))
+    thresholds = spec.neutral_thresholds(truth, predictions) if thresholds is None else thresholds
+    return score_labels(metric, task, truth, spec.to_labels(predictions, thresholds))

@@ -5,13 +5,12 @@ every threshold there is, and running counts give the confusion matrix of each: 
 """
 
 from collections.abc import Callable
-from functools import partial
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
 
-from foldwise.metrics.registry import Metric
-from foldwise.metrics.scoring import neutral_thresholds, score
+from foldwise.metrics.registry import Metric, score
 from foldwise.tasks import TASKS
 
 TRIED = 200  # places for a threshold at once, before the best of them are looked at more closely
@@ -21,21 +20,11 @@ Scores = Callable[[np.ndarray], np.ndarray]
 
 
 class Places(NamedTuple):
-    """Every place for a threshold of one column, rising.
+    """Every place for a threshold of one column, rising."""
 
-    Attributes:
-        levels: (L,) float64 distinct predictions.
-        thresholds: (L + 1,) one for each place: at the lowest level, halfway between two, above the highest.
-        below: (L + 1, K) int64 rows of each class that lie below it.
-    """
-
-    levels: np.ndarray
-    thresholds: np.ndarray
-    below: np.ndarray
-
-    def of(self, thresholds: np.ndarray) -> np.ndarray:
-        """The places that give the same labels as `thresholds`."""
-        return np.searchsorted(self.levels, thresholds)
+    levels: np.ndarray  # (L,) float64 distinct predictions
+    thresholds: np.ndarray  # (L + 1,) one a place: at the lowest level, halfway between two, above the highest
+    below: np.ndarray  # (L + 1, K) int64 rows of each class that lie below it
 
     def confusions(self, chosen: np.ndarray) -> np.ndarray:
         """(n, K - 1) rising places → (n, K, K) confusion matrices."""
@@ -44,7 +33,7 @@ class Places(NamedTuple):
         return np.diff(edges, axis=1).swapaxes(1, 2)
 
 
-def places_of(truth: np.ndarray, predictions: np.ndarray, classes: int) -> Places:
+def find_places(truth: np.ndarray, predictions: np.ndarray, classes: int) -> Places:
     """Sort (N,) predictions once, with the (N,) class numbers counted along."""
     levels, place = np.unique(predictions.astype(np.float64), return_inverse=True)
     counts = np.bincount(place.reshape(-1) * classes + truth.astype(np.int64), minlength=len(levels) * classes)
@@ -70,12 +59,12 @@ def best_thresholds(metric: Metric, task: str, truth: np.ndarray, predictions: n
         (C,) thresholds of 0/1 columns, (K - 1,) rising ones between K ordered classes up to the highest in `truth`;
         nothing for other tasks.
     """
-    spec, neutral = TASKS[task], neutral_thresholds(task, truth, predictions)
+    spec, neutral = TASKS[task], TASKS[task].neutral_thresholds(truth, predictions)
     if metric.prediction_type != "label" or not len(neutral) or not np.isfinite(predictions).all():
         return neutral
     if spec.thresholds == "rising":
         return rising_thresholds(metric.function, truth, predictions[:, 0], neutral)
-    columns = [places_of(true, p, 2) for true, p in zip(truth.T, predictions.T, strict=True)]
+    columns = [find_places(true, p, 2) for true, p in zip(truth.T, predictions.T, strict=True)]
     if spec.truth == "columns" and metric.pooled:
         return micro_f1_thresholds(columns, neutral)
     function = metric.of_column if spec.truth == "columns" else metric.function
@@ -84,10 +73,7 @@ def best_thresholds(metric: Metric, task: str, truth: np.ndarray, predictions: n
 
 
 def best_score(metric: Metric, task: str, truth: np.ndarray, predictions: np.ndarray) -> float:
-    """The score at the best thresholds of these very rows, as a fold is judged while it trains.
-
-    Which thresholds to use on other rows is the ensemble's decision.
-    """
+    """The score at the best thresholds of these very rows, as a fold is judged while it trains."""
     return score(metric, task, truth, predictions, best_thresholds(metric, task, truth, predictions))
 
 
@@ -112,19 +98,14 @@ def micro_f1_thresholds(columns: list[Places], neutral: np.ndarray) -> np.ndarra
     part: each maximises its own share of b_best · a - a_best · b, until that gains nothing (Dinkelbach 1967). Whole
     numbers throughout, so that the best is the best.
     """
-    positives = [places.below[-1, 1] for places in columns]
-    if not sum(positives):
+    above = [places.below[-1] - places.below for places in columns]  # (L + 1, 2): labelled 1
+    tops = [2 * rows[:, 1] for rows in above]
+    bottoms = [rows.sum(axis=1) + rows[0, 1] for rows in above]  # 2 TP + FP + FN: labelled 1, and are 1
+    if not sum(rows[0, 1] for rows in above):
         return neutral
-    hits = [count - places.below[:, 1] for count, places in zip(positives, columns, strict=True)]
-    tops = [2 * hit for hit in hits]
-    bottoms = [
-        hit + (places.below[-1, 0] - places.below[:, 0]) + count
-        for hit, places, count in zip(hits, columns, positives, strict=True)
-    ]
-    chosen = [int(places.of(threshold)) for places, threshold in zip(columns, neutral, strict=True)]
+    chosen = [int(np.searchsorted(places.levels, start)) for places, start in zip(columns, neutral, strict=True)]
     while True:
-        top = sum(part[place] for part, place in zip(tops, chosen, strict=True))
-        bottom = sum(part[place] for part, place in zip(bottoms, chosen, strict=True))
+        top, bottom = (sum(part[place] for part, place in zip(of, chosen, strict=True)) for of in (tops, bottoms))
         gains = [bottom * a - top * b for a, b in zip(tops, bottoms, strict=True)]
         chosen = [middle_of_best(gain, tie=0) for gain in gains]
         if sum(gain[place] for gain, place in zip(gains, chosen, strict=True)) <= 0:
@@ -135,52 +116,40 @@ def rising_thresholds(function: Scores, truth: np.ndarray, predictions: np.ndarr
     """Coordinate ascent, once from where classes get their true shares of the rows, once from the neutral ones."""
     if np.ptp(truth) == 0:
         return neutral
-    places = places_of(truth, predictions, len(neutral) + 1)
-    shares = np.cumsum(places.below[-1])[:-1]
-    starts = np.searchsorted(places.below.sum(axis=1), shares), places.of(neutral)
-    found = [ascend(function, places, start) for start in starts]
-    best, _ = max(found, key=lambda pair: pair[1])
-    return places.thresholds[best]
+    places = find_places(truth, predictions, len(neutral) + 1)
+    shares = np.searchsorted(places.below.sum(axis=1), np.cumsum(places.below[-1])[:-1])
+    found = [ascend(function, places, start) for start in (shares, np.searchsorted(places.levels, neutral))]
+    return places.thresholds[max(found, key=lambda pair: pair[1])[0]]
 
 
 def ascend(function: Scores, places: Places, start: np.ndarray) -> tuple[np.ndarray, float]:
-    """Move one threshold at a time to its best place between its neighbours, until a round gains nothing.
-
-    Returns:
-        (K - 1,) places and their score.
-    """
-    chosen, highest = start.copy(), len(places.levels)
-
-    def scores_of(index: int, tried: np.ndarray) -> np.ndarray:
-        many = np.tile(chosen, (len(tried), 1))
-        many[:, index] = tried
-        return function(places.confusions(many))
-
-    best = float(np.nan_to_num(scores_of(0, chosen[:1])[0], nan=-np.inf))
-
-    def round_gains(least: float) -> bool:
-        """Move each threshold where that gains `least`; True if one moved."""
-        nonlocal best
+    """(K - 1,) places and their score: one at a time moves to its best between the others, until that gains nothing."""
+    chosen, last = start.copy(), len(places.levels)
+    best = float(np.nan_to_num(function(places.confusions(chosen[None]))[0], nan=-np.inf))
+    for least in cycle((-TIE, 2 * TIE)):  # each other round as good will do: it may lie nearer its plateau's middle
         moved = False
         for index in range(len(chosen)):
-            low = int(chosen[index - 1]) if index else 0
-            high = int(chosen[index + 1]) if index + 1 < len(chosen) else highest
-            place, score = best_place(partial(scores_of, index), low, high)
+            low, high = [0, *chosen][index], [*chosen, last][index + 1]
+            place, score = best_place(function, places, chosen, index, low, high)
             if score >= best + least:
                 chosen[index], best, moved = place, max(best, score), True
-        return moved
-
-    round_gains(-TIE)
-    while round_gains(2 * TIE):
-        round_gains(-TIE)  # as good will do: it may lie nearer the middle of its plateau
+        if least > 0 and not moved:
+            break
     return chosen, best
 
 
-def best_place(scores_of: Scores, low: int, high: int) -> tuple[int, float]:
-    """The best of the places from `low` to `high`: of some spread evenly, then of those round the best, and so on."""
+def best_place(
+    function: Scores, places: Places, chosen: np.ndarray, index: int, low: int, high: int
+) -> tuple[int, float]:
+    """Where between `low` and `high` threshold `index` scores best beside the others as they are `chosen`.
+
+    Some places spread evenly are tried, then those round the best of them, and so on.
+    """
     while True:
         tried = np.unique(np.linspace(low, high, min(TRIED, high - low + 1)).round().astype(np.int64))
-        scores = scores_of(tried)
+        many = np.tile(chosen, (len(tried), 1))
+        many[:, index] = tried
+        scores = function(places.confusions(many))
         middle = middle_of_best(scores)
         if len(tried) > high - low:
             return int(tried[middle]), float(scores[middle])

@@ -14,8 +14,8 @@ import numpy as np
 from foldwise.console import say
 from foldwise.data.solution import read_solution
 from foldwise.data.targets import Targets
-from foldwise.ensembling.blend import Blend, Records, check_folds, combine, submission_of
-from foldwise.ensembling.submission import to_scale, write_submission
+from foldwise.ensembling.blend import Blend, Records, check_folds, combine, submit
+from foldwise.ensembling.submission import in_sample_order, to_scale
 from foldwise.ensembling.weights import cross_fitted_scores
 from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
 from foldwise.freshness import changes, submission_form
@@ -27,15 +27,8 @@ from foldwise.run import Run
 def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
     """Combine all folds of all members and write the submission, unless it was made from the same folds.
 
-    Args:
-        fold_of_row: (N,) fold of each training row.
-
     Returns:
         The content of summary.json.
-
-    Raises:
-        InputError: a fold is missing or does not match, named.
-        RunError: the submission does not pass its check.
     """
     records = check_folds(run)
     inputs = {
@@ -45,9 +38,8 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
         },
         "sample": hash_of(run.paths.table("sample_submission")),
         "solution": [hash_of(path) for path in run.paths.tables("solution")],
-        "settings": [run.config.recipe.ensemble.model_dump(), run.config.submission.model_dump()],
-        "files": run.config.files.model_dump(),
-        "columns": run.config.columns.model_dump(),
+        "ensemble": run.config.recipe.ensemble.model_dump(),
+        **run.config.model_dump(include={"submission", "files", "columns"}),
     }
     summary = read_json(run.paths.output / "summary.json")
     made = [run.paths.submission, run.paths.output / "oof.csv"]
@@ -62,11 +54,8 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
     summary["seconds"] = {**seconds, "total": round(sum(seconds.values()), 2)}
     summary |= {"inputs": inputs, "outputs": [hash_of(path) for path in made], "form": submission_form(run)}
     write_json(run.paths.output / "summary.json", summary)
-    say(
-        "ensemble",
-        f"made {run.paths.submission.name} ({why}): {summary['rows']['test']:,} rows, "
-        "checked against the sample and read back",
-    )
+    rows = f"{summary['rows']['test']:,} rows, checked against the sample and read back"
+    say("ensemble", f"made {run.paths.submission.name} ({why}): {rows}")
     return summary
 
 
@@ -76,21 +65,24 @@ def why_combine(summary: dict[str, Any] | None, inputs: dict[str, Any], made: li
         return "there was none"
     if missing := [path.name for path in made if not path.is_file()]:
         return f"{' and '.join(missing)} missing"
-    reasons = changes(summary.get("inputs"), inputs)
     others = [path.name for path, old in zip(made, summary.get("outputs", []), strict=False) if hash_of(path) != old]
-    return "; ".join(reasons or [f"{name} was changed since" for name in others])
+    return "; ".join(changes(summary.get("inputs"), inputs) or [f"{name} was changed since" for name in others])
 
 
 def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Blend) -> dict[str, Any]:
-    """Write oof.csv and submission.csv, and describe the result."""
+    """Write submission.csv and oof.csv, and describe the result."""
     config, competition = run.config, run.competition
-    targets, thresholds = competition.targets, blend.thresholds
-    metric = metric_for(config.competition.metric, config.competition.task)
+    targets = competition.targets
+    metric = metric_for(config.competition.metric, targets.task)
     solution = read_solution(config, run.paths, competition.sample, targets.names)  # an error comes before any file
-    ordered, frame = submission_of(run, blend)
-    write_oof(run, fold_of_row, targets, blend)
-    write_submission(run.paths.submission, frame)
+    submit(run, blend)
+    write_oof(run, fold_of_row, blend)
 
+    truth, folds = targets.truth[blend.rows], fold_of_row[blend.rows]
+    member_scores = {
+        name: cross_fitted_scores(metric, targets.task, truth, [oof], folds)[0] if len(records) > 1 else blend.pooled
+        for name, oof in blend.members.items()
+    }
     first = next(iter(records.values()))
     any_fold = next(iter(first.values()))
     summary: dict[str, Any] = {
@@ -107,27 +99,17 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
             {
                 "fold": fold,
                 "score": fold_score,
-                "best_epoch": first[fold]["best_epoch"],
-                "epochs": first[fold]["epochs"],
+                "best_epoch": record["best_epoch"],
+                "epochs": record["epochs"],
                 "seconds": round(sum(group[fold]["seconds"] for group in records.values()), 2),
             }
-            for fold, fold_score in zip(first, blend.fold_scores, strict=True)
+            for (fold, record), fold_score in zip(first.items(), blend.fold_scores, strict=True)
         ],
-        "members": [
-            {
-                "name": name,
-                "cv": blend.pooled
-                if len(records) == 1
-                else cross_fitted_scores(
-                    metric, targets.task, targets.truth[blend.rows], part[blend.rows], fold_of_row[blend.rows]
-                )[0],
-            }
-            for name, part in blend.parts.items()
-        ],
+        "members": [{"name": name, "cv": cv} for name, cv in member_scores.items()],
         "ensemble": {
             "method": config.recipe.ensemble.method,
             "weights": dict(zip(records, blend.weights.tolist(), strict=True)),
-            "threshold": shown_thresholds(metric, targets, thresholds),
+            "threshold": shown_thresholds(metric, targets, blend.thresholds),
             "cv": blend.pooled,
         },
         "rows": {"train": len(competition.train_ids), "test": len(competition.test_ids)},
@@ -136,21 +118,18 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
         "command": run.command,
         "git_commit": git_commit(),
         "seed": config.recipe.seed,
-    }  # fmt: skip
+    }
     if budget := budget_facts(run, records):
         summary["budget"] = budget
     if solution is not None:
-        summary["leaderboard"] = score(metric, targets.task, solution.truth, ordered[solution.rows], thresholds)
+        test = in_sample_order(competition.sample[config.columns.id], competition.test_ids, blend.test)
+        summary["leaderboard"] = score(metric, targets.task, solution.truth, test[solution.rows], blend.thresholds)
     return summary
 
 
 def budget_facts(run: Run, records: Records) -> dict[str, Any]:
     """What a time budget, of this run or the one before, allowed and left out; empty without one."""
-    earlier = (read_json(run.paths.output / "summary.json") or {}).get("budget", {})
-    time_used = {name: earlier[name] for name in ("seconds", "used") if name in earlier}
-    if run.budget:
-        time_used = {"seconds": run.budget.seconds, "used": round(run.budget.used, 2)}
-    folds = list(next(iter(records.values())))
+    folds = next(iter(records.values()))
     facts = {
         "dropped_members": [name for name in run.config.recipe.ensemble_members if name not in records],
         "dropped_folds": [fold for fold in range(run.config.recipe.folds.n) if fold not in folds],
@@ -161,7 +140,10 @@ def budget_facts(run: Run, records: Records) -> dict[str, Any]:
             if "shortened" in record
         ],
     }
-    return {**time_used, **facts} if run.budget or (time_used and any(facts.values())) else {}
+    if run.budget:
+        return {"seconds": run.budget.seconds, "used": round(run.budget.used, 2), **facts}
+    earlier = (read_json(run.paths.output / "summary.json") or {}).get("budget")
+    return {**earlier, **facts} if earlier and any(facts.values()) else {}
 
 
 def shown_thresholds(metric: Metric, targets: Targets, thresholds: np.ndarray) -> float | list[float] | None:
@@ -173,13 +155,12 @@ def shown_thresholds(metric: Metric, targets: Targets, thresholds: np.ndarray) -
     return thresholds.tolist() if targets.spec.several else float(thresholds[0])
 
 
-def write_oof(run: Run, fold_of_row: np.ndarray, targets: Targets, blend: Blend) -> None:
+def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
     """oof.csv: id, fold, targets and predictions, one row per training row, in the order of train.csv.
 
     Rows of folds that a time budget dropped have empty predictions.
     """
-    oof = blend.oof
-    columns = run.config.columns.target
+    targets = run.competition.targets
     truth: Sequence[Sequence[Any]]
     if targets.spec.named:
         truth = [[targets.names[number]] for number in targets.truth.tolist()]
@@ -187,22 +168,17 @@ def write_oof(run: Run, fold_of_row: np.ndarray, targets: Targets, blend: Blend)
         truth = targets.y.astype(str).tolist()  # the shortest form that reads back as the same number
     else:
         truth = targets.y.astype(int).tolist()
-    if targets.spec.ordered:
-        oof = to_scale(oof, targets.names)
+    oof = to_scale(blend.oof, targets.names) if targets.spec.ordered else blend.oof
     names = ["prediction"] if oof.shape[1] == 1 else [f"prediction_{name}" for name in targets.names]
-    path = run.paths.output / "oof.csv"
     predicted = [row if known else [""] * len(row) for row, known in zip(oof.tolist(), blend.rows, strict=True)]
     rows = zip(run.competition.train_ids, fold_of_row.tolist(), truth, predicted, strict=True)
-    with atomic_file(path) as temporary:
-        write_csv(
-            temporary,
-            ["id", "fold", *columns, *names],
-            ([row_id, fold, *true, *values] for row_id, fold, true, values in rows),
-        )
+    with atomic_file(run.paths.output / "oof.csv") as temporary:
+        header = ["id", "fold", *run.config.columns.target, *names]
+        write_csv(temporary, header, ([row_id, fold, *true, *values] for row_id, fold, true, values in rows))
 
 
 def git_commit() -> str | None:
-    """The commit this code was run from, None outside a checkout."""
+    """The commit of this code, None outside a checkout."""
     try:
         found = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=10

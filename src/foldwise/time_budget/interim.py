@@ -10,9 +10,8 @@ import numpy as np
 
 from foldwise.clock import Clock
 from foldwise.console import say
-from foldwise.ensembling.blend import combine, count_models, finished_folds, most_models, submission_of
+from foldwise.ensembling.blend import combine, finished_folds, most_models, submit
 from foldwise.ensembling.predictions import read_predictions
-from foldwise.ensembling.submission import write_submission
 from foldwise.files import hash_of, read_json, write_json
 from foldwise.freshness import submission_form
 from foldwise.run import Run
@@ -36,9 +35,9 @@ class Submissions:
         """Replace the submission if the finished folds make one of more models; seconds that this took."""
         start = Clock.now()
         records = most_models(finished_folds(self.run)[0])
-        if (models := count_models(records)) > self.models:
+        if (models := sum(map(len, records.values()))) > self.models:
             blend = combine(self.run, self.fold_of_row, records, self.predictions)
-            write_submission(self.run.paths.submission, submission_of(self.run, blend)[1])
+            submit(self.run, blend)
             record_submission(self.run, models)
             self.models = models
             noun = "models" if models > 1 else "model"

@@ -1,6 +1,6 @@
 """The rows that a vocabulary can use of large files of word vectors, read once and then remembered.
 
-They lie in `output/.vectors`, under a name made from what file and vocabulary contain. The folder may be deleted.
+They lie in `output/.vectors`, under a name made of what file and vocabulary contain. The folder may be deleted.
 """
 
 import time
@@ -37,8 +37,7 @@ def read_table(source: VectorFile, wanted: Set[str], cache: Path, stage: str) ->
         return table
     start = time.perf_counter()
     table = read_vectors(source, wanted)
-    seconds = duration(time.perf_counter() - start)
-    say(stage, f"{source.file_name}: read {len(table.words):,} rows of use in {seconds}")
+    say(stage, f"{source.file_name}: read {len(table.words):,} rows of use in {duration(time.perf_counter() - start)}")
     remember(path, table)
     return table
 

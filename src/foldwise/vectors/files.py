@@ -34,7 +34,7 @@ class VectorFile:
 
     @property
     def file_name(self) -> str:
-        """Without folders and without .gz."""
+        """Without folders and .gz."""
         return PurePosixPath(self.member).name if self.member else self.path.name.removesuffix(".gz")
 
     @property
@@ -64,11 +64,7 @@ class VectorFile:
         return f"{self.path}: {self.member}" if self.member else str(self.path)
 
     def blocks(self) -> Iterator[bytes]:
-        """The unpacked content in blocks of `BLOCK` bytes, the last one shorter, with a bar.
-
-        Raises:
-            InputError: it is cut short, damaged, or packed in a way that cannot be read.
-        """
+        """The unpacked content in blocks of `BLOCK` bytes, with a bar; `InputError` where it cannot be unpacked."""
         try:
             with (
                 zipfile.ZipFile(self.path).open(self.member) if self.member else self.path.open("rb") as counted,
@@ -85,28 +81,18 @@ class VectorFile:
 
 
 def vector_sources(settings: Tokens, paths: Paths) -> list[VectorFile]:
-    """The files of `recipe.tokens.vectors`, none for random vectors.
-
-    Raises:
-        InputError: a file is not there or not told from another, named twice, or "none" is not alone.
-    """
+    """The files of `recipe.tokens.vectors`, none for random vectors; `InputError` where that cannot be."""
     names = settings.vectors
-    if names == ["none"]:
-        return []
-    if "none" in names:
+    if "none" in names and len(names) > 1:
         raise InputError(f'recipe.tokens.vectors = {names}: "none" stands alone; take it out, or the others')
-    sources = [find_vectors(name, paths) for name in names]
+    sources = [find_vectors(name, paths) for name in names if name != "none"]
     if twice := [source for source in sources if sources.count(source) > 1]:
         raise InputError(f"recipe.tokens.vectors = {names}: {twice[0]} is named twice; take one out")
     return sources
 
 
 def find_vectors(name: str, paths: Paths) -> VectorFile:
-    """The file of the word vectors called `name`, in any form that can be read, with or without its ending.
-
-    Raises:
-        InputError: none, more than one, or no list of words beside a .safetensors file.
-    """
+    """The file of the word vectors called `name`, in any form that can be read, with or without its ending."""
     own = (paths.embeddings[0], paths.input, paths.input / "embeddings")
     there: list[VectorFile] = []
     for folders in (own, paths.embeddings[1:], paths.mounts):
@@ -119,13 +105,12 @@ def find_vectors(name: str, paths: Paths) -> VectorFile:
             if not (words := found[0].paths[-1]).is_file():
                 raise InputError(f"{found[0]}: {words.name} is not beside it; it must list the words, one a line")
             return found[0]
-    known = sorted({file.name for file in there}) or ["nothing"]
+    known, folders = sorted({file.name for file in there}), (*own, *paths.embeddings[1:])
     listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
-    folders = (*own, *paths.embeddings[1:])
     damaged = [str(path) for folder in folders for path in folder.glob("*.zip") if not zipfile.is_zipfile(path)]
     raise InputError(
         f"recipe.tokens.vectors = {name!r}: no {name}.txt, .vec, .bin (each also .gz or in a .zip) or .safetensors "
-        f'in {" or ".join(map(str, folders))}; there: {listed}; or set it to "none"'
+        f'in {" or ".join(map(str, folders))}; there: {listed or "nothing"}; or set it to "none"'
         + (f"; cut short or damaged: {', '.join(damaged)}" if damaged else "")
     )
 
@@ -149,7 +134,7 @@ def list_vectors(folders: Iterable[Path]) -> list[VectorFile]:
 def content_hash(source: VectorFile) -> str:
     """Short hash of what a file contains and of how it is read; of more than 64 MiB, of that much from all over it.
 
-    What this may miss is a plain file changed in a few places without its size; a .gz and a .zip end with checksums.
+    It may miss a change in a few places of a plain file that keeps its size; a .gz and a .zip end with checksums.
     """
     digest, sizes = hashlib.sha256(), [path.stat().st_size for path in source.paths]
     for path, size in zip(source.paths, sizes, strict=True):

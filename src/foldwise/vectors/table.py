@@ -1,9 +1,8 @@
 """Word vectors for a vocabulary, with fallbacks for words a table does not have.
 
 An unknown word takes the vector of the nearest spelling that is known, as the third place of Quora Insincere
-Questions did with stems, lemmas and case; what stays unknown is drawn with the table's own mean and std, so that
-the network meets no vector of another size than it is used to. Several tables are put side by side or averaged, as
-that contest's first places did with GloVe and paragram.
+Questions did; what stays unknown is drawn with the table's own mean and std. Several tables are put side by side or
+averaged, as that contest's first places did with GloVe and paragram.
 """
 
 import re
@@ -36,6 +35,12 @@ class Shares:
     words: float  # share of the vocabulary's words with one, exact or by fallback
     exact_words: float  # share found as they are written
     tokens: float  # share of all tokens whose word has one
+
+    @classmethod
+    def of(cls, counts: np.ndarray, covered: np.ndarray, exact: np.ndarray) -> "Shares":
+        """Shares over the real words; `counts[1]` holds the tokens the vocabulary left out, which nothing covers."""
+        n_words, n_tokens = max(len(counts) - len(SPECIAL), 1), max(counts.sum(), 1)
+        return cls(*map(float, (covered.sum() / n_words, exact.sum() / n_words, counts[covered].sum() / n_tokens)))
 
     def __str__(self) -> str:
         return f"{self.words:.1%} of words ({self.exact_words:.1%} as written), {self.tokens:.1%} of tokens"
@@ -103,7 +108,7 @@ def build_vectors(
     combine: Literal["concat", "mean"] = "concat",
     seed: int = 0,
 ) -> tuple[np.ndarray, Coverage]:
-    """Vectors for a vocabulary from one table or several.
+    """(V, E) float32 vectors for a vocabulary from one table or several, the padding row zero; how much they cover.
 
     Args:
         words: V words in id order; `<pad>` first.
@@ -111,48 +116,35 @@ def build_vectors(
         tables: at least one, with the rows that `wanted_words` asks for.
         combine: "concat" puts the tables' vectors side by side, random ones where a table lacks the word;
             "mean" takes the mean over the tables that have the word, or of a random vector for each if none has it.
-        seed: of the random vectors.
-
-    Returns:
-        (V, E) float32, the padding row zero, E the sum of the tables' dimensions or their common one; the coverage.
-
-    Raises:
-        InputError: a mean of tables of different dimensions.
     """
-    dimensions = [table.vectors.shape[1] for table in tables]
-    if combine == "mean" and len(set(dimensions)) > 1:
-        sizes = ", ".join(f"{table.name} {size}" for table, size in zip(tables, dimensions, strict=True))
+    dimensions = {table.name: table.vectors.shape[1] for table in tables}
+    if combine == "mean" and len(set(dimensions.values())) > 1:
+        sizes = ", ".join(f"{name} {size}" for name, size in dimensions.items())
         raise InputError(
             f'recipe.tokens.combine = "mean": vectors of different dimensions ({sizes}); use "concat", or other vectors'
         )
+    filled = [fill(words, table, seed + index) for index, table in enumerate(tables)]
+    parts = [part for part, _, _ in filled]
+    known = np.array([masks for _, *masks in filled])  # (tables, 2, V): by any spelling, as they are written
+    covered, exact = np.logical_or.reduce(known)
     if combine == "mean":
-        stacked = np.empty((len(tables), len(words), dimensions[0]), dtype=np.float32)
-        parts = list(stacked)  # views, as in the other case
+        vectors = np.mean(parts, axis=0, where=(known[:, 0] | ~covered)[:, :, None])
     else:
-        vectors = np.empty((len(words), sum(dimensions)), dtype=np.float32)
-        parts = np.split(vectors, np.cumsum(dimensions)[:-1], axis=1)
-    known = [fill(part, words, table, seed + i) for i, (part, table) in enumerate(zip(parts, tables, strict=True))]
-    covered, exact = map(np.array, zip(*known, strict=True))  # (tables, V)
-    anywhere = np.logical_or.reduce(covered)
-    if combine == "mean":
-        vectors = stacked.mean(axis=0, where=(covered | ~anywhere)[:, :, None])
+        vectors = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
     vectors[PAD] = 0
-    missing = np.flatnonzero(~anywhere[len(SPECIAL) :]) + len(SPECIAL)
+    missing = np.flatnonzero(~covered[len(SPECIAL) :]) + len(SPECIAL)
     most_frequent = missing[np.argsort(-counts[missing], kind="stable")][:UNCOVERED].tolist()
     return vectors, Coverage(
-        **vars(measure_shares(counts, anywhere, np.logical_or.reduce(exact))),
+        **vars(Shares.of(counts, covered, exact)),
         uncovered=[(words[index], int(counts[index])) for index in most_frequent],
-        tables={table.name: measure_shares(counts, *masks) for table, masks in zip(tables, known, strict=True)},
+        tables={table.name: Shares.of(counts, *masks) for table, masks in zip(tables, known, strict=True)},
         malformed={table.name: (table.malformed, table.first_malformed) for table in tables if table.malformed},
     )
 
 
-def fill(vectors: np.ndarray, words: list[str], table: VectorTable, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Write one table's vectors of all words into `vectors` (V, E), random ones for words it does not have.
-
-    Returns:
-        (V,) bool which words have a vector, exact or by fallback; (V,) bool which as they are written.
-    """
+def fill(words: list[str], table: VectorTable, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(V, E) vectors from one table; (V,) bool which words have one there, others a random one; which as written."""
+    vectors = np.empty((len(words), table.vectors.shape[1]), dtype=np.float32)
     row_of = {word: row for row, word in enumerate(table.words)}
     covered, exact = np.zeros((2, len(words)), dtype=bool)
     for index, word in enumerate(words[len(SPECIAL) :], start=len(SPECIAL)):
@@ -166,7 +158,7 @@ def fill(vectors: np.ndarray, words: list[str], table: VectorTable, seed: int) -
     unknown = np.flatnonzero(~covered)
     drawn = np.random.default_rng(seed).standard_normal((len(unknown), vectors.shape[1]), dtype=np.float32)
     vectors[unknown] = drawn * table.std + table.mean
-    return covered, exact
+    return vectors, covered, exact
 
 
 def random_vectors(n_words: int, dimension: int, seed: int = 0) -> np.ndarray:
@@ -174,9 +166,3 @@ def random_vectors(n_words: int, dimension: int, seed: int = 0) -> np.ndarray:
     vectors = np.random.default_rng(seed).standard_normal((n_words, dimension), dtype=np.float32) * 0.4
     vectors[PAD] = 0
     return vectors
-
-
-def measure_shares(counts: np.ndarray, covered: np.ndarray, exact: np.ndarray) -> Shares:
-    """Shares over the real words; `counts[1]` holds the tokens the vocabulary left out, which nothing covers."""
-    n_words, n_tokens = max(len(counts) - len(SPECIAL), 1), max(counts.sum(), 1)
-    return Shares(*map(float, (covered.sum() / n_words, exact.sum() / n_words, counts[covered].sum() / n_tokens)))
