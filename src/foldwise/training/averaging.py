@@ -13,14 +13,12 @@ from foldwise.training.rowwise import any_order
 class AveragedWeights:
     """Exponential moving average of the trained weights (Polyak & Juditsky 1992), the ones to validate and keep.
 
-    The decay grows from 0.1 to its full value, min(decay, (1 + n) / (10 + n)) after n updates, so that the average
-    forgets the random start.
+    After n updates the decay is min(decay, (1 + n) / (10 + n)), so that the average forgets the random start.
 
-    The average of a table row whose weights stand still moves in a way that is known, avg ← w + d (avg - w) at every
-    step, so it is only brought up to date when it is needed: before a batch moves the row, and before it is used.
+    The average of a table row that stands still moves in a known way, avg ← w + d (avg - w) at every step, so it is only
+    brought up to date before a batch moves the row, and before it is used.
 
     Args:
-        model: whose trainable parameters are averaged.
         decay: share of the old average that an update keeps; 0 makes the average the weights themselves.
     """
 
@@ -78,10 +76,7 @@ class AveragedWeights:
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange the values of the model's weights and the averages, each in its place.
-
-        Exchanging the tensors instead would take the LSTM's weights out of the one block that cuDNN wants them in.
-        """
+        """Exchange the values of weights and averages in place, as cuDNN wants an LSTM's weights in one block."""
         for average, parameter in zip(self.averages, self.parameters, strict=True):
             own = parameter.detach().clone()
             parameter.copy_(average)

@@ -22,8 +22,8 @@ from foldwise.training.averaging import AveragedWeights
 from foldwise.training.early_stopping import EarlyStopping, Weights
 from foldwise.training.fold_data import FoldData, Units, build_dataset
 from foldwise.training.loop import (
-    DivergedError,
     StepLosses,
+    StoppedError,
     Trainer,
     copy_weights,
     predict_values,
@@ -31,7 +31,7 @@ from foldwise.training.loop import (
     use_repeatable_algorithms,
 )
 from foldwise.training.losses import build_loss
-from foldwise.training.optimizers import build_optimizers, set_embeddings_trained
+from foldwise.training.optimizers import build_optimizers
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit, Progress, Workload
 from foldwise.training.schedules import LearningRate
@@ -41,39 +41,15 @@ REPORT_SECONDS = 0.25  # between two reports of steps
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What training a fold gives.
+    """What training a fold gives."""
 
-    Attributes:
-        rows: (n,) int64 validation rows.
-        oof: (n, C) predictions of these rows, float32 (float64 in a regression).
-        test: (M, C) predictions of the test rows.
-        weights: that predict together, best first, by name and without frozen vectors.
-        facts: what a later prediction needs besides the weights, as JSON.
-        history: one record per evaluation.
-        shortened: a time budget ended it, not the recipe.
-    """
-
-    rows: np.ndarray
-    oof: np.ndarray
-    test: np.ndarray
-    weights: list[Weights]
-    facts: dict[str, Any]
+    rows: np.ndarray  # (n,) int64 validation rows
+    oof: np.ndarray  # (n, C) predictions of these rows, float32 (float64 in a regression)
+    test: np.ndarray  # (M, C) predictions of the test rows
+    weights: list[Weights]  # that predict together, best first, without frozen vectors
+    facts: dict[str, Any]  # what a later prediction needs besides the weights, as JSON
     history: list[Evaluated]
-    shortened: bool = False
-
-
-class StoppedError(RunError):
-    """A fold that went wrong on its way, with what it had reached by then.
-
-    Attributes:
-        rows: row numbers of the batch it went wrong at.
-        best: the best weights so far; empty if none were validated.
-        history: the evaluations so far.
-    """
-
-    def __init__(self, error: DivergedError, weights: list[Weights], history: list[Evaluated]) -> None:
-        super().__init__(str(error))
-        self.rows, self.best, self.history = error.rows, weights[0] if weights else {}, history
+    shortened: bool = False  # a time budget ended it, not the recipe
 
 
 class StepReports:
@@ -140,7 +116,7 @@ def train_fold(
     report(Started(steps))
 
     for epoch in range(settings.epochs):
-        set_embeddings_trained(model, epoch >= settings.unfreeze_epoch)
+        trainer.train_tables(epoch >= settings.unfreeze_epoch)
         sampler.set_epoch(epoch)
         first_step, in_epoch = step, len(sampler)
         padding = padding_share(dataset.lengths, sampler.plan())
@@ -161,8 +137,9 @@ def train_fold(
             trim_heap()
             try:
                 loss = losses.mean(step)
-            except DivergedError as error:
-                raise StoppedError(error, stopping.weights, history) from error
+            except StoppedError as error:
+                error.best, error.history = (stopping.weights or [{}])[0], history
+                raise
             trained = Clock.now()
             train_seconds += trained - started
 
@@ -223,11 +200,10 @@ def build_trainer(
     Args:
         seed: of the first weights.
         steps: of the whole training, for the learning rate.
-        train_rows: whose targets may tell how rare classes are.
+        train_rows: whose targets tell how rare classes are.
     """
     settings, targets = recipe.training, data.targets
-    y, weighed = targets.y[train_rows], targets.weights is not None
-    objective = build_loss(settings, targets.task, targets.outputs, y, weighed).to(runtime.device)
+    objective = build_loss(settings, targets.task, targets.outputs, targets.y[train_rows]).to(runtime.device)
     model = build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed).to(runtime.device)
     optimizers = build_optimizers(model, settings)
     rate = LearningRate(optimizers, settings, steps)

@@ -1,8 +1,7 @@
 """How far a fold has come, 0 … 1: by its steps, or by its time where that runs out first.
 
-With a time budget a fold knows when it must be written. What comes after training (a validation, the predictions, their
-files) is estimated from what was measured so far; the time until then is what training may use. Progress is the larger
-of steps done and time used, and the learning rate follows progress, so that a fold cut short ends like a whole one.
+With a time budget a fold knows when it must be written. Training may use the time until then, less what comes after it
+(a validation, the predictions, their files), which is estimated from what was measured so far.
 """
 
 from dataclasses import dataclass
@@ -18,59 +17,36 @@ WRITING = 2e-5  # seconds to write a row's prediction
 
 @dataclass(frozen=True)
 class Limit:
-    """What a time budget leaves to a fold.
+    """What a time budget leaves to a fold."""
 
-    Attributes:
-        deadline: on `Clock`, when the fold must be written.
-        least: share of the steps that makes it worth keeping; with less it is given up.
-    """
-
-    deadline: float
-    least: float = 0.0
+    deadline: float  # on `Clock`, when the fold must be written
+    least: float = 0.0  # share of the steps that makes it worth keeping; with less it is given up
 
 
 @dataclass(frozen=True)
 class Workload:
-    """How much a fold has to do.
+    """How much a fold has to do."""
 
-    Attributes:
-        steps: of training, by the recipe.
-        epochs: these are.
-        train, valid, test: tokens.
-        rows: whose predictions are written.
-        snapshots: how many weights predict.
-    """
-
-    steps: int
+    steps: int  # of training, by the recipe
     epochs: int
-    train: int
+    train: int  # tokens
     valid: int
     test: int
-    rows: int
-    snapshots: int
+    rows: int  # whose predictions are written
+    snapshots: int  # how many weights predict
 
     @classmethod
     def measure(
         cls, lengths: np.ndarray, folds: np.ndarray, fold: int, steps: int, epochs: int, snapshots: int
     ) -> "Workload":
-        """Of one fold.
-
-        Args:
-            lengths: (N + M,) tokens of the training and the test rows.
-            folds: (N,) fold of each training row.
-        """
+        """Of one fold; `lengths` are the (N + M,) tokens of the training and the test rows."""
         inside, n = folds == fold, len(folds)
         train, valid, test = (int(part.sum()) for part in (lengths[:n][~inside], lengths[:n][inside], lengths[n:]))
         return cls(steps, epochs, train, valid, test, int(inside.sum()) + len(lengths) - n, snapshots)
 
 
 class Progress:
-    """The progress of one fold; time counts from its first step on.
-
-    Args:
-        work: what there is to do.
-        limit: None without a time budget.
-    """
+    """The progress of one fold; time counts from its first step on."""
 
     def __init__(self, work: Workload, limit: Limit | None) -> None:
         self.work, self.limit = work, limit
@@ -96,15 +72,11 @@ class Progress:
         return self.share
 
     def is_too_little(self, steps: int) -> bool:
-        """True where the time ended a fold before it was worth keeping."""
+        """True if the fold is not worth keeping."""
         return self.limit is not None and steps < self.limit.least * self.work.steps
 
     def seconds_after_training(self, step: float) -> float:
-        """Seconds of a validation, the predictions and their files.
-
-        Args:
-            step: seconds of a training step.
-        """
+        """Seconds of a validation, the predictions and their files, by the seconds of a training step."""
         work = self.work
         epoch = step * work.steps / work.epochs
         validation = self.validated or epoch * work.valid / max(work.train, 1) / FORWARD

@@ -1,8 +1,7 @@
 """Sparse gradients of the table of word vectors: summing, clipping and an Adam that moves their rows alone.
 
-A batch touches a few thousand of up to millions of rows, and a dense gradient, Adam step and average would pass over
-every one of them at every step (124 ms a step at 400,000 words, against 8 ms for the LSTM: EXPERIMENTS.md). With a
-sparse gradient, what a batch does not touch costs nothing; `training/averaging.py` does the same for the average.
+A batch touches a few thousand of up to millions of rows; dense gradients, Adam steps and averages would pass over all
+of them (124 ms a step at 400,000 words, against 8 ms for the LSTM: EXPERIMENTS.md).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,19 +13,17 @@ from torch.optim import Optimizer
 
 
 def sum_rows(gradient: Tensor) -> Tensor:
-    """The sparse (V, E) gradient with one entry a row: a word that a batch holds n times brings n entries.
-
-    `Tensor.coalesce` does the same and asks the device how many rows there are, for which a GPU's whole queue has to
-    run dry. On a GPU the result has as many entries as `gradient`; those left over add 0 to row 0, the padding, whose
-    own gradient is 0, since no model may look at padding.
-    """
+    """The sparse (V, E) gradient with one entry a row: a word that a batch holds n times brings n entries."""
     if not gradient.is_cuda:
         return gradient.coalesce()
     return sum_rows_in_place(gradient)
 
 
 def sum_rows_in_place(gradient: Tensor) -> Tensor:
-    """`sum_rows` with shapes that are known beforehand."""
+    """`sum_rows` with as many entries as `gradient`, so that nothing waits for a GPU to tell how many rows there are.
+
+    Those left over add 0 to row 0, the padding, whose own gradient is 0, since no model may look at padding.
+    """
     values = gradient._values()
     rows, order = gradient._indices()[0].sort(stable=True)
     first = torch.ones_like(rows, dtype=torch.bool)
@@ -40,10 +37,7 @@ def sum_rows_in_place(gradient: Tensor) -> Tensor:
 
 @contextmanager
 def any_order(device: torch.device) -> Iterator[None]:
-    """For writes that are the same in any order, as entries of one row write the same numbers.
-
-    Torch's deterministic way sorts the entries on a GPU, which costs more than the step itself.
-    """
+    """For writes that are the same in any order: to keep one, torch would sort on a GPU, longer than a step takes."""
     if device.type != "cuda":
         yield
         return
@@ -56,16 +50,13 @@ def any_order(device: torch.device) -> Iterator[None]:
 
 
 class RowwiseAdam(Optimizer):
-    """Adam that moves only the rows a sparse gradient holds, as `torch.optim.SparseAdam` does.
+    """Adam on the rows that a sparse gradient holds; moments of others stand still, as in `torch.optim.SparseAdam`.
 
-    Moments of other rows stand still ("lazy" Adam). Unlike SparseAdam it never waits for a GPU, and it skips a step
-    whose scaled gradients overflowed without asking for the flag (the protocol of `torch.amp.GradScaler`).
+    Unlike that it never waits for a GPU, and it skips a step whose scaled gradients overflowed without asking for the
+    flag (the protocol of `torch.amp.GradScaler`).
 
     Args:
         parameters: (V, E) tables with sparse gradients that `sum_rows` has been through.
-        learning_rate: of all of them.
-        betas: decay of the mean and of the mean square of the gradient.
-        epsilon: added to the denominator.
     """
 
     def __init__(
@@ -106,10 +97,9 @@ class RowwiseAdam(Optimizer):
 
 
 def clip_gradients(parameters: Sequence[Tensor], largest: Tensor | float) -> None:
-    """Scale all gradients together to a norm of at most `largest`, as `clip_grad_norm_`, sparse ones included.
+    """Scale all gradients, sparse ones too, to a common norm of at most `largest`, as `clip_grad_norm_`.
 
-    Where the norm is not finite all of them become NaN: a gradient scaler, which looks at each optimizer's own, then
-    skips the step of every optimizer and not only of the one whose gradients overflowed.
+    Where the norm is not finite all become NaN, so that a gradient scaler skips the step of every optimizer.
     """
     gradients = [g._values() if g.is_sparse else g for p in parameters if (g := p.grad) is not None]
     norm = nn.utils.get_total_norm(gradients)
