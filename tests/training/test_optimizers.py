@@ -8,15 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from foldwise.config import Model, Training
+from foldwise.config import Model, Recipe, Training
 from foldwise.data.dataset import Batch
+from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 from foldwise.models import Shape, build_model
 from foldwise.training.averaging import AveragedWeights
 from foldwise.training.loop import Trainer
 from foldwise.training.losses import build_loss
-from foldwise.training.optimizers import build_optimizers, set_embeddings_trained
+from foldwise.training.optimizers import build_optimizers
 from foldwise.training.precision import Runtime
+from foldwise.training.rehearsal import rehearse
 from foldwise.training.rowwise import RowwiseAdam, clip_gradients, sum_rows, sum_rows_in_place
 from foldwise.training.schedules import LearningRate
 
@@ -410,7 +412,7 @@ def test_tables_stand_still_until_they_are_unfrozen(tables, scale):
     if scale:
         trainer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
     table, start = model.embedding.weight, model.embedding.weight.detach().clone()
-    set_embeddings_trained(model, False)
+    trainer.train_tables(False)
     for number in range(4):
         trainer.step(words(number))
     assert torch.equal(table, start)
@@ -418,7 +420,7 @@ def test_tables_stand_still_until_they_are_unfrozen(tables, scale):
     with trainer.averages.applied():
         assert torch.equal(table, start)
     assert any(parameter is table for parameter in trainer.averages.parameters)
-    set_embeddings_trained(model, True)
+    trainer.train_tables(True)
     trainer.step(words())
     assert not torch.equal(table, start)
     assert torch.equal(table[0], start[0])
@@ -429,8 +431,9 @@ def test_tables_stand_still_until_they_are_unfrozen(tables, scale):
 def test_vectors_frozen_for_good_are_not_unfrozen():
     vectors = torch.randn(20, 4)
     model = build_model(vectors, Shape(1), Model(hidden=3, train_embedding=False), seed=0)
+    trainer = make_trainer(model, Training())
     for on in (False, True):
-        set_embeddings_trained(model, on)
+        trainer.train_tables(on)
         assert not model.embedding.weight.requires_grad
 
 
@@ -511,16 +514,32 @@ def test_an_own_optimizer_is_torchs_sgd_where_it_should_be(own):
         ("{own}:PlainSDG", {}, ["did you mean PlainSGD?"]),
         ("{own}:NotOne", {}, ["not a class of torch.optim.Optimizer"]),
         ("{own}:PlainSGD", {"factr": 2}, ["optimizer_arguments.factr = 2: PlainSGD takes factor"]),
-        ("{own}:NoNone", {}, ["fails: TypeError", "own_optimizers.py, line "]),
+        ("{own}:NoNone", {}, ["a step fails: TypeError", "own_optimizers.py, line "]),
         ("{own}:NoRate", {}, ["its groups hold no 'lr'"]),
         ("{own}:Explodes", {}, ["weights are not finite"]),
     ],
 )  # fmt: skip
 def test_what_cannot_train_is_refused_before_training(own, name, arguments, phrases):
+    chosen = {"optimizer": name.format(own=own), "optimizer_arguments": arguments}
     with pytest.raises(InputError) as caught:
-        build_optimizers(small_model(), Training(optimizer=name.format(own=own), optimizer_arguments=arguments))
+        rehearse_optimizer(embedding_optimizer="same", unfreeze_epoch=1, **chosen)
     for phrase in ["recipe.training.optimizer", *phrases]:
         assert phrase in str(caught.value)
+
+
+@pytest.mark.parametrize("unfreeze_epoch", [0, 1])
+@pytest.mark.parametrize("tables", ["rowwise", "same"])
+@pytest.mark.parametrize("name", [*(name for name in TORCHS if name != "SparseAdam"), "{own}:PlainSGD"])
+def test_every_other_one_passes_the_rehearsal(own, name, tables, unfreeze_epoch):
+    rehearse_optimizer(
+        optimizer=name.format(own=own), embedding_optimizer=tables, unfreeze_epoch=unfreeze_epoch,
+        optimizer_arguments=ARGUMENTS.get(name, {}),
+    )  # fmt: skip
+
+
+def rehearse_optimizer(**training):
+    y = np.arange(9.0)[:, None]
+    rehearse(Recipe(training=Training(**training), model=Model(hidden=3)), Targets("regression", y, y, ["y"]), 1, 0)
 
 
 def test_arguments_take_the_place_of_the_fused_kernel():

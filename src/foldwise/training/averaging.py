@@ -15,8 +15,8 @@ class AveragedWeights:
 
     After n updates the decay is min(decay, (1 + n) / (10 + n)), so that the average forgets the random start.
 
-    The average of a table row that stands still moves in a known way, avg ← w + d (avg - w) at every step, so it is only
-    brought up to date before a batch moves the row, and before it is used.
+    The average of a table row that stands still moves in a known way, avg ← w + d (avg - w) at every step, so it is
+    only brought up to date before a batch moves the row, and before it is used.
 
     Args:
         decay: share of the old average that an update keeps; 0 makes the average the weights themselves.

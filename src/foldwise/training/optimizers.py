@@ -109,13 +109,17 @@ def construct(kind: type[Optimizer], groups: list[Group], settings: Training, gi
     if not groups:
         return []
     own_fields = {"lr": "learning_rate", "weight_decay": "weight_decay"}
-    for name in own_fields.keys() & given:
-        key = f"recipe.training.optimizer_arguments.{name} = {given[name]!r}"
-        raise InputError(f"{key}: that is recipe.training.{own_fields[name]}")
     signature = inspect.signature(kind)
-    takes = set(signature.parameters)
+    takes = [p.name for p in list(signature.parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
     if "lr" not in takes and any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
-        takes |= set(own_fields)
+        takes += [*own_fields, *given]
+    for name, value in given.items():
+        key = f"recipe.training.optimizer_arguments.{name} = {value!r}"
+        if name in own_fields:
+            raise InputError(f"{key}: that is recipe.training.{own_fields[name]}")
+        if name not in takes:  # some classes would take it and do nothing with it
+            known = ", ".join(other for other in takes if other not in own_fields)
+            raise InputError(f"{key}: {kind.__name__} takes {known or 'no arguments'}")
     arguments = {name: getattr(settings, field) for name, field in own_fields.items() if name in takes} | given
     # One kernel for all weights; also skips a step whose scaled gradients overflowed without asking a GPU.
     if issubclass(kind, Adam) and "fused" in takes and not {"fused", "foreach", "differentiable"} & set(given):
@@ -128,7 +132,6 @@ def construct(kind: type[Optimizer], groups: list[Group], settings: Training, gi
         shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         raise InputError(
             f"{KEY} = {settings.optimizer!r}: {kind.__name__}(groups of weights, {shown}) fails: "
-            f"{plugins.describe_error(error)}; its signature is {signature}, and training.optimizer_arguments are its "
-            "arguments"
+            f"{plugins.describe_error(error)}; its signature is {signature}"
         ) from error
     return [optimizer]
