@@ -97,12 +97,12 @@ def test_vectors_are_a_copy(own):
 @pytest.mark.parametrize(
     ("wrong", "found"),
     [
-        (lambda tokens, outputs: torch.zeros(len(tokens)), r"gave \(\d,\) of float32"),
-        (lambda tokens, outputs: torch.zeros(outputs, len(tokens)), r"gave \(\d, \d\) of float32"),
-        (lambda tokens, outputs: torch.zeros(tokens.shape), r"gave \(\d, \d\) of float32"),
-        (lambda tokens, outputs: torch.zeros(tokens.shape[1], outputs), r"gave \(\d, \d\) of float32"),
-        (lambda tokens, outputs: torch.zeros(len(tokens), tokens.shape[1], outputs), r"gave \(\d, \d, \d\) of float32"),
-        (lambda tokens, outputs: torch.zeros(len(tokens), outputs).long(), r"gave \(\d, \d\) of int64"),
+        (lambda tokens, outputs: torch.zeros(len(tokens)), r"gave \(\d,\) of torch.float32"),
+        (lambda tokens, outputs: torch.zeros(outputs, len(tokens)), r"gave \(\d, \d\) of torch.float32"),
+        (lambda tokens, outputs: torch.zeros(tokens.shape), r"gave \(\d, \d\) of torch.float32"),
+        (lambda tokens, outputs: torch.zeros(tokens.shape[1], outputs), r"gave \(\d, \d\) of torch.float32"),
+        (lambda tokens, outputs: torch.zeros(len(tokens), tokens.shape[1], outputs), r"gave \(\d, \d, \d\) of torch.float32"),
+        (lambda tokens, outputs: torch.zeros(len(tokens), outputs).long(), r"gave \(\d, \d\) of torch.int64"),
         (lambda tokens, outputs: (torch.zeros(len(tokens), outputs), None), "gave tuple; it must give"),
     ],
 )  # fmt: skip

@@ -20,7 +20,6 @@ from foldwise.training.optimizers import build_optimizers
 from foldwise.training.precision import Runtime
 from foldwise.training.rehearsal import rehearse
 from foldwise.training.rowwise import RowwiseAdam, clip_gradients, sum_rows, sum_rows_in_place
-from foldwise.training.schedules import LearningRate
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -123,11 +122,7 @@ def test_an_overflow_anywhere_skips_the_step_of_all_weights(bad, place):
     """fp16 cannot run here; its scaler can, over gradients of fp32."""
     model = small_model()
     settings = Training()
-    optimizers = build_optimizers(model, settings)
-    averages = AveragedWeights(model, 0.9)
-    schedules = LearningRate(optimizers, settings, 100)
-    runtime = Runtime(torch.device("cpu"), "fp32", 1)
-    trainer = Trainer(model, OBJECTIVE, optimizers, schedules, averages, 1.0, runtime)
+    trainer = make_trainer(model, settings)
     trainer.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     batch = Batch(torch.tensor([[3, 4]]), torch.tensor([2]), torch.ones(1, 1), torch.tensor([0]))
     trainer.step(batch)
@@ -146,16 +141,7 @@ def test_scaled_steps_are_the_unscaled_ones():
     results = []
     for scale in (None, 1024.0):
         model, settings = small_model().eval(), Training(max_grad_norm=0.01)
-        optimizers = build_optimizers(model, settings)
-        trainer = Trainer(
-            model,
-            OBJECTIVE,
-            optimizers,
-            LearningRate(optimizers, settings, 100),
-            AveragedWeights(model, 0.9),
-            settings.max_grad_norm,
-            Runtime(torch.device("cpu"), "fp32", 1),
-        )
+        trainer = make_trainer(model, settings)
         if scale:
             trainer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
         for _ in range(3):
@@ -256,11 +242,7 @@ TORCHS = sorted(
 
 
 def make_trainer(model, settings, precision="fp32"):
-    optimizers = build_optimizers(model, settings)
-    schedules = LearningRate(optimizers, settings, 100)
-    averages = AveragedWeights(model, settings.ema)
-    runtime = Runtime(torch.device("cpu"), precision, 1)
-    return Trainer(model, OBJECTIVE, optimizers, schedules, averages, settings.max_grad_norm, runtime)
+    return Trainer(model, OBJECTIVE, settings, 100, Runtime(torch.device("cpu"), precision, 1))
 
 
 def losses_of(trainer, steps):

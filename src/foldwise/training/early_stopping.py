@@ -13,12 +13,6 @@ class EarlyStopping:
 
     A score that is not finite is never an improvement. Of equal scores the earlier one stays.
 
-    >>> stopping = EarlyStopping(greater_is_better=True, patience=2)
-    >>> [stopping.update(score, dict) for score in (0.7, 0.8, 0.75, float("nan"))]
-    [True, True, False, False]
-    >>> stopping.should_stop
-    True
-
     Args:
         patience: scores in a row without improvement until `should_stop`.
         min_delta: an improvement is one by more than this.

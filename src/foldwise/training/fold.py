@@ -18,7 +18,6 @@ from foldwise.events import Evaluated, Event, Started, Stepped
 from foldwise.files import hash_of
 from foldwise.metrics import Metric, best_score
 from foldwise.models import build_model
-from foldwise.training.averaging import AveragedWeights
 from foldwise.training.early_stopping import EarlyStopping, Weights
 from foldwise.training.fold_data import FoldData, Units, build_dataset
 from foldwise.training.loop import (
@@ -31,10 +30,8 @@ from foldwise.training.loop import (
     use_repeatable_algorithms,
 )
 from foldwise.training.losses import build_loss
-from foldwise.training.optimizers import build_optimizers
 from foldwise.training.precision import Runtime
-from foldwise.training.progress import Limit, Progress, Workload
-from foldwise.training.schedules import LearningRate
+from foldwise.training.progress import Limit, Progress
 
 REPORT_SECONDS = 0.25  # between two reports of steps
 
@@ -103,14 +100,13 @@ def train_fold(
     sampler = BucketBatchSampler(dataset.lengths, batches.size, batches.group, seed, batches.tokens or None)
     loader = make_loader(dataset, sampler, runtime.device)
     steps, step = sampler.steps(settings.epochs), 0
-    workload = Workload.measure(data.store.lengths, data.folds, fold, steps, settings.epochs, settings.snapshots)
 
     # Model, loss, optimizers, learning rate
     trainer = build_trainer(data, recipe, seed, steps, runtime, train_rows)
     model = trainer.model
     kept = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta, settings.snapshots)
-    progress, done = Progress(workload, limit), 0.0
+    progress, done = Progress(data, fold, settings, steps, limit), 0.0
     history: list[Evaluated] = []
     train_seconds, steps_told = 0.0, StepReports(report)
     report(Started(steps))
@@ -195,20 +191,11 @@ def train_fold(
 def build_trainer(
     data: FoldData, recipe: Recipe, seed: int, steps: int, runtime: Runtime, train_rows: np.ndarray
 ) -> Trainer:
-    """Model, loss, optimizers, learning rate and average of one fold.
-
-    Args:
-        seed: of the first weights.
-        steps: of the whole training, for the learning rate.
-        train_rows: whose targets tell how rare classes are.
-    """
+    """What trains one fold: a model whose first weights are drawn from `seed`, and a loss that knows `train_rows`."""
     settings, targets = recipe.training, data.targets
     objective = build_loss(settings, targets.task, targets.outputs, targets.y[train_rows]).to(runtime.device)
     model = build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed).to(runtime.device)
-    optimizers = build_optimizers(model, settings)
-    rate = LearningRate(optimizers, settings, steps)
-    averages = AveragedWeights(model, settings.ema)
-    return Trainer(model, objective, optimizers, rate, averages, settings.max_grad_norm, runtime)
+    return Trainer(model, objective, settings, steps, runtime)
 
 
 def fold_seed(seed: int, member: str, fold: int) -> int:

@@ -2,14 +2,15 @@
 
 import ctypes
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import LBFGS, Optimizer
+from torch.optim import LBFGS
 
+from foldwise.config import Training
 from foldwise.data.batching import SortedBatchSampler
 from foldwise.data.dataset import Batch, TokenDataset, make_loader
 from foldwise.data.targets import Targets
@@ -19,7 +20,7 @@ from foldwise.training.averaging import AveragedWeights
 from foldwise.training.early_stopping import Weights
 from foldwise.training.fold_data import Units
 from foldwise.training.losses import Objective, to_predictions
-from foldwise.training.optimizers import trained_embeddings
+from foldwise.training.optimizers import build_optimizers, trained_embeddings
 from foldwise.training.precision import Runtime, autocast
 from foldwise.training.rowwise import clip_gradients, sum_rows
 from foldwise.training.schedules import LearningRate
@@ -28,24 +29,25 @@ PREDICT_TOKENS = 8192  # places in a batch of prediction
 TRIM_STEPS = 200
 
 
-@dataclass
 class Trainer:
-    """What a training step needs besides the batch."""
+    """What a training step needs besides the batch: optimizers, their learning rates, the average of the weights.
 
-    model: nn.Module
-    objective: Objective
-    optimizers: Sequence[Optimizer]
-    rate: LearningRate
-    averages: AveragedWeights
-    max_grad_norm: float
-    runtime: Runtime
-    steps: int = 0
+    Args:
+        steps: of the whole training, for the learning rate.
+    """
 
-    def __post_init__(self) -> None:
-        self.tables = trained_embeddings(self.model)
-        self.largest_norm = torch.full((), self.max_grad_norm, device=self.runtime.device)
+    def __init__(
+        self, model: nn.Module, objective: Objective, settings: Training, steps: int, runtime: Runtime
+    ) -> None:
+        self.model, self.objective, self.runtime = model, objective, runtime
+        self.tables = trained_embeddings(model)
+        self.optimizers = build_optimizers(model, settings)
+        self.rate = LearningRate(self.optimizers, settings, steps)
+        self.averages = AveragedWeights(model, settings.ema)
+        self.max_grad_norm = torch.full((), settings.max_grad_norm, device=runtime.device)
+        self.steps = 0
         # Gradients too small for fp16 are scaled up before and down after; in other formats this does nothing.
-        self.scaler = torch.amp.GradScaler(self.runtime.device.type, enabled=self.runtime.precision == "fp16")
+        self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
         if self.scaler.is_enabled() and any(isinstance(optimizer, LBFGS) for optimizer in self.optimizers):
             raise InputError(
                 "recipe.training.optimizer = 'LBFGS': it looks at several losses in a step, which the scaled ones of "
@@ -87,7 +89,7 @@ class Trainer:
         for parameter in self.averages.parameters:
             if parameter.grad is not None and parameter.grad.is_sparse:
                 parameter.grad = sum_rows(parameter.grad)
-        clip_gradients(self.averages.parameters, self.scaler.scale(self.largest_norm))
+        clip_gradients(self.averages.parameters, self.scaler.scale(self.max_grad_norm))
         return loss.detach()
 
 

@@ -41,13 +41,10 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> tuple[torch.device,
         if wanted == "cuda":
             raise InputError("--device cuda: torch finds no GPU; check the driver, or leave --device out")
         return cpu, ""
-    try:
-        run_lstm(make_lstm(8, gpu), torch.ones(2, 2, 8, device=gpu), "fp32")
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
+    if error := why_not("fp32", gpu):
         if wanted == "cuda":
-            raise InputError(f"--device cuda: the GPU does not work with this torch ({reason})") from error
-        return cpu, f"a GPU is there but does not work with this torch ({reason}); using the CPU"
+            raise InputError(f"--device cuda: tried in fp32, {error}; is the card too old for this torch?")
+        return cpu, f"tried in fp32, {error}; using the CPU"
     return gpu, ""
 
 

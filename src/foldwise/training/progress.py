@@ -6,9 +6,9 @@ With a time budget a fold knows when it must be written. Training may use the ti
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from foldwise.clock import Clock
+from foldwise.config import Training
+from foldwise.training.fold_data import FoldData
 
 FORWARD = 2.0  # how much faster a batch is predicted than trained, at least; used until a validation was timed
 SAFETY = 1.25  # on what is still to come
@@ -23,33 +23,19 @@ class Limit:
     least: float = 0.0  # share of the steps that makes it worth keeping; with less it is given up
 
 
-@dataclass(frozen=True)
-class Workload:
-    """How much a fold has to do."""
-
-    steps: int  # of training, by the recipe
-    epochs: int
-    train: int  # tokens
-    valid: int
-    test: int
-    rows: int  # whose predictions are written
-    snapshots: int  # how many weights predict
-
-    @classmethod
-    def measure(
-        cls, lengths: np.ndarray, folds: np.ndarray, fold: int, steps: int, epochs: int, snapshots: int
-    ) -> "Workload":
-        """Of one fold; `lengths` are the (N + M,) tokens of the training and the test rows."""
-        inside, n = folds == fold, len(folds)
-        train, valid, test = (int(part.sum()) for part in (lengths[:n][~inside], lengths[:n][inside], lengths[n:]))
-        return cls(steps, epochs, train, valid, test, int(inside.sum()) + len(lengths) - n, snapshots)
-
-
 class Progress:
-    """The progress of one fold; time counts from its first step on."""
+    """The progress of one fold; time counts from its first step on.
 
-    def __init__(self, work: Workload, limit: Limit | None) -> None:
-        self.work, self.limit = work, limit
+    Args:
+        steps: of the whole training, by the recipe.
+    """
+
+    def __init__(self, data: FoldData, fold: int, settings: Training, steps: int, limit: Limit | None) -> None:
+        self.steps, self.epochs, self.snapshots, self.limit = steps, settings.epochs, settings.snapshots, limit
+        rows = (*data.split(fold), data.test_rows)
+        lengths = data.store.lengths
+        self.train_tokens, self.valid_tokens, self.test_tokens = (int(lengths[part].sum()) for part in rows)
+        self.rows = len(rows[1]) + len(rows[2])  # whose predictions are written
         self.begun = Clock.now()
         self.validated = 0.0  # seconds of the longest validation
         self.validating = 0.0  # seconds of all of them
@@ -62,7 +48,7 @@ class Progress:
 
     def after(self, steps: int) -> float:
         """Progress after so many steps; training ends at 1."""
-        self.share = max(self.share, steps / self.work.steps)
+        self.share = max(self.share, steps / self.steps)
         if self.limit and steps and self.share < 1:
             now = Clock.now()
             step = (now - self.begun - self.validating) / steps
@@ -73,12 +59,11 @@ class Progress:
 
     def is_too_little(self, steps: int) -> bool:
         """True if the fold is not worth keeping."""
-        return self.limit is not None and steps < self.limit.least * self.work.steps
+        return self.limit is not None and steps < self.limit.least * self.steps
 
     def seconds_after_training(self, step: float) -> float:
         """Seconds of a validation, the predictions and their files, by the seconds of a training step."""
-        work = self.work
-        epoch = step * work.steps / work.epochs
-        validation = self.validated or epoch * work.valid / max(work.train, 1) / FORWARD
-        predictions = work.snapshots * (work.valid + work.test) / max(work.valid, 1)
-        return validation * (1 + predictions) + WRITING * work.rows
+        epoch = step * self.steps / self.epochs
+        validation = self.validated or epoch * self.valid_tokens / max(self.train_tokens, 1) / FORWARD
+        predictions = self.snapshots * (self.valid_tokens + self.test_tokens) / max(self.valid_tokens, 1)
+        return validation * (1 + predictions) + WRITING * self.rows

@@ -89,11 +89,10 @@ def rehearse_model(model: nn.Module, batch: Batch, outputs: int, where: str) -> 
                 logits = run_model(model.train(training), batch)
         except Exception as error:  # whatever stands in a user's class
             raise InputError(f"{called} and failed, {describe_error(error)}; {expected}") from error
-        if not isinstance(logits, Tensor):
-            raise InputError(f"{called} and gave {type(logits).__name__}; {expected}")
-        if logits.shape != (len(batch.rows), outputs) or not logits.is_floating_point():
-            kind = str(logits.dtype).removeprefix("torch.")
-            raise InputError(f"{called} and gave {tuple(logits.shape)} of {kind}; {expected}")
+        is_tensor = isinstance(logits, Tensor)
+        if not is_tensor or logits.shape != (len(batch.rows), outputs) or not logits.is_floating_point():
+            gave = f"{tuple(logits.shape)} of {logits.dtype}" if is_tensor else type(logits).__name__
+            raise InputError(f"{called} and gave {gave}; {expected}")
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise InputError(f"{where}: has no weights that train; give it an nn.Parameter that requires a gradient")
     try:
