@@ -17,7 +17,7 @@ from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 from foldwise.tasks import TASKS
 from foldwise.training.loss_functions import LOSSES
-from foldwise.training.losses import build_loss, to_predictions
+from foldwise.training.losses import Objective, to_predictions
 from foldwise.training.rehearsal import rehearse
 
 ROWS, CLASSES = 7, 4
@@ -51,7 +51,7 @@ def logits_of(task, extra=0):
 
 def loss_of(task, name="auto", **training):
     y = targets_of(task)
-    return build_loss(Training(loss=name, **training), task, outputs_of(task), y)
+    return Objective(Training(loss=name, **training), task, outputs_of(task), y)
 
 
 def sigmoid(x):
@@ -218,9 +218,9 @@ def test_balanced_columns_are_torchs_pos_weight(name):
 
 def test_a_class_or_a_one_that_no_training_row_has_leaves_the_weights_finite():
     training = Training(class_weights="balanced")
-    assert build_loss(training, "multiclass", 3, np.array([0, 0, 1])).class_weights.tolist() == [0.5, 1, 1]
+    assert Objective(training, "multiclass", 3, np.array([0, 0, 1])).class_weights.tolist() == [0.5, 1, 1]
     y = np.array([[0, 1, 1], [0, 1, 0], [0, 1, 0]], dtype=np.float32)
-    assert build_loss(training, "multilabel", 3, y).pos_weight.tolist() == [1, 1, 2]
+    assert Objective(training, "multilabel", 3, y).pos_weight.tolist() == [1, 1, 2]
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -262,7 +262,7 @@ def test_the_weights_move_with_the_objective():
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(task, training, phrases):
     with pytest.raises(InputError) as caught:
-        build_loss(Training(**training), task, outputs_of(task), targets_of(task))
+        Objective(Training(**training), task, outputs_of(task), targets_of(task))
     for phrase in ["recipe.training.", *phrases]:
         assert phrase in str(caught.value)
 

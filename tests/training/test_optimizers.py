@@ -15,7 +15,7 @@ from foldwise.errors import InputError
 from foldwise.models import Shape, build_model
 from foldwise.training.averaging import AveragedWeights
 from foldwise.training.loop import Trainer
-from foldwise.training.losses import build_loss
+from foldwise.training.losses import Objective
 from foldwise.training.optimizers import build_optimizers
 from foldwise.training.precision import Runtime
 from foldwise.training.rehearsal import rehearse
@@ -31,7 +31,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-OBJECTIVE = build_loss(Training(), "regression", 1, np.zeros((1, 1)))
+OBJECTIVE = Objective(Training(), "regression", 1, np.zeros((1, 1)))
 
 
 def small_model() -> nn.Module:

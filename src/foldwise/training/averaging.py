@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from foldwise.training.rowwise import any_order
 
@@ -26,8 +26,7 @@ class AveragedWeights:
         tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding) and m.sparse}
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.averages = [parameter.detach().clone() for parameter in self.parameters]
-        self.decay = decay
-        self.updates = 0
+        self.decay, self.updates = decay, 0
         pairs = list(zip(self.parameters, self.averages, strict=True))
         self.dense = [pair for pair in pairs if id(pair[0]) not in tables]
         self.tables = [pair for pair in pairs if id(pair[0]) in tables]
@@ -39,16 +38,14 @@ class AveragedWeights:
     def before_step(self) -> None:
         """Bring those rows up to date which the gradients are about to move."""
         for (table, average), mark in zip(self.tables, self.marks, strict=True):
-            if table.grad is not None:
-                self.catch_up(table, average, mark, table.grad._indices()[0])
-
-    def catch_up(self, table: Tensor, average: Tensor, mark: Tensor, rows: Tensor) -> None:
-        """Bring `rows` of a table's average up to date."""
-        still = table.detach()[rows]
-        kept = (self.log_decay - mark[rows]).exp().to(still.dtype)[:, None]
-        with any_order(table.device):
-            average.index_copy_(0, rows, still.lerp_(average[rows], kept))
-            mark.index_fill_(0, rows, self.log_decay)
+            if table.grad is None:
+                continue
+            rows = table.grad._indices()[0]
+            still = table[rows]
+            kept = (self.log_decay - mark[rows]).exp().to(still.dtype)[:, None]
+            with any_order(table.device):
+                average.index_copy_(0, rows, still.lerp_(average[rows], kept))
+                mark.index_fill_(0, rows, self.log_decay)
 
     @torch.no_grad()
     def update(self) -> None:

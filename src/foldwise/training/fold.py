@@ -21,15 +21,15 @@ from foldwise.models import build_model
 from foldwise.training.early_stopping import EarlyStopping, Weights
 from foldwise.training.fold_data import FoldData, Units, build_dataset
 from foldwise.training.loop import (
-    StepLosses,
     StoppedError,
     Trainer,
     copy_weights,
+    mean_loss,
     predict_values,
     trim_heap,
     use_repeatable_algorithms,
 )
-from foldwise.training.losses import build_loss
+from foldwise.training.losses import Objective
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit, Progress
 
@@ -119,12 +119,12 @@ def train_fold(
         stream = iter(loader)
         for part in range(parts := min(settings.evaluations_per_epoch, in_epoch)):
             # Train on a part of the epoch
-            started, losses = Clock.now(), StepLosses()
+            started, losses = Clock.now(), []
             model.train()
             until = first_step + in_epoch * (part + 1) // parts
             for batch in itertools.islice(stream, until - step):
                 trainer.rate.set(done)
-                losses.add(trainer.step(batch.to(runtime.device)), trainer.rate.value, batch)
+                losses.append((trainer.step(batch.to(runtime.device)), trainer.rate.value, batch.rows))
                 step += 1
                 done = progress.after(step)
                 steps_told.tell(step)
@@ -132,7 +132,7 @@ def train_fold(
                     break
             trim_heap()
             try:
-                loss = losses.mean(step)
+                loss = mean_loss(losses, step)
             except StoppedError as error:
                 error.best, error.history = (stopping.weights or [{}])[0], history
                 raise
@@ -193,7 +193,7 @@ def build_trainer(
 ) -> Trainer:
     """What trains one fold: a model whose first weights are drawn from `seed`, and a loss that knows `train_rows`."""
     settings, targets = recipe.training, data.targets
-    objective = build_loss(settings, targets.task, targets.outputs, targets.y[train_rows]).to(runtime.device)
+    objective = Objective(settings, targets.task, targets.outputs, targets.y[train_rows]).to(runtime.device)
     model = build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed).to(runtime.device)
     return Trainer(model, objective, settings, steps, runtime)
 

@@ -2,8 +2,7 @@
 
 import ctypes
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -100,36 +99,23 @@ def run_model(model: nn.Module, batch: Batch) -> Tensor:
     return model(batch.tokens, batch.lengths, batch.features)
 
 
-@dataclass
-class StepLosses:
-    """The steps since the last evaluation, their losses still where they were computed."""
+def mean_loss(losses: Sequence[tuple[Tensor, float, Tensor]], steps: int) -> float:
+    """Mean over the rows of some steps; only here the steps are waited for.
 
-    losses: list[Tensor] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
-    rows: list[Tensor] = field(default_factory=list)
+    Args:
+        losses: of each step, with its learning rate and the row numbers of its batch.
+        steps: of the fold so far, for the message.
 
-    def add(self, loss: Tensor, rate: float, batch: Batch) -> None:
-        """Note a step."""
-        self.losses.append(loss)
-        self.rates.append(rate)
-        self.rows.append(batch.rows)
-
-    def mean(self, steps: int) -> float:
-        """Mean over the rows, waited for.
-
-        Args:
-            steps: of the fold so far, for the message.
-
-        Raises:
-            StoppedError: the loss of a step is not finite.
-        """
-        found = torch.stack(self.losses).double().cpu().numpy()  # the only time that these steps are waited for
-        for place in np.flatnonzero(~np.isfinite(found)):
-            what = f"the training loss became {found[place]} at step {steps - len(found) + place + 1:,}"
-            rows = self.rows[place].numpy()
-            raise StoppedError(f"{what}, at a learning rate of {self.rates[place]:.2g}", rows)
-        sizes = np.array([len(rows) for rows in self.rows])
-        return float(found @ sizes / sizes.sum())
+    Raises:
+        StoppedError: the loss of a step is not finite.
+    """
+    found = torch.stack([loss for loss, _, _ in losses]).double().cpu().numpy()
+    for place in np.flatnonzero(~np.isfinite(found)).tolist():
+        _, rate, rows = losses[place]
+        what = f"the training loss became {found[place]} at step {steps - len(found) + place + 1:,}"
+        raise StoppedError(f"{what}, at a learning rate of {rate:.2g}", rows.numpy())
+    sizes = np.array([len(rows) for _, _, rows in losses])
+    return float(found @ sizes / sizes.sum())
 
 
 class StoppedError(RunError):

@@ -31,29 +31,33 @@ class Objective(nn.Module):
     """The loss of a batch: of the task's targets, and of the auxiliary ones where there are any.
 
     Args:
-        loss: (logits, targets, row weights) → scalar.
         outputs: C, logits of the task; A more are those of the auxiliary targets.
-        auxiliary: the loss of these, and how much it counts.
-        class_weights: (C,): a row weighs as much as its class, as in torch's `CrossEntropyLoss`.
-        pos_weight: (C,) of the ones of 0/1 columns.
+        y: targets of the training rows alone, from which class weights come: (n,) int64 classes or (n, C) floats.
+
+    Raises:
+        InputError: no such loss, one for other tasks, unknown or unfit arguments, class weights where there are no
+            classes.
     """
 
-    class_weights: Tensor | None
-    pos_weight: Tensor | None
+    class_weights: Tensor | None  # (C,): a row weighs as much as its class, as in torch's `CrossEntropyLoss`
+    pos_weight: Tensor | None  # (C,) of the ones of 0/1 columns
 
-    def __init__(
-        self,
-        loss: LossFunction,
-        outputs: int,
-        auxiliary: tuple[LossFunction, float],
-        class_weights: Tensor | None = None,
-        pos_weight: Tensor | None = None,
-    ) -> None:
+    def __init__(self, settings: Training, task: str, outputs: int, y: np.ndarray) -> None:
         super().__init__()
-        self.loss, self.outputs = loss, outputs
-        self.auxiliary_loss, self.auxiliary_weight = auxiliary
-        self.register_buffer("class_weights", class_weights)
-        self.register_buffer("pos_weight", pos_weight)
+        name, learnt, balanced = settings.loss, TASKS[task].y, settings.class_weights == "balanced"
+        if balanced and learnt == "values":
+            raise InputError(f"recipe.training.class_weights = 'balanced': {task} tasks have no classes; use 'none'")
+        if balanced and learnt == "columns" and plugins.is_own(name):
+            raise InputError(
+                f"recipe.training.class_weights = 'balanced': {name!r}, a loss of your own, does not know of them; "
+                "use 'none' and weigh the ones in the loss"
+            )
+        self.register_buffer("class_weights", balance_classes(y, outputs) if balanced and learnt == "classes" else None)
+        self.register_buffer("pos_weight", balance_columns(y) if balanced and learnt == "columns" else None)
+        arguments = settings.loss_arguments
+        self.loss = own_loss(name, arguments) if plugins.is_own(name) else named_loss(name, arguments, task)
+        self.outputs = outputs
+        self.auxiliary_loss, self.auxiliary_weight = mse if learnt == "values" else bce, settings.auxiliary_weight
 
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
         """(B, C + A) float32 logits and their batch → scalar."""
@@ -69,36 +73,6 @@ class Objective(nn.Module):
         main = self.loss(logits[:, : self.outputs], batch.targets, weights, **options)
         beside = self.auxiliary_loss(logits[:, self.outputs :], batch.auxiliary, batch.weights)
         return main + self.auxiliary_weight * beside
-
-
-def build_loss(settings: Training, task: str, outputs: int, y: np.ndarray) -> Objective:
-    """The loss that `settings` ask for.
-
-    Args:
-        outputs: C.
-        y: targets of the training rows alone, from which class weights come: (n,) int64 classes or (n, C) floats.
-
-    Raises:
-        InputError: no such loss, one for other tasks, unknown or unfit arguments, class weights where there are no
-            classes.
-    """
-    balanced, learnt = settings.class_weights == "balanced", TASKS[task].y
-    if balanced and learnt == "values":
-        raise InputError(f"recipe.training.class_weights = 'balanced': {task} tasks have no classes; use 'none'")
-    class_weights = balance_classes(y, outputs) if balanced and learnt == "classes" else None
-    pos_weight = balance_columns(y) if balanced and learnt == "columns" else None
-    loss: LossFunction
-    if not plugins.is_own(settings.loss):
-        loss = named_loss(settings.loss, settings.loss_arguments, task)
-    elif pos_weight is None:
-        loss = own_loss(settings.loss, settings.loss_arguments)
-    else:
-        raise InputError(
-            f"recipe.training.class_weights = 'balanced': {settings.loss!r}, a loss of your own, does not know of "
-            "them; use 'none' and weigh the ones in the loss"
-        )
-    auxiliary = mse if learnt == "values" else bce
-    return Objective(loss, outputs, (auxiliary, settings.auxiliary_weight), class_weights, pos_weight)
 
 
 def named_loss(name: str, arguments: dict[str, Any], task: str) -> LossFunction:

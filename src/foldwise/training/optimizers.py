@@ -70,20 +70,16 @@ def find_optimizer(name: str) -> type[Optimizer]:
         if not (isinstance(own, type) and issubclass(own, Optimizer)):
             raise InputError(f"{KEY} = {name!r}: not a class of torch.optim.Optimizer; derive it from that")
         return own
-    known = optimizers_in(torch.optim)
     if name == SparseAdam.__name__:
         raise InputError(
             f"{KEY} = {name!r}: it takes sparse gradients only, which just the word vectors have; these have its like "
             "by embedding_optimizer = 'rowwise', with 'AdamW' or another for the rest"
         )
+    known, is_installed = optimizers_in(torch.optim), importlib.util.find_spec(EXTRA) is not None
+    if name not in known and is_installed:
+        known = {**optimizers_in(importlib.import_module(EXTRA)), **known}
     if name in known:
         return known[name]
-    is_installed = importlib.util.find_spec(EXTRA) is not None
-    if is_installed:
-        extra = optimizers_in(importlib.import_module(EXTRA))
-        if name in extra:
-            return extra[name]
-        known = {**extra, **known}
     by_lower = {other.lower(): other for other in known}
     near = [by_lower[other] for other in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)]
     fix = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+EPSILON = 1e-8  # Adam's
+
 
 def sum_rows(gradient: Tensor) -> Tensor:
     """The sparse (V, E) gradient with one entry a row: a word that a batch holds n times brings n entries."""
@@ -56,17 +58,11 @@ class RowwiseAdam(Optimizer):
     flag (the protocol of `torch.amp.GradScaler`).
 
     Args:
-        parameters: (V, E) tables with sparse gradients that `sum_rows` has been through.
+        tables: (V, E), with sparse gradients that `sum_rows` has been through.
     """
 
-    def __init__(
-        self,
-        parameters: Sequence[Tensor],
-        learning_rate: float,
-        betas: tuple[float, float] = (0.9, 0.999),
-        epsilon: float = 1e-8,
-    ) -> None:
-        super().__init__(parameters, {"lr": learning_rate, "betas": betas, "eps": epsilon})
+    def __init__(self, tables: Sequence[Tensor], learning_rate: float) -> None:
+        super().__init__(tables, {"lr": learning_rate, "betas": (0.9, 0.999)})
         self._step_supports_amp_scaling = True
 
     @torch.no_grad()
@@ -76,7 +72,7 @@ class RowwiseAdam(Optimizer):
         if getattr(self, "grad_scale", None) is not None:
             raise RuntimeError("RowwiseAdam takes gradients that GradScaler.unscale_ has been through")
         for group in self.param_groups:
-            (beta1, beta2), epsilon = group["betas"], group["eps"]
+            beta1, beta2 = group["betas"]
             for table in group["params"]:
                 if table.grad is None:
                     continue
@@ -89,7 +85,7 @@ class RowwiseAdam(Optimizer):
                 mean = state["mean"][rows].lerp_(gradient, 1 - beta1)
                 square = state["square"][rows].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
                 rate = group["lr"] * (1 - beta2 ** state["step"]).sqrt() / (1 - beta1 ** state["step"])
-                moved = table[rows].sub_(mean / square.sqrt().add_(epsilon) * rate)
+                moved = table[rows].sub_(mean / square.sqrt().add_(EPSILON) * rate)
                 with any_order(table.device):
                     for whole, new in ((state["mean"], mean), (state["square"], square), (table, moved)):
                         kept = new if overflow is None else torch.where(overflow.bool(), whole[rows], new)

@@ -81,8 +81,11 @@ class LearningRate:
         factor = self.factor(progress)
         for group, largest in zip(self.groups, self.largest, strict=True):
             group["lr"] = largest * factor
-        if self.moves_momentum:
-            self.set_momentum(progress)
+        if self.moves_momentum:  # against the rate: down while that rises, and up again
+            low, high = self.arguments["base_momentum"], self.arguments["max_momentum"]
+            momentum = self.cycle(progress, high, low, high)
+            for group in self.groups:
+                group.update({"betas": (momentum, *group["betas"][1:])} if "betas" in group else {"momentum": momentum})
 
     @property
     def value(self) -> float:
@@ -110,16 +113,6 @@ class LearningRate:
         if done <= rise or last <= rise:
             return anneal(start, top, done / rise if rise > 0 else 0.0)
         return anneal(top, end, min((done - rise) / (last - rise), 1.0))
-
-    def set_momentum(self, progress: float) -> None:
-        """The first beta, or the momentum, moves against the learning rate: down while that rises, and up again."""
-        low, high = self.arguments["base_momentum"], self.arguments["max_momentum"]
-        value = self.cycle(progress, high, low, high)
-        for group in self.groups:
-            if "betas" in group:
-                group["betas"] = (value, *group["betas"][1:])
-            else:
-                group["momentum"] = value
 
     def on_score(self, score: float, greater_is_better: bool) -> None:
         """Take the score of an evaluation, which only a plateau follows."""
