@@ -49,13 +49,16 @@ def build(own, made, shape: Shape, **arguments) -> nn.Module:
     return build_model(vectors(), shape, Model(name="own_model:Net", arguments=arguments), seed=3)
 
 
-def refuse(own, made, shape: Shape, message, **arguments) -> None:
+def rehearse_own(own, made, shape: Shape, **arguments) -> None:
     own.Net = made
     y = (np.arange(9 * shape.outputs) % 2).astype(np.float32).reshape(9, shape.outputs)
     targets = Targets("multilabel", y, y, [str(number) for number in range(shape.outputs)])
-    recipe = Recipe(model=Model(name="own_model:Net", arguments=arguments))
+    rehearse(Recipe(model=Model(name="own_model:Net", arguments=arguments)), targets, shape.columns, shape.features)
+
+
+def refuse(own, made, shape: Shape, message: str, **arguments) -> None:
     with pytest.raises(InputError, match=rf"recipe\.model\.name = 'own_model:Net': .*{message}"):
-        rehearse(recipe, targets, shape.columns, shape.features)
+        rehearse_own(own, made, shape, **arguments)
 
 
 def returning(function):
@@ -76,6 +79,7 @@ def returning(function):
 @pytest.mark.parametrize(("columns", "features"), [(1, 0), (2, 0), (1, 3), (3, 2)])
 def test_a_model_is_called_as_a_built_in_one(own, outputs, columns, features):
     shape = Shape(outputs, columns, features)
+    rehearse_own(own, BagOfWords, shape, columns=columns, features=features)
     model = build(own, BagOfWords, shape, columns=columns, features=features).eval()
     tokens, lengths = batch([3, 1, 0, 5, 2, 2][: 2 * columns])
     given = [torch.ones(2, features)] if features else []

@@ -182,20 +182,6 @@ def test_frozen_vectors_are_not_among_the_kept_weights_and_predictions_use_them(
     assert torch.equal(torch.from_numpy(result.test), expected)
 
 
-def test_vectors_that_train_later_are_among_the_kept_weights_and_stand_still_before():
-    data, metric = make_data(rows=300), METRICS["log_loss"]
-    later, latest = (
-        train_fold(data, recipe(unfreeze_epoch=epoch, patience=99), "m", 0, metric, RUNTIME, lambda _: None)
-        for epoch in (2, 4)
-    )
-    assert any(record.best for record in later.history[4:]), "the best must come later to prove anything"
-    start = torch.from_numpy(data.vectors)
-    assert not torch.equal(later.weights[0]["embedding.weight"], start)
-    with_them, without = ([record.score for record in result.history] for result in (later, latest))
-    assert with_them[:4] == without[:4]
-    assert with_them[4:] != without[4:]
-
-
 def test_a_plateau_follows_the_validation_score():
     arguments = {"patience": 0, "factor": 0.5, "threshold": 1.0}  # no score is better by so much
     settings = recipe(schedule="plateau", schedule_arguments=arguments, epochs=2, patience=99)

@@ -368,10 +368,10 @@ def test_class_weights_weigh_the_rows_of_an_own_loss(own):
     assert found == pytest.approx(named(logits, batch_of("multiclass")).item(), rel=1e-6)
 
 
-def rehearse_loss(task, name, weights=None, **training):
-    y = targets_of(task)
-    names = [str(number) for number in range(outputs_of(task))]
-    rehearse(Recipe(training=Training(loss=name, **training)), Targets(task, y, y, names, weights=weights), 1, 0)
+def rehearse_loss(task, name, weights=None, subgroups=None, **training):
+    y, names = targets_of(task), [str(number) for number in range(outputs_of(task))]
+    targets = Targets(task, y, y, names, weights=weights, subgroups=subgroups)
+    rehearse(Recipe(training=Training(loss=name, **training)), targets, 1, 0)
 
 
 @pytest.mark.parametrize(("name", "task"), [(name, task) for name, task in NAMED if task != "ordinal"])
@@ -421,6 +421,8 @@ def test_an_own_loss_of_one_number_takes_no_row_weights(own):
     with pytest.raises(InputError, match=r"training.loss = .*rows have weights here.*return one loss a row"):
         rehearse_loss("regression", f"{own}:scalar", np.ones(ROWS, np.float32))
     rehearse_loss("regression", f"{own}:scalar")
+    with pytest.raises(InputError, match="return one loss a row"):
+        rehearse_loss("binary", f"{own}:scalar", subgroups=np.eye(ROWS, 2), subgroup_weights=True)
 
 
 def test_an_own_loss_of_columns_takes_no_class_weights(own):
