@@ -39,7 +39,11 @@ def test_what_a_module_holds_is_loaded(module):
         ("", "json.no_such:Loss", ["no module 'json.no_such'", "src/json/no_such.py, or install it"]),
         ("", "json.decoder.no_such:Loss", ["no module 'json.decoder.no_such'"]),
         ("import no_such_library", "{name}:Loss", ["fails to import", "No module named 'no_such_library'", "line 1"]),
-        ("x = 1\ny = x / 0", "{name}:Loss", ["fails to import: ZeroDivisionError", "{name}.py, line 2", "fix it"]),
+        (
+            "x = 1\ny = x / 0",
+            "{name}:Loss",
+            ["fails to import: ZeroDivisionError", "{name}.py, line 2", "fix it, or install"],
+        ),
         ("def broken(:", "{name}:Loss", ["fails to import: SyntaxError", "{name}.py, line 1"]),
         ("class MyLoss: pass", "{name}:Myloss", ["{name}.py has no 'Myloss'", "did you mean MyLoss?"]),
         ("other = 1", "{name}:Zzz", ["has no 'Zzz'", "it has other"]),

@@ -10,7 +10,8 @@ from foldwise.config import Metric, Task
 from foldwise.errors import InputError
 from foldwise.metrics import METRICS, metric_for
 from foldwise.tasks import TASKS
-from foldwise.training.losses import ACTIVATIONS, LOSSES
+from foldwise.training.loss_functions import LOSSES
+from foldwise.training.losses import ACTIVATIONS
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -9,7 +9,6 @@ import importlib.util
 import sysconfig
 import traceback
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from foldwise.errors import InputError
@@ -25,38 +24,30 @@ def load(spec: str, key: str) -> Any:
     """What `spec` names.
 
     Args:
-        spec: `module:attribute`, such as "mine:MyLoss".
+        spec: `module:attribute`.
         key: the recipe's field that holds it, for messages.
 
     Raises:
         InputError: no such module, a module that fails to import, no such attribute.
     """
-    module_name, _, attribute = spec.partition(":")
+    name, _, attribute = spec.partition(":")
     where = f"{key} = {spec!r}"
-    if not all(part.isidentifier() for part in [*module_name.split("."), attribute]):
+    if not all(part.isidentifier() for part in [*name.split("."), attribute]):
         raise InputError(f'{where}: write it as module:attribute, for example "mine:MyLoss" of src/mine.py')
-    module = import_own(module_name, where)
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:  # whatever stands in a user's module
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+            raise InputError(f"{where}: {missing(name)}") from error
+        fix = "fix it, or install what it imports"
+        raise InputError(f"{where}: its module fails to import: {describe_error(error)}; {fix}") from error
     if not hasattr(module, attribute):
         names = [name for name in vars(module) if not name.startswith("_")]
         near = difflib.get_close_matches(attribute, names, n=3, cutoff=0.5)
         fix = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names) or 'nothing'}"
-        file = getattr(module, "__file__", None) or module_name
+        file = getattr(module, "__file__", None) or name
         raise InputError(f"{where}: {file} has no {attribute!r}; {fix}")
     return getattr(module, attribute)
-
-
-def import_own(name: str, where: str) -> ModuleType:
-    """Import a module; errors say whether it is missing or fails by itself, and on which line."""
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
-            raise InputError(f"{where}: {missing(name)}") from error
-        raise InputError(
-            f"{where}: its module fails to import: {describe_error(error)}; fix or install that"
-        ) from error
-    except Exception as error:  # whatever stands in a user's module
-        raise InputError(f"{where}: its module fails to import: {describe_error(error)}; fix it") from error
 
 
 def missing(name: str) -> str:
@@ -82,8 +73,8 @@ def is_users(filename: str) -> bool:
 def source_hash(spec: str) -> str:
     """Hash of the code that `spec` lies in: when it changes, what was trained with it is out of date.
 
-    Of a module the file; of a package of one's own every file in it. Other modules that these import are not looked at.
-    A module without a file (built in) has the hash of its name.
+    Of a module the file; of a package of one's own every file in it, but no other module that these import; of a
+    module without a file (built in) the name.
 
     Raises:
         InputError: no such module.
@@ -95,8 +86,8 @@ def source_hash(spec: str) -> str:
         found = None
     if found is None:
         raise InputError(f"{spec!r}: {missing(top)}")
-    path = Path(found.origin) if found.origin else None
-    if path is None or not path.is_file():
+    path = Path(found.origin or "")
+    if not path.is_file():
         return hash_of(top)
     if found.submodule_search_locations and is_users(str(path)):
         return hash_of(*sorted(path.parent.rglob("*.py")))

@@ -21,9 +21,9 @@ from foldwise.errors import RunError
 from foldwise.events import Evaluated, Started
 from foldwise.metrics import METRICS, Metric
 from foldwise.models import Shape, build_model
-from foldwise.training.fold import GivenUpError, StoppedError, fold_seed, train_fold
+from foldwise.training.fold import GivenUpError, fold_seed, train_fold
 from foldwise.training.fold_data import FoldData, Scale
-from foldwise.training.loop import predict
+from foldwise.training.loop import StoppedError, predict
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit
 from foldwise.training.schedules import LearningRate
@@ -180,20 +180,6 @@ def test_frozen_vectors_are_not_among_the_kept_weights_and_predictions_use_them(
     model.load_state_dict(result.weights[0], strict=False)
     expected = torch.sigmoid(predict(model, TokenDataset(data.store, np.arange(90, 107)), RUNTIME))
     assert torch.equal(torch.from_numpy(result.test), expected)
-
-
-def test_vectors_that_train_later_are_among_the_kept_weights_and_stand_still_before():
-    data, metric = make_data(rows=300), METRICS["log_loss"]
-    later, latest = (
-        train_fold(data, recipe(unfreeze_epoch=epoch, patience=99), "m", 0, metric, RUNTIME, lambda _: None)
-        for epoch in (2, 4)
-    )
-    assert any(record.best for record in later.history[4:]), "the best must come later to prove anything"
-    start = torch.from_numpy(data.vectors)
-    assert not torch.equal(later.weights[0]["embedding.weight"], start)
-    with_them, without = ([record.score for record in result.history] for result in (later, latest))
-    assert with_them[:4] == without[:4]
-    assert with_them[4:] != without[4:]
 
 
 def test_a_plateau_follows_the_validation_score():
@@ -419,7 +405,7 @@ def test_a_fold_whose_time_runs_out_ends_in_time_with_its_learning_rate_at_its_e
 
 def takes_a_second(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Binary cross entropy, on the clock of the test that asks for it."""
-    times.now += len(targets) > 4  # the check of an own loss takes fewer rows
+    times.now += 1
     return functional.binary_cross_entropy_with_logits(logits, targets)
 
 

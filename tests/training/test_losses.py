@@ -11,11 +11,14 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.nn import functional
 
-from foldwise.config import Training
+from foldwise.config import Recipe, Training
 from foldwise.data.dataset import Batch
+from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 from foldwise.tasks import TASKS
-from foldwise.training.losses import LOSSES, build_loss, to_predictions
+from foldwise.training.loss_functions import LOSSES
+from foldwise.training.losses import Objective, to_predictions
+from foldwise.training.rehearsal import rehearse
 
 ROWS, CLASSES = 7, 4
 NAMED = [(name, task) for name, losses in LOSSES.items() for task, spec in TASKS.items() if spec.y in losses]
@@ -48,7 +51,7 @@ def logits_of(task, extra=0):
 
 def loss_of(task, name="auto", **training):
     y = targets_of(task)
-    return build_loss(Training(loss=name, **training), task, outputs_of(task), y)
+    return Objective(Training(loss=name, **training), task, outputs_of(task), y)
 
 
 def sigmoid(x):
@@ -215,9 +218,9 @@ def test_balanced_columns_are_torchs_pos_weight(name):
 
 def test_a_class_or_a_one_that_no_training_row_has_leaves_the_weights_finite():
     training = Training(class_weights="balanced")
-    assert build_loss(training, "multiclass", 3, np.array([0, 0, 1])).class_weights.tolist() == [0.5, 1, 1]
+    assert Objective(training, "multiclass", 3, np.array([0, 0, 1])).class_weights.tolist() == [0.5, 1, 1]
     y = np.array([[0, 1, 1], [0, 1, 0], [0, 1, 0]], dtype=np.float32)
-    assert build_loss(training, "multilabel", 3, y).pos_weight.tolist() == [1, 1, 2]
+    assert Objective(training, "multilabel", 3, y).pos_weight.tolist() == [1, 1, 2]
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -259,7 +262,7 @@ def test_the_weights_move_with_the_objective():
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(task, training, phrases):
     with pytest.raises(InputError) as caught:
-        build_loss(Training(**training), task, outputs_of(task), targets_of(task))
+        Objective(Training(**training), task, outputs_of(task), targets_of(task))
     for phrase in ["recipe.training.", *phrases]:
         assert phrase in str(caught.value)
 
@@ -343,7 +346,7 @@ def test_own_losses_are_averaged_and_weighed_by_row(own, spec, arguments, power)
     assert loss(logits, batch_of("regression")).item() == pytest.approx(difference.mean(), rel=1e-5)
     weights = torch.rand(ROWS)
     if spec == "scalar":
-        with pytest.raises(InputError, match=r"return one loss a row, \(B,\)"):
+        with pytest.raises(ValueError, match=r"return one loss a row, \(B,\)"):
             loss(logits, batch_of("regression", weights))
         return
     expected = np.average(difference.mean(axis=1), weights=weights.numpy())
@@ -365,11 +368,25 @@ def test_class_weights_weigh_the_rows_of_an_own_loss(own):
     assert found == pytest.approx(named(logits, batch_of("multiclass")).item(), rel=1e-6)
 
 
-def test_trying_an_own_loss_leaves_the_random_numbers_alone(own):
+def rehearse_loss(task, name, weights=None, subgroups=None, **training):
+    y, names = targets_of(task), [str(number) for number in range(outputs_of(task))]
+    targets = Targets(task, y, y, names, weights=weights, subgroups=subgroups)
+    rehearse(Recipe(training=Training(loss=name, **training)), targets, 1, 0)
+
+
+@pytest.mark.parametrize(("name", "task"), [(name, task) for name, task in NAMED if task != "ordinal"])
+def test_named_losses_pass_the_rehearsal(name, task):
+    rehearse_loss(task, name, np.zeros(ROWS, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("spec", "task"), [("by_row", "regression"), ("Power", "multilabel"), ("classes", "multiclass")]
+)
+def test_own_losses_pass_the_rehearsal_which_leaves_the_random_numbers_alone(own, spec, task):
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
-    loss_of("regression", f"{own}:by_row")
+    rehearse_loss(task, f"{own}:{spec}", loss_arguments={"power": 2} if spec == "Power" else {})
     assert torch.equal(torch.rand(1), expected)
 
 
@@ -383,7 +400,7 @@ def test_trying_an_own_loss_leaves_the_random_numbers_alone(own):
         ("Power", {"loss_arguments": {"power": "x"}}, ["Power(power='x') fails: ValueError", "own_losses.py, line"]),
         ("NoModule", {}, ["a class must be a torch.nn.Module"]),
         ("Learnt", {}, ["it has weights, which no optimizer would train"]),
-        ("elements", {}, ["it returns shape (5, 4)", "(B,)", "B = 5, C = 4"]),
+        ("elements", {}, ["it returns shape (2, 4)", "(B,)", "B = 2, C = 4"]),
         ("columns", {}, ["it returns shape (4,)", "a scalar or one loss a row"]),
         ("number", {}, ["it returns float, not a tensor"]),
         ("cut", {}, ["no gradient reaches the logits"]),
@@ -395,14 +412,17 @@ def test_trying_an_own_loss_leaves_the_random_numbers_alone(own):
 )  # fmt: skip
 def test_an_own_loss_that_training_could_not_use_is_refused(own, spec, training, phrases):
     with pytest.raises(InputError) as caught:
-        loss_of("regression", f"{own}:{spec}", **training)
+        rehearse_loss("regression", f"{own}:{spec}", **training)
     for phrase in [f"recipe.training.loss = '{own}:{spec}': ", *phrases]:
         assert phrase in str(caught.value)
 
 
 def test_an_own_loss_of_one_number_takes_no_row_weights(own):
-    with pytest.raises(InputError, match=r"rows have weights here.*return one loss a row"):
-        build_loss(Training(loss=f"{own}:scalar"), "regression", 4, targets_of("regression"), weighed=True)
+    with pytest.raises(InputError, match=r"training.loss = .*rows have weights here.*return one loss a row"):
+        rehearse_loss("regression", f"{own}:scalar", np.ones(ROWS, np.float32))
+    rehearse_loss("regression", f"{own}:scalar")
+    with pytest.raises(InputError, match="return one loss a row"):
+        rehearse_loss("binary", f"{own}:scalar", subgroups=np.eye(ROWS, 2), subgroup_weights=True)
 
 
 def test_an_own_loss_of_columns_takes_no_class_weights(own):

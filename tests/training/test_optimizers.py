@@ -8,17 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from foldwise.config import Model, Training
+from foldwise.config import Model, Recipe, Training
 from foldwise.data.dataset import Batch
+from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 from foldwise.models import Shape, build_model
 from foldwise.training.averaging import AveragedWeights
 from foldwise.training.loop import Trainer
-from foldwise.training.losses import build_loss
-from foldwise.training.optimizers import build_optimizers, set_embeddings_trained
+from foldwise.training.losses import Objective
+from foldwise.training.optimizers import build_optimizers
 from foldwise.training.precision import Runtime
+from foldwise.training.rehearsal import rehearse
 from foldwise.training.rowwise import RowwiseAdam, clip_gradients, sum_rows, sum_rows_in_place
-from foldwise.training.schedules import LearningRate
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -30,7 +31,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-OBJECTIVE = build_loss(Training(), "regression", 1, np.zeros((1, 1)))
+OBJECTIVE = Objective(Training(), "regression", 1, np.zeros((1, 1)))
 
 
 def small_model() -> nn.Module:
@@ -52,23 +53,6 @@ def test_words_outside_the_batch_keep_their_vectors():
         optimizer.step()
     changed = (model.embedding.weight != before).any(dim=1).nonzero()[:, 0].tolist()
     assert changed == [3, 4]
-
-
-def test_one_step_is_torchs_adamw():
-    ours, theirs = small_model(), small_model()
-    settings = Training(weight_decay=0.1)
-    optimizers = build_optimizers(ours, settings)
-    plain = [value for name, value in theirs.named_parameters() if not name.startswith("embedding")]
-    reference = torch.optim.AdamW(plain, lr=settings.learning_rate, weight_decay=0.1)
-    for model, stepper in ((ours, optimizers[0]), (theirs, reference)):
-        model.eval()
-        for _ in range(3):
-            model.zero_grad()
-            model(torch.tensor([[3, 4]]), torch.tensor([2])).sum().backward()
-            torch.nn.utils.clip_grad_norm_(plain if model is theirs else list(ours.parameters())[1:], 1.0)
-            stepper.step()
-    for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
-        assert torch.allclose(one, other, atol=1e-6), name
 
 
 @given(rows=st.lists(st.integers(0, 19), min_size=1, max_size=60))
@@ -121,11 +105,7 @@ def test_an_overflow_anywhere_skips_the_step_of_all_weights(bad, place):
     """fp16 cannot run here; its scaler can, over gradients of fp32."""
     model = small_model()
     settings = Training()
-    optimizers = build_optimizers(model, settings)
-    averages = AveragedWeights(model, 0.9)
-    schedules = LearningRate(optimizers, settings, 100)
-    runtime = Runtime(torch.device("cpu"), "fp32", 1)
-    trainer = Trainer(model, OBJECTIVE, optimizers, schedules, averages, 1.0, runtime)
+    trainer = make_trainer(model, settings)
     trainer.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     batch = Batch(torch.tensor([[3, 4]]), torch.tensor([2]), torch.ones(1, 1), torch.tensor([0]))
     trainer.step(batch)
@@ -144,16 +124,7 @@ def test_scaled_steps_are_the_unscaled_ones():
     results = []
     for scale in (None, 1024.0):
         model, settings = small_model().eval(), Training(max_grad_norm=0.01)
-        optimizers = build_optimizers(model, settings)
-        trainer = Trainer(
-            model,
-            OBJECTIVE,
-            optimizers,
-            LearningRate(optimizers, settings, 100),
-            AveragedWeights(model, 0.9),
-            settings.max_grad_norm,
-            Runtime(torch.device("cpu"), "fp32", 1),
-        )
+        trainer = make_trainer(model, settings)
         if scale:
             trainer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
         for _ in range(3):
@@ -254,11 +225,7 @@ TORCHS = sorted(
 
 
 def make_trainer(model, settings, precision="fp32"):
-    optimizers = build_optimizers(model, settings)
-    schedules = LearningRate(optimizers, settings, 100)
-    averages = AveragedWeights(model, settings.ema)
-    runtime = Runtime(torch.device("cpu"), precision, 1)
-    return Trainer(model, OBJECTIVE, optimizers, schedules, averages, settings.max_grad_norm, runtime)
+    return Trainer(model, OBJECTIVE, settings, 100, Runtime(torch.device("cpu"), precision, 1))
 
 
 def losses_of(trainer, steps):
@@ -410,7 +377,7 @@ def test_tables_stand_still_until_they_are_unfrozen(tables, scale):
     if scale:
         trainer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
     table, start = model.embedding.weight, model.embedding.weight.detach().clone()
-    set_embeddings_trained(model, False)
+    trainer.train_tables(False)
     for number in range(4):
         trainer.step(words(number))
     assert torch.equal(table, start)
@@ -418,7 +385,7 @@ def test_tables_stand_still_until_they_are_unfrozen(tables, scale):
     with trainer.averages.applied():
         assert torch.equal(table, start)
     assert any(parameter is table for parameter in trainer.averages.parameters)
-    set_embeddings_trained(model, True)
+    trainer.train_tables(True)
     trainer.step(words())
     assert not torch.equal(table, start)
     assert torch.equal(table[0], start[0])
@@ -429,8 +396,9 @@ def test_tables_stand_still_until_they_are_unfrozen(tables, scale):
 def test_vectors_frozen_for_good_are_not_unfrozen():
     vectors = torch.randn(20, 4)
     model = build_model(vectors, Shape(1), Model(hidden=3, train_embedding=False), seed=0)
+    trainer = make_trainer(model, Training())
     for on in (False, True):
-        set_embeddings_trained(model, on)
+        trainer.train_tables(on)
         assert not model.embedding.weight.requires_grad
 
 
@@ -511,16 +479,32 @@ def test_an_own_optimizer_is_torchs_sgd_where_it_should_be(own):
         ("{own}:PlainSDG", {}, ["did you mean PlainSGD?"]),
         ("{own}:NotOne", {}, ["not a class of torch.optim.Optimizer"]),
         ("{own}:PlainSGD", {"factr": 2}, ["optimizer_arguments.factr = 2: PlainSGD takes factor"]),
-        ("{own}:NoNone", {}, ["fails: TypeError", "own_optimizers.py, line "]),
+        ("{own}:NoNone", {}, ["a step fails: TypeError", "own_optimizers.py, line "]),
         ("{own}:NoRate", {}, ["its groups hold no 'lr'"]),
         ("{own}:Explodes", {}, ["weights are not finite"]),
     ],
 )  # fmt: skip
 def test_what_cannot_train_is_refused_before_training(own, name, arguments, phrases):
+    chosen = {"optimizer": name.format(own=own), "optimizer_arguments": arguments}
     with pytest.raises(InputError) as caught:
-        build_optimizers(small_model(), Training(optimizer=name.format(own=own), optimizer_arguments=arguments))
+        rehearse_optimizer(embedding_optimizer="same", unfreeze_epoch=1, **chosen)
     for phrase in ["recipe.training.optimizer", *phrases]:
         assert phrase in str(caught.value)
+
+
+@pytest.mark.parametrize("unfreeze_epoch", [0, 1])
+@pytest.mark.parametrize("tables", ["rowwise", "same"])
+@pytest.mark.parametrize("name", [*(name for name in TORCHS if name != "SparseAdam"), "{own}:PlainSGD"])
+def test_every_other_one_passes_the_rehearsal(own, name, tables, unfreeze_epoch):
+    rehearse_optimizer(
+        optimizer=name.format(own=own), embedding_optimizer=tables, unfreeze_epoch=unfreeze_epoch,
+        optimizer_arguments=ARGUMENTS.get(name, {}),
+    )  # fmt: skip
+
+
+def rehearse_optimizer(**training):
+    y = np.arange(9.0)[:, None]
+    rehearse(Recipe(training=Training(**training), model=Model(hidden=3)), Targets("regression", y, y, ["y"]), 1, 0)
 
 
 def test_arguments_take_the_place_of_the_fused_kernel():

@@ -43,7 +43,7 @@ def test_a_format_that_cannot_run_is_never_chosen_and_refused_by_name(monkeypatc
         if wanted != "fp32":
             raise RuntimeError("could not create a primitive descriptor. More to read.")
 
-    monkeypatch.setattr(precision, "lstm_pass", refuse)
+    monkeypatch.setattr(precision, "run_lstm", refuse)
     cpu = torch.device("cpu")
     assert choose_precision("auto", cpu) == choose_precision("fp32", cpu) == "fp32"
     with pytest.raises(InputError, match=r"precision = 'bf16': the processor cannot run an LSTM in it \(could not"):

@@ -149,11 +149,11 @@ def test_every_group_of_every_optimizer_goes_its_own_largest_rate_s_way():
     [
         ("cosine", {"gamma": 0.1}, "gamma = 0.1: cosine takes no arguments"),
         ("step", {"gama": 0.1}, "gama = 0.1: step takes step_size, gamma"),
-        ("step", {"step_size": 10.0}, "step_size = 10: give a number between 0 and 1"),
+        ("step", {"step_size": 10.0}, "step_size = 10.0: give a number between 0 and 1"),
         ("plateau", {"patience": 1.5}, "patience = 1.5: give a whole number of evaluations"),
-        ("plateau", {"threshold": -1.0}, "threshold = -1: give a number from 0 on"),
-        ("one_cycle", {"pct_start": 1.0}, "pct_start = 1: give a number between 0 and 1"),
-        ("one_cycle", {"div_factor": 0.0}, "div_factor = 0: give a number above 0"),
+        ("plateau", {"threshold": -1.0}, "threshold = -1.0: give a number from 0 on"),
+        ("one_cycle", {"pct_start": 1.0}, "pct_start = 1.0: give a number between 0 and 1"),
+        ("one_cycle", {"div_factor": 0.0}, "div_factor = 0.0: give a number above 0"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(schedule, arguments, message):

@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every f
     from foldwise.training.fold_data import FoldData
     from foldwise.training.precision import Runtime
 
-TRIED = 8  # rows, words and numbers in a vector of a member that is only tried
 TABLE = "embedding.weight"  # of a built-in model
 # Fields of a recipe that name parts, and the parts' arguments.
 NAMED = (
@@ -67,24 +66,11 @@ class Network:
         return same and recipe.model.name == default.model.name and not recipe.model.arguments
 
     def prepare(self, targets: Targets, texts: int, features: int) -> None:
-        """Build model, loss and optimizers for a few rows and words."""
-        if self.is_plain:
-            return
-        import torch
+        """A rehearsal of the training on a few rows."""
+        if not self.is_plain:
+            from foldwise.training.rehearsal import rehearse
 
-        from foldwise.data.token_store import TokenStore
-        from foldwise.training.fold import build_trainer
-        from foldwise.training.fold_data import FoldData
-        from foldwise.training.precision import Runtime
-        from foldwise.vectors.table import random_vectors
-
-        rows = np.arange(min(TRIED, len(targets.truth)))
-        store = TokenStore(np.ones(texts * len(rows), np.int32), np.arange(texts * len(rows) + 1), texts)
-        beside = np.zeros((len(rows), features)) if features else None
-        data = FoldData(store, random_vectors(TRIED, TRIED), targets.take(rows), np.zeros(len(rows), np.int64), beside)
-        precision = "fp32" if self.recipe.training.precision == "auto" else self.recipe.training.precision
-        runtime = Runtime(torch.device("cpu"), precision, torch.get_num_threads())
-        build_trainer(data, self.recipe, 0, self.epochs, runtime, rows)
+            rehearse(self.recipe, targets, texts, features)
 
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Train one fold."""

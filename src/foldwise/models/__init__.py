@@ -2,10 +2,11 @@
 
 A model is an `nn.Module` called with `tokens` (K·B, T) int and `lengths` (K·B,) int64 on the CPU, first the B rows of
 column 0, then those of column 1, …; where rows have D numbers beside their text also with `features` (B, D) float32. It
-returns logits (B, C).
+returns logits (B, C). `foldwise.training.rehearsal` tries that before any training.
 """
 
 import difflib
+import inspect
 from collections.abc import Callable
 
 import torch
@@ -13,13 +14,12 @@ from torch import Tensor, nn
 
 from foldwise.config import Model
 from foldwise.errors import InputError
-from foldwise.models.own import build_own, check_model
 from foldwise.models.recurrent import BiGRU, BiLSTM, BiLSTMBiGRU
 from foldwise.models.text import Shape
 from foldwise.models.textcnn import TextCNN
-from foldwise.plugins import is_own
+from foldwise.plugins import describe_error, is_own, load
 
-__all__ = ["BUILDERS", "Shape", "build_model", "check_model"]
+__all__ = ["BUILDERS", "Shape", "build_model"]
 
 BUILDERS: dict[str, Callable[[Tensor, Shape, Model], nn.Module]] = {
     "bilstm": BiLSTM,
@@ -34,10 +34,9 @@ def build_model(vectors: Tensor, shape: Shape, settings: Model, seed: int) -> nn
 
     Args:
         vectors: (V, E) float32 word vectors.
-        shape: what goes in and out.
 
     Raises:
-        InputError: no model of that name, or a class of the user's own that does not do what a model must.
+        InputError: no model of that name, or a class of the user's own that cannot be imported or made.
     """
     torch.manual_seed(seed)
     if is_own(settings.name):
@@ -52,3 +51,19 @@ def build_model(vectors: Tensor, shape: Shape, settings: Model, seed: int) -> nn
             "fields such as model.hidden (`./run.sh describe` shows it)"
         )
     return BUILDERS[settings.name](vectors, shape, settings)
+
+
+def build_own(vectors: Tensor, shape: Shape, settings: Model) -> nn.Module:
+    """The user's `module:Class`, which gets a copy of the vectors; row 0 is padding."""
+    make = load(settings.name, "recipe.model.name")
+    where, name = f"recipe.model.name = {settings.name!r}", settings.name.partition(":")[2]
+    takes = ["vocabulary_size=int", "vectors=(V, E) float32 tensor", "outputs=int", *settings.arguments]
+    call = f"foldwise calls {name}({', '.join(takes)})"
+    try:
+        model = make(vocabulary_size=len(vectors), vectors=vectors.clone(), outputs=shape.outputs, **settings.arguments)
+    except Exception as error:  # whatever stands in a user's class
+        yours = f"; yours is {name}{inspect.signature(make)}" if callable(make) else ""
+        raise InputError(f"{where}: {describe_error(error)}; {call}{yours}") from error
+    if not isinstance(model, nn.Module):
+        raise InputError(f"{where}: gave {type(model).__name__}, not a torch.nn.Module; {call}")
+    return model

@@ -1,4 +1,8 @@
-"""From one vector per token to one per row. Padding never takes part; a row without tokens gives zeros."""
+"""From one vector per token to one per row: (B, T, H) → (B, H).
+
+`mask` is (B, T) bool, true where there is a token, or None where there is no padding, which never takes part. A row
+without tokens gives zeros.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -6,15 +10,7 @@ from torch.nn import functional
 
 
 def masked_max(states: Tensor, mask: Tensor | None) -> Tensor:
-    """Largest value of each feature over a row's tokens.
-
-    Args:
-        states: (B, T, H).
-        mask: (B, T) bool, true where there is a token; None where there is no padding.
-
-    Returns:
-        (B, H).
-    """
+    """Largest value of each feature over a row's tokens."""
     if mask is None:
         return states.amax(dim=1)
     pooled = states.masked_fill(~mask[:, :, None], torch.finfo(states.dtype).min).amax(dim=1)
@@ -22,7 +18,7 @@ def masked_max(states: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def masked_mean(states: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean of each feature over a row's tokens; shapes as `masked_max`."""
+    """Mean of each feature over a row's tokens."""
     if mask is None:
         return states.mean(dim=1)
     share = mask.to(states.dtype) / mask.sum(dim=1, keepdim=True).clamp(min=1).to(states.dtype)  # (B, T)
@@ -30,10 +26,7 @@ def masked_mean(states: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def last_states(states: Tensor, mask: Tensor | None) -> Tensor:
-    """What each direction of a bidirectional net ends with: forward at a row's last token, backward at its first.
-
-    Shapes as `masked_max`; the first half of the features is the forward direction's.
-    """
+    """What each direction ends with: forward (the first half of H) at a row's last token, backward at its first."""
     forward, backward = states.chunk(2, dim=2)
     if mask is None:
         return torch.cat([forward[:, -1], backward[:, 0]], dim=1)
@@ -54,7 +47,7 @@ class AttentionPooling(nn.Module):
         self.score = nn.Linear(hidden, 1, bias=False)
 
     def forward(self, states: Tensor, mask: Tensor | None) -> Tensor:
-        """Shapes as `masked_max`."""
+        """(B, T, H) → (B, H)."""
         scores = self.score(torch.tanh(self.project(states))).squeeze(2)  # (B, T)
         if mask is None:
             weights = scores.softmax(dim=1)

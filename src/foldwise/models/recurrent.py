@@ -1,14 +1,12 @@
 """Recurrent models: bidirectional LSTM, GRU, or an LSTM with a GRU over its states; then masked pooling.
 
-The usual trouble with a bidirectional net on padded rows is its backward direction, which reads the padding first
-and so gives another result for each amount of it. PyTorch's remedy, packed sequences, costs 1.6 to 3.3 times the
-run time on a processor (EXPERIMENTS.md). Here padding carries one extra input feature whose weight holds one gate, so
-that the state stays at its initial zero until the row's last token, and the result is the packed one:
+The backward direction of a bidirectional net reads the padding first, so that its result depends on how much there is.
+PyTorch's remedy, packed sequences, costs 1.6 to 3.3 times the run time on a processor (EXPERIMENTS.md). Here padding
+carries one extra input feature that holds one gate, so that the state stays zero until the row's last token:
 
-- LSTM: the input gate is shut. Its pre-activation falls by 1e4, and sigmoid(-1e4) is exactly 0: nothing enters the
-  cell.
-- GRU: the update gate is held open. h' = n + z (h - n), and sigmoid(1e4) is exactly 1: the zero state stays zero,
-  and no gradient reaches what would have replaced it.
+- LSTM: the input gate is shut, as sigmoid(-1e4) is exactly 0: nothing enters the cell.
+- GRU: the update gate is open, as sigmoid(1e4) is exactly 1. h' = n + z (h - n): the zero state stays zero, and no
+  gradient reaches what would have replaced it.
 """
 
 import typing
@@ -22,22 +20,20 @@ from foldwise.config import Model
 from foldwise.models.pooling import AttentionPooling, last_states, masked_max, masked_mean
 from foldwise.models.text import TextModel
 
-HOLD = 1e4  # added to a gate's pre-activation on padding, or taken from it
+HOLD = 1e4
 ALIGN = 4  # columns added for the feature: one would do, but odd row lengths slow the matrix product down
 
 
-class PaddedLSTM(nn.LSTM):
-    """One bidirectional LSTM layer over padded rows, equal to `nn.LSTM` over packed ones.
+class PaddedNet(nn.RNNBase):
+    """One bidirectional layer over padded rows, equal to torch's over packed ones."""
 
-    Args:
-        input_size: E.
-        hidden_size: H of each direction.
-    """
+    gate: typing.ClassVar[int]  # which one padding moves, in PyTorch's order
+    hold: typing.ClassVar[float]  # what padding adds to its pre-activation
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size, batch_first=True, bidirectional=True)
+        super().__init__(input_size, hidden_size, batch_first=True, bidirectional=True)  # type: ignore[call-arg, arg-type]
 
-    def forward(self, inputs: Tensor, lengths: Tensor, mask: Tensor | None) -> Tensor:  # type: ignore[override]
+    def forward(self, inputs: Tensor, lengths: Tensor, mask: Tensor | None) -> Tensor:
         """Run over the rows.
 
         Args:
@@ -53,32 +49,28 @@ class PaddedLSTM(nn.LSTM):
         if inputs.is_cuda:
             return run_packed(super().forward, inputs, lengths)
         start = inputs.new_zeros(2, inputs.shape[0], self.hidden_size)
-        weights = with_gate_column(self, 0, -HOLD)  # PyTorch's order of the gates: input, forget, cell, output
         # has_biases, num_layers, dropout, train, bidirectional, batch_first
         options = (True, 1, 0.0, self.training, True, True)
-        return torch.lstm(with_padding_feature(inputs, mask), (start, start), weights, *options)[0]
+        inputs, weights = with_padding_feature(inputs, mask), with_gate_column(self, self.gate, self.hold)
+        if isinstance(self, nn.LSTM):  # which has a cell beside its state
+            return torch.lstm(inputs, (start, start), weights, *options)[0]
+        return torch.gru(inputs, start, weights, *options)[0]
 
 
-class PaddedGRU(nn.GRU):
-    """One bidirectional GRU layer over padded rows, equal to `nn.GRU` over packed ones; used as `PaddedLSTM`."""
+class PaddedLSTM(PaddedNet, nn.LSTM):  # type: ignore[misc]
+    """Its gates: input, forget, cell, output."""
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size, batch_first=True, bidirectional=True)
+    gate, hold = 0, -HOLD
 
-    def forward(self, inputs: Tensor, lengths: Tensor, mask: Tensor | None) -> Tensor:  # type: ignore[override]
-        """Shapes as `PaddedLSTM`."""
-        if mask is None:
-            return super().forward(inputs)[0]
-        if inputs.is_cuda:
-            return run_packed(super().forward, inputs, lengths)
-        start = inputs.new_zeros(2, inputs.shape[0], self.hidden_size)
-        weights = with_gate_column(self, 1, HOLD)  # PyTorch's order of the gates: reset, update, new
-        options = (True, 1, 0.0, self.training, True, True)
-        return torch.gru(with_padding_feature(inputs, mask), start, weights, *options)[0]
+
+class PaddedGRU(PaddedNet, nn.GRU):  # type: ignore[misc]
+    """Its gates: reset, update, new."""
+
+    gate, hold = 1, HOLD
 
 
 def run_packed(run: Callable[..., typing.Any], inputs: Tensor, lengths: Tensor) -> Tensor:
-    """Packed rows, which cuDNN runs at full speed, and only with its weights as one flat block."""
+    """Over packed rows, which cuDNN runs at full speed, and only with its weights as one flat block."""
     # Our own batches are sorted, longest first. Sorting here would cost a copy that waits for the GPU.
     is_sorted = bool((lengths[1:] <= lengths[:-1]).all())
     packed = pack_padded_sequence(inputs, lengths.clamp(min=1), batch_first=True, enforce_sorted=is_sorted)
@@ -105,15 +97,12 @@ def with_gate_column(net: nn.RNNBase, gate: int, value: float) -> list[Tensor]:
 
 
 class Recurrent(TextModel):
-    """Layers of bidirectional nets and pooling over their states.
+    """Layers of bidirectional nets and pooling over their states."""
 
-    `nets`: by attribute, the class of `settings.layers` layers each, one after the other.
-    """
-
-    nets: typing.ClassVar[dict[str, type[PaddedLSTM | PaddedGRU]]]
+    nets: typing.ClassVar[dict[str, type[PaddedNet]]]  # by attribute; `settings.layers` layers of each, in this order
 
     def add_encoder(self, size: int, settings: Model) -> int:
-        """Layers and pooling; F = 2H times the number of poolings."""
+        """F = 2H times the number of poolings."""
         wide = 2 * settings.hidden
         for name, net in self.nets.items():
             sizes = [size] + [wide] * (settings.layers - 1)

@@ -14,17 +14,11 @@ from foldwise.config import Model
 
 @dataclass(frozen=True)
 class Shape:
-    """What goes into a model and comes out.
+    """What goes into a model and comes out."""
 
-    Attributes:
-        outputs: C, logits of a row.
-        columns: K, texts of a row that are encoded apart.
-        features: D, numbers beside the text.
-    """
-
-    outputs: int
-    columns: int = 1
-    features: int = 0
+    outputs: int  # C, logits of a row
+    columns: int = 1  # K, texts of a row that are encoded apart
+    features: int = 0  # D, numbers beside the text
 
 
 class TextModel(nn.Module):
@@ -32,8 +26,6 @@ class TextModel(nn.Module):
 
     Args:
         vectors: (V, E) float32 word vectors; that of padding zero.
-        shape: what goes in and out.
-        settings: of the encoder, the dropouts, whether the vectors are trained.
     """
 
     def __init__(self, vectors: Tensor, shape: Shape, settings: Model) -> None:
@@ -51,33 +43,20 @@ class TextModel(nn.Module):
         self.head = nn.Linear(shape.columns * width + shape.features, shape.outputs)
 
     def add_encoder(self, size: int, settings: Model) -> int:
-        """Make the encoder's modules for vectors of `size` numbers; F, how many numbers it gives for a text."""
+        """Make the encoder's modules for vectors of `size` numbers; returns F."""
         raise NotImplementedError
 
     def encode(self, states: Tensor, lengths: Tensor, mask: Tensor | None) -> Tensor:
-        """One vector for each text.
+        """(R, T, E) vectors of padded texts → (R, F); what stands on padding must not matter.
 
         Args:
-            states: (R, T, E), texts padded at the end; what stands on padding must not matter.
             lengths: (R,) int64 on the CPU, 0 for an empty text.
             mask: (R, T) bool, true where there is a token; None where there is no padding.
-
-        Returns:
-            (R, F).
         """
         raise NotImplementedError
 
     def forward(self, tokens: Tensor, lengths: Tensor, features: Tensor | None = None) -> Tensor:
-        """Logits of B ≥ 1 rows.
-
-        Args:
-            tokens: (K·B, T) int, T ≥ 1; first the rows of column 0, then those of column 1, …
-            lengths: (K·B,) int64 on the CPU.
-            features: (B, D) float32, standardised; None where D = 0.
-
-        Returns:
-            (B, C).
-        """
+        """(B, C) logits; the arguments as in `foldwise.models`."""
         mask = None
         if int(lengths.min()) < tokens.shape[1]:
             sizes = lengths.to(tokens.device, non_blocking=True)

@@ -14,14 +14,10 @@ from foldwise.models.text import TextModel
 
 
 class TextCNN(TextModel):
-    """Conv1d of each width, ReLU, max over time.
-
-    Of `[model]` it uses `kernel_sizes`, `channels`, the dropouts and `train_embedding`; hidden, layers, pooling and
-    residual belong to recurrent models.
-    """
+    """Conv1d of each width, ReLU, max over time."""
 
     def add_encoder(self, size: int, settings: Model) -> int:
-        """Filters; F = channels times the number of kernel_sizes."""
+        """F = channels times the number of kernel sizes."""
         self.convolutions = nn.ModuleList(nn.Conv1d(size, settings.channels, width) for width in settings.kernel_sizes)
         self.kernel_sizes = settings.kernel_sizes
         return settings.channels * len(settings.kernel_sizes)
@@ -39,9 +35,8 @@ class TextCNN(TextModel):
             answers = convolution(states.transpose(1, 2)).transpose(1, 2)  # (R, windows, channels)
             windows = None if sizes is None else inside(sizes, width, answers.shape[1])
             pooled.append(masked_max(answers, windows))
-        return functional.relu(
-            torch.cat(pooled, dim=1)
-        )  # after the max, which it does not change, and on fewer numbers
+        # ReLU after the max, which it does not change, and on fewer numbers.
+        return functional.relu(torch.cat(pooled, dim=1))
 
 
 def inside(sizes: Tensor, width: int, count: int) -> Tensor:

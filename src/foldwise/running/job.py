@@ -19,8 +19,9 @@ from foldwise.files import read_json
 from foldwise.freshness import differences
 from foldwise.learners import learner_for
 from foldwise.running.fold_folder import RECORD, read_fold, write_fold, write_stopped
-from foldwise.training.fold import FoldResult, GivenUpError, StoppedError
+from foldwise.training.fold import FoldResult, GivenUpError
 from foldwise.training.fold_data import FoldData
+from foldwise.training.loop import StoppedError
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit
 

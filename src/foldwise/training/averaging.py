@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from foldwise.training.rowwise import any_order
 
@@ -13,14 +13,12 @@ from foldwise.training.rowwise import any_order
 class AveragedWeights:
     """Exponential moving average of the trained weights (Polyak & Juditsky 1992), the ones to validate and keep.
 
-    The decay grows from 0.1 to its full value, min(decay, (1 + n) / (10 + n)) after n updates, so that the average
-    forgets the random start.
+    After n updates the decay is min(decay, (1 + n) / (10 + n)), so that the average forgets the random start.
 
-    The average of a table row whose weights stand still moves in a way that is known, avg ← w + d (avg - w) at every
-    step, so it is only brought up to date when it is needed: before a batch moves the row, and before it is used.
+    The average of a table row that stands still moves in a known way, avg ← w + d (avg - w) at every step, so it is
+    only brought up to date before a batch moves the row, and before it is used.
 
     Args:
-        model: whose trainable parameters are averaged.
         decay: share of the old average that an update keeps; 0 makes the average the weights themselves.
     """
 
@@ -28,8 +26,7 @@ class AveragedWeights:
         tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding) and m.sparse}
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.averages = [parameter.detach().clone() for parameter in self.parameters]
-        self.decay = decay
-        self.updates = 0
+        self.decay, self.updates = decay, 0
         pairs = list(zip(self.parameters, self.averages, strict=True))
         self.dense = [pair for pair in pairs if id(pair[0]) not in tables]
         self.tables = [pair for pair in pairs if id(pair[0]) in tables]
@@ -41,16 +38,14 @@ class AveragedWeights:
     def before_step(self) -> None:
         """Bring those rows up to date which the gradients are about to move."""
         for (table, average), mark in zip(self.tables, self.marks, strict=True):
-            if table.grad is not None:
-                self.catch_up(table, average, mark, table.grad._indices()[0])
-
-    def catch_up(self, table: Tensor, average: Tensor, mark: Tensor, rows: Tensor) -> None:
-        """Bring `rows` of a table's average up to date."""
-        still = table.detach()[rows]
-        kept = (self.log_decay - mark[rows]).exp().to(still.dtype)[:, None]
-        with any_order(table.device):
-            average.index_copy_(0, rows, still.lerp_(average[rows], kept))
-            mark.index_fill_(0, rows, self.log_decay)
+            if table.grad is None:
+                continue
+            rows = table.grad._indices()[0]
+            still = table[rows]
+            kept = (self.log_decay - mark[rows]).exp().to(still.dtype)[:, None]
+            with any_order(table.device):
+                average.index_copy_(0, rows, still.lerp_(average[rows], kept))
+                mark.index_fill_(0, rows, self.log_decay)
 
     @torch.no_grad()
     def update(self) -> None:
@@ -78,10 +73,7 @@ class AveragedWeights:
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange the values of the model's weights and the averages, each in its place.
-
-        Exchanging the tensors instead would take the LSTM's weights out of the one block that cuDNN wants them in.
-        """
+        """Exchange the values of weights and averages in place, as cuDNN wants an LSTM's weights in one block."""
         for average, parameter in zip(self.averages, self.parameters, strict=True):
             own = parameter.detach().clone()
             parameter.copy_(average)

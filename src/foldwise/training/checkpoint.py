@@ -18,14 +18,9 @@ FACTS = "model.json"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The files of a trained fold.
+    """The files of a trained fold."""
 
-    Attributes:
-        weights: best first.
-        facts: the JSON file.
-    """
-
-    weights: list[Path]
+    weights: list[Path]  # best first
     facts: Path
 
     def read_facts(self) -> dict[str, Any]:
@@ -34,12 +29,7 @@ class Checkpoint:
 
 
 def write_checkpoint(folder: Path, weights: Sequence[dict[str, Any]], facts: dict[str, Any]) -> None:
-    """Write the files of one fold into an existing folder.
-
-    Args:
-        weights: torch tensors by name, of each set of weights, best first.
-        facts: what a later prediction needs besides.
-    """
+    """Write the files of one fold into an existing folder; sets of weights (tensors by name) best first."""
     from safetensors.torch import save_file
 
     for number, arrays in enumerate(weights, start=1):

@@ -9,19 +9,11 @@ Weights = dict[str, Tensor]
 
 
 class EarlyStopping:
-    """Watches the scores of a fold: keeps the weights of the best, and says when no better ones are to be expected.
+    """Keeps the weights of a fold's best scores, and says when no better ones are to be expected.
 
-    A score that is not finite is never an improvement, whatever the direction, also as the first score. Of equal
-    scores the earlier one stays.
-
-    >>> stopping = EarlyStopping(greater_is_better=True, patience=2)
-    >>> [stopping.update(score, dict) for score in (0.7, 0.8, 0.75, float("nan"))]
-    [True, True, False, False]
-    >>> stopping.should_stop
-    True
+    A score that is not finite is never an improvement. Of equal scores the earlier one stays.
 
     Args:
-        greater_is_better: direction of the score.
         patience: scores in a row without improvement until `should_stop`.
         min_delta: an improvement is one by more than this.
         keep: of how many scores the weights are kept; their predictions are averaged (Quora Insincere Questions,
@@ -35,11 +27,7 @@ class EarlyStopping:
         self.misses = 0
 
     def update(self, score: float, copy_weights: Callable[[], Weights]) -> bool:
-        """Take the next score; true if it is the best so far.
-
-        Args:
-            copy_weights: called where the weights of this score are to be kept.
-        """
+        """Take the next score; true if it is the best so far. `copy_weights` is called if it is to be kept."""
         value = self.sign * score
         if not math.isfinite(score):
             self.misses += 1
@@ -61,5 +49,5 @@ class EarlyStopping:
 
     @property
     def weights(self) -> list[Weights]:
-        """Those that are kept, best first; none before the first finite score."""
+        """Those of the best scores, best first."""
         return [weights for _, weights in self.kept]

@@ -18,62 +18,35 @@ from foldwise.events import Evaluated, Event, Started, Stepped
 from foldwise.files import hash_of
 from foldwise.metrics import Metric, best_score
 from foldwise.models import build_model
-from foldwise.training.averaging import AveragedWeights
 from foldwise.training.early_stopping import EarlyStopping, Weights
 from foldwise.training.fold_data import FoldData, Units, build_dataset
 from foldwise.training.loop import (
-    DivergedError,
-    StepLosses,
+    StoppedError,
     Trainer,
     copy_weights,
+    mean_loss,
     predict_values,
     trim_heap,
     use_repeatable_algorithms,
 )
-from foldwise.training.losses import build_loss
-from foldwise.training.optimizers import build_optimizers, set_embeddings_trained
+from foldwise.training.losses import Objective
 from foldwise.training.precision import Runtime
-from foldwise.training.progress import Limit, Progress, Workload
-from foldwise.training.schedules import LearningRate
+from foldwise.training.progress import Limit, Progress
 
 REPORT_SECONDS = 0.25  # between two reports of steps
 
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What training a fold gives.
+    """What training a fold gives."""
 
-    Attributes:
-        rows: (n,) int64 validation rows.
-        oof: (n, C) predictions of these rows, float32 (float64 in a regression).
-        test: (M, C) predictions of the test rows.
-        weights: that predict together, best first, by name and without frozen vectors.
-        facts: what a later prediction needs besides the weights, as JSON.
-        history: one record per evaluation.
-        shortened: a time budget ended it, not the recipe.
-    """
-
-    rows: np.ndarray
-    oof: np.ndarray
-    test: np.ndarray
-    weights: list[Weights]
-    facts: dict[str, Any]
+    rows: np.ndarray  # (n,) int64 validation rows
+    oof: np.ndarray  # (n, C) predictions of these rows, float32 (float64 in a regression)
+    test: np.ndarray  # (M, C) predictions of the test rows
+    weights: list[Weights]  # that predict together, best first, without frozen vectors
+    facts: dict[str, Any]  # what a later prediction needs besides the weights, as JSON
     history: list[Evaluated]
-    shortened: bool = False
-
-
-class StoppedError(RunError):
-    """A fold that went wrong on its way, with what it had reached by then.
-
-    Attributes:
-        rows: row numbers of the batch it went wrong at.
-        best: the best weights so far; empty if none were validated.
-        history: the evaluations so far.
-    """
-
-    def __init__(self, error: DivergedError, weights: list[Weights], history: list[Evaluated]) -> None:
-        super().__init__(str(error))
-        self.rows, self.best, self.history = error.rows, weights[0] if weights else {}, history
+    shortened: bool = False  # a time budget ended it, not the recipe
 
 
 class StepReports:
@@ -127,32 +100,31 @@ def train_fold(
     sampler = BucketBatchSampler(dataset.lengths, batches.size, batches.group, seed, batches.tokens or None)
     loader = make_loader(dataset, sampler, runtime.device)
     steps, step = sampler.steps(settings.epochs), 0
-    workload = Workload.measure(data.store.lengths, data.folds, fold, steps, settings.epochs, settings.snapshots)
 
     # Model, loss, optimizers, learning rate
     trainer = build_trainer(data, recipe, seed, steps, runtime, train_rows)
     model = trainer.model
     kept = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta, settings.snapshots)
-    progress, done = Progress(workload, limit), 0.0
+    progress, done = Progress(data, fold, settings, steps, limit), 0.0
     history: list[Evaluated] = []
     train_seconds, steps_told = 0.0, StepReports(report)
     report(Started(steps))
 
     for epoch in range(settings.epochs):
-        set_embeddings_trained(model, epoch >= settings.unfreeze_epoch)
+        trainer.train_tables(epoch >= settings.unfreeze_epoch)
         sampler.set_epoch(epoch)
         first_step, in_epoch = step, len(sampler)
         padding = padding_share(dataset.lengths, sampler.plan())
         stream = iter(loader)
         for part in range(parts := min(settings.evaluations_per_epoch, in_epoch)):
             # Train on a part of the epoch
-            started, losses = Clock.now(), StepLosses()
+            started, losses = Clock.now(), []
             model.train()
             until = first_step + in_epoch * (part + 1) // parts
             for batch in itertools.islice(stream, until - step):
                 trainer.rate.set(done)
-                losses.add(trainer.step(batch.to(runtime.device)), trainer.rate.value, batch)
+                losses.append((trainer.step(batch.to(runtime.device)), trainer.rate.value, batch.rows))
                 step += 1
                 done = progress.after(step)
                 steps_told.tell(step)
@@ -160,9 +132,10 @@ def train_fold(
                     break
             trim_heap()
             try:
-                loss = losses.mean(step)
-            except DivergedError as error:
-                raise StoppedError(error, stopping.weights, history) from error
+                loss = mean_loss(losses, step)
+            except StoppedError as error:
+                error.best, error.history = (stopping.weights or [{}])[0], history
+                raise
             trained = Clock.now()
             train_seconds += trained - started
 
@@ -218,21 +191,11 @@ def train_fold(
 def build_trainer(
     data: FoldData, recipe: Recipe, seed: int, steps: int, runtime: Runtime, train_rows: np.ndarray
 ) -> Trainer:
-    """Model, loss, optimizers, learning rate and average of one fold.
-
-    Args:
-        seed: of the first weights.
-        steps: of the whole training, for the learning rate.
-        train_rows: whose targets may tell how rare classes are.
-    """
+    """What trains one fold: a model whose first weights are drawn from `seed`, and a loss that knows `train_rows`."""
     settings, targets = recipe.training, data.targets
-    y, weighed = targets.y[train_rows], targets.weights is not None
-    objective = build_loss(settings, targets.task, targets.outputs, y, weighed).to(runtime.device)
+    objective = Objective(settings, targets.task, targets.outputs, targets.y[train_rows]).to(runtime.device)
     model = build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed).to(runtime.device)
-    optimizers = build_optimizers(model, settings)
-    rate = LearningRate(optimizers, settings, steps)
-    averages = AveragedWeights(model, settings.ema)
-    return Trainer(model, objective, optimizers, rate, averages, settings.max_grad_norm, runtime)
+    return Trainer(model, objective, settings, steps, runtime)
 
 
 def fold_seed(seed: int, member: str, fold: int) -> int:

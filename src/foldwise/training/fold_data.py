@@ -17,23 +17,14 @@ RESIDENT = 0.25  # of a GPU's free memory: token arrays up to this share are kep
 
 @dataclass(frozen=True)
 class FoldData:
-    """What a fold learns from.
+    """N training rows and M test rows."""
 
-    Attributes:
-        store: tokens of N training rows, then M test rows.
-        vectors: (V, E) float32.
-        targets: of the N training rows.
-        folds: (N,) int64 fold of each training row.
-        features: (N + M, D) float64 numbers beside the text, NaN where unknown; None where there are none.
-        words: V words in id order, for learners that read texts.
-    """
-
-    store: TokenStore
-    vectors: np.ndarray
-    targets: Targets
-    folds: np.ndarray
-    features: np.ndarray | None = None
-    words: Sequence[str] = ()
+    store: TokenStore  # of the training rows, then of the test rows
+    vectors: np.ndarray  # (V, E) float32
+    targets: Targets  # of the training rows
+    folds: np.ndarray  # (N,) int64 fold of each training row
+    features: np.ndarray | None = None  # (N + M, D) float64 numbers beside the text, NaN where unknown
+    words: Sequence[str] = ()  # V words in id order, for learners that read texts
 
     @property
     def shape(self) -> Shape:
@@ -54,10 +45,7 @@ class FoldData:
 
 @dataclass(frozen=True)
 class Scale:
-    """(C,) mean and standard deviation, to train numbers at mean 0 and standard deviation 1.
-
-    Unknown numbers (NaN) count in neither and become the mean.
-    """
+    """(C,) mean and standard deviation, which training brings to 0 and 1. Unknown numbers (NaN) become the mean."""
 
     mean: np.ndarray
     std: np.ndarray
@@ -93,14 +81,14 @@ class Scale:
 
 @dataclass(frozen=True)
 class Units:
-    """The units that a fold trains in: scales of its targets and of its features, None where there are none."""
+    """The scales that a fold trains in; None for targets that are no values, and where there are no features."""
 
     targets: Scale | None
     features: Scale | None
 
     @classmethod
     def fit(cls, data: FoldData, rows: np.ndarray) -> "Units":
-        """By what a fold's training rows show."""
+        """By a fold's training rows."""
         targets = Scale.fit(data.targets.y, rows) if data.targets.spec.y == "values" else None
         return cls(targets, None if data.features is None else Scale.fit(data.features, rows))
 
@@ -115,11 +103,7 @@ class Units:
 
 
 def build_dataset(data: FoldData, rows: np.ndarray, units: Units, device: torch.device) -> TokenDataset:
-    """A fold's training rows; `select` gives others of the same store.
-
-    On a GPU the whole token array goes there once and batches are gathered there, if it takes a small share of the
-    memory.
-    """
+    """A fold's training rows; `select` gives others of the same store."""
     targets = data.targets
     y = targets.y if units.targets is None else units.targets.apply(targets.y)
     auxiliary = targets.auxiliary
@@ -132,7 +116,7 @@ def build_dataset(data: FoldData, rows: np.ndarray, units: Units, device: torch.
 
 
 def choose_home(size: int, device: torch.device) -> torch.device:
-    """Where arrays of `size` bytes are kept: on the model's device if they fit there, else in main memory."""
+    """Where token arrays of `size` bytes are kept and batches gathered: on a GPU that has room, else main memory."""
     if device.type == "cuda" and size <= RESIDENT * torch.cuda.mem_get_info(device)[0]:
         return device
     return torch.device("cpu")

@@ -3,20 +3,23 @@
 import ctypes
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import LBFGS, Optimizer
+from torch.optim import LBFGS
 
+from foldwise.config import Training
 from foldwise.data.batching import SortedBatchSampler
 from foldwise.data.dataset import Batch, TokenDataset, make_loader
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError, RunError
+from foldwise.events import Evaluated
 from foldwise.training.averaging import AveragedWeights
+from foldwise.training.early_stopping import Weights
 from foldwise.training.fold_data import Units
 from foldwise.training.losses import Objective, to_predictions
+from foldwise.training.optimizers import build_optimizers, trained_embeddings
 from foldwise.training.precision import Runtime, autocast
 from foldwise.training.rowwise import clip_gradients, sum_rows
 from foldwise.training.schedules import LearningRate
@@ -26,41 +29,37 @@ TRIM_STEPS = 200
 
 
 class Trainer:
-    """What a training step needs besides the batch.
+    """What a training step needs besides the batch: optimizers, their learning rates, the average of the weights.
 
     Args:
-        model: takes tokens and lengths, and features where there are any.
-        objective: (logits, batch) → loss of the batch.
-        optimizers: as `build_optimizers` makes them.
-        rate: sets their learning rates.
-        averages: of the model's weights.
-        max_grad_norm: largest norm of the gradient.
-        runtime: where, and in which number format.
+        steps: of the whole training, for the learning rate.
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        objective: Objective,
-        optimizers: Sequence[Optimizer],
-        rate: LearningRate,
-        averages: AveragedWeights,
-        max_grad_norm: float,
-        runtime: Runtime,
+        self, model: nn.Module, objective: Objective, settings: Training, steps: int, runtime: Runtime
     ) -> None:
-        self.model, self.objective, self.averages, self.runtime = model, objective, averages, runtime
-        self.optimizers, self.rate, self.steps = optimizers, rate, 0
-        self.max_grad_norm = torch.full((), max_grad_norm, device=runtime.device)
+        self.model, self.objective, self.runtime = model, objective, runtime
+        self.tables = trained_embeddings(model)
+        self.optimizers = build_optimizers(model, settings)
+        self.rate = LearningRate(self.optimizers, settings, steps)
+        self.averages = AveragedWeights(model, settings.ema)
+        self.max_grad_norm = torch.full((), settings.max_grad_norm, device=runtime.device)
+        self.steps = 0
         # Gradients too small for fp16 are scaled up before and down after; in other formats this does nothing.
         self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
-        if self.scaler.is_enabled() and any(isinstance(optimizer, LBFGS) for optimizer in optimizers):
+        if self.scaler.is_enabled() and any(isinstance(optimizer, LBFGS) for optimizer in self.optimizers):
             raise InputError(
                 "recipe.training.optimizer = 'LBFGS': it looks at several losses in a step, which the scaled ones of "
                 "fp16 do not allow; use training.precision = 'fp32' or 'bf16'"
             )
 
+    def train_tables(self, on: bool) -> None:
+        """Let the word vectors train, or stand still without gradients, moments or average."""
+        for table in self.tables:
+            table.weight.requires_grad_(on)
+
     def step(self, batch: Batch) -> Tensor:
-        """One step; the loss, still on the device: reading it would wait for the step."""
+        """One step; the loss stays on the device, as reading it would wait for the step."""
         loss = self.backward(batch)
         if self.scaler.is_enabled():
             for optimizer in self.optimizers:
@@ -100,66 +99,43 @@ def run_model(model: nn.Module, batch: Batch) -> Tensor:
     return model(batch.tokens, batch.lengths, batch.features)
 
 
-@dataclass
-class StepLosses:
-    """The losses of the steps since the last evaluation, still where they were computed."""
-
-    losses: list[Tensor] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
-    rows: list[Tensor] = field(default_factory=list)
-
-    def add(self, loss: Tensor, rate: float, batch: Batch) -> None:
-        """Note a step."""
-        self.losses.append(loss)
-        self.rates.append(rate)
-        self.rows.append(batch.rows)
-
-    def mean(self, steps: int) -> float:
-        """Mean over the rows, waited for.
-
-        Args:
-            steps: of the fold so far, for the message.
-
-        Raises:
-            DivergedError: the loss of a step is not finite.
-        """
-        found = torch.stack(self.losses).double().cpu().numpy()  # the only time that these steps are waited for
-        if not np.isfinite(found).all():
-            first = int(np.flatnonzero(~np.isfinite(found))[0])
-            step = steps - len(found) + first + 1
-            raise DivergedError(found[first], step, self.rates[first], self.rows[first].numpy())
-        sizes = np.array([len(rows) for rows in self.rows])
-        return float(found @ sizes / sizes.sum())
-
-
-class DivergedError(RunError):
-    """The loss of a step is no number any more.
+def mean_loss(losses: Sequence[tuple[Tensor, float, Tensor]], steps: int) -> float:
+    """Mean over the rows of some steps; only here the steps are waited for.
 
     Args:
-        loss: what it is instead.
-        step: of the fold, from 1.
-        learning_rate: at that step.
-        rows: row numbers of the batch.
-    """
+        losses: of each step, with its learning rate and the row numbers of its batch.
+        steps: of the fold so far, for the message.
 
-    def __init__(self, loss: float, step: int, learning_rate: float, rows: np.ndarray) -> None:
-        super().__init__(f"the training loss became {loss} at step {step:,}, at a learning rate of {learning_rate:.2g}")
+    Raises:
+        StoppedError: the loss of a step is not finite.
+    """
+    found = torch.stack([loss for loss, _, _ in losses]).double().cpu().numpy()
+    for place in np.flatnonzero(~np.isfinite(found)).tolist():
+        _, rate, rows = losses[place]
+        what = f"the training loss became {found[place]} at step {steps - len(found) + place + 1:,}"
+        raise StoppedError(f"{what}, at a learning rate of {rate:.2g}", rows.numpy())
+    sizes = np.array([len(rows) for _, _, rows in losses])
+    return float(found @ sizes / sizes.sum())
+
+
+class StoppedError(RunError):
+    """A fold went wrong on its way, at the batch of these row numbers."""
+
+    def __init__(self, message: str, rows: np.ndarray) -> None:
+        super().__init__(message)
         self.rows = rows
+        self.best: Weights = {}  # the best weights until then, if any were validated
+        self.history: list[Evaluated] = []
 
 
 @torch.inference_mode()
 def predict(
     model: nn.Module, dataset: TokenDataset, runtime: Runtime, on_rows: Callable[[int], object] = lambda _: None
 ) -> Tensor:
-    """Logits of a dataset's rows, in their order.
-
-    Batches are sorted by length over all rows, which order never matters to; the result is put back in order.
+    """(n, C) float32 logits of a dataset's rows, in their order, on the CPU.
 
     Args:
         on_rows: called with the number of rows of each batch.
-
-    Returns:
-        (n, C) float32 on the CPU.
     """
     model.eval()
     sampler = SortedBatchSampler(dataset.lengths, PREDICT_TOKENS)
@@ -182,18 +158,14 @@ def predict_values(
     runtime: Runtime,
     on_rows: Callable[[int], object] = lambda _: None,
 ) -> np.ndarray:
-    """(n, C) probabilities, or values in the target's own units; arguments as of `predict`."""
+    """(n, C) probabilities, or values in the target's own units."""
     logits = predict(model, dataset, runtime, on_rows)[:, : targets.outputs]
     values = to_predictions(logits, targets.task).numpy()
     return values if units.targets is None else units.targets.undo(values)
 
 
-def copy_weights(model: nn.Module, names: set[str]) -> dict[str, Tensor]:
-    """A copy of the trained weights (and buffers) on the CPU; frozen vectors are those of tokens/vectors.npy.
-
-    Args:
-        names: of the parameters that train, some of them perhaps later.
-    """
+def copy_weights(model: nn.Module, names: set[str]) -> Weights:
+    """A copy on the CPU of the named parameters and of all buffers; frozen vectors are in tokens/vectors.npy."""
     frozen = {name for name, _ in model.named_parameters()} - names
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items() if name not in frozen}
 
@@ -201,8 +173,7 @@ def copy_weights(model: nn.Module, names: set[str]) -> dict[str, Tensor]:
 def trim_heap() -> None:
     """Give freed memory back to the system, where the C library knows how (glibc).
 
-    Batches have ever other shapes, and what they leave does not fit the next: in a contest's epoch of 2,000 steps the
-    heap of a process grows to three times what it uses (BENCHMARKS.md).
+    Batches have ever other shapes: in an epoch of 2,000 steps the heap grows to three times its use (BENCHMARKS.md).
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:

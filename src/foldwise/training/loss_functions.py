@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from foldwise.tasks import Learnt
+from foldwise.training.arguments import FROM_0, SHARE, Range
 
 LossFunction = Callable[..., Tensor]
 
@@ -34,25 +35,13 @@ def of_torch(loss: LossFunction, logits: Tensor, targets: Tensor, weights: Tenso
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
-    """-log of the true class's probability."""
+    """-log of the true class's probability: the negative log-likelihood of log-softmax."""
     return of_torch(functional.cross_entropy, logits, targets, weights)
-
-
-def nll(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
-    """Negative log-likelihood of log-softmax: cross entropy in two steps."""
-    return of_torch(functional.nll_loss, functional.log_softmax(logits, dim=1), targets, weights)
 
 
 def smoothed_classes(logits: Tensor, targets: Tensor, weights: Tensor | None, *, epsilon: float = 0.1) -> Tensor:
     """Cross entropy with (1 - ε) · one-hot + ε / C as the target (Szegedy et al. 2016)."""
     return of_torch(functional.cross_entropy, logits, targets, weights, label_smoothing=epsilon)
-
-
-def divergence_of_classes(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
-    """KL(one-hot ‖ softmax), summed over classes."""
-    wanted = functional.one_hot(targets, logits.shape[1]).to(logits.dtype)
-    elements = functional.kl_div(functional.log_softmax(logits, dim=1), wanted, reduction="none")
-    return weighted_mean(elements.sum(dim=1), weights)
 
 
 def focal_of_classes(logits: Tensor, targets: Tensor, weights: Tensor | None, *, gamma: float = 2.0) -> Tensor:
@@ -69,12 +58,7 @@ def bce(logits: Tensor, targets: Tensor, weights: Tensor | None, pos_weight: Ten
 
 
 def smoothed_columns(
-    logits: Tensor,
-    targets: Tensor,
-    weights: Tensor | None,
-    pos_weight: Tensor | None = None,
-    *,
-    epsilon: float = 0.1,
+    logits: Tensor, targets: Tensor, weights: Tensor | None, pos_weight: Tensor | None = None, *, epsilon: float = 0.1
 ) -> Tensor:
     """Binary cross entropy with (1 - ε) · target + ε / 2 as the target."""
     return bce(logits, targets * (1 - epsilon) + epsilon / 2, weights, pos_weight)
@@ -124,21 +108,16 @@ def smooth_l1(logits: Tensor, targets: Tensor, weights: Tensor | None, *, beta: 
 
 
 # By name, then by the form of what is learnt; keyword-only arguments of the functions are `training.loss_arguments`.
+# Of class numbers, the divergence is the cross entropy, as a one-hot target has no entropy of its own.
 LOSSES: dict[str, dict[Learnt, LossFunction]] = {
     "cross_entropy": {"classes": cross_entropy},
-    "nll": {"classes": nll},
+    "nll": {"classes": cross_entropy},
     "bce": {"columns": bce},
-    "kl_div": {"classes": divergence_of_classes, "columns": divergence_of_columns},
+    "kl_div": {"classes": cross_entropy, "columns": divergence_of_columns},
     "mse": {"values": mse},
     "smooth_l1": {"values": smooth_l1},
     "focal": {"classes": focal_of_classes, "columns": focal_of_columns},
     "label_smoothing": {"classes": smoothed_classes, "columns": smoothed_columns},
     "soft_f1_bce": {"columns": soft_f1_bce},
 }
-# Smallest and largest value of each argument.
-RANGES: dict[str, tuple[float, float]] = {
-    "epsilon": (0.0, 1.0),
-    "gamma": (0.0, float("inf")),
-    "beta": (0.0, float("inf")),
-    "share": (0.0, 1.0),
-}
+ARGUMENTS: dict[str, Range] = {"epsilon": SHARE, "gamma": FROM_0, "beta": FROM_0, "share": SHARE}

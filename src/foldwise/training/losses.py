@@ -2,7 +2,6 @@
 
 import difflib
 import inspect
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,10 +15,10 @@ from foldwise.config import Training
 from foldwise.data.dataset import Batch
 from foldwise.errors import InputError
 from foldwise.tasks import TASKS
-from foldwise.training.loss_functions import LOSSES, RANGES, LossFunction, bce, mse
-from foldwise.training.own_loss import build_own_loss
+from foldwise.training.arguments import check_arguments
+from foldwise.training.loss_functions import ARGUMENTS, LOSSES, LossFunction, bce, mse, weighted_mean
 
-__all__ = ["LOSSES", "Objective", "build_loss", "to_predictions"]
+KEY = "recipe.training.loss"
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": partial(torch.softmax, dim=1),
@@ -32,29 +31,33 @@ class Objective(nn.Module):
     """The loss of a batch: of the task's targets, and of the auxiliary ones where there are any.
 
     Args:
-        loss: (logits, targets, row weights) → scalar.
         outputs: C, logits of the task; A more are those of the auxiliary targets.
-        auxiliary: the loss of these, and how much it counts.
-        class_weights: (C,) of the classes: a row weighs as much as its class, as in torch's `CrossEntropyLoss`.
-        pos_weight: (C,) of the ones of 0/1 columns, or None.
+        y: targets of the training rows alone, from which class weights come: (n,) int64 classes or (n, C) floats.
+
+    Raises:
+        InputError: no such loss, one for other tasks, unknown or unfit arguments, class weights where there are no
+            classes.
     """
 
-    class_weights: Tensor | None
-    pos_weight: Tensor | None
+    class_weights: Tensor | None  # (C,): a row weighs as much as its class, as in torch's `CrossEntropyLoss`
+    pos_weight: Tensor | None  # (C,) of the ones of 0/1 columns
 
-    def __init__(
-        self,
-        loss: LossFunction,
-        outputs: int,
-        auxiliary: tuple[LossFunction, float],
-        class_weights: Tensor | None = None,
-        pos_weight: Tensor | None = None,
-    ) -> None:
+    def __init__(self, settings: Training, task: str, outputs: int, y: np.ndarray) -> None:
         super().__init__()
-        self.loss, self.outputs = loss, outputs
-        self.auxiliary_loss, self.auxiliary_weight = auxiliary
-        self.register_buffer("class_weights", class_weights)
-        self.register_buffer("pos_weight", pos_weight)
+        name, learnt, balanced = settings.loss, TASKS[task].y, settings.class_weights == "balanced"
+        if balanced and learnt == "values":
+            raise InputError(f"recipe.training.class_weights = 'balanced': {task} tasks have no classes; use 'none'")
+        if balanced and learnt == "columns" and plugins.is_own(name):
+            raise InputError(
+                f"recipe.training.class_weights = 'balanced': {name!r}, a loss of your own, does not know of them; "
+                "use 'none' and weigh the ones in the loss"
+            )
+        self.register_buffer("class_weights", balance_classes(y, outputs) if balanced and learnt == "classes" else None)
+        self.register_buffer("pos_weight", balance_columns(y) if balanced and learnt == "columns" else None)
+        arguments = settings.loss_arguments
+        self.loss = own_loss(name, arguments) if plugins.is_own(name) else named_loss(name, arguments, task)
+        self.outputs = outputs
+        self.auxiliary_loss, self.auxiliary_weight = mse if learnt == "values" else bce, settings.auxiliary_weight
 
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
         """(B, C + A) float32 logits and their batch → scalar."""
@@ -72,38 +75,6 @@ class Objective(nn.Module):
         return main + self.auxiliary_weight * beside
 
 
-def build_loss(settings: Training, task: str, outputs: int, y: np.ndarray, weighed: bool = False) -> Objective:
-    """The loss that `settings` ask for.
-
-    Args:
-        outputs: C.
-        y: targets of the training rows alone, from which class weights come: (n,) int64 classes or (n, C) floats.
-        weighed: rows have weights.
-
-    Raises:
-        InputError: no such loss, one for other tasks, unknown or unfit arguments, class weights where there are no
-            classes, or a loss of one's own that does not do what training needs.
-    """
-    balanced, learnt = settings.class_weights == "balanced", TASKS[task].y
-    if balanced and learnt == "values":
-        raise InputError(f"recipe.training.class_weights = 'balanced': {task} tasks have no classes; use 'none'")
-    class_weights = balance_classes(y, outputs) if balanced and learnt == "classes" else None
-    pos_weight = balance_columns(y) if balanced and learnt == "columns" else None
-    loss: LossFunction
-    if plugins.is_own(settings.loss):
-        if pos_weight is not None:
-            raise InputError(
-                f"recipe.training.class_weights = 'balanced': {settings.loss!r}, a loss of your own, does not know of "
-                "them; use 'none' and weigh the ones in the loss"
-            )
-        weighed = weighed or class_weights is not None
-        loss = build_own_loss(settings.loss, settings.loss_arguments, task, outputs, weighed)
-    else:
-        loss = named_loss(settings.loss, settings.loss_arguments, task)
-    auxiliary = mse if learnt == "values" else bce
-    return Objective(loss, outputs, (auxiliary, settings.auxiliary_weight), class_weights, pos_weight)
-
-
 def named_loss(name: str, arguments: dict[str, Any], task: str) -> LossFunction:
     """A loss of `LOSSES` with its arguments, all of them checked."""
     known, learnt = TASKS[task].loss if name == "auto" else name, TASKS[task].y
@@ -111,22 +82,61 @@ def named_loss(name: str, arguments: dict[str, Any], task: str) -> LossFunction:
     if known not in LOSSES:
         near = difflib.get_close_matches(known, LOSSES, n=1, cutoff=0.5)
         fix = f"did you mean {near[0]}?" if near else f"for {task} tasks there are {fitting}"
-        raise InputError(
-            f"recipe.training.loss = {name!r}: no such loss; {fix} (your own: module:function or module:Class)"
-        )
+        raise InputError(f"{KEY} = {name!r}: no such loss; {fix} (your own: module:function or module:Class)")
     if learnt not in LOSSES[known]:
-        raise InputError(f"recipe.training.loss = {name!r} is not for {task} tasks; for these there are {fitting}")
+        raise InputError(f"{KEY} = {name!r} is not for {task} tasks; for these there are {fitting}")
     loss = LOSSES[known][learnt]
     takes = [p.name for p in inspect.signature(loss).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    for argument, value in arguments.items():
-        key = f"recipe.training.loss_arguments.{argument} = {value!r}"
-        if argument not in takes:
-            raise InputError(f"{key}: {known} takes {', '.join(takes) or 'no arguments'}")
-        low, high = RANGES[argument]
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not low <= value <= high or not math.isfinite(value):
-            raise InputError(f"{key}: give a number from {low:g} {'on' if math.isinf(high) else f'to {high:g}'}")
+    check_arguments("loss_arguments", known, arguments, {name: ARGUMENTS[name] for name in takes})
     return partial(loss, **arguments)
+
+
+class OwnLoss(nn.Module):
+    """Gives a loss of the user's own, (logits, targets) → (B,) or a scalar, the row weights it does not know of."""
+
+    def __init__(self, loss: LossFunction, arguments: dict[str, Any]) -> None:
+        super().__init__()
+        self.loss, self.arguments = loss, arguments
+
+    def forward(self, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+        """The batch's mean, weighed where there are weights.
+
+        Raises:
+            ValueError: the loss gives anything else; the rehearsal before training shows it.
+        """
+        result = self.loss(logits, targets, **self.arguments)
+        if not isinstance(result, Tensor):
+            raise ValueError(f"it returns {type(result).__name__}, not a tensor")
+        if result.shape not in ((), (len(logits),)):
+            raise ValueError(f"it returns shape {tuple(result.shape)}")
+        if weights is not None and result.ndim == 0:
+            raise ValueError(
+                "it returns one number for the batch, and rows have weights here (columns.weight, "
+                "training.class_weights or .subgroup_weights); return one loss a row, (B,)"
+            )
+        return weighted_mean(result, weights)
+
+
+def own_loss(spec: str, arguments: dict[str, Any]) -> OwnLoss:
+    """The function that `spec` names, or a module of the class, which takes the arguments when it is made."""
+    loss, where = plugins.load(spec, KEY), f"{KEY} = {spec!r}"
+    if isinstance(loss, type):
+        if not issubclass(loss, nn.Module):
+            raise InputError(f"{where}: a class must be a torch.nn.Module; {loss.__name__} is none")
+        try:
+            loss, arguments = loss(**arguments), {}
+        except Exception as error:  # whatever stands in a user's class
+            given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+            raise InputError(
+                f"{where}: {loss.__name__}({given}) fails: {plugins.describe_error(error)}; its signature is "
+                f"{inspect.signature(loss)}, and training.loss_arguments are its arguments"
+            ) from error
+    if not callable(loss):
+        raise InputError(f"{where}: {type(loss).__name__} is neither a function nor a class")
+    own = OwnLoss(loss, arguments)
+    if any(parameter.requires_grad for parameter in own.parameters()):
+        raise InputError(f"{where}: it has weights, which no optimizer would train; register them as buffers")
+    return own
 
 
 def balance_classes(y: np.ndarray, classes: int) -> Tensor:

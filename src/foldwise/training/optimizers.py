@@ -8,7 +8,6 @@ import difflib
 import importlib
 import importlib.util
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -22,7 +21,6 @@ from foldwise.training.rowwise import RowwiseAdam
 
 KEY = "recipe.training.optimizer"
 EXTRA = "pytorch_optimizer"
-Parameters = list[nn.Parameter]
 Group = dict[str, Any]
 
 
@@ -36,50 +34,33 @@ def build_optimizers(model: nn.Module, settings: Training) -> list[Optimizer]:
     Raises:
         InputError: no such optimizer, one that cannot train these weights, or arguments that it does not take.
     """
-    kind = find_optimizer(settings.optimizer)
+    kind, embeddings = find_optimizer(settings.optimizer), trained_embeddings(model)
     if settings.embedding_optimizer == "same":
-        for embedding in trained_embeddings(model):
+        for embedding in embeddings:
             embedding.sparse = False
-    rest, tables, sparse = part_parameters(model)
-    of_tables: list[Group] = [{"params": tables, "lr": settings.embedding_learning_rate, "weight_decay": 0.0}]
+    is_sparse = {id(embedding.weight): embedding.sparse for embedding in embeddings}
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    rest = [parameter for parameter in trained if id(parameter) not in is_sparse]
+    tables = [parameter for parameter in trained if is_sparse.get(id(parameter)) is False]
+    rows = [parameter for parameter in trained if is_sparse.get(id(parameter))]
+    of_tables: Group = {"params": tables, "lr": settings.embedding_learning_rate, "weight_decay": 0.0}
+    given = settings.optimizer_arguments
     optimizers: list[Optimizer] = []
     if issubclass(kind, Muon):
         matrices, others = ([p for p in rest if (p.ndim == 2) == wanted] for wanted in (True, False))
-        optimizers = construct(kind, [{"params": matrices}], settings)
-        optimizers += construct(AdamW, [{"params": others}, *of_tables], settings, own_arguments=False)
+        optimizers += construct(kind, [{"params": matrices}], settings, given)
+        optimizers += construct(AdamW, [{"params": others}, of_tables], settings, {})
     elif issubclass(kind, LBFGS):  # knows no groups
-        optimizers = construct(kind, [{"params": rest}], settings) + construct(kind, of_tables, settings)
+        optimizers += construct(kind, [{"params": rest}], settings, given)
+        optimizers += construct(kind, [of_tables], settings, given)
     else:
-        optimizers = construct(kind, [{"params": rest}, *of_tables], settings)
-    return optimizers + ([RowwiseAdam(sparse, settings.embedding_learning_rate)] if sparse else [])
+        optimizers += construct(kind, [{"params": rest}, of_tables], settings, given)
+    return optimizers + ([RowwiseAdam(rows, settings.embedding_learning_rate)] if rows else [])
 
 
-def trained_embeddings(model: nn.Module) -> Iterator[nn.Embedding]:
+def trained_embeddings(model: nn.Module) -> list[nn.Embedding]:
     """The modules whose tables train."""
-    for module in model.modules():
-        if isinstance(module, nn.Embedding) and module.weight.requires_grad:
-            yield module
-
-
-def part_parameters(model: nn.Module) -> tuple[Parameters, Parameters, Parameters]:
-    """Weights that train: those of no table, of tables with dense and of tables with sparse gradients."""
-    is_sparse = {id(module.weight): module.sparse for module in trained_embeddings(model)}
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    rest, tables, sparse = (
-        [parameter for parameter in trained if is_sparse.get(id(parameter)) is wanted] for wanted in (None, False, True)
-    )
-    return rest, tables, sparse
-
-
-def set_embeddings_trained(model: nn.Module, on: bool) -> None:
-    """Let the tables stand still, without gradients, moments or average, or train again; after `build_optimizers`.
-
-    Tables that are frozen for good stay so.
-    """
-    for module in model.modules():
-        if isinstance(module, nn.Embedding) and (module.weight.requires_grad or hasattr(module, "stands_still")):
-            module.stands_still = not on  # type: ignore[assignment]
-            module.weight.requires_grad_(on)
+    return [module for module in model.modules() if isinstance(module, nn.Embedding) and module.weight.requires_grad]
 
 
 def find_optimizer(name: str) -> type[Optimizer]:
@@ -89,20 +70,16 @@ def find_optimizer(name: str) -> type[Optimizer]:
         if not (isinstance(own, type) and issubclass(own, Optimizer)):
             raise InputError(f"{KEY} = {name!r}: not a class of torch.optim.Optimizer; derive it from that")
         return own
-    known = optimizers_in(torch.optim)
     if name == SparseAdam.__name__:
         raise InputError(
             f"{KEY} = {name!r}: it takes sparse gradients only, which just the word vectors have; these have its like "
             "by embedding_optimizer = 'rowwise', with 'AdamW' or another for the rest"
         )
+    known, is_installed = optimizers_in(torch.optim), importlib.util.find_spec(EXTRA) is not None
+    if name not in known and is_installed:
+        known = {**optimizers_in(importlib.import_module(EXTRA)), **known}
     if name in known:
         return known[name]
-    is_installed = importlib.util.find_spec(EXTRA) is not None
-    if is_installed:
-        extra = optimizers_in(importlib.import_module(EXTRA))
-        if name in extra:
-            return extra[name]
-        known = {**extra, **known}
     by_lower = {other.lower(): other for other in known}
     near = [by_lower[other] for other in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)]
     fix = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
@@ -119,62 +96,38 @@ def optimizers_in(module: Any) -> dict[str, type[Optimizer]]:
     }
 
 
-def construct(
-    kind: type[Optimizer], groups: list[Group], settings: Training, own_arguments: bool = True
-) -> list[Optimizer]:
-    """The optimizer of these groups with the settings' learning rate, weight decay and arguments; none for no weights.
+def construct(kind: type[Optimizer], groups: list[Group], settings: Training, given: dict[str, Any]) -> list[Optimizer]:
+    """The optimizer of these groups; none for no weights.
 
-    Args:
-        own_arguments: false of a class that the settings do not name.
+    Learning rate and weight decay go to a class that takes them, or that takes whatever it is given on to another.
     """
     groups = [group for group in groups if group["params"]]
     if not groups:
         return []
-    arguments = arguments_of(kind, settings, settings.optimizer_arguments if own_arguments else {})
-    try:
-        if not kind.__module__.startswith("torch.optim"):
-            try_out(kind, arguments)
-        return [kind(groups, **arguments)]
-    except Exception as error:  # whatever stands in a user's class
-        given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        raise InputError(
-            f"{KEY} = {settings.optimizer!r}: {kind.__name__}(groups of weights, {given}) fails: "
-            f"{plugins.describe_error(error)}; its signature is {inspect.signature(kind)}"
-        ) from error
-
-
-def arguments_of(kind: type[Optimizer], settings: Training, given: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of the class; learning rate and weight decay where it takes them."""
-    parameters = list(inspect.signature(kind).parameters.values())[1:]  # the first takes the weights
-    takes = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if "lr" not in takes and any(p.kind is p.VAR_KEYWORD for p in parameters):  # all goes on to another class
-        takes += ["lr", "weight_decay", *given]
-    own_fields = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    own_fields = {"lr": "learning_rate", "weight_decay": "weight_decay"}
+    signature = inspect.signature(kind)
+    takes = [p.name for p in list(signature.parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
+    if "lr" not in takes and any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        takes += [*own_fields, *given]
     for name, value in given.items():
         key = f"recipe.training.optimizer_arguments.{name} = {value!r}"
         if name in own_fields:
-            field = "learning_rate" if name == "lr" else name
-            raise InputError(f"{key}: that is recipe.training.{field}")
-        if name not in takes:
+            raise InputError(f"{key}: that is recipe.training.{own_fields[name]}")
+        if name not in takes:  # some classes would take it and do nothing with it
             known = ", ".join(other for other in takes if other not in own_fields)
             raise InputError(f"{key}: {kind.__name__} takes {known or 'no arguments'}")
-    arguments = {name: value for name, value in own_fields.items() if name in takes} | given
+    arguments = {name: getattr(settings, field) for name, field in own_fields.items() if name in takes} | given
     # One kernel for all weights; also skips a step whose scaled gradients overflowed without asking a GPU.
     if issubclass(kind, Adam) and "fused" in takes and not {"fused", "foreach", "differentiable"} & set(given):
         arguments["fused"] = True
-    return arguments
-
-
-def try_out(kind: type[Optimizer], arguments: dict[str, Any]) -> None:
-    """One step as training does it, which tells an error before the training does."""
-    matrix, vector = nn.Parameter(torch.ones(3, 2)), nn.Parameter(torch.ones(3))
-    groups: list[Group] = [{"params": [matrix]}, {"params": [vector], "weight_decay": 0.0}]
-    optimizer = kind(groups, **arguments)
-    if any("lr" not in group for group in optimizer.param_groups):
-        raise ValueError("its groups hold no 'lr', which the schedule of the learning rate moves")
-    matrix.grad, vector.grad = torch.ones(3, 2), None  # a table that stands still has no gradient
-    optimizer.step()
-    vector.grad = torch.ones(3)
-    optimizer.step()
-    if not all(bool(torch.isfinite(weight).all()) for weight in (matrix, vector)):
-        raise ValueError("after a step with gradients of 1 the weights are not finite")
+    try:
+        optimizer = kind(groups, **arguments)
+        if any("lr" not in group for group in optimizer.param_groups):
+            raise ValueError("its groups hold no 'lr', which the schedule of the learning rate moves")
+    except Exception as error:  # whatever stands in a user's class
+        shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        raise InputError(
+            f"{KEY} = {settings.optimizer!r}: {kind.__name__}(groups of weights, {shown}) fails: "
+            f"{plugins.describe_error(error)}; its signature is {signature}"
+        ) from error
+    return [optimizer]

@@ -12,7 +12,18 @@ from torch import nn
 from foldwise.errors import InputError
 
 Precision = Literal["fp32", "bf16", "fp16"]
-FASTER = 1.2  # a 16-bit format must win by this factor: over fp32 to be worth its rounding, over bf16 its scaling
+# In order of preference. fp16 needs its loss scaled, which only pays where bf16 is emulated and slow (a T4).
+FORMATS: dict[str, list[Precision]] = {"cpu": ["fp32", "bf16"], "cuda": ["fp32", "bf16", "fp16"]}
+FASTER = 1.2  # a format must win by this factor over the one before: bf16 to be worth its rounding, fp16 its scaling
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What a fold runs on."""
+
+    device: torch.device
+    precision: Precision
+    threads: int  # of one fold; results depend on it in the last bits, so it is the same however many folds run
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> tuple[torch.device, str]:
@@ -23,24 +34,18 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> tuple[torch.device,
     Raises:
         InputError: `cuda` was asked for and does not work.
     """
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
     if wanted == "cpu":
-        return torch.device("cpu"), ""
+        return cpu, ""
     if not torch.cuda.is_available():
         if wanted == "cuda":
             raise InputError("--device cuda: torch finds no GPU; check the driver, or leave --device out")
-        return torch.device("cpu"), ""
-    try:
-        device = torch.device("cuda")
-        result = nn.LSTM(8, 8, device=device)(torch.ones(2, 2, 8, device=device))[0].sum()
-        result.backward()
-        if not torch.isfinite(result).item():
-            raise RuntimeError("an LSTM gave a value that is not finite")
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
+        return cpu, ""
+    if error := why_not("fp32", gpu):
         if wanted == "cuda":
-            raise InputError(f"--device cuda: the GPU does not work with this torch ({reason})") from error
-        return torch.device("cpu"), f"a GPU is there but does not work with this torch ({reason}); using the CPU"
-    return device, ""
+            raise InputError(f"--device cuda: tried in fp32, {error}; is the card too old for this torch?")
+        return cpu, f"tried in fp32, {error}; using the CPU"
+    return gpu, ""
 
 
 def choose_precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device) -> Precision:
@@ -53,12 +58,9 @@ def choose_precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], device: to
         if error := why_not(wanted, device):
             raise InputError(f"recipe.training.precision = {wanted!r}: {error}; use 'auto' or 'fp32'")
         return wanted
-    # fp16 needs its loss scaled, so it is only worth a try on GPUs, where bf16 can be emulated and slow (T4).
-    formats: list[Precision] = ["fp32", "bf16", "fp16"] if device.type == "cuda" else ["fp32", "bf16"]
-    formats = [name for name in formats if not why_not(name, device)]
+    seconds = measure_lstm([name for name in FORMATS[device.type] if not why_not(name, device)], device)
     best: Precision = "fp32"
-    seconds = measure_lstm(formats, device) if len(formats) > 1 else {}
-    for name in seconds:  # in the order of preference
+    for name in seconds:
         if seconds[best] > FASTER * seconds[name]:
             best = name
     return best
@@ -70,8 +72,7 @@ def why_not(precision: Precision, device: torch.device) -> str:
     Processors differ: torch's LSTM runs in bf16 only where the processor has AVX-512 bf16 or AMX instructions.
     """
     try:
-        with own_random_numbers(device):
-            lstm_pass(nn.LSTM(8, 8, device=device), torch.zeros(2, 2, 8, device=device), precision)
+        run_lstm(make_lstm(8, device), torch.zeros(2, 2, 8, device=device), precision)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0].split(". ")[0]
         return f"the {'GPU' if device.type == 'cuda' else 'processor'} cannot run an LSTM in it ({reason})"
@@ -81,50 +82,42 @@ def why_not(precision: Precision, device: torch.device) -> str:
 def measure_lstm(formats: Sequence[Precision], device: torch.device, repeats: int = 25) -> dict[Precision, float]:
     """Shortest seconds of a forward and backward pass of an LSTM, by number format.
 
-    The formats take turns, so that other load meets all, and of each the shortest time counts, which load cannot
-    shorten: on a busy machine the answer is still the same. On a CPU one thread is timed, as the answer must not depend
-    on how busy the other cores are.
+    The formats take turns, so that other load meets all, and the shortest time is one without such load. On a CPU one
+    thread is timed, as the answer must not depend on how busy the other cores are.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    lstm, inputs = make_lstm(128, device), torch.zeros(64, 16, 128, device=device)
     shortest: dict[Precision, float] = dict.fromkeys(formats, float("inf"))
-    try:
-        with own_random_numbers(device):
-            lstm, inputs = nn.LSTM(128, 128, batch_first=True, device=device), torch.zeros(64, 16, 128, device=device)
-            for _ in range(repeats):
-                for precision, before in shortest.items():
-                    start = time.perf_counter()
-                    lstm_pass(lstm, inputs, precision)
-                    shortest[precision] = min(before, time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(threads)
+    for _ in range(repeats):
+        for precision in formats:
+            start = time.perf_counter()
+            run_lstm(lstm, inputs, precision)
+            shortest[precision] = min(shortest[precision], time.perf_counter() - start)
+    torch.set_num_threads(threads)
     return shortest
 
 
-def own_random_numbers(device: torch.device) -> AbstractContextManager[None]:
-    """Inside the block random numbers are drawn apart, so that a probe does not move the ones that training draws."""
-    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+def make_lstm(size: int, device: torch.device) -> nn.LSTM:
+    """An LSTM to try, whose weights do not move the random numbers that training draws."""
+    with torch.random.fork_rng(devices=[]):
+        return nn.LSTM(size, size, batch_first=True).to(device)
 
 
-def lstm_pass(lstm: nn.LSTM, inputs: torch.Tensor, precision: Precision) -> None:
-    """One forward and backward pass, waited for."""
+def run_lstm(lstm: nn.LSTM, inputs: torch.Tensor, precision: Precision) -> None:
+    """One forward and backward pass, waited for.
+
+    Raises:
+        RuntimeError: the device cannot run it, or not rightly.
+    """
     with autocast(inputs.device, precision):
         loss = lstm(inputs)[0].float().sum()
     loss.backward()
-    if inputs.is_cuda:
-        torch.cuda.synchronize()
+    if not loss.isfinite().item():  # on a GPU this comes after the backward pass
+        raise RuntimeError("an LSTM gave a value that is not finite")
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """Matrix products in `precision`, everything that sums in fp32."""
     reduced = torch.float16 if precision == "fp16" else torch.bfloat16
     return torch.autocast(device.type, reduced, enabled=precision != "fp32")
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """What a fold runs on."""
-
-    device: torch.device
-    precision: Precision
-    threads: int  # of one fold; results depend on it in the last bits, so it is the same however many folds run

@@ -1,8 +1,7 @@
 """Sparse gradients of the table of word vectors: summing, clipping and an Adam that moves their rows alone.
 
-A batch touches a few thousand of up to millions of rows, and a dense gradient, Adam step and average would pass over
-every one of them at every step (124 ms a step at 400,000 words, against 8 ms for the LSTM: EXPERIMENTS.md). With a
-sparse gradient, what a batch does not touch costs nothing; `training/averaging.py` does the same for the average.
+A batch touches a few thousand of up to millions of rows; dense gradients, Adam steps and averages would pass over all
+of them (124 ms a step at 400,000 words, against 8 ms for the LSTM: EXPERIMENTS.md).
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,21 +11,21 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+EPSILON = 1e-8  # Adam's
+
 
 def sum_rows(gradient: Tensor) -> Tensor:
-    """The sparse (V, E) gradient with one entry a row: a word that a batch holds n times brings n entries.
-
-    `Tensor.coalesce` does the same and asks the device how many rows there are, for which a GPU's whole queue has to
-    run dry. On a GPU the result has as many entries as `gradient`; those left over add 0 to row 0, the padding, whose
-    own gradient is 0, since no model may look at padding.
-    """
+    """The sparse (V, E) gradient with one entry a row: a word that a batch holds n times brings n entries."""
     if not gradient.is_cuda:
         return gradient.coalesce()
     return sum_rows_in_place(gradient)
 
 
 def sum_rows_in_place(gradient: Tensor) -> Tensor:
-    """`sum_rows` with shapes that are known beforehand."""
+    """`sum_rows` with as many entries as `gradient`, so that nothing waits for a GPU to tell how many rows there are.
+
+    Those left over add 0 to row 0, the padding, whose own gradient is 0, since no model may look at padding.
+    """
     values = gradient._values()
     rows, order = gradient._indices()[0].sort(stable=True)
     first = torch.ones_like(rows, dtype=torch.bool)
@@ -40,10 +39,7 @@ def sum_rows_in_place(gradient: Tensor) -> Tensor:
 
 @contextmanager
 def any_order(device: torch.device) -> Iterator[None]:
-    """For writes that are the same in any order, as entries of one row write the same numbers.
-
-    Torch's deterministic way sorts the entries on a GPU, which costs more than the step itself.
-    """
+    """For writes that are the same in any order: to keep one, torch would sort on a GPU, longer than a step takes."""
     if device.type != "cuda":
         yield
         return
@@ -56,26 +52,17 @@ def any_order(device: torch.device) -> Iterator[None]:
 
 
 class RowwiseAdam(Optimizer):
-    """Adam that moves only the rows a sparse gradient holds, as `torch.optim.SparseAdam` does.
+    """Adam on the rows that a sparse gradient holds; moments of others stand still, as in `torch.optim.SparseAdam`.
 
-    Moments of other rows stand still ("lazy" Adam). Unlike SparseAdam it never waits for a GPU, and it skips a step
-    whose scaled gradients overflowed without asking for the flag (the protocol of `torch.amp.GradScaler`).
+    Unlike that it never waits for a GPU, and it skips a step whose scaled gradients overflowed without asking for the
+    flag (the protocol of `torch.amp.GradScaler`).
 
     Args:
-        parameters: (V, E) tables with sparse gradients that `sum_rows` has been through.
-        learning_rate: of all of them.
-        betas: decay of the mean and of the mean square of the gradient.
-        epsilon: added to the denominator.
+        tables: (V, E), with sparse gradients that `sum_rows` has been through.
     """
 
-    def __init__(
-        self,
-        parameters: Sequence[Tensor],
-        learning_rate: float,
-        betas: tuple[float, float] = (0.9, 0.999),
-        epsilon: float = 1e-8,
-    ) -> None:
-        super().__init__(parameters, {"lr": learning_rate, "betas": betas, "eps": epsilon})
+    def __init__(self, tables: Sequence[Tensor], learning_rate: float) -> None:
+        super().__init__(tables, {"lr": learning_rate, "betas": (0.9, 0.999)})
         self._step_supports_amp_scaling = True
 
     @torch.no_grad()
@@ -85,7 +72,7 @@ class RowwiseAdam(Optimizer):
         if getattr(self, "grad_scale", None) is not None:
             raise RuntimeError("RowwiseAdam takes gradients that GradScaler.unscale_ has been through")
         for group in self.param_groups:
-            (beta1, beta2), epsilon = group["betas"], group["eps"]
+            beta1, beta2 = group["betas"]
             for table in group["params"]:
                 if table.grad is None:
                     continue
@@ -98,7 +85,7 @@ class RowwiseAdam(Optimizer):
                 mean = state["mean"][rows].lerp_(gradient, 1 - beta1)
                 square = state["square"][rows].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
                 rate = group["lr"] * (1 - beta2 ** state["step"]).sqrt() / (1 - beta1 ** state["step"])
-                moved = table[rows].sub_(mean / square.sqrt().add_(epsilon) * rate)
+                moved = table[rows].sub_(mean / square.sqrt().add_(EPSILON) * rate)
                 with any_order(table.device):
                     for whole, new in ((state["mean"], mean), (state["square"], square), (table, moved)):
                         kept = new if overflow is None else torch.where(overflow.bool(), whole[rows], new)
@@ -106,10 +93,9 @@ class RowwiseAdam(Optimizer):
 
 
 def clip_gradients(parameters: Sequence[Tensor], largest: Tensor | float) -> None:
-    """Scale all gradients together to a norm of at most `largest`, as `clip_grad_norm_`, sparse ones included.
+    """Scale all gradients, sparse ones too, to a common norm of at most `largest`, as `clip_grad_norm_`.
 
-    Where the norm is not finite all of them become NaN: a gradient scaler, which looks at each optimizer's own, then
-    skips the step of every optimizer and not only of the one whose gradients overflowed.
+    Where the norm is not finite all become NaN, so that a gradient scaler skips the step of every optimizer.
     """
     gradients = [g._values() if g.is_sparse else g for p in parameters if (g := p.grad) is not None]
     norm = nn.utils.get_total_norm(gradients)

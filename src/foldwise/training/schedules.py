@@ -1,7 +1,6 @@
 """The learning rate as a function of progress: 0 at the first step of a training, 1 at its end.
 
-What follows from progress alone needs no memory: a fold whose time runs out makes progress faster than by its steps,
-and its learning rate still goes the whole way.
+So the rate of a fold whose time runs out, which makes progress faster than by its steps, still goes the whole way.
 """
 
 import math
@@ -14,48 +13,34 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from foldwise.config import Training
 from foldwise.errors import InputError
-
-Arguments = dict[str, float]
-
-
-def cosine(progress: float, _: Arguments) -> float:
-    """Half a cosine down to zero."""
-    return 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def linear(progress: float, _: Arguments) -> float:
-    """Straight down to zero."""
-    return 1 - progress
-
-
-def constant(_progress: float, _: Arguments) -> float:
-    """No change; of "plateau" too, whose falls come from the scores."""
-    return 1.0
-
+from foldwise.training.arguments import ABOVE_0, EVALUATIONS, FROM_0, INSIDE, Range, check_arguments
 
 # By name: progress behind the warm-up, 0 … 1, to a factor of the learning rate. `step` and `one_cycle`, which look at
-# the progress of the whole training, are below.
-SCHEDULES: dict[str, Callable[[float, Arguments], float]] = {
-    "cosine": cosine,
-    "linear": linear,
-    "constant": constant,
-    "plateau": constant,
+# the progress of the whole training, are below; the falls of a plateau come from the scores.
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "cosine": lambda progress: 0.5 * (1 + math.cos(math.pi * progress)),
+    "linear": lambda progress: 1 - progress,
+    "constant": lambda _: 1.0,
+    "plateau": lambda _: 1.0,
 }
-# The arguments of each schedule and their defaults; those of one_cycle are torch's.
-ARGUMENTS: dict[str, Arguments] = {
+# The arguments of each schedule.
+ARGUMENTS: dict[str, dict[str, Range]] = {
     "cosine": {},
     "linear": {},
     "constant": {},
-    "step": {"step_size": 1 / 3, "gamma": 0.1},
-    "plateau": {"factor": 0.5, "patience": 1, "threshold": 0.0, "cooldown": 0},
+    "step": {"step_size": INSIDE, "gamma": INSIDE},
+    "plateau": {"factor": INSIDE, "patience": EVALUATIONS, "threshold": FROM_0, "cooldown": EVALUATIONS},
     "one_cycle": {
-        **{"pct_start": math.nan, "div_factor": 25.0, "final_div_factor": 1e4},
-        **{"base_momentum": math.nan, "max_momentum": math.nan},
+        **{"pct_start": INSIDE, "div_factor": ABOVE_0, "final_div_factor": ABOVE_0},
+        **{"base_momentum": INSIDE, "max_momentum": INSIDE},
     },
 }
-WHOLE = ("patience", "cooldown")  # numbers of evaluations
-FACTORS = ("div_factor", "final_div_factor")
-SHARES = ("step_size", "gamma", "factor", "pct_start", "base_momentum", "max_momentum")
+# Their defaults; those of one_cycle are torch's, and its pct_start is the warm-up.
+DEFAULTS: dict[str, dict[str, float]] = {
+    "step": {"step_size": 1 / 3, "gamma": 0.1},
+    "plateau": {"factor": 0.5, "patience": 1, "threshold": 0.0, "cooldown": 0},
+    "one_cycle": {"div_factor": 25.0, "final_div_factor": 1e4, "base_momentum": 0.85, "max_momentum": 0.95},
+}
 
 
 class LearningRate:
@@ -63,8 +48,6 @@ class LearningRate:
 
     Args:
         optimizers: as `build_optimizers` makes them.
-        settings: schedule, its arguments, and `warmup`, the share of the steps in which the rate rises (of one_cycle
-            `pct_start`, which is `warmup` unless given).
         steps: of the whole training.
 
     Raises:
@@ -73,18 +56,19 @@ class LearningRate:
     """
 
     def __init__(self, optimizers: Sequence[Optimizer], settings: Training, steps: int) -> None:
-        self.name, self.steps = settings.schedule, steps
-        self.arguments = check_arguments(self.name, settings.schedule_arguments)
+        self.name, self.steps, given = settings.schedule, steps, settings.schedule_arguments
+        check_arguments("schedule_arguments", self.name, given, ARGUMENTS[self.name])
+        self.arguments = {**DEFAULTS.get(self.name, {}), **given}
         self.groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         self.largest = [float(group["lr"]) for group in self.groups]
         self.warm_steps = max(1, round(settings.warmup * steps))
         self.pct_start = self.arguments.get("pct_start", settings.warmup)
         self.plateau: ReduceLROnPlateau | None = None
         if self.name == "plateau":  # torch's, on a scale of its own: 1 at first
-            whole = {name: int(value) for name, value in self.arguments.items() if name in WHOLE}
+            whole = {name: int(self.arguments[name]) for name in ("patience", "cooldown")}
             scale = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
             self.plateau = ReduceLROnPlateau(scale, threshold_mode="abs", **{**self.arguments, **whole})  # type: ignore[arg-type]
-        self.moves_momentum = bool({"base_momentum", "max_momentum"} & set(settings.schedule_arguments))
+        self.moves_momentum = bool({"base_momentum", "max_momentum"} & set(given))
         if self.moves_momentum and not all("betas" in group or "momentum" in group for group in self.groups):
             raise InputError(
                 "recipe.training.schedule_arguments: OneCycleLR: optimizer must support momentum with base_momentum or "
@@ -97,16 +81,19 @@ class LearningRate:
         factor = self.factor(progress)
         for group, largest in zip(self.groups, self.largest, strict=True):
             group["lr"] = largest * factor
-        if self.moves_momentum:
-            self.set_momentum(progress)
+        if self.moves_momentum:  # against the rate: down while that rises, and up again
+            low, high = self.arguments["base_momentum"], self.arguments["max_momentum"]
+            momentum = self.cycle(progress, high, low, high)
+            for group in self.groups:
+                group.update({"betas": (momentum, *group["betas"][1:])} if "betas" in group else {"momentum": momentum})
 
     @property
     def value(self) -> float:
-        """Of the first group: the weights that are not word vectors."""
+        """The rate of the weights that are not word vectors."""
         return float(self.groups[0]["lr"])
 
     def factor(self, progress: float) -> float:
-        """What the largest learning rate is multiplied by; with a plateau, what the scores have left of it."""
+        """What the largest learning rate is multiplied by."""
         if self.name == "one_cycle":
             start = 1 / self.arguments["div_factor"]
             return self.cycle(progress, start, 1.0, start / self.arguments["final_div_factor"])
@@ -117,7 +104,7 @@ class LearningRate:
         if self.name == "step":
             return self.arguments["gamma"] ** math.floor(progress / self.arguments["step_size"] + 1e-9)
         behind = (progress - warm) / (1 - warm) if warm < 1 else 1.0
-        return scale * SCHEDULES[self.name](min(max(behind, 0.0), 1.0), self.arguments)
+        return scale * SCHEDULES[self.name](min(max(behind, 0.0), 1.0))
 
     def cycle(self, progress: float, start: float, top: float, end: float) -> float:
         """One cycle of cosines from `start` up to `top` and down to `end` (Smith & Topin 2019; torch's OneCycleLR)."""
@@ -127,18 +114,8 @@ class LearningRate:
             return anneal(start, top, done / rise if rise > 0 else 0.0)
         return anneal(top, end, min((done - rise) / (last - rise), 1.0))
 
-    def set_momentum(self, progress: float) -> None:
-        """The first beta, or the momentum, moves against the learning rate: down while that rises, and up again."""
-        low, high = self.arguments.get("base_momentum", 0.85), self.arguments.get("max_momentum", 0.95)
-        value = self.cycle(progress, high, low, high)
-        for group in self.groups:
-            if "betas" in group:
-                group["betas"] = (value, *group["betas"][1:])
-            else:
-                group["momentum"] = value
-
     def on_score(self, score: float, greater_is_better: bool) -> None:
-        """Tell the score of an evaluation, which only a plateau follows."""
+        """Take the score of an evaluation, which only a plateau follows."""
         if self.plateau:
             self.plateau.step(-score if greater_is_better else score)
 
@@ -146,21 +123,3 @@ class LearningRate:
 def anneal(start: float, end: float, share: float) -> float:
     """From `start` to `end` along half a cosine."""
     return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
-
-
-def check_arguments(name: str, given: Arguments) -> Arguments:
-    """The arguments of the schedule, with defaults where there are any."""
-    known = ARGUMENTS[name]
-    for argument, value in given.items():
-        key = f"recipe.training.schedule_arguments.{argument} = {value:g}"
-        if argument not in known:
-            raise InputError(f"{key}: {name} takes {', '.join(known) or 'no arguments'}")
-        if argument in WHOLE and (value < 0 or value != int(value)):
-            raise InputError(f"{key}: give a whole number of evaluations, from 0 on")
-        if argument in SHARES and not 0 < value < 1:
-            raise InputError(f"{key}: give a number between 0 and 1")
-        if argument in FACTORS and not 0 < value < math.inf:
-            raise InputError(f"{key}: give a number above 0")
-        if not 0 <= value < math.inf:
-            raise InputError(f"{key}: give a number from 0 on")
-    return {argument: value for argument, value in {**known, **given}.items() if not math.isnan(value)}
