@@ -41,7 +41,7 @@ def test_later_sources_win(toml):
         ("training.epochs=three", ["recipe.training.epochs = 'three'", "valid integer"]),
         ("training.epochs=0", ["recipe.training.epochs = 0", "greater than or equal to 1"]),
         ("training.epochs=2.0", ["recipe.training.epochs = 2.0", "valid integer"]),
-        ("model.pooling=['max','man']", ["recipe.model.pooling.1 = 'man'", "did you mean mean?"]),
+        ("model.pooling=['max',1]", ["recipe.model.pooling.1 = 1", "valid string"]),
         ("model.zzzzz=1", ["recipe.model.zzzzz = 1", "known here: name, hidden"]),
         ("training.learning_rate", ["--set training.learning_rate", "key=value"]),
         ("members.wide.model.hiden=3", ["hiden = 3", "did you mean hidden?"]),

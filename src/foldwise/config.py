@@ -203,8 +203,9 @@ class Model(Section):
     layers: Count = 1
     """Recurrent layers, one over the other."""
 
-    pooling: Annotated[list[Literal["max", "mean", "attention", "last"]], Field(min_length=1)] = ["max", "mean"]
-    """How the states of a text's tokens become one vector; several are put side by side."""
+    pooling: Annotated[list[str], Field(min_length=1)] = ["max", "mean"]
+    """How the states of a text's tokens become one vector: "max", "mean", "last" (of each direction) or "attention"
+    (weighted by a learnt score); several are put side by side."""
 
     residual: bool = False
     """Adds a recurrent layer's input to its output where both are equally wide. For `model.layers` above 1."""

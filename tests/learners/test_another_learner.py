@@ -1,5 +1,7 @@
 """Another learner is one module and one entry of LEARNERS: here one that predicts the mean, through the command line."""
 
+# ruff: noqa: ARG002
+
 import json
 
 import numpy as np

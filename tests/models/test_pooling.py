@@ -1,7 +1,10 @@
 import pytest
 import torch
 
-from foldwise.models.pooling import AttentionPooling, last_states, masked_max, masked_mean
+from foldwise.config import Model
+from foldwise.errors import InputError
+from foldwise.models import Shape, build_model
+from foldwise.models.pooling import POOLINGS, AttentionPooling, last_states, masked_max, masked_mean
 
 LENGTHS = torch.tensor([5, 1, 3, 0])
 MASK = torch.arange(5) < LENGTHS[:, None]
@@ -51,3 +54,22 @@ def test_last_states_are_those_at_the_ends_of_a_row(padding):
     )
     assert torch.equal(last_states(states.masked_fill(~MASK[:, :, None], padding), MASK), expected)
     assert torch.equal(last_states(states, None), torch.cat([states[:, -1, :3], states[:, 0, 3:]], dim=1))
+
+
+def test_another_pooling_is_a_function_and_an_entry(monkeypatch):
+    def first_state(states, mask):
+        return states[:, 0]
+
+    monkeypatch.setitem(POOLINGS, "first", lambda _: first_state)
+    model = build_model(torch.randn(9, 4), Shape(2), Model(hidden=3, pooling=["first", "max"]), 0).eval()
+    logits = model(torch.tensor([[3, 4], [5, 0]]), torch.tensor([2, 1]))
+    assert logits.shape == (2, 2)
+    assert model.head.in_features == 2 * 6
+
+
+def test_a_pooling_that_is_none_is_refused_before_training(cli_here):
+    settings = ["--set", 'model.pooling=["max","man"]']
+    message = cli_here("all", "-c", "twin-binary", *settings, code=2).stderr
+    assert "recipe.model.pooling = 'man': no such pooling; did you mean mean?" in message
+    with pytest.raises(InputError, match="known are max, mean, last, attention"):
+        build_model(torch.randn(9, 4), Shape(2), Model(pooling=["zzz"]), 0)

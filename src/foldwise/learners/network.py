@@ -63,7 +63,8 @@ class Network:
         """True if nothing can be missing or fail: trying it takes torch two seconds to load."""
         default, recipe = Recipe(), self.recipe
         same = all(getattr(recipe.training, name) == getattr(default.training, name) for name in NAMED)
-        return same and recipe.model.name == default.model.name and not recipe.model.arguments
+        model, usual = recipe.model, default.model
+        return same and (model.name, model.pooling, model.arguments) == (usual.name, usual.pooling, usual.arguments)
 
     def prepare(self, targets: Targets, texts: int, features: int) -> None:
         """A rehearsal of the training on a few rows."""

@@ -4,9 +4,14 @@
 without tokens gives zeros.
 """
 
+import difflib
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from foldwise.errors import InputError
 
 
 def masked_max(states: Tensor, mask: Tensor | None) -> Tensor:
@@ -54,3 +59,26 @@ class AttentionPooling(nn.Module):
         else:
             weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=1).masked_fill(~mask, 0)
         return torch.einsum("bt,bth->bh", weights, states)
+
+
+Pooling = Callable[[Tensor, Tensor | None], Tensor]
+# By name, what makes a pooling of the number of features H: one that learns is an nn.Module.
+POOLINGS: dict[str, Callable[[int], Pooling]] = {
+    "max": lambda _: masked_max,
+    "mean": lambda _: masked_mean,
+    "last": lambda _: last_states,
+    "attention": AttentionPooling,
+}
+
+
+def build_pooling(name: str, hidden: int) -> Pooling:
+    """The pooling of that name for states of `hidden` features.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in POOLINGS:
+        near = difflib.get_close_matches(name, POOLINGS, n=1)
+        fix = f"did you mean {near[0]}?" if near else f"known are {', '.join(POOLINGS)}"
+        raise InputError(f"recipe.model.pooling = {name!r}: no such pooling; {fix}")
+    return POOLINGS[name](hidden)

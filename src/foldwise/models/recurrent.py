@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from foldwise.config import Model
-from foldwise.models.pooling import AttentionPooling, last_states, masked_max, masked_mean
+from foldwise.models.pooling import build_pooling
 from foldwise.models.text import TextModel
 
 HOLD = 1e4
@@ -108,8 +108,11 @@ class Recurrent(TextModel):
             sizes = [size] + [wide] * (settings.layers - 1)
             setattr(self, name, nn.ModuleList(net(inner, settings.hidden) for inner in sizes))
             size = wide
-        self.residual, self.pooling = settings.residual, settings.pooling
-        self.attention = AttentionPooling(wide) if "attention" in settings.pooling else None
+        self.residual = settings.residual
+        self.pools = [(name, build_pooling(name, wide)) for name in settings.pooling]
+        for name, pool in self.pools:
+            if isinstance(pool, nn.Module):
+                setattr(self, name, pool)  # so that its weights are the model's
         return wide * len(settings.pooling)
 
     def encode(self, states: Tensor, lengths: Tensor, mask: Tensor | None) -> Tensor:
@@ -119,8 +122,7 @@ class Recurrent(TextModel):
             outputs = layer(self.dropout(states) if index else states, lengths, mask)  # (R, T, 2H)
             # As in Wu et al. 2016, "Google's neural machine translation system": what dropout left out is added too.
             states = states + outputs if self.residual and states.shape == outputs.shape else outputs
-        pools = {"max": masked_max, "mean": masked_mean, "last": last_states, "attention": self.attention}
-        return torch.cat([pool(states, mask) for name in self.pooling if (pool := pools[name]) is not None], dim=1)
+        return torch.cat([pool(states, mask) for _, pool in self.pools], dim=1)
 
 
 class BiLSTM(Recurrent):
