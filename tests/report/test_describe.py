@@ -114,8 +114,8 @@ def test_each_member_has_its_own_model(cli_here, workspace):
     )
     assert "Conv1d" in cli_here("describe", "-c", "twin-binary", "--member", "b").stdout
     linear = cli_here("describe", "-c", "twin-binary", "--member", "c").stdout
-    assert "No layers: scikit-learn, not a network. TF-IDF of n-grams of 1 to 2 words and 2 to 5 characters" in linear
-    assert "logistic regression (C = 4), one for each of 1 outputs" in linear.replace("\n", " ")
+    assert "no layers, by scikit-learn: TF-IDF of n-grams of 1 to 2 words and 2 to 5 characters" in linear
+    assert "logistic regression (C = 4), one for each output" in linear.replace("\n", " ")
     error = cli_here("describe", "-c", "twin-binary", "--member", "d", code=2).stderr
     assert "--member d: no such member; recipe.members has a, b, c" in error
 

@@ -50,8 +50,7 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     members = {name: pack_member(run, name, records[name], folder) for name in chosen}
     write_text(folder / VOCABULARY, "\n".join(read_json(tokens / "vocab.json")))
     parts = [VOCABULARY]
-    learners = [learner_for(member.recipe) for member in members.values()]
-    if any(learner.uses_vectors and not learner.holds_vectors for learner in learners):
+    if any(learner_for(member.recipe).needs_vectors for member in members.values()):
         shutil.copyfile(tokens / "vectors.npy", folder / VECTORS)
         parts.append(VECTORS)
     for fold in [fold for member in members.values() for fold in member.folds]:

@@ -4,8 +4,9 @@
 """
 
 import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -18,46 +19,37 @@ LEARNERS = {
 }
 
 
-class Learner(Protocol):
+class Learner(ABC):
     """One kind of member. The methods that train or predict import what they need when they are called.
 
     Attributes:
-        recipe: of the member.
         can_be_cut: whether a fit may end early, as a time budget asks; else `estimate_seconds` tells its time before.
-        reads_texts: whether it wants the words of the vocabulary beside the tokens.
         uses_vectors: whether it looks words up in the table of vectors, and trains on a GPU where there is one.
+        needs_vectors: whether predicting, too, needs that table, because the weights do not hold it.
+        epochs: passes over the data that the recipe asks for.
     """
 
-    recipe: Recipe
     can_be_cut: bool
-    reads_texts: bool
     uses_vectors: bool
+    needs_vectors = False
+    epochs = 1
 
-    def __init__(self, recipe: Recipe) -> None: ...
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
 
-    @property
-    def epochs(self) -> int:
-        """Passes over the data that the recipe asks for."""
-        ...
+    @abstractmethod
+    def describe(self, task: Task) -> str:
+        """What it is, in a sentence without its full stop."""
 
-    @property
-    def phrase(self) -> str:
-        """What it is, in half a sentence."""
-        ...
-
-    @property
-    def holds_vectors(self) -> bool:
-        """Whether its weights hold all word vectors, so that predicting needs no others."""
-        ...
-
+    @abstractmethod
     def inputs(self) -> dict[str, Any]:
         """The fields of the recipe that it reads: when one changes, its folds are out of date."""
-        ...
 
     def own_parts(self) -> dict[str, str]:
         """What of the recipe may name code of the user's own: key of the recipe → its value."""
-        ...
+        return {}
 
+    @abstractmethod
     def prepare(self, targets: Targets, texts: int, features: int) -> None:
         """Make what training needs once, on a few rows, so that an error in it shows before hours of training.
 
@@ -69,8 +61,8 @@ class Learner(Protocol):
         Raises:
             InputError: a part of the recipe that does not exist, does not fit the task, or fails.
         """
-        ...
 
+    @abstractmethod
     def fit(self, data: Any, job: Any, report: Callable[[Any], object]) -> Any:
         """Train one fold.
 
@@ -82,8 +74,8 @@ class Learner(Protocol):
         Returns:
             `foldwise.training.fold.FoldResult`, whose weights and facts become a checkpoint.
         """
-        ...
 
+    @abstractmethod
     def predict(self, checkpoint: Any, data: Any, runtime: Any, on_rows: Callable[[int], object]) -> np.ndarray:
         """(M, C) predictions of rows that were not there at training.
 
@@ -93,15 +85,10 @@ class Learner(Protocol):
             runtime: where, and in which number format.
             on_rows: called with numbers of rows done.
         """
-        ...
 
-    def estimate_seconds(self, data: Any, fold: int) -> float:
-        """About how long `fit` takes on this machine; 0 where it can be cut."""
-        ...
-
-    def describe(self, task: Task, outputs: int) -> str:
-        """What it is, in words; "" of a network, whose layers say it."""
-        ...
+    def estimate_seconds(self, data: Any, fold: int) -> float:  # noqa: ARG002
+        """About how long `fit` takes on this machine; asked only where it cannot be cut."""
+        return 0.0
 
 
 def learner_for(recipe: Recipe) -> Learner:

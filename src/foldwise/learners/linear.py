@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldwise.clock import Clock
-from foldwise.config import Recipe, Task
+from foldwise.config import Task
 from foldwise.data.targets import Targets
 from foldwise.errors import RunError
 from foldwise.events import Evaluated, Started, Stepped
+from foldwise.learners import Learner
 from foldwise.tasks import TASKS
 
 if TYPE_CHECKING:  # scipy and torch take a second and three to load
@@ -24,25 +25,32 @@ SAMPLE = 1_000  # rows of a trial fit
 SAFETY = 1.5  # a fit takes somewhat longer than in proportion to its rows
 
 
-class LinearLearner:
-    """See `foldwise.learners.Learner`. Sees texts alone, put together from their tokens as the networks see them."""
+class LinearLearner(Learner):
+    """Sees texts alone, put together from their tokens as the networks see them."""
 
-    can_be_cut, reads_texts, uses_vectors = False, True, False
-    holds_vectors = False
-    phrase = "n-grams in a linear model"
-    epochs = 1
+    can_be_cut = uses_vectors = False
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
+    def describe(self, task: Task) -> str:
+        """Its n-grams and its fit."""
+        settings = self.recipe.linear
+        kinds = [(settings.word_ngrams, "words", 1), (settings.char_ngrams, "characters", min(2, settings.char_ngrams))]
+        grams = " and ".join(f"{shortest} to {longest} {kind}" for longest, kind, shortest in kinds if longest)
+        weighed = "TF-IDF" if settings.weighting == "tfidf" else "TF-IDF times the log-count ratio of naive Bayes"
+        if TASKS[task].y == "values":
+            fit = f"ridge regression (alpha = {1 / settings.C:g}), one for each target"
+        elif TASKS[task].y == "classes" and settings.weighting == "tfidf":
+            fit = f"logistic regression (C = {settings.C:g}) over the classes"
+        else:
+            fit = f"logistic regression (C = {settings.C:g}), one for each output"
+        return (
+            f"no layers, by scikit-learn: {weighed} of n-grams of {grams} that stand in {settings.min_count} or more "
+            f"training texts → {fit}"
+        )
 
     def inputs(self) -> dict[str, Any]:
         """Of training only what weighs rows."""
         parts: dict[str, Any] = {"seed": True, "model": {"name"}, "linear": True, "training": {"subgroup_weights"}}
         return self.recipe.model_dump(include=parts)
-
-    def own_parts(self) -> dict[str, str]:
-        """Nothing."""
-        return {}
 
     def prepare(self, targets: Targets, texts: int, features: int) -> None:  # noqa: ARG002
         """Hold the settings against the task."""
@@ -54,7 +62,6 @@ class LinearLearner:
         """Fit on every fold but one, predict that fold and the test rows.
 
         Raises:
-            InputError: settings that do not fit the task.
             RunError: the score is not finite.
         """
         import torch
@@ -113,23 +120,6 @@ class LinearLearner:
         texts, y = join_tokens(data.store, data.words, sample), learnt(targets, sample)
         fit_linear(texts, y, targets.task, self.recipe.linear, None, 0, targets.outputs).predict(texts)
         return SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
-
-    def describe(self, task: Task, outputs: int) -> str:
-        """Its n-grams and its fit."""
-        settings = self.recipe.linear
-        kinds = [(settings.word_ngrams, "words", 1), (settings.char_ngrams, "characters", min(2, settings.char_ngrams))]
-        grams = " and ".join(f"{shortest} to {longest} {kind}" for longest, kind, shortest in kinds if longest)
-        weighed = "TF-IDF" if settings.weighting == "tfidf" else "TF-IDF times the log-count ratio of naive Bayes"
-        if TASKS[task].y == "values":
-            fit = f"ridge regression (alpha = {1 / settings.C:g}), one for each of {outputs} targets"
-        elif TASKS[task].y == "classes" and settings.weighting == "tfidf":
-            fit = f"logistic regression (C = {settings.C:g}) over {outputs} classes"
-        else:
-            fit = f"logistic regression (C = {settings.C:g}), one for each of {outputs} outputs"
-        return (
-            f"No layers: scikit-learn, not a network. {weighed} of n-grams of {grams} that stand in "
-            f"{settings.min_count} or more training texts\n→ {fit}."
-        )
 
 
 def learnt(targets: Targets, rows: np.ndarray) -> np.ndarray:

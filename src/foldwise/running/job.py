@@ -51,7 +51,7 @@ def open_data(job: FoldJob) -> FoldData:
     """What the fold learns from. Arrays are mapped, so that processes side by side share their pages."""
     vectors, features = (np.load(job.tokens / f"{name}.npy", mmap_mode="c") for name in ("vectors", "features"))
     beside = features if features.shape[1] else None
-    words = list(read_json(job.tokens / "vocab.json")) if learner_for(job.recipe).reads_texts else []
+    words = list(read_json(job.tokens / "vocab.json"))
     return FoldData(TokenStore.open(job.tokens), vectors, job.targets, job.folds, beside, words)
 
 
