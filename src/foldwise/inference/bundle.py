@@ -48,14 +48,6 @@ class PackedMember(Section):
     folds: list[PackedFold]
 
 
-class PackedShape(Section):
-    """See `foldwise.models.Shape`; outputs with those of auxiliary targets."""
-
-    outputs: int
-    columns: int
-    features: int
-
-
 class PackedFile(Section):
     """What tells whether a file is whole and the one that belongs here."""
 
@@ -72,7 +64,7 @@ class Manifest(Section):
     columns: ColumnsSection
     submission: SubmissionSection
     names: list[str]  # the C outputs, or the classes of an ordinal task
-    shape: PackedShape
+    shape: dict[str, int]  # of `foldwise.models.Shape`; outputs with those of auxiliary targets
     dimension: int  # E, numbers of a word's vector
     max_length: int  # tokens; a share such as "95%" is one of the training texts
     method: Literal["mean", "rank_mean"]

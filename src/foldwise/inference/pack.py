@@ -19,7 +19,6 @@ from foldwise.inference.bundle import (
     Manifest,
     PackedFold,
     PackedMember,
-    PackedShape,
     describe_file,
 )
 from foldwise.learners import learner_for
@@ -35,9 +34,6 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
 
     Args:
         fold_of_row: (N,) fold of each training row.
-
-    Returns:
-        What the folder says of itself.
 
     Raises:
         InputError: a fold is missing or does not match, named.
@@ -64,7 +60,7 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
         columns=config.columns,
         submission=config.submission,
         names=targets.names,
-        shape=PackedShape(outputs=targets.outputs + len(config.columns.auxiliary), columns=texts, features=features),
+        shape={"outputs": targets.outputs + len(config.columns.auxiliary), "columns": texts, "features": features},
         dimension=np.load(tokens / "vectors.npy", mmap_mode="r").shape[1],
         max_length=limit,
         method=config.recipe.ensemble.method,

@@ -12,7 +12,6 @@ from foldwise.learners import Learner
 from foldwise.plugins import is_own
 
 if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
-
     from foldwise.learners.new_rows import NewRows
     from foldwise.running.job import FoldJob
     from foldwise.training.checkpoint import Checkpoint
