@@ -28,7 +28,7 @@ from foldwise.inference.predict import PredictJob, predict_job
 from foldwise.paths import Paths
 from foldwise.plugins import source_hash
 from foldwise.run import Run, warn_of_empty
-from foldwise.running.engine import find_engine
+from foldwise.running.engine import do_nothing, find_engine
 from foldwise.running.placement import count_cores, place_prediction, threads_per_fold
 from foldwise.training.precision import Runtime, choose_device, why_not
 
@@ -122,7 +122,7 @@ def predict_folds(run: Run, manifest: Manifest, weights: Path, data: Path) -> di
 
     with Progress("infer", len(store) * passes, "rows") as progress:
         engine = find_engine("here" if at_once == 1 else "processes")
-        engine(jobs, predict_job, at_once, on_event, placement.prepare)
+        engine(jobs, predict_job, at_once, on_event, placement.prepare, do_nothing)
     return {name: [found[name, fold.fold] for fold in member.folds] for name, member in manifest.members.items()}
 
 
