@@ -73,11 +73,7 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
 
 
 def check_own(manifest: Manifest) -> None:
-    """A model of the user's own must have the code that it was trained with.
-
-    Raises:
-        InputError: its module is not there, or another.
-    """
+    """Refuse a model of the user's own whose code is not there, or not the one that it was trained with."""
     for name, member in manifest.members.items():
         if member.own is not None and source_hash(member.recipe.model.name) != member.own:
             raise InputError(

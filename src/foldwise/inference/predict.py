@@ -10,8 +10,7 @@ from foldwise.clock import Clock
 from foldwise.data.token_store import TokenStore
 from foldwise.events import Event, Predicted, PredictedRows
 from foldwise.inference.bundle import VECTORS, Manifest, PackedFold
-from foldwise.learners import learner_for
-from foldwise.learners.new_rows import NewRows
+from foldwise.learners import NewRows, learner_for
 from foldwise.models import Shape
 from foldwise.training.checkpoint import Checkpoint
 from foldwise.training.precision import Runtime

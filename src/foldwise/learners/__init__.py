@@ -5,18 +5,49 @@
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from foldwise.config import Recipe, Task
 from foldwise.data.targets import Targets
+from foldwise.data.token_store import TokenStore
+
+if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
+    from foldwise.models import Shape
 
 LEARNERS = {
     "network": "foldwise.learners.network:Network",
     "linear": "foldwise.learners.linear:LinearLearner",
 }
+
+
+@dataclass(frozen=True)
+class NewRows:
+    """M rows that were not there at training.
+
+    Attributes:
+        store: their tokens, by the vocabulary at training with new words behind it.
+        words: V + V' words in id order, the new ones last.
+        features: (M, D) float64 numbers beside the text, None where there are none.
+        new_vectors: (V', E) float32 of the new words.
+        vectors: file with the (V, E) vectors that training began with, for learners that still need them.
+        dimension: E.
+        shape: of a network, with outputs of auxiliary targets.
+        targets: task and names; of no rows.
+    """
+
+    store: TokenStore
+    words: Sequence[str]
+    features: np.ndarray | None
+    new_vectors: np.ndarray
+    vectors: Path
+    dimension: int
+    shape: "Shape"
+    targets: Targets
 
 
 class Learner(ABC):
@@ -76,12 +107,11 @@ class Learner(ABC):
         """
 
     @abstractmethod
-    def predict(self, checkpoint: Any, data: Any, runtime: Any, on_rows: Callable[[int], object]) -> np.ndarray:
-        """(M, C) predictions of rows that were not there at training.
+    def predict(self, checkpoint: Any, data: NewRows, runtime: Any, on_rows: Callable[[int], object]) -> np.ndarray:
+        """(M, C) predictions.
 
         Args:
             checkpoint: `foldwise.training.checkpoint.Checkpoint` of one fold.
-            data: `foldwise.learners.new_rows.NewRows`.
             runtime: where, and in which number format.
             on_rows: called with numbers of rows done.
         """

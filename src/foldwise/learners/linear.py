@@ -10,12 +10,11 @@ from foldwise.config import Task
 from foldwise.data.targets import Targets
 from foldwise.errors import RunError
 from foldwise.events import Evaluated, Started, Stepped
-from foldwise.learners import Learner
+from foldwise.learners import Learner, NewRows
 from foldwise.tasks import TASKS
 
 if TYPE_CHECKING:  # scipy and torch take a second and three to load
     from foldwise.data.token_store import TokenStore
-    from foldwise.learners.new_rows import NewRows
     from foldwise.running.job import FoldJob
     from foldwise.training.checkpoint import Checkpoint
     from foldwise.training.fold import FoldResult
@@ -95,7 +94,7 @@ class LinearLearner(Learner):
     def predict(
         self,
         checkpoint: "Checkpoint",
-        data: "NewRows",
+        data: NewRows,
         runtime: Any,  # noqa: ARG002
         on_rows: Callable[[int], object],
     ) -> np.ndarray:

@@ -8,11 +8,10 @@ import numpy as np
 
 from foldwise.config import Recipe, Task
 from foldwise.data.targets import Targets
-from foldwise.learners import Learner
+from foldwise.learners import Learner, NewRows
 from foldwise.plugins import is_own
 
 if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
-    from foldwise.learners.new_rows import NewRows
     from foldwise.running.job import FoldJob
     from foldwise.training.checkpoint import Checkpoint
     from foldwise.training.fold import FoldResult
@@ -91,7 +90,7 @@ class Network(Learner):
         return train_fold(data, self.recipe, job.member, job.fold, metric, job.runtime, report, job.limit)
 
     def predict(
-        self, checkpoint: "Checkpoint", data: "NewRows", runtime: "Runtime", on_rows: Callable[[int], object]
+        self, checkpoint: "Checkpoint", data: NewRows, runtime: "Runtime", on_rows: Callable[[int], object]
     ) -> np.ndarray:
         """(M, C) float32, of a regression or an ordinal task float64; the mean over the fold's weights."""
         import torch
