@@ -47,11 +47,11 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
     start = time.perf_counter()
     manifest = open_manifest(weights, paths.slug)
     check_own(manifest)
-    run = Run(manifest.config, replace(paths, stems=manifest.files.stems), device=device)
+    run = Run(manifest.config, replace(paths, stems=manifest.config.files.stems), device=device)
     names = [f"{name} folds {', '.join(str(fold.fold) for fold in of.folds)}" for name, of in manifest.members.items()]
     size = sum(part.size for part in manifest.parts.values()) / 1e6
     say("infer", f"{'; '.join(names)} of {weights}: {len(manifest.parts)} files, {size:,.1f} MB, whole")
-    targets = manifest.targets
+    targets, method = manifest.targets, run.config.recipe.ensemble.method
     asked = load_test(run.config, run.paths, targets)
     warn_of_empty(run.paths.table("test"), count_empty(asked.texts))
     with tempfile.TemporaryDirectory(prefix="foldwise-") as folder:
@@ -66,7 +66,7 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
         names=targets.names,
         numbered="sample_submission" in run.config.files.numbered,
     )
-    ordered = in_sample_order(form, asked.ids, combine_test(predictions, manifest.method, manifest.weights))
+    ordered = in_sample_order(form, asked.ids, combine_test(predictions, method, manifest.weights))
     write_submission(paths.submission, make_submission(form, ordered, np.array(manifest.thresholds)))
     seconds, rows = duration(time.perf_counter() - start), f"{len(asked.sample):,} rows"
     say("infer", f"made {paths.submission} in {seconds}: {rows}, checked against the sample and read back")
@@ -75,9 +75,10 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
 def check_own(manifest: Manifest) -> None:
     """Refuse a model of the user's own whose code is not there, or not the one that it was trained with."""
     for name, member in manifest.members.items():
-        if member.own is not None and source_hash(member.recipe.model.name) != member.own:
+        model = manifest.config.recipe.of_member(name).model.name
+        if member.own is not None and source_hash(model) != member.own:
             raise InputError(
-                f"member {name}: the code of {member.recipe.model.name!r} is not the one that its weights were trained "
+                f"member {name}: the code of {model!r} is not the one that its weights were trained "
                 "with; put that one there, or train and build the kernel again"
             )
 
@@ -92,7 +93,7 @@ def predict_folds(run: Run, manifest: Manifest, weights: Path, data: Path) -> di
     if warning:
         warn(warning)
     jobs = [
-        PredictJob(weights, data, manifest, name, fold, choose_runtime(fold, member.recipe.folds.n, device))
+        PredictJob(weights, data, manifest, name, fold, choose_runtime(fold, run.config.recipe.folds.n, device))
         for name, member in manifest.members.items()
         for fold in member.folds
     ]

@@ -53,6 +53,6 @@ def predict_job(job: PredictJob, report: Callable[[Event], object]) -> None:
         targets=manifest.targets,
     )
     checkpoint = Checkpoint([job.weights / name for name in job.packed.weights], job.weights / job.packed.facts)
-    learner = learner_for(manifest.members[job.member].recipe)
+    learner = learner_for(manifest.config.recipe.of_member(job.member))
     predictions = learner.predict(checkpoint, rows, job.runtime, lambda done: report(PredictedRows(done)))
     report(Predicted(predictions.astype(np.float64), Clock.now() - start))
