@@ -20,11 +20,7 @@ from foldwise.vectors.table import build_vectors, random_vectors
 
 
 def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path, folder: Path) -> None:
-    """Tokenize the test texts and write what folds predict from: tokens, features, words and vectors of new words.
-
-    Args:
-        weights: the packed folder.
-        folder: to write to.
+    """Tokenize the test texts and write what folds predict from to `folder`: tokens, features, words and new vectors.
 
     Raises:
         InputError: files of word vectors are not there, or others than at home.

@@ -32,9 +32,6 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
 
     The same folds give the same bytes. Members that the ensemble gives no weight stay at home.
 
-    Args:
-        fold_of_row: (N,) fold of each training row.
-
     Raises:
         InputError: a fold is missing or does not match, named.
     """

@@ -8,6 +8,7 @@ import numpy as np
 
 from foldwise.config import Recipe, Task
 from foldwise.data.targets import Targets
+from foldwise.errors import InputError
 from foldwise.learners import Learner, NewRows
 from foldwise.plugins import is_own
 
@@ -137,8 +138,6 @@ def load_weights(model: Any, path: Any, new: np.ndarray) -> None:
     """
     import torch
     from safetensors.torch import load_file
-
-    from foldwise.errors import InputError
 
     weights = load_file(path)
     if len(new) and TABLE in weights:

@@ -30,7 +30,6 @@ def run_folds(run: Run, wanted: Wanted, again: Wanted, fold_of_row: np.ndarray) 
 
     Args:
         again: under a time budget, folds to train once more if there is time.
-        fold_of_row: (N,) fold of each training row.
     """
     start = Clock.now()
     device, warning = choose_device(run.device)

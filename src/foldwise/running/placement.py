@@ -64,7 +64,7 @@ def place_on_gpus(data: FoldData, recipes: Sequence[Recipe], runtime: Runtime, t
 
     Args:
         recipes: of the members to train; the largest counts.
-        tokens: to be trained on, over all epochs and folds.
+        tokens: as of `place_on_cpu`.
     """
     gpus = torch.cuda.device_count()
     prepare = partial(choose_gpu, gpus=gpus)
@@ -79,12 +79,7 @@ def place_on_gpus(data: FoldData, recipes: Sequence[Recipe], runtime: Runtime, t
 
 
 def place_prediction(device: torch.device, threads: int, tokens: int) -> Placement:
-    """Trained folds that predict side by side: one on each GPU, or as many as the cores have threads for.
-
-    Args:
-        threads: of one fold.
-        tokens: to be predicted, over all folds.
-    """
+    """Trained folds that predict side by side: one on each GPU, or as many as the cores have `threads` for."""
     gpus = torch.cuda.device_count() if device.type == "cuda" else 0
     workers = gpus or max(1, count_cores() // threads)
     prepare = partial(choose_gpu, gpus=gpus) if gpus else do_nothing

@@ -36,8 +36,6 @@ class TimedJobs(Iterator[FoldJob]):
     """The jobs to train next, as long as they fit.
 
     Args:
-        budget: until when everything must be done.
-        fold_of_row: (N,) fold of each training row.
         jobs: those to be trained, in order.
         again: those of them, by member and number, that a budget had ended early; their turn comes last.
         workers: folds that train at once.
@@ -175,9 +173,8 @@ class TimedJobs(Iterator[FoldJob]):
         members = [name for name in self.learners if any(fold[0] == name for fold in begun)]
         folds = sorted({number for _, number in begun})
         longest = max(self.seconds.get(name, 0.0) for name, _ in self.missing)
-        why = (
-            f"one takes {duration(longest)}, and {duration(max(0.0, left))} are left" if longest else "no time is left"
-        )
+        left = max(0.0, left)
+        why = f"one takes {duration(longest)}, and {duration(left)} are left" if longest else "no time is left"
         table.add_row("folds", ", ".join(map(str, range(self.folds))), ", ".join(map(str, folds)), why)
         if len(self.learners) > 1:
             why = "folds of the first ones come first" if len(members) < len(self.learners) else ""
