@@ -72,20 +72,20 @@ def is_valid(submission: Path) -> bool:
     return list(frame) == list(sample) and list(frame.id) == list(sample.id) and set(frame.iloc[:, 1]) <= {"0", "1"}
 
 
-SPEEDS = {
+SPEEDS = {  # arguments of the model, fewest folds, fewest epochs of one
     "everything fits": ("seconds=0.1", 5, 4),
-    "some folds": ("seconds=0.8", 3, 4),
-    "one fold, fewer epochs": ("seconds=2", 1, None),
-    "hardly anything": ("seconds=5", 1, None),
-    "slower later": ("seconds=0.3, later=2.5, after=45", 1, None),
-    "at once very slow": ("seconds=0.1, later=3, after=15", 1, None),
-    "quicker later": ("seconds=2, later=0.1, after=9", 2, None),
+    "some folds": ("seconds=0.8", 3, 3),
+    "one fold, fewer epochs": ("seconds=2", 1, 0),
+    "hardly anything": ("seconds=5", 1, 0),
+    "slower later": ("seconds=0.3, later=2.5, after=45", 1, 0),
+    "at once very slow": ("seconds=0.1, later=3, after=15", 1, 0),
+    "quicker later": ("seconds=2, later=0.1, after=9", 5, 4),
 }
 
 
 @pytest.mark.parametrize("speed", SPEEDS)
 def test_the_budget_is_kept_and_a_valid_submission_stands_from_the_first_fold_on(cli_here, workspace, clock, speed):
-    arguments, least_folds, epochs = SPEEDS[speed]
+    arguments, least_folds, least_epochs = SPEEDS[speed]
     output = workspace / "output" / "twin-binary"
     submission = output / "submission.csv"
     standing = []
@@ -107,12 +107,12 @@ def test_the_budget_is_kept_and_a_valid_submission_stands_from_the_first_fold_on
     used = [fold["fold"] for fold in summary["folds"]]
     assert len(used) >= least_folds
     assert used + facts["dropped_folds"] == [0, 1, 2, 3, 4]
-    if epochs:
-        assert {fold["epochs"] for fold in summary["folds"]} == {epochs}
-        assert not facts["shortened"]
+    assert all(fold["epochs"] >= least_epochs for fold in summary["folds"])
+    cut = [fold["fold"] for fold in summary["folds"] if fold["epochs"] < 4]
+    assert [fold["fold"] for fold in facts["shortened"]] == cut
     assert len(standing) > 0 or len(used) == 1
     shown = "time budget 1 min 40 s, 5% of it kept in hand" in done.stdout
-    assert shown == (speed != "everything fits")
+    assert shown == bool(facts["dropped_folds"])
     assert ("used; nothing was left out" in done.stdout) == (not facts["dropped_folds"] and not facts["shortened"])
     oof = pd.read_csv(output / "oof.csv")
     assert oof.prediction.notna().tolist() == oof.fold.isin(used).tolist()

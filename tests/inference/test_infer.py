@@ -400,8 +400,11 @@ NAME = "bilstm-fold1.safetensors"
         (shutil.rmtree, "no model.json; give --weights the folder"),
         (lambda at: (at / "model.json").unlink(), "no model.json; give --weights the folder"),
         (lambda at: (at / "model.json").write_text('{"format": 1'), "model.json: cut short or damaged"),
-        (lambda at: (at / "model.json").write_text("[]"), "model.json: format None, and this foldwise reads 1"),
-        (lambda at: change(at, format=FORMAT + 1), "model.json: format 2, and this foldwise reads 1"),
+        (lambda at: (at / "model.json").write_text("[]"), f"model.json: format None, and this foldwise reads {FORMAT}"),
+        (
+            lambda at: change(at, format=FORMAT + 1),
+            f"model.json: format {FORMAT + 1}, and this foldwise reads {FORMAT}",
+        ),
         (lambda at: change(at, thresholds="none"), "thresholds = 'none': input should be a valid list"),
         (lambda at: (at / NAME).unlink(), f"{NAME}: missing"),
         (lambda at: (at / NAME).write_bytes((at / NAME).read_bytes()[:-1]), f"{NAME}: [0-9,]+ bytes, not the"),

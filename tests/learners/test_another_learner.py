@@ -19,7 +19,7 @@ from foldwise.training.fold import FoldResult
 class Mean(Learner):
     """Every row gets the mean of the training rows' targets."""
 
-    can_be_cut = uses_vectors = reads_texts = False
+    can_be_cut = uses_vectors = False
 
     def describe(self, task):
         return "the mean of the training rows"

@@ -114,12 +114,10 @@ def test_each_member_has_its_own_model(cli_here, workspace):
     )
     assert "Conv1d" in cli_here("describe", "-c", "twin-binary", "--member", "b").stdout
     linear = cli_here("describe", "-c", "twin-binary", "--member", "c").stdout
-    assert "No layers: scikit-learn, not a network. TF-IDF of n-grams of 1 to 2 words and 2 to 5 characters" in linear
-    assert "logistic regression (C chosen by inner cross-validation), one for each of 1 outputs" in " ".join(
-        linear.split()
-    )
+    assert "no layers, by scikit-learn: TF-IDF of n-grams of 1 to 2 words and 2 to 5 characters" in linear
+    assert "logistic regression (C chosen by inner cross-validation), one for each output" in " ".join(linear.split())
     linear = cli_here("describe", "-c", "twin-binary", "--member", "c", "--set", "linear.C=2").stdout
-    assert "logistic regression (C = 2), one for each of 1 outputs" in " ".join(linear.split())
+    assert "logistic regression (C = 2), one for each output" in " ".join(linear.split())
     error = cli_here("describe", "-c", "twin-binary", "--member", "d", code=2).stderr
     assert "--member d: no such member; recipe.members has a, b, c" in error
 

@@ -17,15 +17,14 @@ from typing import Literal
 import numpy as np
 
 from foldwise.checking import check as check_section
-from foldwise.config import ColumnsSection, CompetitionSection, Config, FilesSection, Recipe, Section, SubmissionSection
+from foldwise.config import Config, Section
 from foldwise.console import Progress
 from foldwise.data.targets import Targets
 from foldwise.data.tokenizer import SPECIAL
 from foldwise.errors import InputError, shorten
 from foldwise.learners import learner_for
-from foldwise.plugins import is_own
 
-FORMAT = 2  # of the folder; another one once it is read in another way
+FORMAT = 3  # of the folder; another one once it is read in another way
 MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
 
 
@@ -43,17 +42,8 @@ class PackedFold(Section):
 class PackedMember(Section):
     """One member of the ensemble."""
 
-    recipe: Recipe  # as it was trained
     own: str | None  # hash of the code of a model of the user's own
     folds: list[PackedFold]
-
-
-class PackedShape(Section):
-    """See `foldwise.models.Shape`; outputs with those of auxiliary targets."""
-
-    outputs: int
-    columns: int
-    features: int
 
 
 class PackedFile(Section):
@@ -67,44 +57,27 @@ class Manifest(Section):
     """All that is needed to predict, beside the files it names, the test table and the sample."""
 
     format: int
-    competition: CompetitionSection
-    files: FilesSection
-    columns: ColumnsSection
-    submission: SubmissionSection
+    config: Config  # as the members were trained
     names: list[str]  # the C outputs, or the classes of an ordinal task
-    shape: PackedShape
+    shape: dict[str, int]  # of `foldwise.models.Shape`; outputs with those of auxiliary targets
     dimension: int  # E, numbers of a word's vector
     max_length: int  # tokens; a share such as "95%" is one of the training texts
-    method: Literal["mean", "rank_mean"]
     weights: dict[str, float]  # of all members of the ensemble, exactly as fitted
     thresholds: list[float]
     members: dict[str, PackedMember]  # those with a weight above 0
     parts: dict[str, PackedFile]
 
     @property
-    def config(self) -> Config:
-        """The competition with the recipe of its first member; tokens are the same for all."""
-        return Config(
-            competition=self.competition,
-            files=self.files,
-            columns=self.columns,
-            submission=self.submission,
-            recipe=next(iter(self.members.values())).recipe,
-        )
-
-    @property
     def targets(self) -> Targets:
         """What the training table gave, without its rows."""
-        return Targets(self.competition.task, np.empty(0), np.empty(0), self.names)
+        return Targets(self.config.competition.task, np.empty(0), np.empty(0), self.names)
 
 
 def networks(manifest: Manifest, own: bool) -> list[str]:
     """Members that look words up in a table: models of the user's own, or built-in ones."""
-    return [
-        name
-        for name, member in manifest.members.items()
-        if learner_for(member.recipe).uses_vectors and is_own(member.recipe.model.name) == own
-    ]
+    learners = {name: learner_for(manifest.config.recipe.of_member(name)) for name in manifest.members}
+    named = [name for name, member in manifest.members.items() if (member.own is not None) == own]
+    return [name for name in named if learners[name].uses_vectors]
 
 
 def reads_vectors(manifest: Manifest, words: list[str]) -> bool:
@@ -146,8 +119,8 @@ def open_manifest(folder: Path, slug: str) -> Manifest:
     if found != FORMAT:
         raise InputError(f"{path}: format {shorten(found)}, and this foldwise reads {FORMAT}; {again}")
     manifest = check_section(Manifest, content, str(path))
-    if manifest.competition.slug != slug:
-        raise InputError(f"{path}: weights of {manifest.competition.slug!r}, and -c says {slug!r}; change one of them")
+    if (packed := manifest.config.competition.slug) != slug:
+        raise InputError(f"{path}: weights of {packed!r}, and -c says {slug!r}; change one of them")
     with Progress("infer", sum(part.size for part in manifest.parts.values()), "bytes") as shown:
         for name, part in manifest.parts.items():
             file = folder / name

@@ -17,6 +17,7 @@ import torch
 
 from foldwise.console import Progress, duration, say, warn
 from foldwise.data.competition import count_empty, load_test
+from foldwise.data.token_store import TokenStore
 from foldwise.ensembling.blend import combine_test
 from foldwise.ensembling.submission import Format, write_submission
 from foldwise.errors import InputError
@@ -27,88 +28,74 @@ from foldwise.inference.predict import PredictJob, predict_job
 from foldwise.paths import Paths
 from foldwise.plugins import source_hash
 from foldwise.run import Run, warn_of_empty
-from foldwise.running.engine import find_engine
+from foldwise.running.engine import do_nothing, find_engine
 from foldwise.running.placement import count_cores, place_prediction, threads_per_fold
-from foldwise.training.precision import Precision, Runtime, choose_device, why_not
+from foldwise.training.precision import Runtime, choose_device, why_not
 
 
 def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> None:
     """Predict the test table and write the submission.
 
     Args:
-        paths: of the competition; only test, sample and files of word vectors are read.
+        paths: of which only test, sample and files of word vectors are read.
         weights: the packed folder.
 
     Raises:
         InputError: the folder is not whole or of another competition, the tables do not fit it, or word vectors that
             new words need are not there.
-        RunError: the submission does not pass its check.
     """
     start = time.perf_counter()
     manifest = open_manifest(weights, paths.slug)
     check_own(manifest)
-    run = Run(manifest.config, replace(paths, stems=manifest.files.stems), device=device)
+    run = Run(manifest.config, replace(paths, stems=manifest.config.files.stems), device=device)
     names = [f"{name} folds {', '.join(str(fold.fold) for fold in of.folds)}" for name, of in manifest.members.items()]
     size = sum(part.size for part in manifest.parts.values()) / 1e6
     say("infer", f"{'; '.join(names)} of {weights}: {len(manifest.parts)} files, {size:,.1f} MB, whole")
-    targets = manifest.targets
+    targets, method = manifest.targets, run.config.recipe.ensemble.method
     asked = load_test(run.config, run.paths, targets)
     warn_of_empty(run.paths.table("test"), count_empty(asked.texts))
     with tempfile.TemporaryDirectory(prefix="foldwise-") as folder:
-        tokens = prepare_tokens(run, manifest, asked, weights, Path(folder))
-        predictions = predict_folds(run, manifest, weights, Path(folder), (len(asked.ids), tokens))
+        prepare_tokens(run, manifest, asked, weights, Path(folder))
+        predictions = predict_folds(run, manifest, weights, Path(folder))
     form = Format.of(run.config, targets, asked.sample, asked.sample_columns)
-    blended = combine_test(predictions, manifest.method, manifest.weights)
+    blended = combine_test(predictions, method, manifest.weights)
     write_submission(paths.submission, form, asked.ids, blended, np.array(manifest.thresholds))
     seconds, rows = duration(time.perf_counter() - start), f"{len(asked.sample):,} rows"
     say("infer", f"made {paths.submission} in {seconds}: {rows}, checked against the sample and read back")
 
 
 def check_own(manifest: Manifest) -> None:
-    """A model of the user's own must have the code that it was trained with.
-
-    Raises:
-        InputError: its module is not there, or another.
-    """
+    """Refuse a model of the user's own whose code is not there, or not the one that it was trained with."""
     for name, member in manifest.members.items():
-        if member.own is not None and source_hash(member.recipe.model.name) != member.own:
+        model = manifest.config.recipe.of_member(name).model.name
+        if member.own is not None and source_hash(model) != member.own:
             raise InputError(
-                f"member {name}: the code of {member.recipe.model.name!r} is not the one that its weights were trained "
+                f"member {name}: the code of {model!r} is not the one that its weights were trained "
                 "with; put that one there, or train and build the kernel again"
             )
 
 
-def predict_folds(
-    run: Run, manifest: Manifest, weights: Path, data: Path, size: tuple[int, int]
-) -> dict[str, list[np.ndarray]]:
+def predict_folds(run: Run, manifest: Manifest, weights: Path, data: Path) -> dict[str, list[np.ndarray]]:
     """Of each member, fold by fold, the (M, C) float64 predictions of the test rows.
 
     Args:
         data: folder of the prepared tokens.
-        size: M rows, and their tokens.
     """
     device, warning = choose_device(run.device)
     if warning:
         warn(warning)
-    runtimes = runtimes_of(manifest, device)
     jobs = [
-        PredictJob(
-            weights=weights,
-            data=data,
-            member=name,
-            recipe=member.recipe,
-            packed=fold,
-            shape=manifest.shape,
-            dimension=manifest.dimension,
-            targets=manifest.targets,
-            runtime=runtime,
-        )
+        PredictJob(weights, data, manifest, name, fold, choose_runtime(fold, run.config.recipe.folds.n, device))
         for name, member in manifest.members.items()
-        for fold, runtime in zip(member.folds, runtimes[name], strict=True)
+        for fold in member.folds
     ]
-    rows, tokens = size
-    passes = sum(len(job.packed.weights) for job in jobs)
-    placement = place_prediction(device, max(job.runtime.threads for job in jobs), tokens * passes)
+    for precision in dict.fromkeys(
+        job.packed.precision for job in jobs if job.packed.precision != job.runtime.precision
+    ):
+        error = why_not(precision, device)
+        warn(f"folds were trained in {precision}; {error}: they predict in fp32, and last digits differ")
+    store, passes = TokenStore.open(data), sum(len(job.packed.weights) for job in jobs)
+    placement = place_prediction(device, max(job.runtime.threads for job in jobs), len(store.tokens) * passes)
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
     at_once = min(placement.workers, len(jobs))
     say("infer", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {placement.threads}")
@@ -119,31 +106,17 @@ def predict_folds(
             progress.update(event.rows)
         elif isinstance(event, Predicted):
             found[job.member, job.packed.fold] = event.predictions
-            say("infer", f"{job}: {rows / max(event.seconds, 1e-3):,.0f} rows/s, {duration(event.seconds)}")
+            rate = len(store) / max(event.seconds, 1e-3)
+            say("infer", f"{job}: {rate:,.0f} rows/s, {duration(event.seconds)}")
 
-    with Progress("infer", rows * passes, "rows") as progress:
+    with Progress("infer", len(store) * passes, "rows") as progress:
         engine = find_engine("here" if at_once == 1 else "processes")
-        engine(jobs, predict_job, at_once, on_event, placement.prepare)
+        engine(jobs, predict_job, at_once, on_event, placement.prepare, do_nothing)
     return {name: [found[name, fold.fold] for fold in member.folds] for name, member in manifest.members.items()}
 
 
-def runtimes_of(manifest: Manifest, device: torch.device) -> dict[str, list[Runtime]]:
-    """What each fold of each member runs on: as in training, for the same bytes, as far as this machine can."""
-    folds = [fold for member in manifest.members.values() for fold in member.folds]
-    usable: dict[Precision, Precision] = {}
-    for precision in dict.fromkeys(fold.precision for fold in folds):
-        error = why_not(precision, device) if precision != "fp32" else ""
-        usable[precision] = "fp32" if error else precision
-        if error:
-            warn(f"folds were trained in {precision}; {error}: they predict in fp32, and last digits differ")
-
-    def threads_of(fold: PackedFold, number: int) -> int:
-        as_trained = fold.device == device.type and fold.threads <= count_cores()
-        return fold.threads if as_trained else threads_per_fold(number)
-
-    return {
-        name: [
-            Runtime(device, usable[fold.precision], threads_of(fold, member.recipe.folds.n)) for fold in member.folds
-        ]
-        for name, member in manifest.members.items()
-    }
+def choose_runtime(fold: PackedFold, folds: int, device: torch.device) -> Runtime:
+    """What a fold, one of K, runs on: as in training, for the same bytes, as far as this machine can."""
+    as_trained = fold.device == device.type and fold.threads <= count_cores()
+    threads = fold.threads if as_trained else threads_per_fold(folds)
+    return Runtime(device, "fp32" if why_not(fold.precision, device) else fold.precision, threads)

@@ -8,7 +8,7 @@ import numpy as np
 from foldwise.console import Progress, say
 from foldwise.data.competition import ToPredict
 from foldwise.data.features import features_of, texts_of
-from foldwise.data.tokenizer import SPECIAL, tokenize_further
+from foldwise.data.tokenizer import SPECIAL, UNK, tokenize_further
 from foldwise.errors import InputError
 from foldwise.files import write_text
 from foldwise.inference.bundle import Manifest, networks, read_words, reads_vectors
@@ -19,58 +19,35 @@ from foldwise.vectors.files import VectorFile, vector_sources
 from foldwise.vectors.table import build_vectors, random_vectors
 
 
-def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path, folder: Path) -> int:
-    """Tokenize the test texts and write what folds predict from: tokens, features, words and vectors of new words.
-
-    Args:
-        weights: the packed folder.
-        folder: to write to.
-
-    Returns:
-        The number of tokens.
+def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path, folder: Path) -> None:
+    """Tokenize the test texts and write what folds predict from to `folder`: tokens, features, words and new vectors.
 
     Raises:
         InputError: files of word vectors are not there, or others than at home.
     """
     settings = run.config.recipe.tokens.model_copy(update={"max_length": manifest.max_length})
-    words = read_words(weights)
-    # Before there is a need: what is missing should show at the first try, and not with the hidden test set.
-    sources = sources_of(run) if reads_vectors(manifest, words) else []
+    words, sources = read_words(weights), []
+    if reads_vectors(manifest, words):
+        try:  # before there is a need: what is missing should show at the first try, and not with the hidden test set
+            sources = vector_sources(settings, run.paths)
+        except InputError as error:
+            need = "words that only this test set has need the vectors they would have had at home"
+            raise InputError(f"{need}: {error}") from error
     texts, columns = texts_of(asked.texts, settings)
     with Progress("infer", 2 * len(texts), "texts") as shown:
         store, new, counts = tokenize_further(texts, words, settings, shown.update)
     replace(store, columns=columns).save(folder)
     np.save(folder / "features.npy", features_of(asked.texts, asked.features, settings))
     write_text(folder / WORDS, "\n".join([*words, *new]))
-    unknown = int((store.tokens == SPECIAL.index("<unk>")).sum())
-    say(
-        "infer",
-        f"{len(asked.ids):,} rows, {len(store.tokens):,} tokens, of these {unknown:,} <unk>; new words: {len(new):,}",
-    )
-    vectors = np.empty((len(new), manifest.dimension), dtype=np.float32)  # nobody looks at them
-    if networks(manifest, own=False):
+    unknown, tokens = int((store.tokens == UNK).sum()), len(store.tokens)
+    say("infer", f"{len(asked.ids):,} rows, {tokens:,} tokens, of these {unknown:,} <unk>; new words: {len(new):,}")
+    vectors = np.empty((len(new), manifest.dimension), dtype=np.float32)  # where no built-in network looks at them
+    if new and networks(manifest, own=False):
         vectors = vectors_of(run, manifest.dimension, words, (new, counts), sources)
     np.save(folder / NEW_VECTORS, vectors)
     if new and (own := networks(manifest, own=True)):
-        say(
-            "infer",
-            f"new words are <unk> to {', '.join(own)}: a model of your own keeps the vocabulary it was made with",
-        )
-    return len(store.tokens)
-
-
-def sources_of(run: Run) -> list[VectorFile]:
-    """The recipe's files of word vectors.
-
-    Raises:
-        InputError: one is not there.
-    """
-    try:
-        return vector_sources(run.config.recipe.tokens, run.paths)
-    except InputError as error:
-        raise InputError(
-            f"words that only this test set has need the vectors they would have had at home: {error}"
-        ) from error
+        keeps = "a model of your own keeps the vocabulary it was made with"
+        say("infer", f"new words are <unk> to {', '.join(own)}: {keeps}")
 
 
 def vectors_of(
@@ -88,8 +65,6 @@ def vectors_of(
         InputError: the files' vectors have another E than those at home.
     """
     settings, (added, counts) = run.config.recipe.tokens, new
-    if not added:
-        return np.empty((0, dimension), dtype=np.float32)
     if not sources:
         return random_vectors(len(words) + len(added), dimension)[len(words) :]  # a longer draw begins as a shorter one
     listed = [*SPECIAL, *added]

@@ -19,7 +19,6 @@ from foldwise.inference.bundle import (
     Manifest,
     PackedFold,
     PackedMember,
-    PackedShape,
     describe_file,
 )
 from foldwise.learners import learner_for
@@ -33,12 +32,6 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
 
     The same folds give the same bytes. Members that the ensemble gives no weight stay at home.
 
-    Args:
-        fold_of_row: (N,) fold of each training row.
-
-    Returns:
-        What the folder says of itself.
-
     Raises:
         InputError: a fold is missing or does not match, named.
     """
@@ -50,8 +43,7 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     members = {name: pack_member(run, name, records[name], folder) for name in chosen}
     write_text(folder / VOCABULARY, "\n".join(read_json(tokens / "vocab.json")))
     parts = [VOCABULARY]
-    learners = [learner_for(member.recipe) for member in members.values()]
-    if any(learner.uses_vectors and not learner.holds_vectors for learner in learners):
+    if any(learner_for(config.recipe.of_member(name)).needs_vectors for name in members):
         shutil.copyfile(tokens / "vectors.npy", folder / VECTORS)
         parts.append(VECTORS)
     for fold in [fold for member in members.values() for fold in member.folds]:
@@ -60,15 +52,11 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     limit = length_limit(config.recipe.tokens, TokenStore.open(tokens), texts * len(fold_of_row))
     manifest = Manifest(
         format=FORMAT,
-        competition=config.competition,
-        files=config.files,
-        columns=config.columns,
-        submission=config.submission,
+        config=config,
         names=targets.names,
-        shape=PackedShape(outputs=targets.outputs + len(config.columns.auxiliary), columns=texts, features=features),
+        shape={"outputs": targets.outputs + len(config.columns.auxiliary), "columns": texts, "features": features},
         dimension=np.load(tokens / "vectors.npy", mmap_mode="r").shape[1],
         max_length=limit,
-        method=config.recipe.ensemble.method,
         weights=weights,
         thresholds=blend.thresholds.tolist(),
         members=members,
@@ -80,7 +68,7 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
 
 def pack_member(run: Run, name: str, records: dict[int, dict[str, Any]], folder: Path) -> PackedMember:
     """Copy the files of a member's folds and describe them."""
-    recipe = run.config.recipe.of_member(name)
+    model = run.config.recipe.of_member(name).model.name
     folds = []
     for fold, record in records.items():
         checkpoint, stem = find_checkpoint(run.paths.fold(name, fold)), f"{name}-fold{fold}"
@@ -89,5 +77,4 @@ def pack_member(run: Run, name: str, records: dict[int, dict[str, Any]], folder:
             shutil.copyfile(source, folder / copy)
         runtime = {key: record["runtime"][key] for key in ("device", "precision", "threads")}
         folds.append(PackedFold(fold=fold, weights=list(copies.values()), facts=facts, **runtime))
-    own = source_hash(recipe.model.name) if is_own(recipe.model.name) else None
-    return PackedMember(recipe=recipe, own=own, folds=folds)
+    return PackedMember(own=source_hash(model) if is_own(model) else None, folds=folds)

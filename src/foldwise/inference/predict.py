@@ -7,13 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from foldwise.clock import Clock
-from foldwise.config import Recipe
-from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.events import Event, Predicted, PredictedRows
-from foldwise.inference.bundle import VECTORS, PackedFold, PackedShape
-from foldwise.learners import learner_for
-from foldwise.learners.new_rows import NewRows
+from foldwise.inference.bundle import VECTORS, Manifest, PackedFold
+from foldwise.learners import NewRows, learner_for
 from foldwise.models import Shape
 from foldwise.training.checkpoint import Checkpoint
 from foldwise.training.precision import Runtime
@@ -23,25 +20,18 @@ WORDS, NEW_VECTORS = "words.txt", "new_vectors.npy"  # beside the tokens; words 
 
 @dataclass(frozen=True)
 class PredictJob:
-    """One fold to predict with, and where its files are.
+    """One fold to predict with.
 
     Attributes:
         weights: the packed folder.
         data: the folder of the test set's tokens.
-        packed: what the packed folder says of this fold.
-        shape: of the model.
-        dimension: E, numbers of a word's vector.
-        targets: task and names; of no rows.
     """
 
     weights: Path
     data: Path
+    manifest: Manifest
     member: str
-    recipe: Recipe
     packed: PackedFold
-    shape: PackedShape
-    dimension: int
-    targets: Targets
     runtime: Runtime
 
     def __str__(self) -> str:
@@ -50,18 +40,19 @@ class PredictJob:
 
 def predict_job(job: PredictJob, report: Callable[[Event], object]) -> None:
     """Report rows as they are done, at the end with the (M, C) predictions and the seconds."""
-    start, shape = Clock.now(), job.shape
+    start, manifest = Clock.now(), job.manifest
+    shape = Shape(**manifest.shape)
     rows = NewRows(
         store=TokenStore.open(job.data),
         words=(job.data / WORDS).read_text(encoding="utf-8").split("\n"),
         features=np.load(job.data / "features.npy") if shape.features else None,
         new_vectors=np.load(job.data / NEW_VECTORS),
         vectors=job.weights / VECTORS,
-        dimension=job.dimension,
-        shape=Shape(shape.outputs, shape.columns, shape.features),
-        targets=job.targets,
+        dimension=manifest.dimension,
+        shape=shape,
+        targets=manifest.targets,
     )
     checkpoint = Checkpoint([job.weights / name for name in job.packed.weights], job.weights / job.packed.facts)
-    learner = learner_for(job.recipe)
+    learner = learner_for(manifest.config.recipe.of_member(job.member))
     predictions = learner.predict(checkpoint, rows, job.runtime, lambda done: report(PredictedRows(done)))
     report(Predicted(predictions.astype(np.float64), Clock.now() - start))

@@ -67,8 +67,8 @@ def tools(template: dict[str, str]) -> str:
 def describe_recipe(run: Run, kernel: Kernel) -> list[str]:
     """The recipe in a few sentences."""
     config, recipe = run.config, run.config.recipe
-    metric = config.competition.metric.replace("_", " ")
-    lines = [f"The task is {config.competition.task}, scored by {metric}; texts: {', '.join(config.columns.text)}."]
+    task, metric = config.competition.task, config.competition.metric.replace("_", " ")
+    lines = [f"The task is {task}, scored by {metric}; texts: {', '.join(config.columns.text)}."]
     if kernel.stage == "all":
         lines.append(
             f"Training rows are dealt to {recipe.folds.n} folds, once. Each fold in turn is predicted by a model that "
@@ -80,7 +80,7 @@ def describe_recipe(run: Run, kernel: Kernel) -> list[str]:
             if vectors == "none"
             else f"Words begin with the vectors {vectors}."
         )
-    lines += [f"`{name}`: {learner_for(recipe.of_member(name)).phrase}." for name in kernel.folds]
+    lines += [f"`{name}`: {learner_for(recipe.of_member(name)).describe(task)}." for name in kernel.folds]
     if kernel.stage == "all":
         lines.append(f"The folds' predictions are combined by {recipe.ensemble.method.replace('_', ' ')}.")
     return lines

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldwise.clock import Clock
-from foldwise.config import Recipe, Task
+from foldwise.config import Task
 from foldwise.data.targets import Targets
 from foldwise.errors import RunError
 from foldwise.events import Evaluated, Started, Stepped
+from foldwise.learners import Learner, NewRows
 from foldwise.tasks import TASKS
 
 if TYPE_CHECKING:  # scipy and torch take a second and three to load
     from foldwise.data.token_store import TokenStore
-    from foldwise.learners.new_rows import NewRows
     from foldwise.running.job import FoldJob
     from foldwise.training.checkpoint import Checkpoint
     from foldwise.training.fold import FoldResult
@@ -24,25 +24,33 @@ SAMPLE = 1_000  # rows of a trial fit
 SAFETY = 1.5  # a fit takes somewhat longer than in proportion to its rows
 
 
-class LinearLearner:
-    """See `foldwise.learners.Learner`. Sees texts alone, put together from their tokens as the networks see them."""
+class LinearLearner(Learner):
+    """Sees texts alone, put together from their tokens as the networks see them."""
 
-    can_be_cut, reads_texts, uses_vectors = False, True, False
-    holds_vectors = False
-    phrase = "n-grams in a linear model"
-    epochs = 1
+    can_be_cut = uses_vectors = False
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
+    def describe(self, task: Task) -> str:
+        """Its n-grams and its fit."""
+        settings = self.recipe.linear
+        kinds = [(settings.word_ngrams, "words", 1), (settings.char_ngrams, "characters", min(2, settings.char_ngrams))]
+        grams = " and ".join(f"{shortest} to {longest} {kind}" for longest, kind, shortest in kinds if longest)
+        weighed = "TF-IDF" if settings.weighting == "tfidf" else "TF-IDF times the log-count ratio of naive Bayes"
+        strength = "C chosen by inner cross-validation" if settings.C == "auto" else f"C = {settings.C:g}"
+        if TASKS[task].y == "values":
+            fit = f"ridge regression ({strength}, alpha = 1 / C), one for each target"
+        elif TASKS[task].y == "classes" and settings.weighting == "tfidf":
+            fit = f"logistic regression ({strength}) over the classes"
+        else:
+            fit = f"logistic regression ({strength}), one for each output"
+        return (
+            f"no layers, by scikit-learn: {weighed} of n-grams of {grams} that stand in {settings.min_count} or more "
+            f"training texts → {fit}"
+        )
 
     def inputs(self) -> dict[str, Any]:
         """Of training only what weighs rows."""
         parts: dict[str, Any] = {"seed": True, "model": {"name"}, "linear": True, "training": {"subgroup_weights"}}
         return self.recipe.model_dump(include=parts)
-
-    def own_parts(self) -> dict[str, str]:
-        """Nothing."""
-        return {}
 
     def prepare(self, targets: Targets, texts: int, features: int) -> None:  # noqa: ARG002
         """Hold the settings against the task."""
@@ -54,7 +62,6 @@ class LinearLearner:
         """Fit on every fold but one, predict that fold and the test rows.
 
         Raises:
-            InputError: settings that do not fit the task.
             RunError: the score is not finite.
         """
         import torch
@@ -88,7 +95,7 @@ class LinearLearner:
     def predict(
         self,
         checkpoint: "Checkpoint",
-        data: "NewRows",
+        data: NewRows,
         runtime: Any,  # noqa: ARG002
         on_rows: Callable[[int], object],
     ) -> np.ndarray:
@@ -116,24 +123,6 @@ class LinearLearner:
             settings, twice = settings.model_copy(update={"C": 4.0}), 2
         fit_linear(texts, y, targets.task, settings, None, 0, targets.outputs).predict(texts)
         return twice * SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
-
-    def describe(self, task: Task, outputs: int) -> str:
-        """Its n-grams and its fit."""
-        settings = self.recipe.linear
-        kinds = [(settings.word_ngrams, "words", 1), (settings.char_ngrams, "characters", min(2, settings.char_ngrams))]
-        grams = " and ".join(f"{shortest} to {longest} {kind}" for longest, kind, shortest in kinds if longest)
-        weighed = "TF-IDF" if settings.weighting == "tfidf" else "TF-IDF times the log-count ratio of naive Bayes"
-        strength = "C chosen by inner cross-validation" if settings.C == "auto" else f"C = {settings.C:g}"
-        if TASKS[task].y == "values":
-            fit = f"ridge regression ({strength}, alpha = 1 / C), one for each of {outputs} targets"
-        elif TASKS[task].y == "classes" and settings.weighting == "tfidf":
-            fit = f"logistic regression ({strength}) over {outputs} classes"
-        else:
-            fit = f"logistic regression ({strength}), one for each of {outputs} outputs"
-        return (
-            f"No layers: scikit-learn, not a network. {weighed} of n-grams of {grams} that stand in "
-            f"{settings.min_count} or more training texts\n→ {fit}."
-        )
 
 
 def learnt(targets: Targets, rows: np.ndarray) -> np.ndarray:

@@ -8,12 +8,11 @@ import numpy as np
 
 from foldwise.config import Recipe, Task
 from foldwise.data.targets import Targets
+from foldwise.errors import InputError
+from foldwise.learners import Learner, NewRows
 from foldwise.plugins import is_own
 
 if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
-    import torch
-
-    from foldwise.learners.new_rows import NewRows
     from foldwise.running.job import FoldJob
     from foldwise.training.checkpoint import Checkpoint
     from foldwise.training.fold import FoldResult
@@ -28,22 +27,19 @@ NAMED = (
 )
 
 
-class Network:
-    """See `foldwise.learners.Learner`."""
+class Network(Learner):
+    """A model of `foldwise.models` or of the user's own."""
 
-    can_be_cut, reads_texts, uses_vectors = True, False, True
+    can_be_cut = uses_vectors = True
 
     def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
+        super().__init__(recipe)
+        self.epochs = recipe.training.epochs
+        self.is_own = is_own(recipe.model.name)
+        self.needs_vectors = self.is_own or not recipe.model.train_embedding
 
-    @property
-    def epochs(self) -> int:
-        """Of the recipe."""
-        return self.recipe.training.epochs
-
-    @property
-    def phrase(self) -> str:
-        """Model and epochs."""
+    def describe(self, task: Task) -> str:  # noqa: ARG002
+        """Model and epochs; its layers say the rest."""
         training = self.recipe.training
         stops = f"stopped after {training.patience} validations without a better one"
         return f"the network {self.recipe.model.name}, up to {training.epochs} epochs, {stops}"
@@ -82,7 +78,7 @@ class Network:
         return train_fold(data, self.recipe, job.member, job.fold, metric, job.runtime, report, job.limit)
 
     def predict(
-        self, checkpoint: "Checkpoint", data: "NewRows", runtime: "Runtime", on_rows: Callable[[int], object]
+        self, checkpoint: "Checkpoint", data: NewRows, runtime: "Runtime", on_rows: Callable[[int], object]
     ) -> np.ndarray:
         """(M, C) float32, of a regression or an ordinal task float64; the mean over the fold's weights."""
         import torch
@@ -94,12 +90,17 @@ class Network:
         from foldwise.training.loop import predict_values, use_repeatable_algorithms
 
         torch.set_num_threads(runtime.threads)
-        store, own, device = data.store, is_own(self.recipe.model.name), runtime.device
-        if own or device.type == "cuda":  # on a CPU the built-in ones have no others, and torch loads for 3 s
+        store, new, device = data.store, data.new_vectors, runtime.device
+        if self.is_own or device.type == "cuda":  # on a CPU the built-in ones have no others, and torch loads for 3 s
             use_repeatable_algorithms()
-        vectors = self.vectors(data, own)
-        if own:  # keeps the vocabulary it was made with
+        vectors = torch.zeros(()).expand(len(data.words), data.dimension)  # no memory: the weights hold them
+        if self.needs_vectors:
+            vectors = torch.from_numpy(np.load(data.vectors, mmap_mode="c"))
+        if self.is_own:  # keeps the vocabulary it was made with
+            new = new[:0]
             store = replace(store, tokens=np.where(store.tokens < len(vectors), store.tokens, UNK))
+        elif self.needs_vectors and len(new):
+            vectors = torch.cat([vectors, torch.from_numpy(new)])
         units, features = Units.from_json(checkpoint.read_facts()), None
         if units.features is not None and data.features is not None:
             features = torch.from_numpy(units.features.apply(data.features))
@@ -108,35 +109,12 @@ class Network:
         dataset = TokenDataset(store, np.arange(len(store)), features=features, device=home)
         parts = []
         for path in checkpoint.weights:
-            load_weights(model, path, None if own else data.new_vectors)
+            load_weights(model, path, new)
             parts.append(predict_values(model, dataset, units, data.targets, runtime, on_rows))
         return np.mean(parts, axis=0)
 
-    def vectors(self, data: "NewRows", own: bool) -> "torch.Tensor":
-        """(V + V', E) float32 to build the model with; zeros that take no memory where its weights hold them."""
-        import torch
 
-        new = np.empty((0, data.dimension), np.float32) if own else data.new_vectors
-        if self.holds_vectors:
-            return torch.zeros(()).expand(len(data.words), data.dimension)
-        known = np.load(data.vectors, mmap_mode="c")
-        return torch.from_numpy(np.concatenate([known, new]) if len(new) else known)
-
-    @property
-    def holds_vectors(self) -> bool:
-        """True if its weights hold all word vectors: those of a built-in model that trains them."""
-        return not is_own(self.recipe.model.name) and self.recipe.model.train_embedding
-
-    def estimate_seconds(self, data: "FoldData", fold: int) -> float:  # noqa: ARG002
-        """0: a fold may be cut at any step."""
-        return 0.0
-
-    def describe(self, task: Task, outputs: int) -> str:  # noqa: ARG002
-        """Its layers say it."""
-        return ""
-
-
-def load_weights(model: Any, path: Any, new: np.ndarray | None) -> None:
+def load_weights(model: Any, path: Any, new: np.ndarray) -> None:
     """Give a model the weights of a checkpoint; frozen vectors are not among them, and stay.
 
     Args:
@@ -148,10 +126,8 @@ def load_weights(model: Any, path: Any, new: np.ndarray | None) -> None:
     import torch
     from safetensors.torch import load_file
 
-    from foldwise.errors import InputError
-
     weights = load_file(path)
-    if new is not None and len(new) and TABLE in weights:
+    if len(new) and TABLE in weights:
         weights[TABLE] = torch.cat([weights[TABLE], torch.from_numpy(new)])
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     found = model.load_state_dict(weights, strict=False)

@@ -49,8 +49,8 @@ def describe(run: Run, member: str | None) -> None:
     shape = Shape(run.competition.targets.outputs + len(run.config.columns.auxiliary), texts, features)
     learner = learner_for(recipe)
     learner.prepare(run.competition.targets, texts, features)
-    if text := learner.describe(run.config.competition.task, shape.outputs):
-        parts: list[str | Table] = [text]  # it has no layers
+    if not learner.uses_vectors:
+        parts: list[str | Table] = [learner.describe(run.config.competition.task)]
     else:
         words, dimension, source = size_of_vectors(run)
         model = build_model(torch.from_numpy(random_vectors(words, dimension)), shape, recipe.model, recipe.seed)

@@ -30,7 +30,6 @@ def run_folds(run: Run, wanted: Wanted, again: Wanted, fold_of_row: np.ndarray) 
 
     Args:
         again: under a time budget, folds to train once more if there is time.
-        fold_of_row: (N,) fold of each training row.
     """
     start = Clock.now()
     device, warning = choose_device(run.device)
@@ -45,7 +44,7 @@ def run_folds(run: Run, wanted: Wanted, again: Wanted, fold_of_row: np.ndarray) 
     source: Any = jobs
     if run.budget:
         source = run.budget.hand_out(run, fold_of_row, jobs, {work[:2] for work in again}, at_once)
-    display, trained = FoldDisplay(), 0
+    display, trained = FoldDisplay(), []
 
     def on_event(slot: int, job: FoldJob, event: Event) -> None:
         if isinstance(event, Stopped):
@@ -55,9 +54,8 @@ def run_folds(run: Run, wanted: Wanted, again: Wanted, fold_of_row: np.ndarray) 
         if run.budget:
             source.on_event(job, event)
 
-    def after(_: FoldJob) -> None:
-        nonlocal trained
-        trained += 1
+    def after(job: FoldJob) -> None:
+        trained.append(job)
         if run.budget:
             source.after()
 
@@ -69,7 +67,7 @@ def run_folds(run: Run, wanted: Wanted, again: Wanted, fold_of_row: np.ndarray) 
     seconds = Clock.now() - start
     if len(wanted) == len(run.config.recipe.ensemble_members) * run.config.recipe.folds.n:
         run.record_seconds("train", seconds)  # of the whole stage, not of a fold done again
-    say("train", f"{trained} fold{'s' if trained > 1 else ''} in {duration(seconds)}")
+    say("train", f"{len(trained)} fold{'s' if len(trained) > 1 else ''} in {duration(seconds)}")
 
 
 def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.device) -> list[FoldJob]:
@@ -99,14 +97,12 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
 
 def choose_precisions(run: Run, recipes: list[Recipe], device: torch.device) -> dict[str, Precision]:
     """The number format of each setting of `training.precision` among the recipes."""
-    chosen: dict[str, Precision] = {}
     asked = dict.fromkeys(recipe.training.precision for recipe in recipes)
     found = recorded_precision(run, device.type) if "auto" in asked else None
     if found and (error := why_not(found, device)):
         warn(f"folds trained before are in {found}; {error}: their bytes cannot be had again here")
-    elif found:
-        chosen["auto"] = found
-    return {name: chosen.get(name) or choose_precision(name, device) for name in asked}
+        found = None
+    return {name: found if found and name == "auto" else choose_precision(name, device) for name in asked}
 
 
 def recorded_precision(run: Run, device: str) -> Any:
@@ -124,7 +120,7 @@ def recorded_precision(run: Run, device: str) -> Any:
 
 
 def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
-    """How many folds train at once."""
+    """How many folds train at once, and where."""
     learners = {job.member: learner_for(job.recipe) for job in jobs}
     tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * sum(learners[job.member].epochs for job in jobs)
     on_gpu = [learner.recipe for learner in learners.values() if learner.uses_vectors]

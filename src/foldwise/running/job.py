@@ -52,14 +52,13 @@ def open_data(job: FoldJob) -> FoldData:
     """What the fold learns from. Arrays are mapped, so that processes side by side share their pages."""
     vectors, features = (np.load(job.tokens / f"{name}.npy", mmap_mode="c") for name in ("vectors", "features"))
     beside = features if features.shape[1] else None
-    words = list(read_json(job.tokens / "vocab.json")) if learner_for(job.recipe).reads_texts else []
+    words = list(read_json(job.tokens / "vocab.json"))
     return FoldData(TokenStore.open(job.tokens), vectors, job.targets, job.folds, beside, words)
 
 
 def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
     """Train one fold and write its folder."""
-    start = Clock.now()
-    learner = learner_for(job.recipe)
+    start, learner = Clock.now(), learner_for(job.recipe)
     try:
         result = learner.fit(open_data(job), job, report)
     except StoppedError as error:
@@ -72,31 +71,22 @@ def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
     except GivenUpError:
         report(GivenUp())
         return
-    finished = summarise(job, result, learner.epochs, Clock.now() - start)
-    if finished.written:
-        write_fold(job.folder, make_record(job, result, finished), result, job.valid_ids, job.test_ids)
-    report(finished)
-
-
-def summarise(job: FoldJob, result: FoldResult, epochs: int, seconds: float) -> Finished:
-    """What there is to say of a trained fold.
-
-    Args:
-        epochs: of the recipe.
-    """
-    best, last = [record for record in result.history if record.best][-1], result.history[-1]
-    trained_rows = last.epoch * int((job.folds != job.fold).sum())
+    last = result.history[-1]
+    best = max((record for record in result.history if record.best), key=lambda record: record.step)
     assert best.score is not None
-    return Finished(
+    finished = Finished(
         score=best.score,
         best_epoch=best.epoch,
         epochs=last.epoch,
-        seconds=round(seconds, 2),
-        rows_per_second=round(trained_rows / last.train_seconds),
+        seconds=round(Clock.now() - start, 2),
+        rows_per_second=round(last.epoch * int((job.folds != job.fold).sum()) / last.train_seconds),
         padding=float(np.mean([record.padding for record in result.history])),
-        shortened={"epochs": last.epoch, "of": epochs} if result.shortened else None,
+        shortened={"epochs": last.epoch, "of": learner.epochs} if result.shortened else None,
         written=not (result.shortened and was_trained_longer(job, last.epoch)),
     )
+    if finished.written:
+        write_fold(job.folder, make_record(job, result, finished), result, job.valid_ids, job.test_ids)
+    report(finished)
 
 
 def was_trained_longer(job: FoldJob, epochs: float) -> bool:

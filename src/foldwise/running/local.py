@@ -7,7 +7,7 @@ recurrent net are too small to share. A worker that fails, or dies, stops the ot
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context, resource_tracker
@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from foldwise.errors import InputError, RunError
-from foldwise.running.engine import Job, OnEvent, Prepare, Work, nothing_to_do, nothing_to_prepare
+from foldwise.running.engine import After, Job, OnEvent, Prepare, Work, do_nothing
 
 # An LSTM step takes and frees some 40 MB of workspace, which glibc gives back to the kernel and gets back zeroed, page
 # by page, at the next step: a quarter of a step at batch 512. Asking for pages of 2 MB leaves a third of that cost
@@ -29,14 +29,10 @@ def run_in_processes(
     work: Work[Job],
     workers: int,
     on_event: OnEvent[Job],
-    prepare: Prepare = nothing_to_prepare,
-    after: Callable[[Job], None] = nothing_to_do,
+    prepare: Prepare = do_nothing,
+    after: After[Job] = do_nothing,
 ) -> None:
-    """Do every job in one of `workers` processes; see `foldwise.running.engine.Engine`.
-
-    Args:
-        work: a module-level function (it is imported by name in a fresh process) that reports through its argument.
-    """
+    """Do every job in one of `workers` processes, which import `work` by its name; see `foldwise.running.engine`."""
     waiting = iter(jobs)
     context = get_context("spawn")
     running: dict[Connection, tuple[int, BaseProcess, Job]] = {}
@@ -143,7 +139,7 @@ def receive(pipe: Connection, process: BaseProcess, job: Any) -> Any:
     if kind == "crash":
         message, trace = content
         raise RunError(f"{job}: {message}; finished folds are kept, --traceback shows where") from WorkerError(trace)
-    return content if kind == "event" else None
+    return content
 
 
 class WorkerError(Exception):
@@ -151,25 +147,25 @@ class WorkerError(Exception):
 
 
 def serve(pipe: Connection, work: Work[Any], slot: int, prepare: Prepare) -> None:
-    """A worker process: jobs in, events out, until None comes or the parent is gone."""
+    """A worker process: jobs in, events and outcomes out, until None comes or the parent is gone."""
+    prepared = False
     try:
-        failure = attempt(slot, lambda number, _: prepare(number), pipe)
         while (job := pipe.recv()) is not None:
-            pipe.send(attempt(job, work, pipe) if failure[0] == "done" else failure)
+            try:
+                if not prepared:
+                    prepare(slot)
+                    prepared = True
+                work(job, lambda event: pipe.send(("event", event)))
+                outcome: tuple[str, Any] = ("done", None)
+            except InputError as error:
+                outcome = "input error", str(error)
+            except RunError as error:
+                outcome = "run error", str(error)
+            except BrokenPipeError:
+                raise
+            except Exception as error:
+                message = f"{type(error).__name__}: {str(error).strip()}"
+                outcome = "crash", (message, traceback.format_exc().strip())
+            pipe.send(outcome)
     except (EOFError, OSError):  # the parent is gone, and nobody is left to tell
         return
-
-
-def attempt(job: Any, work: Work[Any], pipe: Connection) -> tuple[str, Any]:
-    """Do one job; its outcome as the parent's `receive` takes it."""
-    try:
-        work(job, lambda event: pipe.send(("event", event)))
-    except InputError as error:
-        return "input error", str(error)
-    except RunError as error:
-        return "run error", str(error)
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        return "crash", (f"{type(error).__name__}: {str(error).strip()}", traceback.format_exc().strip())
-    return "done", None

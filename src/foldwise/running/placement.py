@@ -16,7 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from foldwise.config import Recipe
 from foldwise.data.dataset import make_loader
-from foldwise.running.engine import Prepare, nothing_to_prepare
+from foldwise.running.engine import Prepare, do_nothing
 from foldwise.training.fold import build_trainer
 from foldwise.training.fold_data import FoldData, Units, build_dataset
 from foldwise.training.loop import PREDICT_TOKENS, predict, use_repeatable_algorithms
@@ -37,7 +37,7 @@ class Placement:
 
     workers: int
     threads: int
-    prepare: Prepare = nothing_to_prepare
+    prepare: Prepare = do_nothing
 
 
 def count_cores() -> int:
@@ -46,20 +46,12 @@ def count_cores() -> int:
 
 
 def threads_per_fold(folds: int) -> int:
-    """Threads of one fold: all cores shared out among the folds of the fold file.
-
-    Two LSTMs of one thread each are faster than one of two threads: a step of a recurrent net is too small to share.
-    """
+    """Threads of one fold: all cores shared out among the folds of the fold file."""
     return max(1, count_cores() // folds)
 
 
 def place_on_cpu(folds: int, tokens: int) -> Placement:
-    """As many folds at once as the cores have threads for.
-
-    Args:
-        folds: of the fold file.
-        tokens: to be trained on, over all epochs and folds.
-    """
+    """As many folds at once as the cores have threads for; `tokens` count over all epochs and folds."""
     threads = threads_per_fold(folds)
     return Placement(1 if tokens < WORTH_PROCESSES else max(1, count_cores() // threads), threads)
 
@@ -72,29 +64,25 @@ def place_on_gpus(data: FoldData, recipes: Sequence[Recipe], runtime: Runtime, t
 
     Args:
         recipes: of the members to train; the largest counts.
-        tokens: to be trained on, over all epochs and folds.
+        tokens: as of `place_on_cpu`.
     """
     gpus = torch.cuda.device_count()
+    prepare = partial(choose_gpu, gpus=gpus)
     if tokens < WORTH_PROCESSES:
-        return Placement(1, runtime.threads, partial(choose_gpu, gpus=gpus))
+        return Placement(1, runtime.threads, prepare)
     probes = [probe(data, recipe, runtime) for recipe in recipes]
     needed, busy = max(size for size, _ in probes), max(share for _, share in probes)
     torch.cuda.empty_cache()  # what the probes took is the workers' now
     free = torch.cuda.mem_get_info()[0]
     workers = gpus * folds_at_once(free, needed, busy)
-    return Placement(min(workers, max(gpus, count_cores())), runtime.threads, partial(choose_gpu, gpus=gpus))
+    return Placement(min(workers, max(gpus, count_cores())), runtime.threads, prepare)
 
 
 def place_prediction(device: torch.device, threads: int, tokens: int) -> Placement:
-    """Trained folds that predict side by side: one on each GPU, or as many as the cores have threads for.
-
-    Args:
-        threads: of one fold.
-        tokens: to be predicted, over all folds.
-    """
+    """Trained folds that predict side by side: one on each GPU, or as many as the cores have `threads` for."""
     gpus = torch.cuda.device_count() if device.type == "cuda" else 0
     workers = gpus or max(1, count_cores() // threads)
-    prepare = partial(choose_gpu, gpus=gpus) if gpus else nothing_to_prepare
+    prepare = partial(choose_gpu, gpus=gpus) if gpus else do_nothing
     return Placement(workers if tokens >= WORTH_PREDICTING[device.type] else 1, threads, prepare)
 
 
@@ -105,9 +93,6 @@ def folds_at_once(free: int, needed: int, busy: float) -> int:
         free: bytes of its memory.
         needed: bytes that a fold takes.
         busy: share of the time in which one fold alone keeps it busy.
-
-    >>> folds_at_once(15 << 30, 2 << 30, 0.3), folds_at_once(3 << 30, 2 << 30, 0.3), folds_at_once(80 << 30, 1, 0.9)
-    (3, 1, 1)
     """
     return max(1, min(int(USABLE * free // needed), int(1 / max(busy, 0.01))))
 

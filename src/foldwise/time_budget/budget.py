@@ -43,37 +43,21 @@ class TimeBudget:
 
     def hand_out(self, run: Any, fold_of_row: np.ndarray, jobs: list[Any], again: set[Any], workers: int) -> Any:
         """The jobs that fit, as stage train takes them; see `foldwise.time_budget.jobs.TimedJobs`."""
-        from foldwise.learners import learner_for
-        from foldwise.running.fold_folder import read_fold
-        from foldwise.time_budget.interim import Submissions
         from foldwise.time_budget.jobs import TimedJobs
 
-        recipe = run.config.recipe
-        learners = {name: learner_for(recipe.of_member(name)) for name in recipe.ensemble_members}
-        waiting = {(job.member, job.fold) for job in jobs} - again
-        there = {(name, fold) for name in learners for fold in range(recipe.folds.n)} - waiting
-        records = {fold: read_fold(run.paths.fold(*fold)) for fold in there}
-        submit = Submissions(run, fold_of_row).update
-        return TimedJobs(self, jobs, learners, recipe.folds.n, records, again, workers, submit)
+        return TimedJobs(self, run, fold_of_row, jobs, again, workers)
 
 
 def parse_budget(text: str) -> TimeBudget:
     """A budget that began when this process did.
 
-    Args:
-        text: hours, minutes and seconds with their units.
-
     Raises:
-        InputError: it says no length of time.
+        InputError: `text` says no length of time.
 
     >>> parse_budget("1h30m").seconds, parse_budget("90 min").seconds, parse_budget("45s").seconds
     (5400.0, 5400.0, 45.0)
     """
-    if not re.fullmatch(rf"(?:\s*{PART}\s*)+", text) or not (seconds := seconds_of(text)):
+    seconds = sum(float(number) * UNITS[unit] for number, unit in re.findall(PART, text))
+    if not re.fullmatch(rf"(?:\s*{PART}\s*)+", text) or not seconds:
         raise InputError(f"--time-budget {text!r}: give a length of time with units, such as 2h, 1h30m, 40m or 90s")
     return TimeBudget(seconds, clock.STARTED)
-
-
-def seconds_of(text: str) -> float:
-    """The parts of a length of time added up."""
-    return sum(float(number) * UNITS[unit] for number, unit in re.findall(PART, text))

@@ -20,11 +20,7 @@ RECORD = "submission.json"
 
 
 class Submissions:
-    """The submission of a run under a time budget: there from the first finished fold on, and never a poorer one.
-
-    Args:
-        fold_of_row: (N,) fold of each training row.
-    """
+    """The submission of a run under a time budget: there from the first finished fold on, and never a poorer one."""
 
     def __init__(self, run: Run, fold_of_row: np.ndarray) -> None:
         self.run, self.fold_of_row = run, fold_of_row
