@@ -68,14 +68,10 @@ def find_client() -> str:
 
 
 def run_client(arguments: list[str], slug: str, kernel: str = "", show: bool = True, patience: float = PATIENCE) -> str:
-    """Run the client; give what it wrote, on both of its streams, without credentials.
+    """As `call_client`, and give what it wrote.
 
     Args:
-        arguments: as `client_command` gives them.
-        slug: the contest, for messages.
-        kernel: owner/name where the command is about a kernel, for messages.
-        show: relay what it writes, as it comes.
-        patience: seconds of silence after which the client is ended.
+        slug: the contest, for messages; as is `kernel`, owner/name if the call is about one.
 
     Raises:
         InputError, RunError: it failed; see client_errors.explain.
@@ -87,11 +83,16 @@ def run_client(arguments: list[str], slug: str, kernel: str = "", show: bool = T
 
 
 def call_client(arguments: list[str], show: bool = True, patience: float = PATIENCE) -> tuple[int, str]:
-    """As `run_client`, but give the exit code too, and leave a failure for the caller to explain.
+    """Run the client; give its exit code and what it wrote, on both of its streams, without credentials.
+
+    Args:
+        arguments: as `client_command` gives them.
+        show: relay what it writes, as it comes.
+        patience: seconds of silence after which it is ended.
 
     Raises:
         InputError: the client is not installed.
-        RunError: silence for `patience` seconds.
+        RunError: it was silent for too long.
     """
     secrets = credentials.secrets()
     bar = Progress("kaggle")
@@ -123,12 +124,20 @@ def call_client(arguments: list[str], show: bool = True, patience: float = PATIE
 
 
 def read_lines(client: subprocess.Popen[bytes], patience: float) -> Iterator[str]:
-    """Yield lines as they come; a carriage return, as in bars, ends one too.
+    """Yield lines as they come; a carriage return ends one too.
 
-    A bar is yielded before it has ended as well: it begins with its carriage return, and may stand still for long.
+    A bar begins with its carriage return and may stand still for long: it is yielded before it has ended as well.
     """
     chunks: queue.Queue[bytes] = queue.Queue()
-    threading.Thread(target=read_chunks, args=(client, chunks), daemon=True).start()
+
+    def read_chunks() -> None:
+        assert client.stdout is not None
+        with client.stdout as stream:
+            while chunk := os.read(stream.fileno(), 65536):
+                chunks.put(chunk)
+        chunks.put(b"")  # the end
+
+    threading.Thread(target=read_chunks, daemon=True).start()
     rest = b""
     while True:
         try:
@@ -146,38 +155,24 @@ def read_lines(client: subprocess.Popen[bytes], patience: float) -> Iterator[str
             return
 
 
-def read_chunks(client: subprocess.Popen[bytes], chunks: "queue.Queue[bytes]") -> None:
-    """Pass on what the client writes; an empty chunk is its end."""
-    assert client.stdout is not None
-    with client.stdout as stream:
-        while chunk := os.read(stream.fileno(), 65536):
-            chunks.put(chunk)
-    chunks.put(b"")
+def json_in(output: str) -> Any:
+    r"""The JSON that the client wrote; warnings may come before it.
 
-
-def json_in(output: str, opening: str) -> Any:
-    r"""The JSON that the client wrote, from the sign `opening` on; warnings may come before it.
-
-    >>> json_in('Warning: an old version\n{"status": "ready"}', "{")
+    >>> json_in('Warning: an old version\n{"status": "ready"}')
     {'status': 'ready'}
     """
+    found = re.search(r"^[\[{].*", output, re.MULTILINE | re.DOTALL)
     try:
-        return json.loads(output[max(output.find(opening), 0) :])
+        return json.loads(found[0] if found else "")
     except ValueError:
         raise RunError(f"the kaggle client's answer cannot be read: {output[:200] or 'it said nothing'}") from None
 
 
 def poll(ask: Callable[[], Answer], describe: Callable[[Answer], str], stage: str, interval: float) -> Iterator[Answer]:
-    """Ask again and again; yield each answer, until the caller has the one it waits for.
+    """Yield an answer every `interval` seconds, and show what `describe` says of it meanwhile.
 
-    Once an answer came, a few failures in a row are waited out: a network that is away for a minute must not end what
-    waits for hours.
-
-    Args:
-        ask: gives an answer or raises RunError.
-        describe: what to show of an answer during the wait after it.
-        stage: name of the command.
-        interval: seconds between two answers.
+    After the first answer, up to `TRIES` RunErrors of `ask` in a row are waited out: a network that is away for a
+    minute must not end what waits for hours.
     """
     state, allowed = "", 0
     with Progress(stage) as timer:

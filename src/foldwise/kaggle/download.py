@@ -23,10 +23,8 @@ def download_files(slug: str, folder: Path, force: bool = False, patience: float
     """Fetch all files of contest `slug` into `folder`, unpacked.
 
     Args:
-        slug: the last part of the contest's address.
         folder: input/SLUG; files of the user's own in it stay.
         force: fetch anew what is there, and replace files that no download put there.
-        patience: seconds of silence after which it is given up.
 
     Raises:
         InputError: credentials, rules, an unknown contest, or files of the user's own in the way.
@@ -43,8 +41,18 @@ def download_files(slug: str, folder: Path, force: bool = False, patience: float
     fetched = [path for path in store.iterdir() if path.is_file()]
     if len(fetched) != 1 or fetched[0].suffix == PARTIAL:
         raise RunError("the download did not end; run the same command again, it goes on where it stopped")
-    names = unpack_fetched(fetched[0], store)
-    move_files(store / UNPACKED, names, folder, force)
+    shutil.rmtree(unpacked := store / UNPACKED, ignore_errors=True)
+    unpacked.mkdir()
+    if fetched[0].suffix != ".zip":  # of a contest of one plain file
+        fetched[0].rename(unpacked / fetched[0].name)
+        names = [Path(fetched[0].name)]
+    else:
+        try:
+            names = unpack(fetched[0], unpacked)
+        except RunError:  # the next call must not go on with this archive
+            shutil.rmtree(store)
+            raise
+    move_files(unpacked, names, folder, force)
     shutil.rmtree(store)
     for name in names:
         say("download", f"{folder / name}: {(folder / name).stat().st_size:,} bytes")
@@ -58,25 +66,6 @@ def is_complete(folder: Path) -> bool:
     return bool(sizes) and all(
         (folder / name).is_file() and (folder / name).stat().st_size == size for name, size in sizes.items()
     )
-
-
-def unpack_fetched(fetched: Path, store: Path) -> list[Path]:
-    """Put the fetched file's content into a folder of `store`; of a contest of one plain file, the file itself.
-
-    Returns:
-        The files, relative to that folder.
-    """
-    unpacked = store / UNPACKED
-    shutil.rmtree(unpacked, ignore_errors=True)
-    unpacked.mkdir()
-    if fetched.suffix != ".zip":
-        fetched.rename(unpacked / fetched.name)
-        return [Path(fetched.name)]
-    try:
-        return unpack(fetched, unpacked)
-    except RunError:  # the next call must not go on with this archive
-        shutil.rmtree(store)
-        raise
 
 
 def move_files(unpacked: Path, names: list[Path], folder: Path, force: bool) -> None:

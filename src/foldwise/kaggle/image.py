@@ -19,7 +19,6 @@ IMAGE = {
     *sys.stdlib_module_names,
     "foldwise",
 }
-DEFAULT_OPTIMIZER = "AdamW"
 
 
 def check_modules(run: Run, mode: str) -> None:
@@ -29,22 +28,18 @@ def check_modules(run: Run, mode: str) -> None:
         InputError: naming the field, and the fix.
     """
     for member in run.config.recipe.ensemble_members:
-        recipe = run.config.recipe.of_member(member)
-        for field, name in learner_for(recipe).own_parts().items():
+        for field, name in learner_for(run.config.recipe.of_member(member)).own_parts().items():
             if mode == "infer" and not field.startswith("model"):
                 continue
-            key = f"recipe.{field}"
-            if field == "training.optimizer":
-                check_optimizer(name)
             if is_own(name):
-                check_module(key, name)
+                check_module(f"recipe.{field}", name)
+            elif field == "training.optimizer" and name != "AdamW":  # the default needs no torch to be checked
+                check_optimizer(name)
 
 
 def check_optimizer(name: str) -> None:
     """Refuse a class of an extra package."""
-    if is_own(name) or name == DEFAULT_OPTIMIZER:
-        return
-    from foldwise.training.optimizers import EXTRA, find_optimizer  # loads torch, which the default needs not
+    from foldwise.training.optimizers import EXTRA, find_optimizer
 
     if not find_optimizer(name).__module__.startswith("torch."):
         raise InputError(

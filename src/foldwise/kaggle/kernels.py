@@ -25,7 +25,7 @@ REFUSED = re.compile(r"Kernel push error: (.*)")
 INVALID = re.compile(r"The following are not valid (\w+) (?:sources )?and could not be added to the kernel: (.*)")
 STATE = re.compile(r'has status "(?:KernelWorkerStatus\.)?(\w+)"')
 REASON = re.compile(r'Failure message: "(.*)"', re.DOTALL)
-ENDED = ("COMPLETE", "ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED")
+ENDED = ("ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED")
 
 
 def show_quota(slug: str) -> None:
@@ -34,41 +34,25 @@ def show_quota(slug: str) -> None:
     A quota that cannot be had is no reason not to push: Kaggle itself refuses what it does not allow.
     """
     try:
-        left, total, refresh = gpu_hours(run_client(client_command("quota"), slug, show=False))
-    except (InputError, RunError) as error:
+        rows = json_in(run_client(client_command("quota"), slug, show=False))
+        gpu = {row["resource"]: row for row in rows}["GPU"]
+        left, total = (float(str(gpu[key]).removesuffix("h")) for key in ("remaining", "total"))
+    except (InputError, RunError, LookupError, TypeError, ValueError) as error:
         warn(f"the GPU quota cannot be had, going on without it: {error}")
         return
     say("kernel", f"GPU quota: {left:.1f} of {total:g} h left this week")
-    again = f", new hours on {refresh}" if refresh else ""
+    again = f", new hours on {str(gpu['refreshAt'])[:10]}" if gpu.get("refreshAt") else ""
     if left <= 0:
         warn(f"no GPU hours are left this week{again}: Kaggle will refuse the kernel or run it without a GPU")
     elif left < LONGEST_RUN:
         warn(f"a kernel may run for up to {LONGEST_RUN:g} h, and ends without output when the hours are used up{again}")
 
 
-def gpu_hours(output: str) -> tuple[float, float, str]:
-    """Hours left, hours a week, and the day of the next ones, from what the client wrote.
-
-    >>> gpu_hours('[{"resource": "GPU", "remaining": "12.30h", "total": "30.00h", "refreshAt": "2026-11-28T00:00:00"}]')
-    (12.3, 30.0, '2026-11-28')
-    """
-    rows = json_in(output, "[")
-    row = next((row for row in rows if isinstance(row, dict) and row.get("resource") == "GPU"), {})
-    hours = [re.fullmatch(r"([\d.]+)h", str(row.get(key))) for key in ("remaining", "total")]
-    if not all(hours):
-        raise RunError("the kaggle client says nothing of GPU hours")
-    left, total = (float(found[1]) for found in hours if found)
-    return left, total, str(row.get("refreshAt") or "")[:10]
-
-
 def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> dict[str, Any]:
     """Send what `kernel build` made in `folder`, which starts it.
 
-    Args:
-        record: a file that remembers what is returned.
-
     Returns:
-        id: owner/name in its metadata; kernel: owner/name as Kaggle has it; version; url.
+        What `record` remembers. id: owner/name in its metadata; kernel: as Kaggle has it; version; url.
 
     Raises:
         InputError: a source that it names does not exist.
@@ -99,7 +83,7 @@ def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> dict[str,
 
 
 def wait_for_kernel(kernel: str, slug: str, interval: float = INTERVAL) -> None:
-    """Wait until the kernel has ended; look every `interval` seconds.
+    """Wait until the kernel has ended.
 
     Raises:
         RunError: it failed; the last lines of its log are shown.
@@ -114,11 +98,10 @@ def wait_for_kernel(kernel: str, slug: str, interval: float = INTERVAL) -> None:
 
     for seen in poll(look, lambda seen: f"{kernel} {seen[0]}", "kernel", interval):
         state, reason = seen
+        if state == "COMPLETE":
+            return say("kernel", f"{kernel} is complete")
         if state in ENDED:
             break
-    if state == "COMPLETE":
-        say("kernel", f"{kernel} is complete")
-        return
     try:
         log = run_client(client_command("log", kernel=kernel), slug, kernel, show=False)
         for line in log_lines(log)[-LOG_LINES:]:
