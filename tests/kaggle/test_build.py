@@ -181,11 +181,6 @@ def test_errors_come_before_anything_is_written(build, workspace, options, expec
     assert not (workspace / "output" / SLUG / "kernel-dataset").exists()
 
 
-def test_a_kernel_without_nbformat_is_a_script(build, monkeypatch):
-    monkeypatch.setitem(sys.modules, "nbformat", None)
-    assert "-m pip install nbformat==5.11.1`" in build("--notebook", code=2)
-
-
 def test_vectors_travel_flat_unless_kaggle_has_them(build, workspace):
     folder = workspace / "input" / "embeddings"
     folder.mkdir()

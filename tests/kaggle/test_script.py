@@ -171,13 +171,13 @@ def test_nothing_that_is_only_looked_at_can_fail_the_rerun(cells, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KAGGLE_IS_COMPETITION_RERUN", "1")
     names = namespace_of_notebook()
-    looks = [cell for cell in cells if cell.kind == "code" and cell.name != "run"]
+    looks = [cell for cell in cells if cell["cell_type"] == "code" and cell["id"] != "run"]
     assert looks
     for cell in looks:
-        *body, last = ast.parse(cell.source).body
+        *body, last = ast.parse(cell["source"]).body
         assert isinstance(last, ast.Expr)
-        exec(compile(ast.Module(body, []), cell.name, "exec"), names)
-        assert eval(compile(ast.Expression(last.value), cell.name, "eval"), names) is None
+        exec(compile(ast.Module(body, []), cell["id"], "exec"), names)
+        assert eval(compile(ast.Expression(last.value), cell["id"], "eval"), names) is None
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ With --dry-run each but `kernel build` prints the client's commands and does not
 import re
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from foldwise.console import say
 from foldwise.errors import InputError
 from foldwise.files import read_json
 from foldwise.kaggle import datasets, kernels, submissions
-from foldwise.kaggle.client import client_command, show_command
+from foldwise.kaggle.client import show_command
 from foldwise.kaggle.download import archive_folder, download_files
 from foldwise.kaggle.metadata import DATASET, KERNEL, KERNEL_METADATA, read_dataset, read_metadata
 from foldwise.options import InputFolder, OutputFolder, add_command
@@ -184,7 +184,7 @@ def submit_kernel(slug: Slug, message: Message = None, output: OutputFolder = No
     if not version:
         again = suggest(f"kernel push -c {slug}", output)
         raise InputError(f"{name}: not pushed from here; run `{again}` first")
-    send(paths, message, dry_run, "submit kernel", kernel=name, version=version)
+    send(paths, message, dry_run, "submit kernel", notebook=name, version=version)
 
 
 def submit(slug: Slug, message: Message = None, output: OutputFolder = None, dry_run: DryRun = False) -> None:
@@ -195,15 +195,14 @@ def submit(slug: Slug, message: Message = None, output: OutputFolder = None, dry
     send(paths, message, dry_run, "submit file", file=paths.submission)
 
 
-def send(paths: Paths, message: str | None, dry_run: bool, name: str, **values: object) -> None:
+def send(paths: Paths, message: str | None, dry_run: bool, name: str, **values: Any) -> None:
     """Submit by the client's command `name`, between two looks at the list of submissions."""
     message = message or submissions.default_message(paths)
-    values = {"slug": paths.slug, "message": message, **values}
     if dry_run:
         for shown in ("submissions", name, "submissions"):
-            show_command(shown, **values)
+            show_command(shown, slug=paths.slug, message=message, **values)
     else:
-        submissions.submit(client_command(name, **values), paths.slug, message)
+        submissions.submit(name, paths.slug, message, **values)
 
 
 add_command(kernel, "build", build, without=("device", "submission", "debug", "force"))

@@ -27,7 +27,7 @@ COMMANDS = {
     "download": "competitions download {slug} -p {folder}",
     "submissions": "competitions submissions {slug} --format json",
     "submit file": "competitions submit {slug} -f {file} --message={message}",
-    "submit kernel": "competitions submit {slug} -k {kernel} -v {version} -f submission.csv --message={message}",
+    "submit kernel": "competitions submit {slug} -k {notebook} -v {version} -f submission.csv --message={message}",
     "quota": "quota --format json",
     "push": "kernels push -p {folder}",
     "status": "kernels status {kernel}",
@@ -67,26 +67,23 @@ def find_client() -> str:
     return found
 
 
-def run_client(arguments: list[str], slug: str, kernel: str = "", show: bool = True, patience: float = PATIENCE) -> str:
-    """As `call_client`, and give what it wrote.
-
-    Args:
-        slug: the contest, for messages; as is `kernel`, owner/name if the call is about one.
+def run_client(name: str, show: bool = True, patience: float = PATIENCE, **values: Any) -> str:
+    """As `call_client`, and give what it wrote; `slug` and, for a command about a kernel, `kernel` are among `values`.
 
     Raises:
         InputError, RunError: it failed; see client_errors.explain.
     """
-    code, output = call_client(arguments, show, patience)
+    code, output = call_client(name, show, patience, **values)
     if code != 0:
-        raise explain(output, slug, kernel)
+        raise explain(output, str(values["slug"]), str(values.get("kernel", "")))
     return output
 
 
-def call_client(arguments: list[str], show: bool = True, patience: float = PATIENCE) -> tuple[int, str]:
+def call_client(name: str, show: bool = True, patience: float = PATIENCE, **values: Any) -> tuple[int, str]:
     """Run the client; give its exit code and what it wrote, on both of its streams, without credentials.
 
     Args:
-        arguments: as `client_command` gives them.
+        name: one of `COMMANDS`, which `values` are filled into.
         show: relay what it writes, as it comes.
         patience: seconds of silence after which it is ended.
 
@@ -99,7 +96,7 @@ def call_client(arguments: list[str], show: bool = True, patience: float = PATIE
     lines: list[str] = []
     lengthy = False
     client = subprocess.Popen(
-        [find_client(), *arguments],
+        [find_client(), *client_command(name, **values)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

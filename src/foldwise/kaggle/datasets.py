@@ -10,7 +10,7 @@ from typing import Any
 from foldwise.console import say
 from foldwise.errors import InputError, RunError
 from foldwise.files import hash_of, read_json, write_json
-from foldwise.kaggle.client import call_client, client_command, json_in, poll
+from foldwise.kaggle.client import call_client, json_in, poll
 from foldwise.kaggle.client_errors import explain, find_status
 from foldwise.kaggle.metadata import DATASET_METADATA, dataset_files
 
@@ -64,7 +64,7 @@ def hash_files(folder: Path) -> str:
 
 def find_dataset(dataset: str, slug: str) -> dict[str, Any] | None:
     """State and version of a dataset, None if Kaggle has none of that name that these credentials may see."""
-    code, output = call_client(client_command("dataset status", dataset=dataset), show=False)
+    code, output = call_client("dataset status", show=False, dataset=dataset)
     if code == 0:
         return dict(json_in(output))
     if find_status(output) in UNKNOWN:
@@ -77,7 +77,7 @@ def upload(folder: Path, dataset: str, message: str | None, slug: str) -> None:
     size = sum(path.stat().st_size for path in dataset_files(folder))
     kind, name = ("new dataset", "create dataset") if message is None else ("new version", "update dataset")
     say("dataset", f"{dataset}: {size / 1e6:,.1f} MB go up as a {kind}")
-    code, output = call_client(client_command(name, folder=folder, message=message))
+    code, output = call_client(name, folder=folder, message=message)
     if lost := LOST.findall(output):
         raise RunError(f"{', '.join(lost)} did not arrive at {dataset}; run the same command again, it uploads anew")
     if code != 0 and (status := find_status(output)) in UNKNOWN:
@@ -112,15 +112,16 @@ def wait_until_ready(dataset: str, uploaded: int, slug: str, record: Path, inter
         return NOT_NEW if state == "ready" and version < uploaded else state, version
 
     hidden = 0
-    for state, version in poll(look, lambda seen: f"{dataset} {seen[0].replace('_', ' ')}", "dataset", interval):
+    for seen in poll(look, lambda seen: f"{dataset} {seen[0].replace('_', ' ')}", "dataset", interval):
+        state, version = seen
         hidden += state in (NOT_SEEN, NOT_NEW)
-        if state == "ready":
-            return version
-        if state in FAILED:
-            record.unlink(missing_ok=True)
-            raise RunError(f"Kaggle could not make the dataset {dataset} ({state}); run the same command again")
-        if hidden > LOOKS:
-            what = f"the {'new version of' if state == NOT_NEW else 'dataset'} {dataset}"
-            page = f"https://www.kaggle.com/datasets/{dataset}"
-            raise RunError(f"{what} does not show; see {page}, and run the same command again")
-    raise AssertionError("poll has no end")
+        if state in ("ready", *FAILED) or hidden > LOOKS:
+            break
+    if state in FAILED:
+        record.unlink(missing_ok=True)
+        raise RunError(f"Kaggle could not make the dataset {dataset} ({state}); run the same command again")
+    if state != "ready":
+        what = f"the {'new version of' if state == NOT_NEW else 'dataset'} {dataset}"
+        page = f"https://www.kaggle.com/datasets/{dataset}"
+        raise RunError(f"{what} does not show; see {page}, and run the same command again")
+    return version

@@ -6,7 +6,7 @@ from pathlib import Path
 from foldwise.console import say, warn
 from foldwise.errors import InputError, RunError
 from foldwise.files import read_json, write_json
-from foldwise.kaggle.client import PATIENCE, client_command, run_client
+from foldwise.kaggle.client import PATIENCE, run_client
 from foldwise.kaggle.unpack import unpack
 
 RECORD = ".download.json"  # names and sizes of the files that a download put there
@@ -37,7 +37,7 @@ def download_files(slug: str, folder: Path, force: bool = False, patience: float
     if force:
         shutil.rmtree(store, ignore_errors=True)
     store.mkdir(parents=True, exist_ok=True)
-    run_client(client_command("download", slug=slug, folder=store), slug, patience=patience)
+    run_client("download", patience=patience, slug=slug, folder=store)
     fetched = [path for path in store.iterdir() if path.is_file()]
     if len(fetched) != 1 or fetched[0].suffix == PARTIAL:
         raise RunError("the download did not end; run the same command again, it goes on where it stopped")

@@ -12,7 +12,7 @@ from typing import Any
 from foldwise.console import say, warn
 from foldwise.errors import InputError, RunError
 from foldwise.files import atomic_folder, write_json
-from foldwise.kaggle.client import client_command, json_in, poll, run_client
+from foldwise.kaggle.client import json_in, poll, run_client
 from foldwise.kaggle.metadata import KERNEL_METADATA, OWNED
 
 LONGEST_RUN = 12.0  # hours that a kernel with a GPU may run at most
@@ -34,7 +34,7 @@ def show_quota(slug: str) -> None:
     A quota that cannot be had is no reason not to push: Kaggle itself refuses what it does not allow.
     """
     try:
-        rows = json_in(run_client(client_command("quota"), slug, show=False))
+        rows = json_in(run_client("quota", show=False, slug=slug))
         gpu = {row["resource"]: row for row in rows}["GPU"]
         left, total = (float(str(gpu[key]).removesuffix("h")) for key in ("remaining", "total"))
     except (InputError, RunError, LookupError, TypeError, ValueError) as error:
@@ -58,7 +58,7 @@ def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> dict[str,
         InputError: a source that it names does not exist.
         RunError: the service refused it.
     """
-    output = run_client(client_command("push", folder=folder), slug, kernel)
+    output = run_client("push", slug=slug, kernel=kernel, folder=folder)
     if refused := REFUSED.search(output):
         raise RunError(f"Kaggle refuses the kernel: {refused[1]}")
     if invalid := INVALID.findall(output):
@@ -90,7 +90,7 @@ def wait_for_kernel(kernel: str, slug: str, interval: float = INTERVAL) -> None:
     """
 
     def look() -> tuple[str, str]:
-        output = run_client(client_command("status", kernel=kernel), slug, kernel, show=False)
+        output = run_client("status", show=False, slug=slug, kernel=kernel)
         state, reason = STATE.search(output), REASON.search(output)
         if not state:
             raise RunError(f"the kaggle client gives no status of {kernel}: {output.strip() or 'it said nothing'}")
@@ -103,7 +103,7 @@ def wait_for_kernel(kernel: str, slug: str, interval: float = INTERVAL) -> None:
         if state in ENDED:
             break
     try:
-        log = run_client(client_command("log", kernel=kernel), slug, kernel, show=False)
+        log = run_client("log", show=False, slug=slug, kernel=kernel)
         for line in log_lines(log)[-LOG_LINES:]:
             say("log", line)
         where = "its log's last lines are above"
@@ -130,8 +130,7 @@ def fetch_output(kernel: str, slug: str, folder: Path) -> list[Path]:
         RunError: nothing is there, or the submission is an error page.
     """
     with atomic_folder(folder) as temporary:
-        command = client_command("output", kernel=kernel, folder=temporary)
-        run_client(command, slug, kernel, patience=OUTPUT_PATIENCE)
+        run_client("output", patience=OUTPUT_PATIENCE, slug=slug, kernel=kernel, folder=temporary)
         found = [path.relative_to(temporary) for path in sorted(temporary.rglob("*")) if path.is_file()]
         if not [path for path in found if path.suffix != ".log"]:
             raise RunError(f"{kernel} has no output; see whether it ended, with kernel status")

@@ -50,25 +50,24 @@ def find_dataset(inputs: Path, dataset: str) -> Path:
 
 def find_model(inputs: Path) -> Path:
     """The folder of the trained model, which must be the one this kernel was built for."""
-    folder = find_dataset(inputs, DATASETS[0])
-    manifest = folder / "model.json"
+    manifest = find_dataset(inputs, DATASETS[0]) / "model.json"
     if not manifest.is_file() or hashlib.sha256(manifest.read_bytes()).hexdigest() != MODEL_SHA256:
         raise KernelError(
             f"{manifest}: not the model this kernel was built with, but another version of the dataset {DATASETS[0]}; "
             "upload the one that was built with it, or take that version among the kernel's inputs"
         )
-    return folder
+    return manifest.parent
 
 
 def unpack() -> Path:
     """Check every hash, and unpack into a new folder outside the working folder, of which Kaggle keeps every file."""
     try:
         packed = base64.b85decode("".join(PAYLOAD.split()))
-        content = lzma.decompress(packed) if hashlib.sha256(packed).hexdigest() == PAYLOAD_SHA256 else b""
-    except (ValueError, lzma.LZMAError):
-        content = b""
-    if not content:
+    except ValueError:
+        packed = b""
+    if hashlib.sha256(packed).hexdigest() != PAYLOAD_SHA256:
         raise KernelError("the payload of this kernel is damaged; build it anew with the command at its top")
+    content = lzma.decompress(packed)
     parts, start = {}, 0
     for name, (size, sha256) in FILES.items():
         parts[name], start = content[start : start + size], start + size

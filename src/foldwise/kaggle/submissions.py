@@ -5,7 +5,7 @@ from typing import Any
 from foldwise.console import say, warn
 from foldwise.errors import RunError, shorten
 from foldwise.files import hash_of, read_json
-from foldwise.kaggle.client import client_command, json_in, poll, run_client
+from foldwise.kaggle.client import json_in, poll, run_client
 from foldwise.paths import Paths
 
 INTERVAL = 10.0  # seconds between two looks at a submission, which takes seconds unless a kernel runs for it
@@ -24,19 +24,19 @@ def default_message(paths: Paths) -> str:
     return f"foldwise, {summary['metric']} {summary['cv']['pooled']:.4f} out of fold"
 
 
-def submit(arguments: list[str], slug: str, message: str, interval: float = INTERVAL) -> str:
+def submit(name: str, slug: str, message: str, interval: float = INTERVAL, **values: Any) -> str:
     """Submit, wait, and show the public score; "" where the contest shows none.
 
     Args:
-        arguments: the client's command.
-        message: the one in `arguments`, by which the submission is known in the list: others may submit meanwhile.
+        name: of the client's command, which `values` are for.
+        message: by which the submission is known in the list: others may submit meanwhile.
 
     Raises:
         RunError: the upload failed, the submission does not show, or the service could not score it.
     """
     page = f"https://www.kaggle.com/competitions/{slug}/submissions"
     before = {entry["ref"] for entry in list_submissions(slug)}
-    if FAILED in run_client(arguments, slug):
+    if FAILED in run_client(name, slug=slug, message=message, **values):
         raise RunError("the upload of the submission failed, so nothing was submitted; run the same command again")
     looks, ours = 0, None
     for entries in poll(lambda: list_submissions(slug), lambda _: f"{slug} waits for its score", "submit", interval):
@@ -78,7 +78,7 @@ def is_own(entry: dict[str, Any], message: str) -> bool:
 
 def list_submissions(slug: str) -> list[dict[str, Any]]:
     """The newest submissions, newest first."""
-    output = run_client(client_command("submissions", slug=slug), slug, show=False)
+    output = run_client("submissions", show=False, slug=slug)
     if "No submissions found" in output:
         return []
     try:
