@@ -32,9 +32,9 @@ from foldwise.kaggle.metadata import (
     KERNEL_METADATA,
     check_names,
     dataset_files,
-    describe_dataset,
     describe_kernel,
     short_name,
+    title_of,
 )
 from foldwise.kaggle.notebook import make_notebook
 from foldwise.kaggle.script import Kernel, Part, make_script, weigh
@@ -88,17 +88,15 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
         prepare_members(run, recipe.ensemble_members)
     sources = [] if options.datasets else vector_sources(recipe.tokens, run.paths)
     vectors = [file for file in sources if not file.path.is_relative_to(run.paths.input)]  # the contest's are on Kaggle
-    own = []  # the dataset that travels
-    if options.mode == "infer":
-        own = [f"{user}/{short_name(name, '-model')}"]
-    elif vectors:
-        own = [f"{user}/{short_name(name, '-vectors')}"]
-    datasets = [*own, *options.datasets]
+    dataset = ""  # the one that travels
+    if vectors or options.mode == "infer":
+        dataset = short_name(name, "-model" if options.mode == "infer" else "-vectors")
+    datasets = [*[f"{user}/{dataset}"] * bool(dataset), *options.datasets]
     parts = collect_parts(run, fold_of_row, options.mode)
     code_file = "kernel.ipynb" if options.notebook else "kernel.py"
     with atomic_folder(root / DATASET) as folder:  # takes its place only if the script can, too
-        if own:
-            write_json(folder / DATASET_METADATA, describe_dataset(own[0]))
+        about = {"title": title_of(dataset), "id": f"{user}/{dataset}", "licenses": [{"name": "other"}]}
+        write_json(folder / DATASET_METADATA, about)
         trained, manifest = dict.fromkeys(recipe.ensemble_members, recipe.folds.n), b""
         if options.mode == "infer":
             trained, manifest, needs_vectors = pack_trained(run, fold_of_row, folder)
@@ -126,10 +124,13 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
             write_json(kernel_folder / KERNEL_METADATA, metadata)
     for line in [*weights, f"made {root / KERNEL / code_file}"]:
         say("kernel", line)
-    if own:
+    if dataset:
         files = dataset_files(root / DATASET)
         size = sum(file.stat().st_size for file in files)
-        say("kernel", f"made {root / DATASET}: {len(files)} files, {size:,} bytes, the dataset {own[0]} that it needs")
+        say(
+            "kernel",
+            f"made {root / DATASET}: {len(files)} files, {size:,} bytes, the dataset {datasets[0]} that it needs",
+        )
     else:
         shutil.rmtree(root / DATASET)
     target = ["-c", slug, *(["--output", str(root.parent)] if "--output" in run.options else [])]

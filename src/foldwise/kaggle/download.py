@@ -62,10 +62,9 @@ def download_files(slug: str, folder: Path, force: bool = False, patience: float
 
 def is_complete(folder: Path) -> bool:
     """True if every file of the last download is there in its full size."""
-    sizes = read_json(folder / RECORD)
-    return bool(sizes) and all(
-        (folder / name).is_file() and (folder / name).stat().st_size == size for name, size in sizes.items()
-    )
+    sizes = read_json(folder / RECORD) or {}
+    there = {name: (folder / name).stat().st_size for name in sizes if (folder / name).is_file()}
+    return bool(sizes) and there == sizes
 
 
 def move_files(unpacked: Path, names: list[Path], folder: Path, force: bool) -> None:

@@ -73,11 +73,6 @@ def describe_kernel(
     }
 
 
-def describe_dataset(dataset: str) -> dict[str, Any]:
-    """The content of dataset-metadata.json of owner/name."""
-    return {"title": title_of(dataset.rpartition("/")[2]), "id": dataset, "licenses": [{"name": "other"}]}
-
-
 def read_dataset(folder: Path, kernel: dict[str, Any], build: str) -> str:
     """owner/name of the dataset in a folder; title and licence are checked by the client.
 

@@ -109,20 +109,19 @@ def fill_template(kernel: Kernel, parts: Sequence[Part]) -> dict[str, str]:
 def make_script(kernel: Kernel, parts: Sequence[Part]) -> str:
     """The text of kernel.py; the same input gives the same bytes."""
     purpose = "from the CSVs to submission.csv" if kernel.trains else "predicting with folds trained before"
-    does = f"{kernel.summary} Everything but the data is packed below, each file with its hash. What runs is"
-    datasets = f" and the datasets {', '.join(kernel.datasets)}" if kernel.datasets else ""
-    needs = f"with the contest's files{datasets} among the kernel's inputs, and without internet."
+    needs = " and ".join(["the contest's files", *(f"the dataset {name}" for name in kernel.datasets)])
+    does = (
+        f"{kernel.summary} Everything else is packed below, each file with its hash. The kernel's inputs are {needs}."
+    )
     about = f"""{kernel.title}
 
 foldwise, {purpose}. Built from a checkout by
 
     {kernel.built_by}
 
-{textwrap.fill(does, 116)}
+{textwrap.fill(does, 116)} What runs is
 
-    {shlex.join(["python", "-m", "foldwise", *kernel.command, "-c", kernel.slug, *kernel.settings])}
-
-{textwrap.fill(needs, 116)}"""
+    {shlex.join(["python", "-m", "foldwise", *kernel.command, "-c", kernel.slug, *kernel.settings])}"""
     about = about.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     cells = fill_template(kernel, parts)
     return f'"""{about}\n"""\n\n' + "".join(cells[name] for name in ("tools", "main", "payload", "start"))
