@@ -88,10 +88,9 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
         prepare_members(run, recipe.ensemble_members)
     sources = [] if options.datasets else vector_sources(recipe.tokens, run.paths)
     vectors = [file for file in sources if not file.path.is_relative_to(run.paths.input)]  # the contest's are on Kaggle
-    dataset = ""  # the one that travels
-    if vectors or options.mode == "infer":
-        dataset = short_name(name, "-model" if options.mode == "infer" else "-vectors")
-    datasets = [*[f"{user}/{dataset}"] * bool(dataset), *options.datasets]
+    travels = bool(vectors) or options.mode == "infer"
+    dataset = short_name(name, "-model" if options.mode == "infer" else "-vectors")
+    datasets = [f"{user}/{dataset}", *options.datasets] if travels else list(options.datasets)
     parts = collect_parts(run, fold_of_row, options.mode)
     code_file = "kernel.ipynb" if options.notebook else "kernel.py"
     with atomic_folder(root / DATASET) as folder:  # takes its place only if the script can, too
@@ -103,20 +102,10 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
             vectors = vectors if needs_vectors else []
         for source in vectors:
             add_vectors(source, folder)
-        settings = [part for setting in run.settings for part in ("--set", setting)]
-        kernel = Kernel(
-            slug,
-            command=["infer"] if manifest else ["all", *options.budget],
-            settings=[] if manifest else settings,  # of a model they are in the dataset
-            datasets=datasets,
-            model_sha256=hashlib.sha256(manifest).hexdigest() if manifest else "",
-            folds=trained,
-            title=" ".join((run.config.competition.title or slug).split()),
-            built_by=options.line(slug, settings),
-        )
+        kernel = plan_kernel(run, options, datasets, trained, manifest)
         code = make_notebook(run, kernel, parts) if options.notebook else make_script(kernel, parts)
         packed = {name: content for part in parts for name, content in part.files.items()}
-        check_secrets({**packed, "the model's manifest": manifest, code_file: code.encode()})
+        check_secrets({**packed, "model.json": manifest, code_file: code.encode()})
         weights = weigh(parts, len(code.encode()))
         with atomic_folder(root / KERNEL) as kernel_folder:
             write_text(kernel_folder / code_file, code)
@@ -124,17 +113,32 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
             write_json(kernel_folder / KERNEL_METADATA, metadata)
     for line in [*weights, f"made {root / KERNEL / code_file}"]:
         say("kernel", line)
-    if dataset:
+    if travels:
         files = dataset_files(root / DATASET)
         size = sum(file.stat().st_size for file in files)
-        say(
-            "kernel",
-            f"made {root / DATASET}: {len(files)} files, {size:,} bytes, the dataset {datasets[0]} that it needs",
-        )
+        what = f"{len(files)} files, {size:,} bytes, the dataset {datasets[0]} that it needs"
+        say("kernel", f"made {root / DATASET}: {what}")
     else:
         shutil.rmtree(root / DATASET)
     target = ["-c", slug, *(["--output", str(root.parent)] if "--output" in run.options else [])]
     say("kernel", f"next: {shlex.join(['./run.sh', 'kernel', 'push', *target])}")
+
+
+def plan_kernel(
+    run: Run, options: KernelOptions, datasets: list[str], trained: dict[str, int], manifest: bytes
+) -> Kernel:
+    """What the kernel does; `manifest` is that of the trained model, empty where the kernel trains."""
+    settings = [part for setting in run.settings for part in ("--set", setting)]
+    return Kernel(
+        run.paths.slug,
+        command=["infer"] if manifest else ["all", *options.budget],
+        settings=[] if manifest else settings,  # of a model they are in the dataset
+        datasets=datasets,
+        model_sha256=hashlib.sha256(manifest).hexdigest() if manifest else "",
+        folds=trained,
+        title=" ".join((run.config.competition.title or run.paths.slug).split()),
+        built_by=options.line(run.paths.slug, settings),
+    )
 
 
 def check_options(options: KernelOptions) -> None:
