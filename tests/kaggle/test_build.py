@@ -1,5 +1,6 @@
 """What `kernel build` writes: names and sources, what is packed and what is not, sizes, and the same bytes each time."""
 
+import ast
 import base64
 import hashlib
 import json
@@ -22,8 +23,8 @@ from foldwise.cli import main
 from foldwise.errors import InputError
 from foldwise.kaggle import build as kernel_build
 from foldwise.kaggle import credentials, image
-from foldwise.kaggle.metadata import kernel_name, short_name, title_of
-from foldwise.kaggle.script import LIMIT, Part, check_size, pack
+from foldwise.kaggle.metadata import short_name, title_of
+from foldwise.kaggle.script import LIMIT, Part, pack, weigh
 from kaggle_service.fixtures import SECRET
 
 SLUG = "twin-binary"
@@ -92,7 +93,8 @@ def test_what_is_packed_and_the_metadata(build, workspace):
         **{"dataset_sources": [], "kernel_sources": [], "model_sources": []},
     }
     values = constants_of(output / "kernel" / "kernel.py")
-    assert values["SETTINGS"] == ["--set", "training.epochs=1", "--time-budget", "2h"]
+    assert values["COMMAND"] == ["all", "--time-budget", "2h"]
+    assert values["SETTINGS"] == ["--set", "training.epochs=1"]
     assert "./run.sh kernel build -c twin-binary --train --user ada --set training.epochs=1" in values["__doc__"]
     assert not (output / "kernel-dataset").exists()
 
@@ -179,11 +181,6 @@ def test_errors_come_before_anything_is_written(build, workspace, options, expec
     assert not (workspace / "output" / SLUG / "kernel-dataset").exists()
 
 
-def test_a_kernel_without_nbformat_is_a_script(build, monkeypatch):
-    monkeypatch.setitem(sys.modules, "nbformat", None)
-    assert "-m pip install nbformat==5.11.1`" in build("--notebook", code=2)
-
-
 def test_vectors_travel_flat_unless_kaggle_has_them(build, workspace):
     folder = workspace / "input" / "embeddings"
     folder.mkdir()
@@ -235,10 +232,17 @@ def test_modules_of_ones_own_are_packed(cli_here, build, checkout):
 def test_a_kernel_that_trains_is_built_where_other_extensions_are_deleted(workspace, tmp_path):
     source = tmp_path / "checkout" / "src"
     shutil.copytree(REPOSITORY / "src", source, ignore=shutil.ignore_patterns("__pycache__", "inference", "report"))
-    line = command(workspace, "kernel", "build", "-c", SLUG, "--user", "ada")
-    done = subprocess.run(
-        line, env={**os.environ, "PYTHONPATH": str(source)}, capture_output=True, text=True, check=False
-    )
+
+    def built(*options: str) -> subprocess.CompletedProcess[str]:
+        line = command(workspace, "kernel", "build", "-c", SLUG, "--user", "ada", *options)
+        environment = {**os.environ, "PYTHONPATH": str(source)}
+        return subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+
+    for option, name, folder in (("--infer", "infer", "inference"), ("--notebook", "report", "report")):
+        done = built(option)
+        gone = f"error: {name}: not part of this checkout, which has no src/foldwise/{folder}\n"
+        assert (done.returncode, done.stderr) == (2, gone)
+    done = built()
     assert done.returncode == 0, done.stderr
     found = contents_of(workspace / "output" / SLUG / "kernel" / "kernel.py")
     packed = {name for name in found if name.startswith("src/")}
@@ -264,9 +268,9 @@ def test_folds_of_a_million_rows_fit_and_a_byte_too_many_does_not():
     rows = 50_000  # a twentieth of them, quickly packed
     part = Part("folds", {"folds": "".join(random.Random(0).choices("01234", k=rows)).encode()})
     assert 20 * part.weight < LIMIT / 2
-    check_size([part], LIMIT)
+    weigh([part], LIMIT)
     with pytest.raises(InputError, match="the kernel has 1,000,001 bytes"):
-        check_size([part], LIMIT + 1)
+        weigh([part], LIMIT + 1)
 
 
 @settings(max_examples=20)
@@ -279,7 +283,7 @@ def test_folds_of_a_million_rows_fit_and_a_byte_too_many_does_not():
 )
 def test_parts_packed_one_after_the_other_come_back_in_order(files):
     parts = [Part(str(number), content) for number, content in enumerate(files)]
-    text = pack(parts)["PAYLOAD"]
+    text = ast.literal_eval(pack(parts)["PAYLOAD"])
     content = lzma.decompress(base64.b85decode("".join(text.split())))
     assert content == b"".join(part.files[name] for part in parts for name in sorted(part.files))
     assert not set(text) & set("\"'\\")
@@ -288,7 +292,7 @@ def test_parts_packed_one_after_the_other_come_back_in_order(files):
 @settings(max_examples=30)
 @given(slug=st.lists(st.text("abz019_", min_size=1, max_size=60), min_size=1, max_size=9).map("-".join))
 def test_titles_become_the_names_as_kaggle_makes_them(slug):
-    name = kernel_name(slug, None)
+    name = short_name(f"foldwise-{slug}")
     assert slugify(title_of(name)) == name
     for suffix in ("-vectors", "-model"):
         dataset = short_name(name, suffix)

@@ -10,7 +10,6 @@ import pytest
 from foldwise.errors import RunError
 from foldwise.files import hash_of
 from foldwise.kaggle import submissions
-from foldwise.kaggle.client import client_command
 from kaggle_service.fixtures import SECRET
 from kaggle_service.loopback import Answer, error
 
@@ -98,8 +97,7 @@ def test_no_submission_yet(foldwise):
 
 def submit(path: Path, message: str = "five folds") -> str:
     """As the command does, but without a pause between two looks."""
-    arguments = client_command("submit file", slug="spooky", file=path, message=message)
-    return submissions.submit(arguments, "spooky", message, interval=0)
+    return submissions.submit("submit file", "spooky", message, interval=0, file=path)
 
 
 def test_the_score_is_waited_for(ready, submission, capsys):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from foldwise.errors import RunError
 from foldwise.kaggle import unpack as module
-from foldwise.kaggle.unpack import Allowance, unpack, unpack_one
+from foldwise.kaggle.unpack import BLOCK, unpack, unpack_one
 
 
 def make(path: Path, files: list[tuple[str | zipfile.ZipInfo, bytes]]) -> Path:
@@ -53,9 +53,9 @@ def test_a_bomb_is_refused_for_what_it_declares(tmp_path):
     archive = make(tmp_path / "a.zip", [("a.csv", bytes(3_000_000))])
     folder = place(tmp_path)
     with pytest.raises(RunError, match="more than an honest archive"):
-        unpack_one(archive, folder, Allowance(2_999_999))
+        unpack_one(archive, folder, 2_999_999)
     assert list(folder.iterdir()) == []
-    unpack_one(archive, folder, Allowance(3_000_000))
+    assert unpack_one(archive, folder, 3_000_000) == 3_000_000
 
 
 def test_a_bomb_that_declares_less_than_it_holds(tmp_path):
@@ -83,7 +83,7 @@ def test_archives_within_count_towards_the_same_limit(tmp_path, monkeypatch):
 def test_too_many_files(tmp_path):
     archive = make(tmp_path / "a.zip", [(f"{number}.csv", b"") for number in range(6)])
     with pytest.raises(RunError, match="more than an honest archive"):
-        unpack_one(archive, place(tmp_path), Allowance(10, files=5))
+        unpack_one(archive, place(tmp_path), 5 * BLOCK)
 
 
 def test_a_name_twice(tmp_path):

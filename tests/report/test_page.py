@@ -1,14 +1,15 @@
 """The report: what it reads from oof.csv, by hand, and its plots."""
 
+import base64
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from foldwise.report import page
-from foldwise.report.page import Picture, read_oof, worst_rows
+from foldwise.report.page import picture, read_oof, worst_rows
 
-PNG = b"\x89PNG\r\n"
+PNG = base64.b64encode(b"\x89PNG\r\n").decode()
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_the_worst_rows_come_first(run_with):
     ],
 )
 def test_predictions_are_drawn_for_every_task(run_with, oof, task, target, competition):
-    assert Picture(page.draw_predictions, run_with(oof, task, target, **competition)).png.startswith(PNG)
+    assert picture(page.draw_predictions, run_with(oof, task, target, **competition)).startswith(PNG)
 
 
 def test_a_soft_target_is_cut_where_the_competition_says(run_with):

@@ -1,10 +1,51 @@
-"""The command `competitions`."""
+"""The command `competitions`: the contests known by name and your own, and whether their data is in place."""
 
+import sys
+from dataclasses import replace
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from foldwise.errors import InputError
+from foldwise.load_config import load_config
 from foldwise.options import InputFolder
+from foldwise.paths import COMPETITIONS, CONFIG, SUFFIXES, Paths, resolve
+
+NEEDED = ("train", "test", "sample_submission")
+WIDTH = 100  # of the table where no terminal says otherwise
 
 
 def competitions(input_: InputFolder = None) -> None:
     """List the contests known by name and your own: task, metric, files, and whether the data is in place."""
-    from foldwise.competitions.listing import competitions
+    root = resolve("any", input_, None, None).input.parent
+    known = {path.stem for path in COMPETITIONS.glob("*.toml")}
+    own = {path.parent.name for path in root.glob(f"*/{CONFIG}")} - known
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("competition\n  files", overflow="fold")
+    table.add_column("task\nmetric", no_wrap=True)
+    table.add_column("data", min_width=9, max_width=24)  # 24 leaves the longest slug whole in 100 columns
+    for slugs in (sorted(known), sorted(own)):
+        for slug in slugs:
+            table.add_row(*describe(resolve(slug, input_, None, None)))
+        table.add_section()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    console.print(table)
+    console.print(Text(f"files belong into {root}/SLUG/, ending in {', '.join(SUFFIXES)}; then ./run.sh all -c SLUG"))
 
-    competitions(input_)
+
+def describe(paths: Paths) -> tuple[Text, Text, Text]:
+    """The cells of one competition."""
+    try:
+        config = load_config(paths.config, [])
+    except InputError:
+        return Text(paths.slug, "bold"), Text(""), Text(f"faulty {CONFIG}", "red")
+    paths = replace(paths, stems=config.files.stems)
+    stems = {table: config.files.stems[table] for table in NEEDED}
+    missing = [stem for table, stem in stems.items() if not paths.tables(table)]
+    name = Text.assemble((paths.slug, "bold"), "\n  ", ", ".join(stems.values()))
+    kind = Text(f"{config.competition.task}\n{config.competition.metric}")
+    if not missing:
+        return name, kind, Text("in place", "green")
+    return name, kind, Text("not there" if len(missing) == len(stems) else f"missing: {', '.join(missing)}", "yellow")

@@ -14,10 +14,10 @@ import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from foldwise.cli import find_extension
 from foldwise.console import say
 from foldwise.data.packed_folds import pack_folds
 from foldwise.errors import InputError
@@ -32,34 +32,44 @@ from foldwise.kaggle.metadata import (
     KERNEL_METADATA,
     check_names,
     dataset_files,
-    describe_dataset,
     describe_kernel,
-    kernel_name,
     short_name,
+    title_of,
 )
 from foldwise.kaggle.notebook import make_notebook
-from foldwise.kaggle.script import Kernel, Part, check_size, make_script, weigh
+from foldwise.kaggle.script import Kernel, Part, make_script, weigh
 from foldwise.paths import CONFIG, REPOSITORY
 from foldwise.run import Run
 from foldwise.stages.folds import folds, packed_name
 from foldwise.stages.train import prepare_members
-from foldwise.time_budget.budget import parse_budget
 from foldwise.vectors.files import VectorFile, vector_sources
-
-SUFFIXES = (".py", ".toml")  # of what is packed from src/
 
 
 @dataclass(frozen=True)
 class KernelOptions:
     """What the user said of the kernel."""
 
-    mode: Literal["train", "infer"] = "train"  # infer: it predicts with what was trained here
+    mode: str = "train"  # or "infer": it predicts with what was trained here
     notebook: bool = False  # instead of a script
     user: str | None = None  # whose kernel; None for the one of the credentials
     name: str | None = None  # of the kernel; None for one made from the contest's
     datasets: tuple[str, ...] = ()  # owner/name of those on Kaggle that hold the word vectors
     accelerator: str = "NvidiaTeslaT4"  # as Kaggle names it, or "none"
     time_budget: str | None = None  # handed on to the training
+
+    def line(self, slug: str, settings: list[str]) -> str:
+        """The command that builds this kernel, without the folders of the machine it was built on."""
+        values = [("--user", self.user), ("--name", self.name), *(("--dataset", name) for name in self.datasets)]
+        if self.accelerator != KernelOptions.accelerator:
+            values.append(("--accelerator", self.accelerator))
+        given = [part for option, value in values if value for part in (option, value)]
+        form = [f"--{self.mode}", *["--notebook"] * self.notebook]
+        return shlex.join(["./run.sh", "kernel", "build", "-c", slug, *form, *given, *settings, *self.budget])
+
+    @property
+    def budget(self) -> list[str]:
+        """The option of the time budget, where there is one."""
+        return ["--time-budget", self.time_budget] if self.time_budget else []
 
 
 def build_kernel(run: Run, options: KernelOptions) -> None:
@@ -68,46 +78,89 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     Raises:
         InputError: a name that Kaggle does not take, a recipe that cannot run there, or a script that is too large.
     """
-    user, name = options.user or credentials.user_name(), kernel_name(run.paths.slug, options.name)
-    check_names(user, options.datasets)
-    if options.time_budget and parse_budget(options.time_budget).seconds > 3600 * LONGEST_RUN:
+    slug, root, recipe = run.paths.slug, run.paths.output, run.config.recipe
+    user, name = options.user or credentials.user_name(), options.name or short_name(f"foldwise-{slug}")
+    check_names(user, name, options.datasets)
+    check_options(options)
+    fold_of_row = folds(run)
+    check_modules(run, options.mode)
+    if options.mode == "train":
+        prepare_members(run, recipe.ensemble_members)
+    sources = [] if options.datasets else vector_sources(recipe.tokens, run.paths)
+    vectors = [file for file in sources if not file.path.is_relative_to(run.paths.input)]  # the contest's are on Kaggle
+    travels = bool(vectors) or options.mode == "infer"
+    dataset = short_name(name, "-model" if options.mode == "infer" else "-vectors")
+    datasets = [f"{user}/{dataset}", *options.datasets] if travels else list(options.datasets)
+    parts = collect_parts(run, fold_of_row, options.mode)
+    code_file = "kernel.ipynb" if options.notebook else "kernel.py"
+    with atomic_folder(root / DATASET) as folder:  # takes its place only if the script can, too
+        about = {"title": title_of(dataset), "id": f"{user}/{dataset}", "licenses": [{"name": "other"}]}
+        write_json(folder / DATASET_METADATA, about)
+        trained, manifest = dict.fromkeys(recipe.ensemble_members, recipe.folds.n), b""
+        if options.mode == "infer":
+            trained, manifest, needs_vectors = pack_trained(run, fold_of_row, folder)
+            vectors = vectors if needs_vectors else []
+        for source in vectors:
+            add_vectors(source, folder)
+        kernel = plan_kernel(run, options, datasets, trained, manifest)
+        code = make_notebook(run, kernel, parts) if options.notebook else make_script(kernel, parts)
+        packed = {name: content for part in parts for name, content in part.files.items()}
+        check_secrets({**packed, "model.json": manifest, code_file: code.encode()})
+        weights = weigh(parts, len(code.encode()))
+        with atomic_folder(root / KERNEL) as kernel_folder:
+            write_text(kernel_folder / code_file, code)
+            metadata = describe_kernel(user, name, code_file, slug, datasets, options.accelerator)
+            write_json(kernel_folder / KERNEL_METADATA, metadata)
+    for line in [*weights, f"made {root / KERNEL / code_file}"]:
+        say("kernel", line)
+    if travels:
+        files = dataset_files(root / DATASET)
+        size = sum(file.stat().st_size for file in files)
+        what = f"{len(files)} files, {size:,} bytes, the dataset {datasets[0]} that it needs"
+        say("kernel", f"made {root / DATASET}: {what}")
+    else:
+        shutil.rmtree(root / DATASET)
+    target = ["-c", slug, *(["--output", str(root.parent)] if "--output" in run.options else [])]
+    say("kernel", f"next: {shlex.join(['./run.sh', 'kernel', 'push', *target])}")
+
+
+def plan_kernel(
+    run: Run, options: KernelOptions, datasets: list[str], trained: dict[str, int], manifest: bytes
+) -> Kernel:
+    """What the kernel does; `manifest` is that of the trained model, empty where the kernel trains."""
+    settings = [part for setting in run.settings for part in ("--set", setting)]
+    return Kernel(
+        run.paths.slug,
+        command=["infer"] if manifest else ["all", *options.budget],
+        settings=[] if manifest else settings,  # of a model they are in the dataset
+        datasets=datasets,
+        model_sha256=hashlib.sha256(manifest).hexdigest() if manifest else "",
+        folds=trained,
+        title=" ".join((run.config.competition.title or run.paths.slug).split()),
+        built_by=options.line(run.paths.slug, settings),
+    )
+
+
+def check_options(options: KernelOptions) -> None:
+    """Refuse a time budget that cannot hold, and what needs an extension that is not part of this checkout."""
+    if options.mode == "infer":
+        find_extension("infer")
+        if options.time_budget:
+            raise InputError("--time-budget is for --train: a kernel that predicts has no training to cut; take it out")
+    elif options.notebook:
+        find_extension("report")
+    if options.time_budget and find_extension("--time-budget")(options.time_budget).seconds > 3600 * LONGEST_RUN:
         raise InputError(
             f"--time-budget {options.time_budget}: Kaggle ends a kernel after {LONGEST_RUN:g} h, in many contests "
             "earlier"
         )
-    fold_of_row = folds(run)
-    check_modules(run, options.mode)
-    if options.mode == "train":
-        prepare_members(run, run.config.recipe.ensemble_members)
-    sources = [] if options.datasets else vector_sources(run.config.recipe.tokens, run.paths)
-    vectors = [file for file in sources if not file.path.is_relative_to(run.paths.input)]  # the contest's are on Kaggle
-    own = f"{user}/{short_name(name, '-vectors' if options.mode == 'train' else '-model')}"
-    travels = bool(vectors) or options.mode == "infer"
-    datasets = [*[own] * travels, *options.datasets]
-    parts = collect_parts(run, fold_of_row, options.mode)
-    check_secrets({name: content for part in parts for name, content in part.files.items()})
-    code_file = "kernel.ipynb" if options.notebook else "kernel.py"
-    with atomic_folder(run.paths.output / DATASET) as folder:  # takes its place only if the script can, too
-        trained, model_sha256 = fill_dataset(run, fold_of_row, folder, vectors, options.mode)
-        write_json(folder / DATASET_METADATA, describe_dataset(own))
-        kernel = plan_kernel(run, options, datasets, trained, model_sha256)
-        code = make_notebook(run, kernel, parts) if options.notebook else make_script(kernel, parts)
-        check_secrets({code_file: code.encode()})
-        check_size(parts, len(code.encode()))
-        with atomic_folder(run.paths.output / KERNEL) as kernel_folder:
-            write_text(kernel_folder / code_file, code)
-            metadata = describe_kernel(user, name, code_file, run.paths.slug, datasets, options.accelerator)
-            write_json(kernel_folder / KERNEL_METADATA, metadata)
-    if not travels:
-        shutil.rmtree(run.paths.output / DATASET)
-    announce(run, parts, len(code.encode()), run.paths.output / KERNEL / code_file, own if travels else "")
 
 
 def collect_parts(run: Run, fold_of_row: np.ndarray, mode: str) -> list[Part]:
     """What the kernel carries."""
     slug, root = run.paths.slug, REPOSITORY / "src"
-    paths = [path for path in sorted(root.rglob("*")) if path.suffix in SUFFIXES and path.is_file()]
-    names = {path.relative_to(REPOSITORY).as_posix(): path for path in paths}
+    paths = [path for pattern in ("*.py", "*.toml") for path in root.rglob(pattern) if path.is_file()]
+    names = {path.relative_to(REPOSITORY).as_posix(): path for path in sorted(paths)}
     content = {name: path.read_bytes() for name, path in names.items() if "/." not in name}
     package = {name: text for name, text in content.items() if name.startswith("src/foldwise/")}
     modules = {name: text for name, text in content.items() if name not in package}
@@ -142,31 +195,15 @@ def check_secrets(contents: dict[str, bytes]) -> None:
             )
 
 
-def fill_dataset(
-    run: Run, fold_of_row: np.ndarray, folder: Path, vectors: list[VectorFile], mode: str
-) -> tuple[dict[str, int], str]:
-    """Put what travels beside the script into the folder of the dataset: trained folds, and files of word vectors.
+def pack_trained(run: Run, fold_of_row: np.ndarray, folder: Path) -> tuple[dict[str, int], bytes, bool]:
+    """Pack the trained folds; → how many of each member, their manifest, whether new words need files of vectors."""
+    # Another extension, and it loads torch: a kernel that trains is built without either.
+    from foldwise.inference.bundle import MANIFEST, read_words, reads_vectors
+    from foldwise.inference.pack import pack_model
 
-    Returns:
-        How many trained folds of each member are in it, and sha256 of their manifest; nothing of a kernel that trains.
-    """
-    trained: dict[str, int] = {}
-    sha256 = ""
-    if mode == "infer":
-        # Another extension, and it loads torch: a kernel that trains is built without either.
-        from foldwise.inference.bundle import MANIFEST, read_words, reads_vectors
-        from foldwise.inference.pack import pack_model
-
-        manifest = pack_model(run, fold_of_row, folder)
-        written = (folder / MANIFEST).read_bytes()
-        check_secrets({MANIFEST: written})
-        sha256 = hashlib.sha256(written).hexdigest()
-        trained = {name: len(member.folds) for name, member in manifest.members.items()}
-        if not reads_vectors(manifest, read_words(folder)):
-            vectors = []
-    for source in vectors:
-        add_vectors(source, folder)
-    return trained, sha256
+    manifest = pack_model(run, fold_of_row, folder)
+    trained = {name: len(member.folds) for name, member in manifest.members.items()}
+    return trained, (folder / MANIFEST).read_bytes(), reads_vectors(manifest, read_words(folder))
 
 
 def add_vectors(source: VectorFile, folder: Path) -> None:
@@ -186,46 +223,3 @@ def add_vectors(source: VectorFile, folder: Path) -> None:
             os.link(path.resolve(), target)
         except OSError:  # another disk, or one without links
             shutil.copyfile(path, target)
-
-
-def plan_kernel(
-    run: Run, options: KernelOptions, datasets: list[str], trained: dict[str, int], model_sha256: str
-) -> Kernel:
-    """What the kernel does.
-
-    Args:
-        datasets: owner/name of those it needs, its own one first.
-        trained: what `fill_dataset` gave, as `model_sha256`.
-    """
-    slug, recipe = run.paths.slug, run.config.recipe
-    settings = [part for setting in run.settings for part in ("--set", setting)]
-    settings += ["--time-budget", options.time_budget] if options.time_budget else []
-    title = " ".join((run.config.competition.title or slug).split())
-    built_by = command_of(slug, options, settings)
-    if options.mode == "infer":  # its settings are in the dataset
-        return Kernel(slug, "infer", [], datasets, model_sha256, trained, title, built_by)
-    folds_to_train = dict.fromkeys(recipe.ensemble_members, recipe.folds.n)
-    return Kernel(slug, "all", settings, datasets, "", folds_to_train, title, built_by)
-
-
-def command_of(slug: str, options: KernelOptions, settings: list[str]) -> str:
-    """The command that builds this kernel, without the folders of the machine it was built on."""
-    names = [("--user", options.user), ("--name", options.name), *(("--dataset", name) for name in options.datasets)]
-    given = [part for option, value in names if value for part in (option, value)]
-    accelerator = ["--accelerator", options.accelerator] if options.accelerator != KernelOptions.accelerator else []
-    form = [f"--{options.mode}", *["--notebook"] * options.notebook]
-    return shlex.join(["./run.sh", "kernel", "build", "-c", slug, *form, *given, *accelerator, *settings])
-
-
-def announce(run: Run, parts: list[Part], total: int, path: Path, dataset: str) -> None:
-    """Say what was built, what weighs what, and what to do next."""
-    for line in weigh(parts, total):
-        say("kernel", line)
-    say("kernel", f"made {path}")
-    if dataset:
-        folder = run.paths.output / DATASET
-        files = dataset_files(folder)
-        size = sum(file.stat().st_size for file in files)
-        say("kernel", f"made {folder}: {len(files)} files, {size:,} bytes, the dataset {dataset} that it needs")
-    target = ["-c", run.paths.slug, *(["--output", str(run.paths.output.parent)] if "--output" in run.options else [])]
-    say("kernel", f"next: {shlex.join(['./run.sh', 'kernel', 'push', *target])}")

@@ -8,14 +8,10 @@
 With --dry-run each but `kernel build` prints the client's commands and does nothing.
 """
 
-import inspect
 import re
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +19,7 @@ from foldwise.console import say
 from foldwise.errors import InputError
 from foldwise.files import read_json
 from foldwise.kaggle import datasets, kernels, submissions
-from foldwise.kaggle.client import client_command, show_command
+from foldwise.kaggle.client import show_command
 from foldwise.kaggle.download import archive_folder, download_files
 from foldwise.kaggle.metadata import DATASET, KERNEL, KERNEL_METADATA, read_dataset, read_metadata
 from foldwise.options import InputFolder, OutputFolder, add_command
@@ -47,67 +43,45 @@ kernel = typer.Typer(
 )
 
 
-@dataclass(frozen=True)
-class Call:
-    """What every command but `kernel build` is given."""
+def paths_of(slug: str, input_: Path | None = None, output: Path | None = None) -> Paths:
+    """The contest's folders.
 
-    slug: str
-    option: str  # --input or --output
-    folder: Path | None  # that it names
-    dry_run: bool  # print the client's commands and do nothing
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", self.slug):
-            raise InputError(
-                f"-c {self.slug!r}: give the last part of the contest's address, as nlp-getting-started of "
-                "kaggle.com/competitions/nlp-getting-started"
-            )
-
-    @property
-    def paths(self) -> Paths:
-        """The contest's, as they are now."""
-        given = {self.option: self.folder}
-        return resolve(self.slug, given.get("--input"), None, given.get("--output"))
-
-    def suggest(self, command: str) -> str:
-        """A command line to type next, with SLUG filled in and the folder that this one was given."""
-        given = [self.option, str(self.folder)] if self.folder else []
-        return shlex.join(["./run.sh", *command.replace("SLUG", self.slug).split(), *given])
+    Raises:
+        InputError: the slug is not the last part of an address.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug):
+        raise InputError(
+            f"-c {slug!r}: give the last part of the contest's address, as nlp-getting-started of "
+            "kaggle.com/competitions/nlp-getting-started"
+        )
+    return resolve(slug, input_, None, output)
 
 
-def kaggle_command(function: Callable[..., None], option: str = "--output") -> Callable[..., None]:
-    """Give `function(call, …)` the options that the commands share, beside its own; `option` names its folder."""
-
-    def run(slug: Slug, folder: OutputFolder = None, dry_run: DryRun = False, **own: Any) -> None:
-        function(Call(slug, option, folder, dry_run), **own)
-
-    first, folder, *shared, _ = inspect.signature(run).parameters.values()
-    folder = folder.replace(annotation=InputFolder if option == "--input" else OutputFolder)
-    _, *own = inspect.signature(function).parameters.values()
-    parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in (first, *own, folder, *shared)]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    run.__doc__ = function.__doc__
-    return run
+def suggest(command: str, folder: Path | None, option: str = "--output") -> str:
+    """A command line to type next, with the folder that this one was given."""
+    return shlex.join(["./run.sh", *command.split(), *([option, str(folder)] if folder else [])])
 
 
-@partial(kaggle_command, option="--input")
 def download(
-    call: Call, force: Annotated[bool, typer.Option("--force", help="Fetch anew what is there.")] = False
+    slug: Slug,
+    force: Annotated[bool, typer.Option("--force", help="Fetch anew what is there.")] = False,
+    input_: InputFolder = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Fetch a contest's files from Kaggle into input/SLUG, and run init if the contest is not known by name."""
-    folder = call.paths.input
-    if call.dry_run:
-        return show_command("download", slug=call.slug, folder=archive_folder(folder))
-    download_files(call.slug, folder, force)
-    if call.paths.config.is_file():
-        return say("download", f"next: {call.suggest('all -c SLUG')}")
+    folder = paths_of(slug, input_).input
+    if dry_run:
+        return show_command("download", slug=slug, folder=archive_folder(folder))
+    download_files(slug, folder, force)
+    paths = paths_of(slug, input_)  # the files decide which folder and which competition.toml are used
+    if paths.config.is_file():
+        return say("download", f"next: {suggest(f'all -c {slug}', input_, '--input')}")
     from foldwise.stages.init import Choices, init
 
     try:
-        return init(call.paths, Choices(), force=False)
+        return init(paths, Choices(), force=False)
     except InputError as error:
-        again = call.suggest("init SLUG")
+        again = suggest(f"init {slug}", input_, "--input")
         raise InputError(f"the files are there, but {error}; go on with `{again}` and its options") from error
 
 
@@ -140,105 +114,99 @@ def build(
 
     if train and infer:
         raise InputError("--train and --infer: a kernel does one of them; take one out")
-    if infer and time_budget:
-        raise InputError("--time-budget is for --train: a kernel that predicts has no training to cut; take it out")
-    mode: Literal["train", "infer"] = "infer" if infer else "train"
+    mode = "infer" if infer else "train"
     build_kernel(run, KernelOptions(mode, notebook, user, name, tuple(dataset or ()), accelerator, time_budget))
 
 
-@kaggle_command
-def push(call: Call) -> None:
+def push(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> None:
     """Send the built kernel to Kaggle, which starts it."""
-    root = call.paths.output
-    folder, files = root / KERNEL, root / DATASET
-    build_command = call.suggest("kernel build -c SLUG")
+    paths, build_command = paths_of(slug, output=output), suggest(f"kernel build -c {slug}", output)
+    folder, files = paths.output / KERNEL, paths.output / DATASET
     metadata = read_metadata(folder / KERNEL_METADATA, build_command)
-    gpu = str(metadata.get("enable_gpu")).lower() == "true"  # the client takes the word as well
-    dataset = read_dataset(files, metadata, build_command)["id"] if files.is_dir() else ""
-    message = submissions.default_message(call.paths)
-    if call.dry_run:
-        return show_push(folder, gpu, files, dataset, message)
+    gpu = metadata.get("enable_gpu")
+    dataset = read_dataset(files, metadata, build_command) if files.is_dir() else ""
+    message = submissions.default_message(paths)
+    if dry_run:
+        if gpu:
+            show_command("quota")
+        if dataset:
+            show_command("dataset status", dataset=dataset)
+            show_command("create dataset", "if Kaggle does not have the dataset", folder=files)
+            show_command("update dataset", "if it has other files", folder=files, message=message)
+            show_command("dataset status", "until it is ready", dataset=dataset)
+        return show_command("push", folder=folder)
     if gpu:
-        kernels.show_quota(call.slug)
+        kernels.show_quota(slug)
     if dataset:
-        datasets.update_dataset(files, dataset, root / UPLOADED, message, call.slug)
-    pushed = kernels.push_kernel(folder, call.slug, metadata["id"], root / PUSHED)
-    runs = f"{pushed['kernel']} version {pushed['version']} runs"
-    return say("kernel", f"{runs}; next: {call.suggest('kernel status -c SLUG')}")
+        datasets.update_dataset(files, dataset, paths.output / UPLOADED, message, slug)
+    pushed = kernels.push_kernel(folder, slug, metadata["id"], paths.output / PUSHED)
+    status_command = suggest(f"kernel status -c {slug}", output)
+    return say("kernel", f"{pushed['kernel']} version {pushed['version']} runs; next: {status_command}")
 
 
-def show_push(folder: Path, gpu: bool, files: Path, dataset: str, message: str) -> None:
-    """Print what `push` would call, in order; no file is read."""
-    if gpu:
-        show_command("quota")
-    if dataset:
-        show_command("dataset status", dataset=dataset)
-        show_command("create dataset", "if Kaggle does not have the dataset", folder=files)
-        show_command("update dataset", "if it has other files", folder=files, message=message)
-        show_command("dataset status", "until it is ready", dataset=dataset)
-    show_command("push", folder=folder)
+def find_kernel(paths: Paths, output: Path | None) -> tuple[str, int]:
+    """owner/name of the built kernel, and its version; before it is pushed, the version is 0.
+
+    Once pushed, the name is the one that Kaggle gave it, which may differ from that in kernel-metadata.json.
+    """
+    metadata = paths.output / KERNEL / KERNEL_METADATA
+    name = read_metadata(metadata, suggest(f"kernel build -c {paths.slug}", output))["id"]
+    pushed = read_json(paths.output / PUSHED) or {}
+    return (pushed["kernel"], pushed["version"]) if pushed.get("id") == name else (name, 0)
 
 
-def pushed_name(call: Call) -> str:
-    """owner/name of the built kernel: once pushed as Kaggle has it, which may differ from kernel-metadata.json."""
-    metadata = call.paths.output / KERNEL / KERNEL_METADATA
-    name = read_metadata(metadata, call.suggest("kernel build -c SLUG"))["id"]
-    pushed = read_json(call.paths.output / PUSHED) or {}
-    return str(pushed["kernel"] if pushed.get("id") == name else name)
-
-
-@kaggle_command
-def status(call: Call) -> None:
+def status(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> None:
     """Wait until the kernel has ended; show the end of its log if it failed."""
-    name = pushed_name(call)
-    if call.dry_run:
+    name, _ = find_kernel(paths_of(slug, output=output), output)
+    if dry_run:
         show_command("status", kernel=name)
         show_command("log", kernel=name)
     else:
-        kernels.wait_for_kernel(name, call.slug)
-        say("kernel", f"next: {call.suggest('kernel output -c SLUG')}")
+        kernels.wait_for_kernel(name, slug)
+        say("kernel", f"next: {suggest(f'kernel output -c {slug}', output)}")
 
 
-@kaggle_command
-def output(call: Call) -> None:
+def fetch(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> None:
     """Fetch what the kernel wrote into output/SLUG/kernel-output."""
-    name, folder = pushed_name(call), call.paths.output / OUTPUT
-    if call.dry_run:
+    paths = paths_of(slug, output=output)
+    (name, _), folder = find_kernel(paths, output), paths.output / OUTPUT
+    if dry_run:
         show_command("output", kernel=name, folder=folder)
     else:
-        for path in kernels.fetch_output(name, call.slug, folder):
+        for path in kernels.fetch_output(name, slug, folder):
             say("kernel", f"{path}: {path.stat().st_size:,} bytes")
 
 
-@kaggle_command
-def submit_kernel(call: Call, message: Message = None) -> None:
+def submit_kernel(slug: Slug, message: Message = None, output: OutputFolder = None, dry_run: DryRun = False) -> None:
     """Submit the pushed version of the kernel to a code competition, and wait for the score."""
-    name, pushed = pushed_name(call), read_json(call.paths.output / PUSHED) or {}
-    if pushed.get("kernel") != name:
-        raise InputError(f"{name}: not pushed from here; run `{call.suggest('kernel push -c SLUG')}` first")
-    send(call, message, "submit kernel", kernel=name, version=pushed["version"])
+    paths = paths_of(slug, output=output)
+    name, version = find_kernel(paths, output)
+    if not version:
+        again = suggest(f"kernel push -c {slug}", output)
+        raise InputError(f"{name}: not pushed from here; run `{again}` first")
+    send(paths, message, dry_run, "submit kernel", notebook=name, version=version)
 
 
-@kaggle_command
-def submit(call: Call, message: Message = None) -> None:
+def submit(slug: Slug, message: Message = None, output: OutputFolder = None, dry_run: DryRun = False) -> None:
     """Submit output/SLUG/submission.csv, and wait for the score."""
-    file = call.paths.submission
-    if not file.is_file():
-        raise InputError(f"{file}: no such file; run `{call.suggest('all -c SLUG')}` first")
-    send(call, message, "submit file", file=file)
+    paths = paths_of(slug, output=output)
+    if not paths.submission.is_file():
+        raise InputError(f"{paths.submission}: no such file; run `{suggest(f'all -c {slug}', output)}` first")
+    send(paths, message, dry_run, "submit file", file=paths.submission)
 
 
-def send(call: Call, message: str | None, name: str, **values: object) -> None:
+def send(paths: Paths, message: str | None, dry_run: bool, name: str, **values: Any) -> None:
     """Submit by the client's command `name`, between two looks at the list of submissions."""
-    message = message or submissions.default_message(call.paths)
-    values = {"slug": call.slug, "message": message, **values}
-    if call.dry_run:
+    message = message or submissions.default_message(paths)
+    if dry_run:
         for shown in ("submissions", name, "submissions"):
-            show_command(shown, **values)
+            show_command(shown, slug=paths.slug, message=message, **values)
     else:
-        submissions.submit(client_command(name, **values), call.slug, message)
+        submissions.submit(name, paths.slug, message, **values)
 
 
 add_command(kernel, "build", build, without=("device", "submission", "debug", "force"))
-for name, function in {"push": push, "status": status, "output": output, "submit": submit_kernel}.items():
-    add_command(kernel, name, function)
+add_command(kernel, "push", push)
+add_command(kernel, "status", status)
+add_command(kernel, "output", fetch)
+add_command(kernel, "submit", submit_kernel)

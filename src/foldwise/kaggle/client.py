@@ -27,7 +27,7 @@ COMMANDS = {
     "download": "competitions download {slug} -p {folder}",
     "submissions": "competitions submissions {slug} --format json",
     "submit file": "competitions submit {slug} -f {file} --message={message}",
-    "submit kernel": "competitions submit {slug} -k {kernel} -v {version} -f submission.csv --message={message}",
+    "submit kernel": "competitions submit {slug} -k {notebook} -v {version} -f submission.csv --message={message}",
     "quota": "quota --format json",
     "push": "kernels push -p {folder}",
     "status": "kernels status {kernel}",
@@ -67,38 +67,36 @@ def find_client() -> str:
     return found
 
 
-def run_client(arguments: list[str], slug: str, kernel: str = "", show: bool = True, patience: float = PATIENCE) -> str:
-    """Run the client; give what it wrote, on both of its streams, without credentials.
-
-    Args:
-        arguments: as `client_command` gives them.
-        slug: the contest, for messages.
-        kernel: owner/name where the command is about a kernel, for messages.
-        show: relay what it writes, as it comes.
-        patience: seconds of silence after which the client is ended.
+def run_client(name: str, show: bool = True, patience: float = PATIENCE, **values: Any) -> str:
+    """As `call_client`, and give what it wrote; `slug` and, for a command about a kernel, `kernel` are among `values`.
 
     Raises:
         InputError, RunError: it failed; see client_errors.explain.
     """
-    code, output = call_client(arguments, show, patience)
+    code, output = call_client(name, show, patience, **values)
     if code != 0:
-        raise explain(output, slug, kernel)
+        raise explain(output, str(values["slug"]), str(values.get("kernel", "")))
     return output
 
 
-def call_client(arguments: list[str], show: bool = True, patience: float = PATIENCE) -> tuple[int, str]:
-    """As `run_client`, but give the exit code too, and leave a failure for the caller to explain.
+def call_client(name: str, show: bool = True, patience: float = PATIENCE, **values: Any) -> tuple[int, str]:
+    """Run the client; give its exit code and what it wrote, on both of its streams, without credentials.
+
+    Args:
+        name: one of `COMMANDS`, which `values` are filled into.
+        show: relay what it writes, as it comes.
+        patience: seconds of silence after which it is ended.
 
     Raises:
         InputError: the client is not installed.
-        RunError: silence for `patience` seconds.
+        RunError: it was silent for too long.
     """
     secrets = credentials.secrets()
     bar = Progress("kaggle")
     lines: list[str] = []
     lengthy = False
     client = subprocess.Popen(
-        [find_client(), *arguments],
+        [find_client(), *client_command(name, **values)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -123,12 +121,20 @@ def call_client(arguments: list[str], show: bool = True, patience: float = PATIE
 
 
 def read_lines(client: subprocess.Popen[bytes], patience: float) -> Iterator[str]:
-    """Yield lines as they come; a carriage return, as in bars, ends one too.
+    """Yield lines as they come; a carriage return ends one too.
 
-    A bar is yielded before it has ended as well: it begins with its carriage return, and may stand still for long.
+    A bar begins with its carriage return and may stand still for long: it is yielded before it has ended as well.
     """
     chunks: queue.Queue[bytes] = queue.Queue()
-    threading.Thread(target=read_chunks, args=(client, chunks), daemon=True).start()
+
+    def read_chunks() -> None:
+        assert client.stdout is not None
+        with client.stdout as stream:
+            while chunk := os.read(stream.fileno(), 65536):
+                chunks.put(chunk)
+        chunks.put(b"")  # the end
+
+    threading.Thread(target=read_chunks, daemon=True).start()
     rest = b""
     while True:
         try:
@@ -146,38 +152,24 @@ def read_lines(client: subprocess.Popen[bytes], patience: float) -> Iterator[str
             return
 
 
-def read_chunks(client: subprocess.Popen[bytes], chunks: "queue.Queue[bytes]") -> None:
-    """Pass on what the client writes; an empty chunk is its end."""
-    assert client.stdout is not None
-    with client.stdout as stream:
-        while chunk := os.read(stream.fileno(), 65536):
-            chunks.put(chunk)
-    chunks.put(b"")
+def json_in(output: str) -> Any:
+    r"""The JSON that the client wrote; warnings may come before it.
 
-
-def json_in(output: str, opening: str) -> Any:
-    r"""The JSON that the client wrote, from the sign `opening` on; warnings may come before it.
-
-    >>> json_in('Warning: an old version\n{"status": "ready"}', "{")
+    >>> json_in('Warning: an old version\n{"status": "ready"}')
     {'status': 'ready'}
     """
+    found = re.search(r"^[\[{].*", output, re.MULTILINE | re.DOTALL)
     try:
-        return json.loads(output[max(output.find(opening), 0) :])
+        return json.loads(found[0] if found else "")
     except ValueError:
         raise RunError(f"the kaggle client's answer cannot be read: {output[:200] or 'it said nothing'}") from None
 
 
 def poll(ask: Callable[[], Answer], describe: Callable[[Answer], str], stage: str, interval: float) -> Iterator[Answer]:
-    """Ask again and again; yield each answer, until the caller has the one it waits for.
+    """Yield an answer every `interval` seconds, and show what `describe` says of it meanwhile.
 
-    Once an answer came, a few failures in a row are waited out: a network that is away for a minute must not end what
-    waits for hours.
-
-    Args:
-        ask: gives an answer or raises RunError.
-        describe: what to show of an answer during the wait after it.
-        stage: name of the command.
-        interval: seconds between two answers.
+    After the first answer, up to `TRIES` RunErrors of `ask` in a row are waited out: a network that is away for a
+    minute must not end what waits for hours.
     """
     state, allowed = "", 0
     with Progress(stage) as timer:

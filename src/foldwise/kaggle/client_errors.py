@@ -20,32 +20,51 @@ SENTENCES = (
     (429, r"too many requests|rate limit"),
     (500, r"internal (?:server )?error|service unavailable|bad gateway"),
 )
-CUT_OFF = re.compile(
-    r"IncompleteRead|does not match expected size|Download failed after|Connection broken|Read timed out"
-)
-OFFLINE = re.compile(
+CUT_OFF = r"IncompleteRead|does not match expected size|Download failed after|Connection broken|Read timed out"
+OFFLINE = (
     r"Failed to establish a new connection|Failed to resolve|Max retries exceeded|Unable to connect|"
     r"Network is unreachable|ConnectionError|Connection aborted|RemoteDisconnected|ConnectTimeout"
 )
+AGAIN = "run the same command again"
 
 
 def explain(output: str, slug: str, kernel: str = "") -> Exception:
     """The error that made the client fail, from all that it wrote; `kernel` is owner/name if the call was about one."""
+    status = find_status(output)
+    last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "it said nothing")
     if "No module named" in output:
-        return InputError(f"the kaggle client lacks a package: {last_line(output)}; run `{INSTALL}`")
-    if kernel and f"Cannot access kernel '{kernel}'" in output:
-        return kernel_error(kernel)
-    if "No space left" in output:
-        return RunError("the disk is full; make room and run the same command again")
-    if CUT_OFF.search(output):
-        return RunError("the transfer was cut off; run the same command again, it goes on where it stopped")
-    if status := find_status(output):
-        return explain_status(status, output, slug, kernel)
-    if OFFLINE.search(output):
-        return RunError(
-            "kaggle.com cannot be reached; check the network (and the proxy) and run the same command again"
+        return InputError(f"the kaggle client lacks a package: {last}; run `{INSTALL}`")
+    if kernel and (status == 404 or f"Cannot access kernel '{kernel}'" in output):
+        return InputError(
+            f"Kaggle has no kernel {kernel} that these credentials may see; push it first, or fix the id in "
+            "kernel-metadata.json: your user name, a slash, the kernel's name"
         )
-    return RunError(f"the kaggle client failed: {last_line(output) or 'it said nothing'}")
+    if "No space left" in output:
+        return RunError(f"the disk is full; make room and {AGAIN}")
+    if re.search(CUT_OFF, output):
+        return RunError(f"the transfer was cut off; {AGAIN}, it goes on where it stopped")
+    if status == 401:
+        refused = "Kaggle refuses the credentials (401), which may have expired"
+        return InputError(f"{refused if credentials.secrets() else 'no Kaggle credentials'}: {credentials.HOW}")
+    if status == 403:
+        rules = f"https://www.kaggle.com/competitions/{slug}/rules"
+        return InputError(
+            f"Kaggle refuses access to {kernel or slug} (403): join the contest and accept its rules at {rules}, then "
+            f"{AGAIN}"
+        )
+    if status == 404:
+        return InputError(
+            f"Kaggle has no contest {slug!r} (404); give the last part of its address: kaggle.com/competitions/SLUG"
+        )
+    if status == 429:
+        return RunError(f"Kaggle counts too many requests (429); wait some minutes and {AGAIN}")
+    if status >= 500:
+        return RunError(f"Kaggle has an error of its own ({status}); {AGAIN} later")
+    if status:
+        return RunError(f"Kaggle refuses the request ({status}): {last}")
+    if re.search(OFFLINE, output):
+        return RunError(f"kaggle.com cannot be reached; check the network (and the proxy) and {AGAIN}")
+    return RunError(f"the kaggle client failed: {last}")
 
 
 def find_status(output: str) -> int:
@@ -53,40 +72,3 @@ def find_status(output: str) -> int:
     if found := STATUS.findall(output):
         return int(found[-1])
     return next((status for status, words in SENTENCES if re.search(words, output, re.IGNORECASE | re.MULTILINE)), 0)
-
-
-def explain_status(status: int, output: str, slug: str, kernel: str) -> Exception:
-    """The error for an HTTP status; the arguments are those of `explain`."""
-    if status == 401 and not credentials.are_there():
-        return InputError(f"no Kaggle credentials: {credentials.HOW}")
-    if status == 401:
-        return InputError(f"Kaggle refuses the credentials (401), which may have expired: {credentials.HOW}")
-    if status == 403:
-        return InputError(
-            f"Kaggle refuses access to {kernel or slug} (403): join the contest and accept its rules at "
-            f"https://www.kaggle.com/competitions/{slug}/rules, then run the same command again"
-        )
-    if status == 404 and kernel:
-        return kernel_error(kernel)
-    if status == 404:
-        return InputError(
-            f"Kaggle has no contest {slug!r} (404); give the last part of its address: kaggle.com/competitions/SLUG"
-        )
-    if status == 429:
-        return RunError("Kaggle counts too many requests (429); wait some minutes and run the same command again")
-    if status >= 500:
-        return RunError(f"Kaggle has an error of its own ({status}); run the same command again later")
-    return RunError(f"Kaggle refuses the request ({status}): {last_line(output)}")
-
-
-def kernel_error(kernel: str) -> InputError:
-    """The kernel does not exist, or belongs to somebody else."""
-    return InputError(
-        f"Kaggle has no kernel {kernel} that these credentials may see; push it first, or fix the id in "
-        "kernel-metadata.json: your user name, a slash, the kernel's name"
-    )
-
-
-def last_line(output: str) -> str:
-    """The last line that is not empty: of a traceback the exception, of a message its end."""
-    return next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +26,17 @@ def files() -> list[Path]:
     return [path for folder in dict.fromkeys(folders) for name in names if (path := folder / name).is_file()]
 
 
-def are_there() -> bool:
-    """True if there are credentials of some form, good or not."""
-    key = os.environ.get("KAGGLE_USERNAME") and os.environ.get("KAGGLE_KEY")
-    return bool(os.environ.get("KAGGLE_API_TOKEN") or key or files())
-
-
 def user_name() -> str:
-    """The name of the Kaggle user, which is no secret; nothing else of the credentials is looked at.
+    """The name of the Kaggle user, which is no secret.
 
     Raises:
         InputError: the credentials do not tell it, as a token does not.
     """
-    found = [read_json(path) for path in files() if path.suffix == ".json"]
-    contents = [content for content in found if isinstance(content, dict)]
-    for name in (os.environ.get("KAGGLE_USERNAME"), *(content.get("username") for content in contents)):
-        if isinstance(name, str) and name:
-            return name
+    contents = [read_json(path) for path in files() if path.suffix == ".json"]
+    stored = [content.get("username") for content in contents if isinstance(content, dict)]
+    for name in (os.environ.get("KAGGLE_USERNAME"), *stored):
+        if name:
+            return str(name)
     raise InputError(
         "the Kaggle user whose kernel this will be is not known: add --user NAME, as in your profile's address, or set "
         "the environment variable KAGGLE_USERNAME"
@@ -57,28 +50,18 @@ def secrets() -> set[str]:
     if token and len(token) < 1024 and Path(token).is_file():  # the variable may hold a path instead
         found.discard(token)
         paths.append(Path(token))
+
+    def collect(table: dict[str, Any]) -> None:
+        found.update(value for key, value in table.items() if isinstance(value, str) and key != "username")
+
     for path in paths:
         try:
             text = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
+            found.add(text)  # a token, if it is not JSON
+            json.loads(text, object_hook=collect)
+        except (OSError, ValueError):
             continue  # what cannot be read here, the client cannot read either
-        try:
-            found.update(strings(json.loads(text)))
-        except ValueError:
-            found.add(text)
     return {value for value in found if len(value) >= SHORTEST}
-
-
-def strings(value: Any, key: str = "") -> Iterator[str]:
-    """Every string in a JSON value, except names of users."""
-    if isinstance(value, dict):
-        for name, part in value.items():
-            yield from strings(part, name)
-    elif isinstance(value, list):
-        for part in value:
-            yield from strings(part, key)
-    elif isinstance(value, str) and key != "username":
-        yield value
 
 
 def hide(text: str, values: set[str]) -> str:

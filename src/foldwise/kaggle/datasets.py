@@ -10,7 +10,7 @@ from typing import Any
 from foldwise.console import say
 from foldwise.errors import InputError, RunError
 from foldwise.files import hash_of, read_json, write_json
-from foldwise.kaggle.client import call_client, client_command, json_in, poll
+from foldwise.kaggle.client import call_client, json_in, poll
 from foldwise.kaggle.client_errors import explain, find_status
 from foldwise.kaggle.metadata import DATASET_METADATA, dataset_files
 
@@ -32,64 +32,52 @@ def update_dataset(
     Args:
         folder: with the files and their dataset-metadata.json.
         dataset: owner/name.
-        record: a file that remembers what was uploaded from here.
+        record: a file that remembers what was uploaded from here, and the version that it became.
         message: beside the version, shown on Kaggle.
         slug: the contest, for messages.
-        interval: seconds between two looks.
 
     Raises:
         InputError: credentials, a name that is taken or is not one's own.
         RunError: network, service, files that did not arrive, or a dataset that Kaggle could not make.
     """
-    found = find_dataset(dataset, slug)
-    there = found["current_version_number"] if found else -1
-    uploaded = uploaded_version(folder, dataset, record) if found else None
-    if uploaded is not None and there <= uploaded:
+    found, known = find_dataset(dataset, slug), read_json(record) or {}
+    there = found["current_version_number"] if found else 0
+    content = {"dataset": dataset, "content": hash_files(folder)}
+    version = known.get("version", 0) if found and content.items() <= known.items() else 0
+    if version and there <= version:
         say("dataset", f"kept: {dataset} has these files already")
     else:
-        if uploaded is not None:
-            say("dataset", f"version {there} of {dataset} is from elsewhere, later than version {uploaded} from here")
+        if version:
+            say("dataset", f"version {there} of {dataset} is from elsewhere, later than version {version} from here")
         upload(folder, dataset, message if found else None, slug)
-        # The old version stays ready while the new one is made: its number tells them apart.
-        write_json(record, {"dataset": dataset, "content": hash_files(folder), "before": there})
-    wait_until_ready(dataset, slug, record, interval)
-
-
-def uploaded_version(folder: Path, dataset: str, record: Path) -> int | None:
-    """The version that the last upload from here made, if it was to this dataset and of the same content, else None.
-
-    Where the wait for it was broken off, that is the one after those which were there before.
-    """
-    known = read_json(record) or {}
-    if known.get("dataset") != dataset or known.get("content") != hash_files(folder):
-        return None
-    return int(known.get("version", max(known["before"], 0) + 1))
+        version = there + 1
+        write_json(record, {**content, "version": version})  # also for a call after this one was broken off
+    version = wait_until_ready(dataset, version, slug, record, interval)
+    write_json(record, {**content, "version": version})
+    say("dataset", f"{dataset} is ready")
 
 
 def hash_files(folder: Path) -> str:
-    """Hash of the files' names, sizes and contents."""
-    parts: list[Any] = []
-    for path in dataset_files(folder):
-        parts += [path.relative_to(folder).as_posix(), path.stat().st_size, path]
-    return hash_of(*parts)
+    """Hash of the files' names and contents."""
+    return hash_of(*(part for path in dataset_files(folder) for part in (path.relative_to(folder).as_posix(), path)))
 
 
 def find_dataset(dataset: str, slug: str) -> dict[str, Any] | None:
     """State and version of a dataset, None if Kaggle has none of that name that these credentials may see."""
-    code, output = call_client(client_command("dataset status", dataset=dataset), show=False)
+    code, output = call_client("dataset status", show=False, dataset=dataset)
     if code == 0:
-        return dict(json_in(output, "{"))
+        return dict(json_in(output))
     if find_status(output) in UNKNOWN:
         return None
     raise explain(output, slug)
 
 
 def upload(folder: Path, dataset: str, message: str | None, slug: str) -> None:
-    """Create the dataset, or with a message a new version of it; other arguments are those of `update_dataset`."""
+    """Create the dataset, or with a message a new version of it."""
     size = sum(path.stat().st_size for path in dataset_files(folder))
     kind, name = ("new dataset", "create dataset") if message is None else ("new version", "update dataset")
     say("dataset", f"{dataset}: {size / 1e6:,.1f} MB go up as a {kind}")
-    code, output = call_client(client_command(name, folder=folder, message=message))
+    code, output = call_client(name, folder=folder, message=message)
     if lost := LOST.findall(output):
         raise RunError(f"{', '.join(lost)} did not arrive at {dataset}; run the same command again, it uploads anew")
     if code != 0 and (status := find_status(output)) in UNKNOWN:
@@ -107,20 +95,21 @@ def upload(folder: Path, dataset: str, message: str | None, slug: str) -> None:
         raise RunError(f"Kaggle does not say that it took {dataset}: {output.strip() or 'nothing'}; push again")
 
 
-def wait_until_ready(dataset: str, slug: str, record: Path, interval: float) -> None:
-    """Wait until Kaggle has unpacked the dataset, and the version that kernels see is the uploaded one; remember it.
+def wait_until_ready(dataset: str, uploaded: int, slug: str, record: Path, interval: float) -> int:
+    """Wait until kernels see version `uploaded` or a later one; which it is.
+
+    The old version stays ready while the new one is made: its number tells them apart.
 
     Raises:
-        RunError: it could not be made, or it or its new version does not show.
+        RunError: it could not be made, so that `record` is removed; or it or its new version does not show.
     """
-    known = read_json(record) or {}
 
     def look() -> tuple[str, int]:
         found = find_dataset(dataset, slug)
         if not found:
             return NOT_SEEN, 0
-        state, version = str(found["status"]), found["current_version_number"]
-        return NOT_NEW if state == "ready" and version <= known["before"] else state, version
+        state, version = str(found["status"]), int(found["current_version_number"])
+        return NOT_NEW if state == "ready" and version < uploaded else state, version
 
     hidden = 0
     for seen in poll(look, lambda seen: f"{dataset} {seen[0].replace('_', ' ')}", "dataset", interval):
@@ -135,5 +124,4 @@ def wait_until_ready(dataset: str, slug: str, record: Path, interval: float) -> 
         what = f"the {'new version of' if state == NOT_NEW else 'dataset'} {dataset}"
         page = f"https://www.kaggle.com/datasets/{dataset}"
         raise RunError(f"{what} does not show; see {page}, and run the same command again")
-    write_json(record, {**known, "version": version})
-    say("dataset", f"{dataset} is ready")
+    return version

@@ -6,7 +6,7 @@ from pathlib import Path
 from foldwise.console import say, warn
 from foldwise.errors import InputError, RunError
 from foldwise.files import read_json, write_json
-from foldwise.kaggle.client import PATIENCE, client_command, run_client
+from foldwise.kaggle.client import PATIENCE, run_client
 from foldwise.kaggle.unpack import unpack
 
 RECORD = ".download.json"  # names and sizes of the files that a download put there
@@ -23,10 +23,8 @@ def download_files(slug: str, folder: Path, force: bool = False, patience: float
     """Fetch all files of contest `slug` into `folder`, unpacked.
 
     Args:
-        slug: the last part of the contest's address.
         folder: input/SLUG; files of the user's own in it stay.
         force: fetch anew what is there, and replace files that no download put there.
-        patience: seconds of silence after which it is given up.
 
     Raises:
         InputError: credentials, rules, an unknown contest, or files of the user's own in the way.
@@ -39,12 +37,22 @@ def download_files(slug: str, folder: Path, force: bool = False, patience: float
     if force:
         shutil.rmtree(store, ignore_errors=True)
     store.mkdir(parents=True, exist_ok=True)
-    run_client(client_command("download", slug=slug, folder=store), slug, patience=patience)
+    run_client("download", patience=patience, slug=slug, folder=store)
     fetched = [path for path in store.iterdir() if path.is_file()]
     if len(fetched) != 1 or fetched[0].suffix == PARTIAL:
         raise RunError("the download did not end; run the same command again, it goes on where it stopped")
-    names = unpack_fetched(fetched[0], store)
-    move_files(store / UNPACKED, names, folder, force)
+    shutil.rmtree(unpacked := store / UNPACKED, ignore_errors=True)
+    unpacked.mkdir()
+    if fetched[0].suffix != ".zip":  # of a contest of one plain file
+        fetched[0].rename(unpacked / fetched[0].name)
+        names = [Path(fetched[0].name)]
+    else:
+        try:
+            names = unpack(fetched[0], unpacked)
+        except RunError:  # the next call must not go on with this archive
+            shutil.rmtree(store)
+            raise
+    move_files(unpacked, names, folder, force)
     shutil.rmtree(store)
     for name in names:
         say("download", f"{folder / name}: {(folder / name).stat().st_size:,} bytes")
@@ -54,29 +62,9 @@ def download_files(slug: str, folder: Path, force: bool = False, patience: float
 
 def is_complete(folder: Path) -> bool:
     """True if every file of the last download is there in its full size."""
-    sizes = read_json(folder / RECORD)
-    return bool(sizes) and all(
-        (folder / name).is_file() and (folder / name).stat().st_size == size for name, size in sizes.items()
-    )
-
-
-def unpack_fetched(fetched: Path, store: Path) -> list[Path]:
-    """Put the fetched file's content into a folder of `store`; of a contest of one plain file, the file itself.
-
-    Returns:
-        The files, relative to that folder.
-    """
-    unpacked = store / UNPACKED
-    shutil.rmtree(unpacked, ignore_errors=True)
-    unpacked.mkdir()
-    if fetched.suffix != ".zip":
-        fetched.rename(unpacked / fetched.name)
-        return [Path(fetched.name)]
-    try:
-        return unpack(fetched, unpacked)
-    except RunError:  # the next call must not go on with this archive
-        shutil.rmtree(store)
-        raise
+    sizes = read_json(folder / RECORD) or {}
+    there = {name: (folder / name).stat().st_size for name in sizes if (folder / name).is_file()}
+    return bool(sizes) and there == sizes
 
 
 def move_files(unpacked: Path, names: list[Path], folder: Path, force: bool) -> None:

@@ -1,7 +1,6 @@
 """Whether the code that a recipe names is there in a kernel: packed with it, or in Kaggle's image."""
 
 import ast
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -19,7 +18,6 @@ IMAGE = {
     *sys.stdlib_module_names,
     "foldwise",
 }
-DEFAULT_OPTIMIZER = "AdamW"
 
 
 def check_modules(run: Run, mode: str) -> None:
@@ -29,22 +27,18 @@ def check_modules(run: Run, mode: str) -> None:
         InputError: naming the field, and the fix.
     """
     for member in run.config.recipe.ensemble_members:
-        recipe = run.config.recipe.of_member(member)
-        for field, name in learner_for(recipe).own_parts().items():
+        for field, name in learner_for(run.config.recipe.of_member(member)).own_parts().items():
             if mode == "infer" and not field.startswith("model"):
                 continue
-            key = f"recipe.{field}"
-            if field == "training.optimizer":
-                check_optimizer(name)
             if is_own(name):
-                check_module(key, name)
+                check_module(f"recipe.{field}", name)
+            elif field == "training.optimizer" and name != "AdamW":  # the default needs no torch to be checked
+                check_optimizer(name)
 
 
 def check_optimizer(name: str) -> None:
     """Refuse a class of an extra package."""
-    if is_own(name) or name == DEFAULT_OPTIMIZER:
-        return
-    from foldwise.training.optimizers import EXTRA, find_optimizer  # loads torch, which the default needs not
+    from foldwise.training.optimizers import EXTRA, find_optimizer
 
     if not find_optimizer(name).__module__.startswith("torch."):
         raise InputError(
@@ -56,28 +50,20 @@ def check_optimizer(name: str) -> None:
 def check_module(key: str, spec: str) -> None:
     """A module lies in src/, from where it is packed, or in the image; what it imports too, as far as that is seen."""
     top = spec.partition(":")[0].partition(".")[0]
-    file = packed_file(top)
-    if file is None:
-        if top not in IMAGE:
-            raise InputError(
-                f"{key} = {spec!r}: the module {top} is neither in {REPOSITORY / 'src'} nor in Kaggle's image; "
-                "copy it into src/, from where it is packed"
-            )
-        return
-    files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
-    imported = set().union(*(imports_of(path) for path in files))
-    if lacking := sorted(name for name in imported if name not in IMAGE and packed_file(name) is None):
+    files = packed_files(top)
+    if not files and top not in IMAGE:
+        raise InputError(
+            f"{key} = {spec!r}: the module {top} is neither in {REPOSITORY / 'src'} nor in Kaggle's image; "
+            "copy it into src/, from where it is packed"
+        )
+    imported = set().union(*map(imports_of, files))
+    if lacking := sorted(name for name in imported - IMAGE if not packed_files(name)):
         warn(f"{key} = {spec!r}: it imports {', '.join(lacking)}, which Kaggle's image may not have")
 
 
-def packed_file(top: str) -> Path | None:
-    """The file of a module or package of src/, None of any other."""
-    try:
-        found = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        return None
-    file = Path(found.origin).resolve() if found and found.has_location and found.origin else None
-    return file if file and file.is_relative_to((REPOSITORY / "src").resolve()) else None
+def packed_files(top: str) -> list[Path]:
+    """The files of a module or package of src/; none of any other."""
+    return [*(REPOSITORY / "src").glob(f"{top}.py"), *(REPOSITORY / "src" / top).rglob("*.py")]
 
 
 def imports_of(path: Path) -> set[str]:

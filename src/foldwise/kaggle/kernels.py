@@ -12,7 +12,7 @@ from typing import Any
 from foldwise.console import say, warn
 from foldwise.errors import InputError, RunError
 from foldwise.files import atomic_folder, write_json
-from foldwise.kaggle.client import client_command, json_in, poll, run_client
+from foldwise.kaggle.client import json_in, poll, run_client
 from foldwise.kaggle.metadata import KERNEL_METADATA, OWNED
 
 LONGEST_RUN = 12.0  # hours that a kernel with a GPU may run at most
@@ -25,7 +25,7 @@ REFUSED = re.compile(r"Kernel push error: (.*)")
 INVALID = re.compile(r"The following are not valid (\w+) (?:sources )?and could not be added to the kernel: (.*)")
 STATE = re.compile(r'has status "(?:KernelWorkerStatus\.)?(\w+)"')
 REASON = re.compile(r'Failure message: "(.*)"', re.DOTALL)
-ENDED = ("COMPLETE", "ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED")
+ENDED = ("ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED")
 
 
 def show_quota(slug: str) -> None:
@@ -34,47 +34,31 @@ def show_quota(slug: str) -> None:
     A quota that cannot be had is no reason not to push: Kaggle itself refuses what it does not allow.
     """
     try:
-        left, total, refresh = gpu_hours(run_client(client_command("quota"), slug, show=False))
-    except (InputError, RunError) as error:
+        rows = json_in(run_client("quota", show=False, slug=slug))
+        gpu = {row["resource"]: row for row in rows}["GPU"]
+        left, total = (float(str(gpu[key]).removesuffix("h")) for key in ("remaining", "total"))
+    except (InputError, RunError, LookupError, TypeError, ValueError) as error:
         warn(f"the GPU quota cannot be had, going on without it: {error}")
         return
     say("kernel", f"GPU quota: {left:.1f} of {total:g} h left this week")
-    again = f", new hours on {refresh}" if refresh else ""
+    again = f", new hours on {str(gpu['refreshAt'])[:10]}" if gpu.get("refreshAt") else ""
     if left <= 0:
         warn(f"no GPU hours are left this week{again}: Kaggle will refuse the kernel or run it without a GPU")
     elif left < LONGEST_RUN:
         warn(f"a kernel may run for up to {LONGEST_RUN:g} h, and ends without output when the hours are used up{again}")
 
 
-def gpu_hours(output: str) -> tuple[float, float, str]:
-    """Hours left, hours a week, and the day of the next ones, from what the client wrote.
-
-    >>> gpu_hours('[{"resource": "GPU", "remaining": "12.30h", "total": "30.00h", "refreshAt": "2026-11-28T00:00:00"}]')
-    (12.3, 30.0, '2026-11-28')
-    """
-    rows = json_in(output, "[")
-    row = next((row for row in rows if isinstance(row, dict) and row.get("resource") == "GPU"), {})
-    hours = [re.fullmatch(r"([\d.]+)h", str(row.get(key))) for key in ("remaining", "total")]
-    if not all(hours):
-        raise RunError("the kaggle client says nothing of GPU hours")
-    left, total = (float(found[1]) for found in hours if found)
-    return left, total, str(row.get("refreshAt") or "")[:10]
-
-
 def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> dict[str, Any]:
     """Send what `kernel build` made in `folder`, which starts it.
 
-    Args:
-        record: a file that remembers what is returned.
-
     Returns:
-        id: owner/name in its metadata; kernel: owner/name as Kaggle has it; version; url.
+        What `record` remembers. id: owner/name in its metadata; kernel: as Kaggle has it; version; url.
 
     Raises:
         InputError: a source that it names does not exist.
         RunError: the service refused it.
     """
-    output = run_client(client_command("push", folder=folder), slug, kernel)
+    output = run_client("push", slug=slug, kernel=kernel, folder=folder)
     if refused := REFUSED.search(output):
         raise RunError(f"Kaggle refuses the kernel: {refused[1]}")
     if invalid := INVALID.findall(output):
@@ -99,14 +83,14 @@ def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> dict[str,
 
 
 def wait_for_kernel(kernel: str, slug: str, interval: float = INTERVAL) -> None:
-    """Wait until the kernel has ended; look every `interval` seconds.
+    """Wait until the kernel has ended.
 
     Raises:
         RunError: it failed; the last lines of its log are shown.
     """
 
     def look() -> tuple[str, str]:
-        output = run_client(client_command("status", kernel=kernel), slug, kernel, show=False)
+        output = run_client("status", show=False, slug=slug, kernel=kernel)
         state, reason = STATE.search(output), REASON.search(output)
         if not state:
             raise RunError(f"the kaggle client gives no status of {kernel}: {output.strip() or 'it said nothing'}")
@@ -114,13 +98,12 @@ def wait_for_kernel(kernel: str, slug: str, interval: float = INTERVAL) -> None:
 
     for seen in poll(look, lambda seen: f"{kernel} {seen[0]}", "kernel", interval):
         state, reason = seen
+        if state == "COMPLETE":
+            return say("kernel", f"{kernel} is complete")
         if state in ENDED:
             break
-    if state == "COMPLETE":
-        say("kernel", f"{kernel} is complete")
-        return
     try:
-        log = run_client(client_command("log", kernel=kernel), slug, kernel, show=False)
+        log = run_client("log", show=False, slug=slug, kernel=kernel)
         for line in log_lines(log)[-LOG_LINES:]:
             say("log", line)
         where = "its log's last lines are above"
@@ -147,8 +130,7 @@ def fetch_output(kernel: str, slug: str, folder: Path) -> list[Path]:
         RunError: nothing is there, or the submission is an error page.
     """
     with atomic_folder(folder) as temporary:
-        command = client_command("output", kernel=kernel, folder=temporary)
-        run_client(command, slug, kernel, patience=OUTPUT_PATIENCE)
+        run_client("output", patience=OUTPUT_PATIENCE, slug=slug, kernel=kernel, folder=temporary)
         found = [path.relative_to(temporary) for path in sorted(temporary.rglob("*")) if path.is_file()]
         if not [path for path in found if path.suffix != ".log"]:
             raise RunError(f"{kernel} has no output; see whether it ended, with kernel status")

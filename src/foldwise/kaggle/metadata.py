@@ -2,43 +2,36 @@
 
 import json
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from foldwise.errors import InputError, shorten
+from foldwise.errors import InputError
 
 KERNEL, DATASET = "kernel", "kernel-dataset"  # folders below output/SLUG; the latter only where the kernel needs it
 KERNEL_METADATA = "kernel-metadata.json"
 DATASET_METADATA = "dataset-metadata.json"
-NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
 USER = r"[A-Za-z0-9_-]+"  # a user as it stands in addresses
 OWNED = rf"{USER}/{USER}"  # owner/name of a kernel or a dataset
 SHORTEST, LONGEST = 6, 50  # characters of a dataset's name and title; a kernel's may be one shorter
 CPU = "none"  # instead of an accelerator
 
 
-def kernel_name(slug: str, chosen: str | None) -> str:
-    """The kernel's name, the last part of its address.
-
-    Args:
-        slug: the contest.
-        chosen: by the user; None for a name made from the contest's.
+def check_names(user: str, kernel: str, datasets: tuple[str, ...]) -> None:
+    """Refuse what is no user name, no kernel's name, and no owner/name of a dataset.
 
     Raises:
-        InputError: a name that Kaggle does not take.
-
-    >>> kernel_name("jigsaw-unintended-bias-in-toxicity-classification", None)
-    'foldwise-jigsaw-unintended-bias-in-toxicity'
+        InputError: naming the option.
     """
-    if chosen is None:
-        return short_name(f"foldwise-{slug}")
-    if not re.fullmatch(NAME, chosen) or not SHORTEST <= len(chosen) <= LONGEST:
+    if not re.fullmatch(USER, user):
+        raise InputError(f"--user {user!r}: give the name that stands in the address of your Kaggle profile")
+    if not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", kernel) or not SHORTEST <= len(kernel) <= LONGEST:
         raise InputError(
-            f"--name {chosen!r}: a kernel's name has {SHORTEST} to {LONGEST} small letters, digits and single hyphens "
+            f"--name {kernel!r}: a kernel's name has {SHORTEST} to {LONGEST} small letters, digits and single hyphens "
             "between them, such as foldwise-spooky"
         )
-    return chosen
+    for name in datasets:
+        if not re.fullmatch(OWNED, name):
+            raise InputError(f"--dataset {name!r}: write OWNER/NAME, the last two parts of its address on Kaggle")
 
 
 def short_name(name: str, suffix: str = "") -> str:
@@ -56,19 +49,6 @@ def short_name(name: str, suffix: str = "") -> str:
 def title_of(name: str) -> str:
     """The title of a kernel or dataset; Kaggle makes the name in the address from it."""
     return name.replace("-", " ")
-
-
-def check_names(user: str, datasets: Iterable[str]) -> None:
-    """Refuse what is no user name, and no owner/name of a dataset.
-
-    Raises:
-        InputError: naming the option.
-    """
-    if not re.fullmatch(USER, user):
-        raise InputError(f"--user {user!r}: give the name that stands in the address of your Kaggle profile")
-    for name in datasets:
-        if not re.fullmatch(OWNED, name):
-            raise InputError(f"--dataset {name!r}: write OWNER/NAME, the last two parts of its address on Kaggle")
 
 
 def describe_kernel(
@@ -93,37 +73,23 @@ def describe_kernel(
     }
 
 
-def describe_dataset(dataset: str) -> dict[str, Any]:
-    """The content of dataset-metadata.json of owner/name."""
-    return {"title": title_of(dataset.rpartition("/")[2]), "id": dataset, "licenses": [{"name": "other"}]}
-
-
-def read_dataset(folder: Path, kernel: dict[str, Any], build: str) -> dict[str, Any]:
-    """Read the metadata of a dataset.
+def read_dataset(folder: Path, kernel: dict[str, Any], build: str) -> str:
+    """owner/name of the dataset in a folder; title and licence are checked by the client.
 
     Args:
-        folder: of the dataset.
         kernel: metadata of the kernel that needs it.
         build: the command that builds both, for messages.
 
     Raises:
-        InputError: an id, title or licence that Kaggle does not take, no files, or a kernel that does not name it.
+        InputError: no metadata, no files, or a kernel that does not name it.
     """
     path = folder / DATASET_METADATA
-    content = read_metadata(path, build)
-    title, licences = content.get("title"), content.get("licenses")
-    for key, value in (("title", title), ("the name in id", content["id"].partition("/")[2])):
-        if not isinstance(value, str) or not SHORTEST <= len(value) <= LONGEST:
-            raise InputError(f"{path}: {key} is {shorten(value)}: Kaggle wants {SHORTEST} to {LONGEST} characters")
-    if not isinstance(licences, list) or len(licences) != 1 or not isinstance(licences[0], dict):
-        raise InputError(f'{path}: licenses = {shorten(licences)}: give one, such as [{{"name": "MIT"}}]')
-    if content["id"] not in kernel.get("dataset_sources", []):
-        raise InputError(
-            f"{path}: the kernel does not name {content['id']} among its dataset_sources; run `{build}` again"
-        )
+    name = str(read_metadata(path, build)["id"])
+    if name not in kernel.get("dataset_sources", []):
+        raise InputError(f"{path}: the kernel does not name {name} among its dataset_sources; run `{build}` again")
     if not dataset_files(folder):
         raise InputError(f"{folder}: no files for the dataset; run `{build}` again")
-    return content
+    return name
 
 
 def dataset_files(folder: Path) -> list[Path]:

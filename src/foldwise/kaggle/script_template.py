@@ -16,7 +16,7 @@ from pathlib import Path
 
 # The contest, and what `python -m foldwise` is asked for; folders are added below.
 SLUG = ""
-STAGE = ""
+COMMAND: list[str] = []
 SETTINGS: list[str] = []
 # Kaggle datasets that must be among the kernel's inputs, and the hash of the trained model in the first of them.
 DATASETS: list[str] = []
@@ -50,25 +50,24 @@ def find_dataset(inputs: Path, dataset: str) -> Path:
 
 def find_model(inputs: Path) -> Path:
     """The folder of the trained model, which must be the one this kernel was built for."""
-    folder = find_dataset(inputs, DATASETS[0])
-    manifest = folder / "model.json"
+    manifest = find_dataset(inputs, DATASETS[0]) / "model.json"
     if not manifest.is_file() or hashlib.sha256(manifest.read_bytes()).hexdigest() != MODEL_SHA256:
         raise KernelError(
             f"{manifest}: not the model this kernel was built with, but another version of the dataset {DATASETS[0]}; "
             "upload the one that was built with it, or take that version among the kernel's inputs"
         )
-    return folder
+    return manifest.parent
 
 
 def unpack() -> Path:
     """Check every hash, and unpack into a new folder outside the working folder, of which Kaggle keeps every file."""
     try:
         packed = base64.b85decode("".join(PAYLOAD.split()))
-        content = lzma.decompress(packed) if hashlib.sha256(packed).hexdigest() == PAYLOAD_SHA256 else b""
-    except (ValueError, lzma.LZMAError):
-        content = b""
-    if not content:
+    except ValueError:
+        packed = b""
+    if hashlib.sha256(packed).hexdigest() != PAYLOAD_SHA256:
         raise KernelError("the payload of this kernel is damaged; build it anew with the command at its top")
+    content = lzma.decompress(packed)
     parts, start = {}, 0
     for name, (size, sha256) in FILES.items():
         parts[name], start = content[start : start + size], start + size
@@ -83,12 +82,12 @@ def unpack() -> Path:
     return unpacked
 
 
-def command_of(inputs: Path, unpacked: Path) -> list[str]:
-    """The command line that does the work: results go to the working folder."""
+def command_of(inputs: Path, unpacked: Path, command: list[str] = COMMAND) -> list[str]:
+    """A command line of foldwise: results go to the working folder."""
     working = Path.cwd()
     packed = ["--weights", str(find_model(inputs))] if MODEL_SHA256 else ["--folds", str(unpacked / "folds")]
     folders = ["--input", str(inputs), "--output", str(working), "--submission", str(working / "submission.csv")]
-    return [sys.executable, "-m", "foldwise", STAGE, "-c", SLUG, *SETTINGS, *packed, *folders]
+    return [sys.executable, "-m", "foldwise", *command, "-c", SLUG, *SETTINGS, *packed, *folders]
 
 
 def environment_of(unpacked: Path) -> dict[str, str]:
@@ -109,12 +108,12 @@ def when_written() -> int:
 
 
 def finish(code: int, before: int) -> int:
-    """The submission is there, and what only a later run at home would use is not kept.
+    """Check the submission after a run that ended with `code`; → the exit code of the kernel.
 
-    `code` is how the run ended, `before` is `when_written` before it; → the exit code of the kernel. On the rerun a
-    score is better than none: there a run that failed after it had written a submission counts as done.
+    On the rerun a score is better than none: there a run that failed after it had written a submission, later than
+    `before`, counts as done.
     """
-    shutil.rmtree(Path.cwd() / ".vectors", ignore_errors=True)
+    shutil.rmtree(Path.cwd() / ".vectors", ignore_errors=True)  # only a later run at home would use it
     submission = Path.cwd() / "submission.csv"
     if code and not (is_rerun() and when_written() not in (0, before)):
         return code

@@ -5,7 +5,7 @@ from typing import Any
 from foldwise.console import say, warn
 from foldwise.errors import RunError, shorten
 from foldwise.files import hash_of, read_json
-from foldwise.kaggle.client import client_command, json_in, poll, run_client
+from foldwise.kaggle.client import json_in, poll, run_client
 from foldwise.paths import Paths
 
 INTERVAL = 10.0  # seconds between two looks at a submission, which takes seconds unless a kernel runs for it
@@ -24,55 +24,48 @@ def default_message(paths: Paths) -> str:
     return f"foldwise, {summary['metric']} {summary['cv']['pooled']:.4f} out of fold"
 
 
-def submit(arguments: list[str], slug: str, message: str, interval: float = INTERVAL) -> str:
-    """Submit, wait, and show the score.
+def submit(name: str, slug: str, message: str, interval: float = INTERVAL, **values: Any) -> str:
+    """Submit, wait, and show the public score; "" where the contest shows none.
 
     Args:
-        arguments: the client's command.
-        slug: the contest.
-        message: the one in `arguments`, by which the submission is known in the list: others may submit meanwhile.
-        interval: seconds between two looks.
-
-    Returns:
-        The public score; empty where the contest shows none.
+        name: of the client's command, which `values` are for.
+        message: by which the submission is known in the list: others may submit meanwhile.
 
     Raises:
         RunError: the upload failed, the submission does not show, or the service could not score it.
     """
     page = f"https://www.kaggle.com/competitions/{slug}/submissions"
     before = {entry["ref"] for entry in list_submissions(slug)}
-    if FAILED in run_client(arguments, slug):
+    if FAILED in run_client(name, slug=slug, message=message, **values):
         raise RunError("the upload of the submission failed, so nothing was submitted; run the same command again")
     looks, ours = 0, None
     for entries in poll(lambda: list_submissions(slug), lambda _: f"{slug} waits for its score", "submit", interval):
-        if ours is None:
-            own = [entry for entry in entries if entry["ref"] not in before and is_own(entry, message)]
-            looks += not own
-        else:
+        if ours:
             own = [entry for entry in entries if entry["ref"] == ours["ref"]]
+        else:
+            own = [entry for entry in entries if entry["ref"] not in before and is_own(entry, message)]
         if len(own) > 1:
             warn(f"{len(own)} new submissions have the message {shorten(message)}; the first one's score is shown")
         ours = own[-1] if own else ours
+        looks += not ours
         if looks > LOOKS or (own and not str(own[-1]["status"]).upper().endswith("PENDING")):
             break
-    if ours is None:
+    if not ours:
         raise RunError(
             f"no new submission with the message {shorten(message)} shows in the list; it may have been taken all the "
             f"same: look at {page} before you submit again"
         )
     if not str(ours["status"]).upper().endswith("COMPLETE"):
         raise RunError(f"Kaggle could not score the submission; {page} says why")
-    score = str(ours.get("publicScore") or "")
-    private = ours.get("privateScore")
+    score, private = str(ours.get("publicScore") or ""), ours.get("privateScore")
     shown = f"public score {score}" if score else f"complete; the contest shows no score ({page})"
     say("submit", f"{shown}{f', private score {private}' if private else ''}")
     return score
 
 
 def is_own(entry: dict[str, Any], message: str) -> bool:
-    """True of a submission with this message.
+    """True of a submission with this message, which tells it from others: the list does not say who submitted.
 
-    The list gives number, file name, time, message, state and scores, and not who submitted; file names are all alike.
     A long message may come back within a longer text or cut short.
 
     >>> [is_own({"description": text}, "five folds") for text in ("five  folds", "five folds, seed 1", None)]
@@ -85,11 +78,10 @@ def is_own(entry: dict[str, Any], message: str) -> bool:
 
 def list_submissions(slug: str) -> list[dict[str, Any]]:
     """The newest submissions, newest first."""
-    output = run_client(client_command("submissions", slug=slug), slug, show=False)
+    output = run_client("submissions", show=False, slug=slug)
     if "No submissions found" in output:
         return []
     try:
-        entries = json_in(output, "[")
-        return [entry for entry in entries if entry["ref"] is not None and entry["status"] is not None]
+        return [entry for entry in json_in(output) if entry["ref"] is not None and entry["status"] is not None]
     except (TypeError, KeyError):
         raise RunError(f"the kaggle client's list of submissions cannot be read: {output[:200]}") from None

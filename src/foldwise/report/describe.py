@@ -34,11 +34,7 @@ Calls = Counter[tuple[int, str]]  # how often a module was called, by batch and 
 
 
 def describe(run: Run, member: str | None) -> None:
-    """Print the layers of a member's model.
-
-    Raises:
-        InputError: no such member, or a model that cannot be built.
-    """
+    """Print the layers of a member's model; InputError where there is no such member, or it cannot be built."""
     members = run.config.recipe.members
     name = run.config.recipe.members_named(member)[0] if member is not None else next(iter(members))
     recipe = run.config.recipe.of_member(name)

@@ -24,12 +24,12 @@ from foldwise.errors import InputError
 from foldwise.files import read_json, write_text
 from foldwise.run import Run
 from foldwise.running.fold_folder import read_history
+from foldwise.tasks import HALF, TASKS
 
 WORST = 15
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
-table{border-collapse:collapse;width:100%}
-td,th{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}
-table{font-variant-numeric:tabular-nums}img{max-width:100%}"""
+STYLE = """main{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
+main table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}main img{max-width:100%}
+main td,main th{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}"""
 
 Draw = Callable[[Run, Figure], None]
 
@@ -42,25 +42,21 @@ def report(run: Run) -> None:
     """
     summary, slug = read_summary(run), html.escape(run.paths.slug)
     parts = [
-        f"<!doctype html><meta charset=utf-8><title>foldwise: {slug}</title><style>{STYLE}</style>",
+        f"<!doctype html><meta charset=utf-8><title>foldwise: {slug}</title><style>{STYLE}</style><main>",
         f"<h1>{html.escape(run.config.competition.title) or slug}</h1>",
         table(["", summary["metric"], "time"], score_rows(summary)),
+        *(f'<h2>{title}</h2>\n<img src="data:image/png;base64,{picture(draw, run)}">' for title, draw in PLOTS),
+        f"<h2>The {WORST} worst</h2>",
+        table(["id", "true", "predicted", "text"], worst_rows(run)),
+        "</main>",
     ]
-    for title, draw in PLOTS:
-        image = base64.b64encode(Picture(draw, run).png).decode()
-        parts.append(f'<h2>{title}</h2>\n<img src="data:image/png;base64,{image}">')
-    parts += [f"<h2>The {WORST} worst</h2>", table(["id", "true", "predicted", "text"], worst_rows(run))]
     path = run.paths.output / "report.html"
     write_text(path, "\n".join(parts) + "\n")
     say("report", f"wrote {path}")
 
 
 def read_summary(run: Run) -> dict[str, Any]:
-    """summary.json.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The content of summary.json; InputError where there is none."""
     summary = read_json(run.paths.output / "summary.json")
     if summary is None:
         raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
@@ -78,10 +74,10 @@ def read_oof(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     predicted = list(oof.columns[2 + len(names) :])
     oof = oof[oof[predicted[0]].astype(str) != ""]  # a time budget drops folds
     predictions, targets = oof[predicted].astype(float), oof[names]
-    if len(predicted) == len(names):
-        truth = targets.astype(float)
-    else:  # one column has the class, and each class has its predictions
+    if TASKS[run.config.competition.task].y == "classes":  # one column has the class, and each has its predictions
         truth = pd.DataFrame({name: targets[names[0]] == name.removeprefix("prediction_") for name in predicted})
+    else:
+        truth = targets
     return oof[["id", *names]], predictions, truth.astype(float)
 
 
@@ -115,19 +111,14 @@ def table(header: list[str], rows: Iterable[Iterable[str]]) -> str:
     return f"<table><tr>{''.join(f'<th>{html.escape(name)}' for name in header)}{''.join(lines)}</table>"
 
 
-class Picture:
-    """A plot as a PNG, which a notebook shows where a cell ends with it."""
-
-    def __init__(self, draw: Draw, run: Run) -> None:
-        with mpl.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
-            figure = Figure(figsize=(9, 3.2), layout="constrained")
-            draw(run, figure)
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format="png", dpi=120)
-        self.png = buffer.getvalue()
-
-    def _repr_png_(self) -> bytes:
-        return self.png
+def picture(draw: Draw, run: Run) -> str:
+    """A plot as a PNG in base 64."""
+    with mpl.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(9, 3.2), layout="constrained")
+        draw(run, figure)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=120)
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def draw_curves(run: Run, figure: Figure) -> None:
@@ -159,11 +150,11 @@ def draw_predictions(run: Run, figure: Figure) -> None:
     _, predictions, truth = read_oof(run)
     predicted, true = predictions.iloc[:, 0], truth.iloc[:, 0]
     axes = figure.subplots()
-    if run.config.competition.task in ("regression", "ordinal"):
+    if TASKS[run.config.competition.task].y == "values":
         axes.scatter(true, predicted, s=4, alpha=0.3)
         axes.set(xlabel=f"true {true.name}", ylabel="predicted")
         return
-    ones = true >= (run.config.competition.soft_cut or 0.5)
+    ones = true >= (run.config.competition.soft_cut or HALF)
     for label, rows in (("0", ~ones), ("1", ones)):
         axes.hist(predicted[rows], bins=40, range=(0, 1), alpha=0.6, label=label)
     axes.set(xlabel=str(predicted.name), ylabel="training rows")
