@@ -7,7 +7,7 @@ import pandas as pd
 
 from foldwise.config import Config
 from foldwise.data.competition import open_table
-from foldwise.data.table import Table, check_columns, check_unique
+from foldwise.data.table import check_columns, check_unique
 from foldwise.data.targets import encode_targets, read_subgroups
 from foldwise.errors import Errors, InputError
 from foldwise.metrics import METRICS
@@ -45,17 +45,15 @@ def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: lis
     check_columns(solution, [id_column, *columns], others)
     check_unique(solution, id_column)
     subgroups = config.columns.subgroups if METRICS[config.competition.metric].of_subgroups else []
-    if subgroups and not set(subgroups) <= set(others):
+    if not set(subgroups) <= set(others):
         return None  # the score cannot be had without them
-    place_of = {row_id: place for place, row_id in enumerate(solution.frame[id_column])}
-    missing = [row_id for row_id in sample[id_column] if row_id not in place_of]
+    places = pd.Index(solution.frame[id_column]).get_indexer(sample[id_column])
+    missing = sample[id_column][places < 0].tolist()
     if missing:
         raise InputError(f"{solution.path}: {len(missing)} test ids are missing, for example {missing[0]!r}")
-    places = np.array([place_of[row_id] for row_id in sample[id_column]])
-    ordered = Table(solution.path, solution.frame.iloc[places].reset_index(drop=True), solution.lines[places])
-    marked = (ordered.frame[columns] == config.files.unscored).any(axis=1).to_numpy()
-    rows = np.flatnonzero(~marked)
-    scored = Table(solution.path, ordered.frame.iloc[rows].reset_index(drop=True), ordered.lines[rows])
+    ordered = solution.take(places)
+    rows = np.flatnonzero(~(ordered.frame[columns] == config.files.unscored).any(axis=1))
+    scored = ordered.take(rows)
     truth = encode_targets(scored, config, known=names).truth
     if subgroups:
         errors = Errors(solution.path)

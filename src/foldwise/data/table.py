@@ -119,8 +119,9 @@ def check_encoding(path: Path, content: bytes) -> None:
 def read_rows(path: Path, lines: TextIO, delimiter: str, quotes: Quotes, without: Collection[str]) -> Table:
     """The rows as they are; an error for each that has not the header's width."""
     csv.field_size_limit(sys.maxsize)
-    quoting = csv.QUOTE_MINIMAL if quotes == "csv" else csv.QUOTE_NONE
-    reader = csv.reader(lines, delimiter=delimiter, strict=True, quoting=quoting)
+    reader = csv.reader(
+        lines, delimiter=delimiter, strict=True, quoting=csv.QUOTE_NONE if quotes == "literal" else csv.QUOTE_MINIMAL
+    )
     errors = Errors(path)
     header: list[str] = []
     kept: list[bool] = []  # whether a column is
