@@ -61,7 +61,6 @@ def tokenize(
     Args:
         texts: N training texts followed by M test texts (of columns apart, all columns of a row one after the other).
         n_train: N.
-        settings: case, vocabulary policy, `min_count`, `max_size`, `max_length`.
         progress: called with the number of texts done; twice over all texts.
 
     Returns:
@@ -70,13 +69,8 @@ def tokenize(
     """
     store, word_of = split_texts(texts, n_train, settings, progress)
     seen = store.tokens[: store.offsets[n_train]] if settings.vocabulary == "train" else store.tokens
-    counts = np.bincount(seen, minlength=len(word_of))
-    kept = most_frequent(word_of, counts, settings.min_count)[: settings.max_size]
-    new_id = np.full(len(counts), UNK, dtype=np.int32)
-    new_id[kept] = np.arange(len(SPECIAL), len(SPECIAL) + len(kept), dtype=np.int32)
-    words = SPECIAL + [word_of[number] for number in kept.tolist()]
-    unknown = counts.sum() - counts[kept].sum()
-    return replace(store, tokens=new_id[store.tokens]), words, np.concatenate([[0, unknown], counts[kept]])
+    store, words, counts = add_words(store, word_of, SPECIAL, seen, settings)
+    return store, [*SPECIAL, *words], np.concatenate([[0, len(seen) - counts.sum()], counts])
 
 
 def tokenize_further(
@@ -97,26 +91,14 @@ def tokenize_further(
         The token store of the M texts; the V' new words, whose ids follow, most frequent first; (V',) int64 counts.
     """
     store, word_of = split_texts(texts, 0, settings, progress)
-    id_of = {word: number for number, word in enumerate(words) if number >= len(SPECIAL)}  # no text means padding
-    new_id = np.array([id_of.get(word, UNK) for word in word_of], dtype=np.int32)
-    counts = np.bincount(store.tokens, minlength=len(word_of))
-    counts[new_id != UNK] = 0  # known, and not to be chosen again
-    room = settings.max_size - (len(words) - len(SPECIAL)) if settings.vocabulary == "train+test" else 0
-    kept = most_frequent(word_of, counts, settings.min_count)[:room]
-    new_id[kept] = np.arange(len(words), len(words) + len(kept), dtype=np.int32)
-    return replace(store, tokens=new_id[store.tokens]), [word_of[number] for number in kept.tolist()], counts[kept]
+    seen = store.tokens if settings.vocabulary == "train+test" else store.tokens[:0]
+    return add_words(store, word_of, words, seen, settings)
 
 
 def split_texts(
     texts: Sequence[str], n_train: int, settings: Tokens, progress: Callable[[int], object]
 ) -> tuple[TokenStore, list[str]]:
-    """Split texts into words and cut them to length.
-
-    Args:
-        texts: N training texts followed by others.
-        n_train: N, the texts that a `max_length` such as "95%" is a share of.
-        settings: case, `max_length`, which part of a longer text stays.
-        progress: called with the number of texts done; twice over all texts.
+    """Split texts, the first `n_train` of which are the training texts, into words and cut them to length.
 
     Returns:
         The texts as numbers of words, and the words by number, in no order, `<pad>` and `<unk>` first.
@@ -128,27 +110,45 @@ def split_texts(
     )
     encoded = encode(tokenizer, forms)
     limit = settings.max_length
-    if isinstance(limit, str):
-        limit = limit_of_share(float(limit[:-1]) / 100, np.diff(encoded[1]), runs, run_offsets[: n_train + 1])
+    if isinstance(limit, str):  # a share of the training texts
+        ends = np.append(0, np.cumsum(np.diff(encoded[1])[runs[: run_offsets[n_train]]]))
+        lengths = np.diff(ends[run_offsets[: n_train + 1]])
+        limit = max(1, int(np.quantile(lengths, float(limit[:-1]) / 100, method="inverted_cdf")))
     flat, offsets = expand_runs(encoded, runs, run_offsets, limit, settings.cut, progress)
     vocabulary = tokenizer.get_vocab()
     return TokenStore(flat, offsets), sorted(vocabulary, key=vocabulary.__getitem__)
 
 
-def most_frequent(word_of: Sequence[str], counts: np.ndarray, least: int) -> np.ndarray:
-    """Numbers of the real words that occur `least` times, most frequent first; ties by word, the same everywhere."""
-    by_word = np.array(sorted(range(len(SPECIAL), len(counts)), key=word_of.__getitem__), dtype=np.int64)
+def add_words(
+    store: TokenStore, word_of: Sequence[str], words: Sequence[str], seen: np.ndarray, settings: Tokens
+) -> tuple[TokenStore, list[str], np.ndarray]:
+    """Number tokens by a vocabulary, with the most frequent words that it lacks appended.
+
+    Args:
+        store: texts as numbers of `word_of`.
+        words: the vocabulary in id order, `<pad>` and `<unk>` first.
+        seen: tokens of the texts that words may be taken from.
+
+    Returns:
+        The texts by ids of the vocabulary; the words that were added, ties by word; their counts in `seen`.
+    """
+    id_of = {word: number for number, word in enumerate(words) if number >= len(SPECIAL)}  # no text means padding
+    new_id = np.array([id_of.get(word, UNK) for word in word_of], dtype=np.int32)
+    counts = np.bincount(seen, minlength=len(word_of))
+    counts[new_id != UNK] = 0  # known, and not to be chosen again
+    counts[: len(SPECIAL)] = 0
+    by_word = np.array(sorted(range(len(word_of)), key=word_of.__getitem__), dtype=np.int64)
     order = by_word[np.argsort(-counts[by_word], kind="stable")]
-    return order[counts[order] >= least]
+    room = settings.max_size - (len(words) - len(SPECIAL))
+    added = order[counts[order] >= settings.min_count][:room]
+    new_id[added] = np.arange(len(words), len(words) + len(added), dtype=np.int32)
+    return replace(store, tokens=new_id[store.tokens]), [word_of[number] for number in added.tolist()], counts[added]
 
 
 def length_limit(settings: Tokens, store: TokenStore, n_train: int) -> int:
-    """`max_length` as the number of tokens that the texts of a store were cut to.
+    """`max_length` as the number of tokens that the texts of a store, training texts first, were cut to.
 
     A share such as "95%" stands for the length of one of the training texts, which is therefore the longest of them.
-
-    Args:
-        n_train: N, training texts, which come first in the store.
     """
     if isinstance(settings.max_length, int):
         return settings.max_length
@@ -224,23 +224,6 @@ def expand_runs(
         lengths.append(np.minimum(row_lengths, max_length))
         progress(len(bounds) - 1)
     return np.concatenate(parts), np.cumsum(np.concatenate(lengths))
-
-
-def limit_of_share(share: float, sizes: np.ndarray, runs: np.ndarray, run_offsets: np.ndarray) -> int:
-    """The number of tokens that this share of the texts does not exceed, at least 1.
-
-    Args:
-        share: 0 … 1.
-        sizes: (U,) tokens in each different run.
-        runs: (R,) run numbers of all texts end to end.
-        run_offsets: (N + 1,) of the texts among them.
-    """
-    lengths = [np.zeros(1, dtype=np.int64)]
-    for first in range(0, len(run_offsets) - 1, CHUNK):
-        bounds = run_offsets[first : first + CHUNK + 1]
-        ends = np.concatenate([[0], np.cumsum(sizes[runs[bounds[0] : bounds[-1]]])])
-        lengths.append(np.diff(ends[bounds - bounds[0]]))
-    return max(1, int(np.quantile(np.concatenate(lengths)[1:], share, method="inverted_cdf")))
 
 
 def chunks(texts: Sequence[str]) -> Iterator[list[str]]:
