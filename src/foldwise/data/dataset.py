@@ -31,25 +31,15 @@ class Item(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Texts padded at the end to the longest of them, at least one token wide.
+    """Texts padded at the end to the longest of them, at least one token wide."""
 
-    Attributes:
-        tokens: (K * B, T) int32, `PAD` after each text's end; first all rows' first texts, then all their second ones.
-        lengths: (K * B,) int64, always on the CPU: models want them there.
-        targets: (B, C) float32 or (B,) int64; None at prediction.
-        rows: (B,) int64 row numbers in the token store, on the CPU.
-        weights: (B,) float32 how much each row counts in the loss; None for all alike.
-        auxiliary: (B, A) float32 targets learnt beside, or None.
-        features: (B, D) float32 numbers beside the text, or None.
-    """
-
-    tokens: Tensor
-    lengths: Tensor
-    targets: Tensor | None
-    rows: Tensor
-    weights: Tensor | None = None
-    auxiliary: Tensor | None = None
-    features: Tensor | None = None
+    tokens: Tensor  # (K * B, T) int32, PAD after each text's end; all rows' first texts, then all their second ones
+    lengths: Tensor  # (K * B,) int64, always on the CPU: models want them there
+    targets: Tensor | None  # (B, C) float32 or (B,) int64; None at prediction
+    rows: Tensor  # (B,) int64 row numbers in the token store, on the CPU
+    weights: Tensor | None = None  # (B,) float32 how much each row counts in the loss; None for all alike
+    auxiliary: Tensor | None = None  # (B, A) float32 targets learnt beside
+    features: Tensor | None = None  # (B, D) float32 numbers beside the text
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on the model's device; a copy from pinned memory runs beside the computation."""
@@ -67,10 +57,8 @@ class TokenDataset(Dataset[Item]):
     Args:
         store: tokens of all rows, N training rows first.
         rows: (n,) int64 row numbers of the store; item i is row `rows[i]`.
-        targets: (N, …) of the training rows; None for rows without targets.
-        weights: (N,) of the training rows, or None.
-        auxiliary: (N, A) of the training rows, or None.
-        features: (N + M, D) of all rows, or None.
+        targets, weights, auxiliary: (N, …) of the training rows.
+        features: (N + M, D) of all rows.
         device: where batches are gathered: a GPU that has room for all tokens, else the CPU.
     """
 

@@ -119,11 +119,10 @@ def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) 
     check_columns(table, ["id", "fold"])
     check_unique(table, "id")
     values = table.column("fold")
-    there = len(set(values))
-    if there != n_folds and set(values) == set(map(str, range(there))):
-        raise InputError(
-            f"{path}: holds {there} folds where recipe.folds.n = {n_folds}; set folds.n = {there}, or {remake}"
-        )
+    there = set(values)
+    if len(there) != n_folds and there == set(map(str, range(len(there)))):
+        fix = f"set folds.n = {len(there)}, or {remake}"
+        raise InputError(f"{path}: holds {len(there)} folds where recipe.folds.n = {n_folds}; {fix}")
     errors = Errors(path)
     for value, line in zip(values, table.lines.tolist(), strict=True):
         if value not in numbers:
@@ -137,7 +136,7 @@ def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) 
             f"{path}: does not match train.csv: {missing} of its {len(ids)} ids are missing here, "
             f"{added} of {len(fold_of)} here are not in it; {remake}"
         )
-    if empty := [number for number in numbers if number not in values]:
+    if empty := [number for number in numbers if number not in there]:
         raise InputError(f"{path}: no rows in fold {', '.join(empty)} of {n_folds}; {remake}")
     return np.array([fold_of[row_id] for row_id in train_ids], dtype=np.int64)
 

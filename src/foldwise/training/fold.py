@@ -143,7 +143,7 @@ def train_fold(
         set_embeddings_trained(model, epoch >= settings.unfreeze_epoch)
         sampler.set_epoch(epoch)
         first_step, in_epoch = step, len(sampler)
-        padding = padding_share(dataset.lengths, sampler.plan())
+        padding = padding_share(dataset.lengths, sampler.batches)
         stream = iter(loader)
         for part in range(parts := min(settings.evaluations_per_epoch, in_epoch)):
             # Train on a part of the epoch
