@@ -28,10 +28,9 @@ class Solution:
 
 
 def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: list[str]) -> Solution | None:
-    """The true targets of the test rows, or None where there is no solution.
+    """The true targets of the test rows in the order of the sample, or None where there is no solution.
 
     Args:
-        sample: its ids, and their order.
         names: `Targets.names` of the training table.
 
     Raises:
