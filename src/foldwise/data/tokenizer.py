@@ -44,7 +44,7 @@ TOKEN = "|".join(
 
 
 def build_tokenizer(settings: Tokens, vocabulary: dict[str, int]) -> Tokenizer:
-    """A tokenizer that knows `vocabulary` (word → id); every other token becomes `<unk>`."""
+    """A tokenizer that knows `vocabulary` (word → id)."""
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=SPECIAL[UNK]))
     quotes = [Replace(Regex("[’‘`´]"), "'"), Replace("''", '"'), Replace(Regex("[“”]"), '"')]
     case = [Lowercase()] if settings.case == "lower" else []
@@ -103,20 +103,19 @@ def split_texts(
     Returns:
         The texts as numbers of words, and the words by number, in no order, `<pad>` and `<unk>` first.
     """
-    forms, runs, run_offsets = number_runs(texts, progress)
+    forms, runs = number_runs(texts, progress)
     tokenizer = build_tokenizer(settings, {})
     tokenizer.train_from_iterator(
         chunks(forms), WordLevelTrainer(vocab_size=2**31 - 1, special_tokens=SPECIAL, show_progress=False)
     )
-    encoded = encode(tokenizer, forms)
+    words = encode(tokenizer, forms)
     limit = settings.max_length
     if isinstance(limit, str):  # a share of the training texts
-        ends = np.append(0, np.cumsum(np.diff(encoded[1])[runs[: run_offsets[n_train]]]))
-        lengths = np.diff(ends[run_offsets[: n_train + 1]])
+        ends = np.append(0, np.cumsum(words.lengths[runs.tokens[: runs.offsets[n_train]]]))
+        lengths = np.diff(ends[runs.offsets[: n_train + 1]])
         limit = max(1, int(np.quantile(lengths, float(limit[:-1]) / 100, method="inverted_cdf")))
-    flat, offsets = expand_runs(encoded, runs, run_offsets, limit, settings.cut, progress)
     vocabulary = tokenizer.get_vocab()
-    return TokenStore(flat, offsets), sorted(vocabulary, key=vocabulary.__getitem__)
+    return expand_runs(words, runs, limit, settings.cut, progress), sorted(vocabulary, key=vocabulary.__getitem__)
 
 
 def add_words(
@@ -155,13 +154,10 @@ def length_limit(settings: Tokens, store: TokenStore, n_train: int) -> int:
     return max(1, int(np.diff(store.offsets[: n_train + 1]).max()))
 
 
-def number_runs(texts: Sequence[str], progress: Callable[[int], object]) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Runs between white space, which no token crosses: the U different ones, and each text as their numbers.
+def number_runs(texts: Sequence[str], progress: Callable[[int], object]) -> tuple[list[str], TokenStore]:
+    """Runs between white space, which no token crosses: the different ones, and the texts as their numbers.
 
     White space is Python's: the separators U+001C to U+001F count too, and are no tokens.
-
-    Returns:
-        U runs in order of appearance; (R,) int32 number of each run of all texts end to end; (N + 1,) int64 offsets.
     """
     number: defaultdict[str, int] = defaultdict()
     number.default_factory = number.__len__
@@ -172,58 +168,49 @@ def number_runs(texts: Sequence[str], progress: Callable[[int], object]) -> tupl
             runs.extend(map(number.__getitem__, parts))
             lengths.append(len(parts))
         progress(len(chunk))
-    return list(number), np.frombuffer(runs, dtype=np.int32), np.cumsum(np.frombuffer(lengths, dtype=np.int64))
+    offsets = np.cumsum(np.frombuffer(lengths, dtype=np.int64))
+    return list(number), TokenStore(np.frombuffer(runs, dtype=np.int32), offsets)
 
 
-def encode(tokenizer: Tokenizer, forms: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(S,) int32 token ids of all runs end to end, and (U + 1,) int64 offsets."""
+def encode(tokenizer: Tokenizer, forms: Sequence[str]) -> TokenStore:
+    """The tokens of each run."""
     parts, lengths = [np.empty(0, dtype=np.int32)], [0]
     for chunk in chunks(forms):
         rows = [encoding.ids for encoding in tokenizer.encode_batch_fast(chunk)]
         lengths += [len(row) for row in rows]
         parts.append(np.fromiter(chain.from_iterable(rows), dtype=np.int32))
-    return np.concatenate(parts), np.cumsum(lengths, dtype=np.int64)
+    return TokenStore(np.concatenate(parts), np.cumsum(lengths, dtype=np.int64))
 
 
 def expand_runs(
-    encoded: tuple[np.ndarray, np.ndarray],
-    runs: np.ndarray,
-    run_offsets: np.ndarray,
-    max_length: int,
-    cut: Cut,
-    progress: Callable[[int], object],
-) -> tuple[np.ndarray, np.ndarray]:
+    words: TokenStore, runs: TokenStore, max_length: int, cut: Cut, progress: Callable[[int], object]
+) -> TokenStore:
     """Put the tokens of each run where the run stands; of texts longer than `max_length` tokens a part stays.
 
     Args:
-        encoded: tokens of the U different runs and their (U + 1,) offsets.
-        runs: (R,) run numbers of all texts end to end.
-        run_offsets: (N + 1,) int64 of the texts among them.
+        words: tokens of each of the different runs.
+        runs: texts as numbers of runs.
         cut: which part: the head, the tail, or half of each (the odd token is the head's).
-
-    Returns:
-        (S,) int32 tokens of all texts end to end; (N + 1,) int64 offsets.
     """
-    tokens, starts = encoded
-    sizes = np.diff(starts)
+    sizes = words.lengths
+    head = {"head": max_length, "tail": 0, "head+tail": (max_length + 1) // 2}[cut]
     parts, lengths = [np.empty(0, dtype=np.int32)], [np.zeros(1, dtype=np.int64)]
-    for first in range(0, len(run_offsets) - 1, CHUNK):
-        bounds = run_offsets[first : first + CHUNK + 1]
-        chosen = runs[bounds[0] : bounds[-1]]
-        ends = np.concatenate([[0], np.cumsum(sizes[chosen])])  # of each run's tokens among the chunk's
-        # Token j of a run lies j places behind the run's first, in `tokens` as in the chunk.
-        flat = tokens[np.repeat(starts[chosen] - ends[:-1], sizes[chosen]) + np.arange(ends[-1])]
+    for first in range(0, len(runs), CHUNK):
+        bounds = runs.offsets[first : first + CHUNK + 1]
+        chosen = runs.tokens[bounds[0] : bounds[-1]]
+        ends = np.append(0, np.cumsum(sizes[chosen]))  # of each run's tokens among the chunk's
+        # Token j of a run lies j places behind the run's first, among the words' tokens as in the chunk.
+        flat = words.tokens[np.repeat(words.offsets[chosen] - ends[:-1], sizes[chosen]) + np.arange(ends[-1])]
         row_ends = ends[bounds - bounds[0]]
         row_lengths = np.diff(row_ends)
         place = np.arange(ends[-1]) - np.repeat(row_ends[:-1], row_lengths)  # of a token in its text
-        head = {"head": max_length, "tail": 0, "head+tail": (max_length + 1) // 2}[cut]
         kept = place < head
         if cut != "head":
             kept |= place >= np.repeat(row_lengths - (max_length - head), row_lengths)
         parts.append(flat[kept])
         lengths.append(np.minimum(row_lengths, max_length))
         progress(len(bounds) - 1)
-    return np.concatenate(parts), np.cumsum(np.concatenate(lengths))
+    return TokenStore(np.concatenate(parts), np.cumsum(np.concatenate(lengths)))
 
 
 def chunks(texts: Sequence[str]) -> Iterator[list[str]]:
