@@ -20,45 +20,29 @@ TableName = Literal["train", "test", "sample_submission", "solution"]
 
 @dataclass(frozen=True)
 class ToPredict:
-    """What the contest asks for: the test table and the sample, checked against each other.
+    """What the contest asks for: the test table and the sample, checked against each other."""
 
-    Attributes:
-        ids: M ids in file order.
-        texts: of each text column the texts of the rows.
-        features: (M, D) float64 of the columns given as features; NaN where a cell is empty.
-        sample: sample_submission.csv, whose ids are the same in any order.
-        sample_columns: its prediction columns, in the order of the outputs (one column for hard labels).
-    """
-
-    ids: list[str]
-    texts: list[list[str]]
-    features: np.ndarray
-    sample: pd.DataFrame
-    sample_columns: list[str]
+    ids: list[str]  # M, in file order
+    texts: list[list[str]]  # of each text column the texts of the rows
+    features: np.ndarray  # (M, D) float64 of the columns given as features; NaN where a cell is empty
+    sample: pd.DataFrame  # sample_submission.csv, whose ids are the same in any order
+    sample_columns: list[str]  # its prediction columns, in the order of the outputs; one for hard labels
 
 
 @dataclass(frozen=True)
 class Competition:
-    """What the stages work on; see `ToPredict` for texts, sample and features.
-
-    Attributes:
-        train_ids, test_ids: ids in file order, N and M of them.
-        features: (N + M, D).
-        targets: encoded targets of the N training rows.
-        groups: N group names, or None.
-        empty: how many rows of train and test have no text at all.
-    """
+    """What the stages work on: N training rows and M to predict, each described as in `ToPredict`."""
 
     train_ids: list[str]
     train_texts: list[list[str]]
-    features: np.ndarray
+    features: np.ndarray  # (N + M, D)
     targets: Targets
     groups: list[str] | None
     test_ids: list[str]
     test_texts: list[list[str]]
     sample: pd.DataFrame
     sample_columns: list[str]
-    empty: dict[str, int]
+    empty: dict[str, int]  # how many rows of train and test have no text at all
 
 
 def load_competition(config: Config, paths: Paths, debug: bool = False) -> Competition:

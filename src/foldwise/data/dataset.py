@@ -4,8 +4,8 @@
     sampler = BucketBatchSampler(dataset.lengths, batch_size=64, seed=0)
     loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=pad_collate)
 
-`make_loader` is the last line; training and prediction go this way. The loader asks the dataset for a whole batch at
-once (`__getitems__`), which gathers it from one flat array of tokens without a Python loop over rows.
+`make_loader` is the last line. The loader asks the dataset for a whole batch at once (`__getitems__`), which gathers it
+from one flat array of tokens without a Python loop over rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -81,8 +81,7 @@ class TokenDataset(Dataset[Item]):
     @property
     def lengths(self) -> np.ndarray:
         """(n,) int64 tokens in each item, in the longest of its texts."""
-        by_row = self.text_lengths.reshape(-1, self.store.columns)
-        return by_row[self.rows].max(axis=1)
+        return self.store.lengths[self.rows]
 
     def select(self, rows: np.ndarray, labelled: bool = True) -> "TokenDataset":
         """Other rows of the same store, the arrays shared; without targets where `labelled` is false."""
@@ -139,11 +138,7 @@ def pad_collate(items: Sequence[Item] | Batch) -> Batch:
 def make_loader(
     dataset: TokenDataset, sampler: Sampler[list[int]] | Iterable[list[int]], device: torch.device = CPU
 ) -> "DataLoader[Batch]":
-    """The batches of a sampler, in this process: gathering one takes less time than handing it over would.
-
-    Args:
-        device: of the model; batches from main memory travel to a GPU through pinned memory.
-    """
+    """The batches of a sampler for a model on `device`; in this process, as gathering one is quicker than sending it."""
     # A generator of its own: by default the loader draws from the one that dropout draws from.
     return DataLoader(
         dataset,  # type: ignore[arg-type]  # an item of it is a row, `__getitems__` gives a batch

@@ -16,15 +16,10 @@ from foldwise.paths import Paths
 
 @dataclass(frozen=True)
 class Solution:
-    """What the submission is scored against.
+    """What the submission is scored against."""
 
-    Attributes:
-        rows: (n,) int64 rows of the sample that count.
-        truth: of these rows, as `Targets.truth`.
-    """
-
-    rows: np.ndarray
-    truth: np.ndarray
+    rows: np.ndarray  # (n,) int64 rows of the sample that count
+    truth: np.ndarray  # of these rows, as `Targets.truth`
 
 
 def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: list[str]) -> Solution | None:

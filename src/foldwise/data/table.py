@@ -31,16 +31,11 @@ SHORT = 16  # characters of a value that is likely to come again: an empty cell,
 
 @dataclass(frozen=True)
 class Table:
-    """A table of strings.
-
-    Attributes:
-        frame: the values, all `str`, N rows in file order.
-        lines: (N,) int64, the line on which each row starts, counted from 1 as an editor does.
-    """
+    """A table of strings."""
 
     path: Path
-    frame: pd.DataFrame
-    lines: np.ndarray
+    frame: pd.DataFrame  # the values, all `str`, N rows in file order
+    lines: np.ndarray  # (N,) int64, the line on which each row starts, counted from 1 as an editor does
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -26,26 +26,16 @@ FITS: dict[str, Callable[[float], bool]] = {
 
 @dataclass(frozen=True)
 class Targets:
-    """The encoded targets of train.csv.
-
-    Attributes:
-        task: decides the forms of `y` and `truth`.
-        y: what is learnt.
-        truth: what predictions are scored against. With subgroups (N, 1 + S): target, then who is in which.
-        names: target columns, or the classes where labels are names.
-        auxiliary: (N, A) further targets that are learnt beside and not predicted, or None; float64 numbers where the
-            task learns values, else float32 shares.
-        weights: (N,) float32 how much a row counts in the loss, or None.
-        subgroups: (N, S) float32 of 0 and 1: whom a text is about, or None.
-    """
+    """The encoded targets of train.csv."""
 
     task: str
-    y: np.ndarray
-    truth: np.ndarray
-    names: list[str]
+    y: np.ndarray  # what is learnt, in the task's form
+    truth: np.ndarray  # what predictions are scored against; with subgroups (N, 1 + S): target, then who is in which
+    names: list[str]  # target columns, or the classes where labels are names
+    # (N, A) further targets, learnt beside and not predicted; float64 where the task learns values, else float32 shares
     auxiliary: np.ndarray | None = None
-    weights: np.ndarray | None = None
-    subgroups: np.ndarray | None = None
+    weights: np.ndarray | None = None  # (N,) float32 how much a row counts in the loss
+    subgroups: np.ndarray | None = None  # (N, S) float32 of 0 and 1: whom a text is about
 
     @property
     def spec(self) -> TaskSpec:

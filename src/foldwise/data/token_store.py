@@ -11,17 +11,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class TokenStore:
-    """Rows of different length without padding.
+    """Rows of different length without padding."""
 
-    Attributes:
-        tokens: (S,) int32, all texts end to end.
-        offsets: (N * K + 1,) int64; text k of row i is number i * K + k, text t `tokens[offsets[t]:offsets[t + 1]]`.
-        columns: K, texts of a row that are encoded apart.
-    """
-
-    tokens: np.ndarray
-    offsets: np.ndarray
-    columns: int = 1
+    tokens: np.ndarray  # (S,) int32, all texts end to end
+    offsets: np.ndarray  # (N * K + 1,) int64; text k of row i is t = i * K + k, tokens[offsets[t] : offsets[t + 1]]
+    columns: int = 1  # K, texts of a row that are encoded apart
 
     def __len__(self) -> int:
         return (len(self.offsets) - 1) // self.columns
