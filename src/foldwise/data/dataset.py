@@ -138,7 +138,7 @@ def pad_collate(items: Sequence[Item] | Batch) -> Batch:
 def make_loader(
     dataset: TokenDataset, sampler: Sampler[list[int]] | Iterable[list[int]], device: torch.device = CPU
 ) -> "DataLoader[Batch]":
-    """The batches of a sampler for a model on `device`; in this process, as gathering one is quicker than sending it."""
+    """The batches of a sampler for a model on `device`; made in this process: sending one would take longer."""
     # A generator of its own: by default the loader draws from the one that dropout draws from.
     return DataLoader(
         dataset,  # type: ignore[arg-type]  # an item of it is a row, `__getitems__` gives a batch
