@@ -78,7 +78,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_csv(path: Path, header: Iterable[Any], rows: Iterable[Iterable[Any]]) -> None:
-    """Write UTF-8 with plain line ends on every platform, so that the same rows are the same bytes; not atomic."""
+    """Write UTF-8 with plain line ends, so that the same rows are the same bytes everywhere; not atomic."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

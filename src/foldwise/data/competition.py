@@ -83,11 +83,7 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
 
 
 def load_test(config: Config, paths: Paths, targets: Targets) -> ToPredict:
-    """Read and check test and sample_submission alone.
-
-    Args:
-        targets: what a training table gave; that they are of no rows does not matter.
-    """
+    """Read and check test and sample_submission alone; `targets` may be of no rows."""
     test, sample = (open_table(config, paths, name) for name in ("test", "sample_submission"))
     return check_test(config, test, sample, targets, "the training table")
 
@@ -101,9 +97,13 @@ def check_test(config: Config, test: Table, sample: Table, targets: Targets, tra
     for table, other in ((test, sample), (sample, test)):
         fix = f"is not in {other.path.name}; download both again"
         check_values(table, columns.id, set(other.frame[columns.id]), "id", fix)
-    texts = [test.column(name) for name in columns.text]
-    features = read_features(test, columns.features)
-    return ToPredict(test.column(columns.id), texts, features, sample.frame, sample_columns)
+    return ToPredict(
+        ids=test.column(columns.id),
+        texts=[test.column(name) for name in columns.text],
+        features=read_features(test, columns.features),
+        sample=sample.frame,
+        sample_columns=sample_columns,
+    )
 
 
 def count_empty(texts: Sequence[Sequence[str]]) -> int:

@@ -180,11 +180,7 @@ def unwrap(value: str) -> str:
 
 
 def check_columns(table: Table, required: list[str], ignored: Iterable[str] = ()) -> None:
-    """An error for each required column that is missing and each other one that nobody asked for.
-
-    Raises:
-        InputError: naming them, with the nearest names that are there.
-    """
+    """An error for each required column that is missing, with the nearest name, and for each unexpected one."""
     present, errors = list(table.frame.columns), Errors(table.path)
     expected = {*required, *ignored}
     for name in required:
