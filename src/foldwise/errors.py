@@ -35,16 +35,15 @@ class Errors:
 
     def add(self, message: str, line: int = 0, column: str = "") -> None:
         """Note an error. `line` counts from 1 as an editor does; the header is line 1."""
-        place = ", ".join(([f"line {line}"] if line else []) + ([f"column {column}"] if column else []))
+        place = ", ".join([f"line {line}"] * bool(line) + [f"column {column}"] * bool(column))
         self.found.append((line, f"{place}: {message}" if place else message))
 
     def raise_if_any(self) -> None:
         """Raise one `InputError` with the first ten errors in file order and a count of the rest."""
         if not self.found:
             return
-        self.found.sort(key=lambda error: error[0])
         lines = [f"{self.path}: {len(self.found)} error{'s' if len(self.found) > 1 else ''}"]
-        lines += [f"  {message}" for _, message in self.found[:SHOWN]]
+        lines += [f"  {message}" for _, message in sorted(self.found, key=lambda error: error[0])[:SHOWN]]
         if len(self.found) > SHOWN:
             lines.append(f"  … and {len(self.found) - SHOWN} more")
         raise InputError("\n".join(lines))

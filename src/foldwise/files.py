@@ -1,8 +1,7 @@
 """Writing that survives a kill, and hashes that tell whether a result is still up to date.
 
-A file or folder appears under its name only when it is complete: it is written beside its place first and moved
-over in one step. A kill at any moment leaves the old content or the new one, and at worst a hidden leftover that
-the next run removes.
+A file or folder is written beside its place first and moved over in one step. A kill at any moment leaves the old
+content or the new one, and at worst a hidden leftover that the next run removes.
 """
 
 import csv
@@ -58,15 +57,13 @@ def make_room(path: Path) -> Path:
 
 def is_running(process: int) -> bool:
     """True if a process of that number, other than this one, exists."""
-    if process == os.getpid():
-        return False
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass  # another user's
+    return process != os.getpid()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -81,7 +78,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_csv(path: Path, header: Iterable[Any], rows: Iterable[Iterable[Any]]) -> None:
-    """Write UTF-8 with plain line ends on every platform, so that the same rows are the same bytes; not atomic."""
+    """Write UTF-8 with plain line ends, so that the same rows are the same bytes everywhere; not atomic."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
@@ -106,8 +103,7 @@ def hash_of(*parts: Any) -> str:
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):
-            status = part.stat()
-            digest.update(digest_of_file(part, status.st_mtime_ns, status.st_size))
+            digest.update(digest_of_file(part, part.stat().st_mtime_ns, part.stat().st_size))
         else:
             digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode())
         digest.update(b"\0")

@@ -54,7 +54,7 @@ def batches_per_second(repeats: int) -> dict[str, float]:
     source = BatchSource(store, targets, CPU)
     ways: dict[str, Callable[[], int]] = {
         "DataLoader": lambda: sum(len(batch.rows) for batch in loader),
-        "foldwise": lambda: sum(len(batch.rows) for batch in source.batches(sampler.plan())),
+        "foldwise": lambda: sum(len(batch.rows) for batch in source.batches(sampler.batches)),
     }
     rates: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(repeats):

@@ -47,6 +47,12 @@ def test_values_stay_as_written(tmp_path):
     assert table.column("id") == table.column("text") == values
 
 
+def test_a_column_alone_may_hold_white_space(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b'text\n \n\n""\nb\n')
+    table = read_table(tmp_path / "a.csv")
+    assert (table.column("text"), table.lines.tolist()) == ([" ", "", "b"], [2, 4, 5])
+
+
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.csv.zip", "a.tsv"])
 def test_every_form(tmp_path, name):
     text = "\ufeffid,text\n1,Ünï\n2,x\n".replace(",", "\t" if name.endswith("tsv") else ",")

@@ -4,7 +4,7 @@ import pytest
 
 from conftest import make_config
 from foldwise.data.table import Table
-from foldwise.data.targets import encode_extras, encode_targets, sort_labels, subgroup_weights, weigh_by_subgroups
+from foldwise.data.targets import encode_extras, encode_targets, sort_labels, weigh_by_subgroups
 from foldwise.errors import InputError
 
 
@@ -83,8 +83,10 @@ def test_what_stands_beside_the_targets():
     assert targets.auxiliary.tolist() == pytest.approx(np.array([[0.1], [0], [1], [0]]))
     assert targets.weights.tolist() == [2, 1, 1, 0]
     assert targets.subgroups.tolist() == [[0, 0], [1, 0], [0, 1], [1, 0]]
+    # there; named; positive and none named; negative and one named; times the weights given
+    expected = np.array([1 + 0 + 1 + 0, 1 + 1 + 0 + 1, 1 + 1 + 0 + 1, 1 + 1 + 0 + 0]) / 4
     weighed = weigh_by_subgroups(targets).weights
-    assert weighed.tolist() == pytest.approx(targets.weights * subgroup_weights(targets.truth[:, 0], targets.subgroups))
+    assert weighed.tolist() == pytest.approx(expected / expected.mean() * [2, 1, 1, 0])
     assert targets.truth.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]]
     some = targets.take(np.array([3, 0]))
     assert some.truth.tolist() == [[1, 1, 0], [1, 0, 0]]
@@ -92,10 +94,3 @@ def test_what_stands_beside_the_targets():
     with pytest.raises(InputError, match="line 2, column w: '-1' is not a weight, 0 or more"):
         bad = table(y=["0", "1"], a=["0", "0"], s=["", ""], t=["", ""], w=["-1", "1"])
         encode_extras(bad, config, encode_targets(bad, config))
-
-
-def test_subgroup_weights_by_hand():
-    positive, subgroups = np.array([1, 1, 0, 0]), np.array([[0, 0], [1, 0], [0, 0], [0, 1]])
-    # there; named; positive and none named; negative and one named
-    expected = np.array([1 + 0 + 1 + 0, 1 + 1 + 0 + 0, 1 + 0 + 0 + 0, 1 + 1 + 0 + 1]) / 4
-    assert subgroup_weights(positive, subgroups) == pytest.approx(expected / expected.mean())

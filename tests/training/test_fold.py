@@ -277,7 +277,7 @@ def test_a_fold_that_stops_names_step_and_batch_and_keeps_the_best_weights():
     sampler = BucketBatchSampler(data.store.lengths[rows], batches.size, batches.group, fold_seed(0, "m", 0))
     epoch, place = divmod(39, len(sampler))
     sampler.set_epoch(epoch)
-    assert error.rows.tolist() == rows[sampler.plan()[place]].tolist()
+    assert error.rows.tolist() == rows[sampler.batches[place]].tolist()
     before = recipe(epochs=9, patience=99, loss="bce")
     whole = train_fold(data, before, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
     assert [record.score for record in error.history] == [r.score for r in whole.history[: len(error.history)]]

@@ -17,8 +17,21 @@ import numpy as np
 from torch.utils.data import Sampler
 
 
-class BucketBatchSampler(Sampler[list[int]]):
-    """A `batch_sampler` that groups rows of like length; every row exactly once an epoch, longest first in a batch.
+class PlannedSampler(Sampler[list[int]]):
+    """A `batch_sampler` whose batches are known beforehand, each an array of item numbers, longest first."""
+
+    batches: list[np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for indices in self.batches:
+            yield indices.tolist()
+
+
+class BucketBatchSampler(PlannedSampler):
+    """Batches for training: rows of like length together, every row exactly once an epoch.
 
     Args:
         lengths: (n,) tokens in each item of the dataset.
@@ -33,23 +46,13 @@ class BucketBatchSampler(Sampler[list[int]]):
     def __init__(
         self, lengths: np.ndarray, batch_size: int, group: int = 20, seed: int = 0, tokens: int | None = None
     ) -> None:
-        self.lengths = np.asarray(lengths)
-        self.batch_size, self.group, self.seed, self.tokens = batch_size, group, seed, tokens
-        self.epoch = 0
-        self.planned: tuple[int, list[np.ndarray]] | None = None  # epoch, its batches
+        self.lengths, self.batch_size, self.group, self.seed, self.tokens = lengths, batch_size, group, seed, tokens
+        self.epoch, self.batches = 0, self.plan(0)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration gives."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        if self.tokens is None:
-            return math.ceil(len(self.lengths) / self.batch_size)
-        return len(self.plan())
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for indices in self.plan():
-            yield indices.tolist()
+        if epoch != self.epoch:
+            self.epoch, self.batches = epoch, self.plan(epoch)
 
     def steps(self, epochs: int) -> int:
         """Batches in the first `epochs` epochs together. By tokens each epoch has its own number."""
@@ -57,37 +60,32 @@ class BucketBatchSampler(Sampler[list[int]]):
             return epochs * len(self)
         return sum(len(self.plan(epoch)) for epoch in range(epochs))
 
-    def plan(self, epoch: int | None = None) -> list[np.ndarray]:
-        """The batches of an epoch, by default the one that was set, as arrays of item numbers."""
-        epoch = self.epoch if epoch is None else epoch
-        if self.planned is None or self.planned[0] != epoch:
-            self.planned = epoch, self.make_plan(epoch) if len(self.lengths) else []
-        return self.planned[1]
-
-    def make_plan(self, epoch: int) -> list[np.ndarray]:
-        """`plan`, of at least one item."""
+    def plan(self, epoch: int) -> list[np.ndarray]:
+        """The batches of an epoch."""
         n = len(self.lengths)
         rng = np.random.default_rng([self.seed, epoch])
         order = rng.permutation(n)
         size = self.batch_size if self.tokens is None else max(1, round(self.tokens / max(self.lengths.mean(), 1)))
         count = math.ceil(n / size)
-        starts = n * np.arange(count + 1) // count  # of the batches
-        bounds = np.append(starts[: -1 : self.group], n)  # of the groups
+        starts = n * np.arange(count) // count  # of the batches
+        bounds = [*starts[:: self.group].tolist(), n]  # of the groups
         # numpy sorts 16-bit numbers by radix, in a tenth of the time.
         keys = np.negative(self.lengths, dtype=np.int16 if self.lengths.max() < 2**15 else np.int64)
-        for start, stop in itertools.pairwise(bounds.tolist()):
+        parts = []
+        for start, stop in itertools.pairwise(bounds):
             group = order[start:stop]
-            order[start:stop] = group[np.argsort(keys[group], kind="stable")]
-        if self.tokens is not None:
-            groups = itertools.pairwise(bounds.tolist())
-            parts = [start + cut_by_tokens(self.lengths[order[start:stop]], self.tokens) for start, stop in groups]
-            starts = np.concatenate([*parts, [n]])
-        batches = np.split(order, starts[1:-1])
+            group = group[np.argsort(keys[group], kind="stable")]
+            order[start:stop] = group
+            if self.tokens is not None:
+                parts.append(start + cut_by_tokens(self.lengths[group], self.tokens))
+        if parts:
+            starts = np.concatenate(parts)
+        batches = np.split(order, starts[1:])
         return [batches[index] for index in rng.permutation(len(batches))]
 
 
-class SortedBatchSampler(Sampler[list[int]]):
-    """Batches for prediction: sorted over all rows, since order teaches nothing there; longest first.
+class SortedBatchSampler(PlannedSampler):
+    """Batches for prediction: sorted over all rows, since order teaches nothing there.
 
     Args:
         lengths: (n,) tokens in each row.
@@ -96,27 +94,16 @@ class SortedBatchSampler(Sampler[list[int]]):
 
     def __init__(self, lengths: np.ndarray, tokens: int) -> None:
         self.order = np.argsort(-lengths, kind="stable")
-        starts = cut_by_tokens(lengths[self.order], tokens)
-        self.batches = np.split(self.order, starts[1:]) if len(self.order) else []
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for indices in self.batches:
-            yield indices.tolist()
+        self.batches = np.split(self.order, cut_by_tokens(lengths[self.order], tokens)[1:])
 
 
 def cut_by_tokens(lengths: np.ndarray, tokens: int) -> np.ndarray:
-    """Where batches begin, when each may fill at most `tokens` places.
+    """(k,) int64 first row of each batch, when each may fill at most `tokens` places; a longer row stands alone.
+
+    A last batch of less than half the rows of the one before it shares their rows with it evenly.
 
     Args:
         lengths: (n,) longest first.
-        tokens: rows × longest row of a batch; a row longer than that stands alone.
-
-    Returns:
-        (k,) int64 first row of each batch, from 0. A last batch of less than half the rows of the one before it shares
-        their rows with it evenly.
     """
     starts, start = [], 0
     while start < len(lengths):

@@ -19,49 +19,30 @@ TableName = Literal["train", "test", "sample_submission", "solution"]
 
 
 @dataclass(frozen=True)
-class Competition:
-    """What the stages work on.
+class ToPredict:
+    """What the contest asks for: the test table and the sample, checked against each other."""
 
-    Attributes:
-        train_ids, test_ids: ids in file order, N and M of them.
-        train_texts, test_texts: of each text column the texts of the rows.
-        features: (N + M, D) float64 of the columns given as features; NaN where a cell is empty.
-        targets: encoded targets of the N training rows.
-        groups: N group names, or None.
-        sample: sample_submission.csv, whose ids are `test_ids` in any order.
-        sample_columns: its prediction columns, in the order of the outputs (one column for hard labels).
-        empty: how many rows of train and test have no text at all.
-    """
+    ids: list[str]  # M, in file order
+    texts: list[list[str]]  # of each text column the texts of the rows
+    features: np.ndarray  # (M, D) float64 of the columns given as features; NaN where a cell is empty
+    sample: pd.DataFrame  # sample_submission.csv, whose ids are the same in any order
+    sample_columns: list[str]  # its prediction columns, in the order of the outputs; one for hard labels
+
+
+@dataclass(frozen=True)
+class Competition:
+    """What the stages work on: N training rows and M to predict, each described as in `ToPredict`."""
 
     train_ids: list[str]
     train_texts: list[list[str]]
-    features: np.ndarray
+    features: np.ndarray  # (N + M, D)
     targets: Targets
     groups: list[str] | None
     test_ids: list[str]
     test_texts: list[list[str]]
     sample: pd.DataFrame
     sample_columns: list[str]
-    empty: dict[str, int]
-
-
-@dataclass(frozen=True)
-class ToPredict:
-    """What the contest asks for: the test table and the sample, checked against each other.
-
-    Attributes:
-        ids: M ids in file order.
-        texts: of each text column the texts of the rows.
-        features: (M, D) float64 of the columns given as features; NaN where a cell is empty.
-        sample: as `Competition.sample`.
-        sample_columns: as `Competition.sample_columns`.
-    """
-
-    ids: list[str]
-    texts: list[list[str]]
-    features: np.ndarray
-    sample: pd.DataFrame
-    sample_columns: list[str]
+    empty: dict[str, int]  # how many rows of train and test have no text at all
 
 
 def load_competition(config: Config, paths: Paths, debug: bool = False) -> Competition:
@@ -78,63 +59,51 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
     check_columns(train, [*columns.of_both, *columns.of_train], columns.ignore)
     check_unique(train, columns.id)
     targets = encode_extras(train, config, encode_targets(train, config))
-    sample_columns = check_test(config, test, sample, targets, train.path.name)
-    features = [read_features(table, columns.features) for table in (train, test)]
-    if debug:
+    asked = check_test(config, test, sample, targets, train.path.name)
+    if debug:  # after the whole tables have passed their checks
         rng = np.random.default_rng(0)
-        kept = [np.sort(rng.permutation(len(table))[:DEBUG_ROWS]) for table in (train, test)]
-        features = [part[rows] for part, rows in zip(features, kept, strict=True)]
-        train, test, targets = train.take(kept[0]), test.take(kept[1]), targets.take(kept[0])
-    train_texts, test_texts = ([table.column(name) for name in columns.text] for table in (train, test))
-    test_ids = test.column(columns.id)
+        rows, test_rows = (np.sort(rng.permutation(len(table))[:DEBUG_ROWS]) for table in (train, test))
+        train, targets = train.take(rows), targets.take(rows)
+        test = test.take(test_rows)
+        sample = sample.take(np.flatnonzero(sample.frame[columns.id].isin(test.column(columns.id))))
+        asked = check_test(config, test, sample, targets, train.path.name)
+    train_texts = [train.column(name) for name in columns.text]
     return Competition(
         train_ids=train.column(columns.id),
         train_texts=train_texts,
-        features=np.vstack(features),
+        features=np.vstack([read_features(train, columns.features), asked.features]),
         targets=targets,
         groups=train.column(columns.group) if columns.group else None,
-        test_ids=test_ids,
-        test_texts=test_texts,
-        sample=sample.frame[sample.frame[columns.id].isin(test_ids)],
-        sample_columns=sample_columns,
-        empty={"train": count_empty(train_texts), "test": count_empty(test_texts)},
+        test_ids=asked.ids,
+        test_texts=asked.texts,
+        sample=asked.sample,
+        sample_columns=asked.sample_columns,
+        empty={"train": count_empty(train_texts), "test": count_empty(asked.texts)},
     )
 
 
 def load_test(config: Config, paths: Paths, targets: Targets) -> ToPredict:
-    """Read and check test and sample_submission alone.
-
-    Args:
-        targets: what a training table gave; that they are of no rows does not matter.
-
-    Raises:
-        InputError: any error of either file.
-    """
-    columns = config.columns
+    """Read and check test and sample_submission alone; `targets` may be of no rows."""
     test, sample = (open_table(config, paths, name) for name in ("test", "sample_submission"))
-    sample_columns = check_test(config, test, sample, targets, "the training table")
-    texts, features = [test.column(name) for name in columns.text], read_features(test, columns.features)
-    return ToPredict(test.column(columns.id), texts, features, sample.frame, sample_columns)
+    return check_test(config, test, sample, targets, "the training table")
 
 
-def check_test(config: Config, test: Table, sample: Table, targets: Targets, train: str) -> list[str]:
-    """Hold test and sample against each other and against what the training table gave.
-
-    Args:
-        train: what to call the training table in a message.
-
-    Returns:
-        The sample's prediction columns.
-
-    Raises:
-        InputError: any error of either table.
-    """
+def check_test(config: Config, test: Table, sample: Table, targets: Targets, train: str) -> ToPredict:
+    """Hold test and sample against each other and against what the training table, called `train`, gave."""
     columns = config.columns
     check_columns(test, columns.of_both, [*columns.ignore, *columns.of_train])
     check_unique(test, columns.id)
     sample_columns = check_sample(config, sample, targets, train)
-    check_same_ids(test, sample, columns.id)
-    return sample_columns
+    for table, other in ((test, sample), (sample, test)):
+        fix = f"is not in {other.path.name}; download both again"
+        check_values(table, columns.id, set(other.frame[columns.id]), "id", fix)
+    return ToPredict(
+        ids=test.column(columns.id),
+        texts=[test.column(name) for name in columns.text],
+        features=read_features(test, columns.features),
+        sample=sample.frame,
+        sample_columns=sample_columns,
+    )
 
 
 def count_empty(texts: Sequence[Sequence[str]]) -> int:
@@ -146,16 +115,12 @@ def open_table(config: Config, paths: Paths, name: TableName) -> Table:
     """One of the competition's tables, written as `[files]` says; with an id column if it has none."""
     columns = config.columns
     unused = set(columns.ignore) - {*columns.of_both, *columns.of_train}
-    without = unused if name in ("train", "test") else ()
-    table = read_table(paths.table(name), config.files.quotes, without)
-    if name not in config.files.numbered:
-        return table
-    id_column = config.columns.id
-    if id_column in table.frame.columns:
-        raise InputError(f"{table.path}: has a column {id_column!r}; take {name!r} out of [files] numbered")
-    frame = table.frame.copy()
-    frame.insert(0, id_column, [str(number) for number in range(1, len(frame) + 1)])
-    return Table(table.path, frame, table.lines)
+    table = read_table(paths.table(name), config.files.quotes, unused if name in ("train", "test") else ())
+    if name in config.files.numbered:
+        if columns.id in table.frame.columns:
+            raise InputError(f"{table.path}: has a column {columns.id!r}; take {name!r} out of [files] numbered")
+        table.frame.insert(0, columns.id, [str(number) for number in range(1, len(table) + 1)])
+    return table
 
 
 def read_features(table: Table, columns: list[str]) -> np.ndarray:
@@ -171,15 +136,11 @@ def check_sample(config: Config, sample: Table, targets: Targets, train: str) ->
 
     A single column may have any name (train says `target`, the sample `prediction`); several must be the target
     columns, or the classes of a multiclass task. Columns that the test set has too (its text, say) stay as they are.
-
-    Raises:
-        InputError: the sample does not fit the task and the kind of submission, or has classes that train lacks.
+    Labels in the sample must be classes of train, but for one placeholder that stands in every row.
     """
     id_column, kind = config.columns.id, config.submission.kind
-    present = list(sample.frame.columns)
-    check_unique(sample, id_column) if id_column in present else check_columns(sample, [id_column], present)
     others = [*config.columns.text, *config.columns.features, *config.columns.ignore]
-    given = [name for name in present if name != id_column and name not in others]
+    given = [name for name in sample.frame.columns if name not in (id_column, *others)]
     names_asked = targets.spec.named and kind == "label"
     expected = config.columns.target if names_asked else targets.columns
     lacking = sorted(set(given) - set(targets.names))
@@ -188,43 +149,18 @@ def check_sample(config: Config, sample: Table, targets: Targets, train: str) ->
             f"{sample.path}: asks for the classes {', '.join(map(repr, lacking))}, which no row of {train} "
             f"has ({', '.join(map(repr, targets.names))}); is it the whole file, and are the labels spelt alike?"
         )
-    if len(expected) != 1 or len(given) != 1:
-        if sorted(given) != sorted(expected):
-            check_columns(sample, [id_column, *expected], others)
-        given = expected
-    if names_asked:
-        check_sample_labels(sample, given[0], targets.names)
-    return given
+    columns = given if len(expected) == len(given) == 1 else expected
+    check_columns(sample, [id_column, *columns], others)
+    check_unique(sample, id_column)
+    if names_asked and sample.frame[columns[0]].nunique() > 1:
+        fix = "has no row in the training table; are labels spelt alike?"
+        check_values(sample, columns[0], set(targets.names), "class", fix)
+    return columns
 
 
-def check_sample_labels(sample: Table, column: str, classes: list[str]) -> None:
-    """The sample's labels are the classes of train, but for one placeholder that stands in every row.
-
-    Raises:
-        InputError: listing the rows.
-    """
-    values = sample.column(column)
-    if len(set(values)) == 1:
-        return
-    errors = Errors(sample.path)
-    for value, line in zip(values, sample.lines.tolist(), strict=True):
-        if value not in classes:
-            errors.add(
-                f"class {shorten(value)} has no row in the training table; are labels spelt alike?", line, column
-            )
+def check_values(table: Table, column: str, known: set[str], what: str, fix: str) -> None:
+    """An error for each value of a column that is not among the known ones."""
+    errors = Errors(table.path)
+    for row in np.flatnonzero(~table.frame[column].isin(known)).tolist():
+        errors.add(f"{what} {shorten(table.frame[column].iloc[row])} {fix}", int(table.lines[row]), column)
     errors.raise_if_any()
-
-
-def check_same_ids(test: Table, sample: Table, column: str) -> None:
-    """Test and sample must hold the same ids; their order may differ.
-
-    Raises:
-        InputError: listing ids that only one of them has.
-    """
-    for table, other in ((test, sample), (sample, test)):
-        theirs = set(other.frame[column])
-        errors = Errors(table.path)
-        for value, line in zip(table.frame[column], table.lines.tolist(), strict=True):
-            if value not in theirs:
-                errors.add(f"id {shorten(value)} is not in {other.path.name}; download both again", line, column)
-        errors.raise_if_any()

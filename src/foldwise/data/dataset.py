@@ -4,8 +4,8 @@
     sampler = BucketBatchSampler(dataset.lengths, batch_size=64, seed=0)
     loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=pad_collate)
 
-`make_loader` is the last line; training and prediction go this way. The loader asks the dataset for a whole batch at
-once (`__getitems__`), which gathers it from one flat array of tokens without a Python loop over rows.
+`make_loader` is the last line. The loader asks the dataset for a whole batch at once (`__getitems__`), which gathers it
+from one flat array of tokens without a Python loop over rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,25 +31,15 @@ class Item(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Texts padded at the end to the longest of them, at least one token wide.
+    """Texts padded at the end to the longest of them, at least one token wide."""
 
-    Attributes:
-        tokens: (K * B, T) int32, `PAD` after each text's end; first all rows' first texts, then all their second ones.
-        lengths: (K * B,) int64, always on the CPU: models want them there.
-        targets: (B, C) float32 or (B,) int64; None at prediction.
-        rows: (B,) int64 row numbers in the token store, on the CPU.
-        weights: (B,) float32 how much each row counts in the loss; None for all alike.
-        auxiliary: (B, A) float32 targets learnt beside, or None.
-        features: (B, D) float32 numbers beside the text, or None.
-    """
-
-    tokens: Tensor
-    lengths: Tensor
-    targets: Tensor | None
-    rows: Tensor
-    weights: Tensor | None = None
-    auxiliary: Tensor | None = None
-    features: Tensor | None = None
+    tokens: Tensor  # (K * B, T) int32, PAD after each text's end; all rows' first texts, then all their second ones
+    lengths: Tensor  # (K * B,) int64, always on the CPU: models want them there
+    targets: Tensor | None  # (B, C) float32 or (B,) int64; None at prediction
+    rows: Tensor  # (B,) int64 row numbers in the token store, on the CPU
+    weights: Tensor | None = None  # (B,) float32 how much each row counts in the loss; None for all alike
+    auxiliary: Tensor | None = None  # (B, A) float32 targets learnt beside
+    features: Tensor | None = None  # (B, D) float32 numbers beside the text
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on the model's device; a copy from pinned memory runs beside the computation."""
@@ -67,10 +57,8 @@ class TokenDataset(Dataset[Item]):
     Args:
         store: tokens of all rows, N training rows first.
         rows: (n,) int64 row numbers of the store; item i is row `rows[i]`.
-        targets: (N, …) of the training rows; None for rows without targets.
-        weights: (N,) of the training rows, or None.
-        auxiliary: (N, A) of the training rows, or None.
-        features: (N + M, D) of all rows, or None.
+        targets, weights, auxiliary: (N, …) of the training rows.
+        features: (N + M, D) of all rows.
         device: where batches are gathered: a GPU that has room for all tokens, else the CPU.
     """
 
@@ -93,8 +81,7 @@ class TokenDataset(Dataset[Item]):
     @property
     def lengths(self) -> np.ndarray:
         """(n,) int64 tokens in each item, in the longest of its texts."""
-        by_row = self.text_lengths.reshape(-1, self.store.columns)
-        return by_row[self.rows].max(axis=1)
+        return self.store.lengths[self.rows]
 
     def select(self, rows: np.ndarray, labelled: bool = True) -> "TokenDataset":
         """Other rows of the same store, the arrays shared; without targets where `labelled` is false."""
@@ -151,11 +138,7 @@ def pad_collate(items: Sequence[Item] | Batch) -> Batch:
 def make_loader(
     dataset: TokenDataset, sampler: Sampler[list[int]] | Iterable[list[int]], device: torch.device = CPU
 ) -> "DataLoader[Batch]":
-    """The batches of a sampler, in this process: gathering one takes less time than handing it over would.
-
-    Args:
-        device: of the model; batches from main memory travel to a GPU through pinned memory.
-    """
+    """The batches of a sampler for a model on `device`; made in this process: sending one would take longer."""
     # A generator of its own: by default the loader draws from the one that dropout draws from.
     return DataLoader(
         dataset,  # type: ignore[arg-type]  # an item of it is a row, `__getitems__` gives a batch

@@ -1,8 +1,7 @@
 """Numbers that stand beside a text: some of the text itself, some from columns of the tables."""
 
-import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -12,31 +11,23 @@ from foldwise.data.tokenizer import SEPARATOR
 
 
 @cache
-def characters_of(category: str) -> frozenset[str]:
-    """All characters of a Unicode category that starts with `category`."""
-    return frozenset(char for char in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(char)[0] == category)
+def is_punctuation(character: str) -> bool:
+    """Whether Unicode calls it so."""
+    return unicodedata.category(character)[0] == "P"
 
 
-def count_of(text: str, chars: Iterable[str]) -> int:
-    """How often any of `chars` stands in a text: each different one is counted at C's speed."""
-    return sum(map(text.count, chars))
+def share_of(text: str, counts: Callable[[str], bool]) -> float:
+    """Share of the characters of a text that `counts` is true of; each different one is counted at C's speed."""
+    return sum(map(text.count, filter(counts, set(text)))) / max(len(text), 1)
 
 
 # What people took beside the tokens in Quora Insincere Questions and Jigsaw: shouting and repeating show in no vector.
 TEXT_FEATURES: dict[str, Callable[[str], float]] = {
     "length": lambda text: float(np.log1p(len(text.split()))),
-    "capitals": lambda text: count_of(text, filter(str.isupper, set(text))) / max(len(text), 1),
-    "punctuation": lambda text: count_of(text, characters_of("P").intersection(text)) / max(len(text), 1),
+    "capitals": lambda text: share_of(text, str.isupper),
+    "punctuation": lambda text: share_of(text, is_punctuation),
     "unique": lambda text: len(set(text.casefold().split())) / max(len(text.split()), 1),
 }
-
-
-def text_features(texts: Sequence[str], names: Sequence[str]) -> np.ndarray:
-    """(N, D) float64: of each text the logarithm of 1 + words, shares of capitals and of punctuation among its
-    characters, share of different words among its words; those that are named, in their order.
-    """
-    columns = [[TEXT_FEATURES[name](text) for text in texts] for name in names]
-    return np.array(columns, dtype=np.float64).reshape(len(names), len(texts)).T
 
 
 def join_texts(texts: Sequence[Sequence[str]], separator: str = "\n") -> Sequence[str]:
@@ -69,6 +60,6 @@ def features_of(columns: Sequence[Sequence[str]], given: np.ndarray, settings: T
         columns: of each text column the texts of n rows.
         given: (n, …) float64 from columns of the tables.
     """
-    if not settings.features:
-        return given
-    return np.hstack([text_features(join_texts(columns), settings.features), given])
+    texts = join_texts(columns)
+    made = [[TEXT_FEATURES[name](text) for text in texts] for name in settings.features]
+    return np.hstack([np.array(made, dtype=np.float64).reshape(len(made), len(texts)).T, given])

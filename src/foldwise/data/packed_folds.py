@@ -1,4 +1,4 @@
-"""Folds small enough to travel inside a script: a character per training row, in the order of train.csv, and no ids.
+"""Folds small enough to travel inside a script: a character for each training row, in the order of train.csv.
 
 Random ids do not compress: the fold file of 1.3 million rows is 13 MB when compressed, and this is 0.4 MB. A hash of
 the ids tells whether the train.csv at the other end has the same rows in the same order.
@@ -15,7 +15,7 @@ from foldwise.errors import InputError
 
 
 def pack_folds(folds: np.ndarray, train_ids: Sequence[str]) -> str:
-    """The fold numbers, (N,), each as the character so far behind "0", and a hash of the ids in the same order."""
+    """The fold numbers, (N,), as characters from "0" on, and a hash of the ids in the same order."""
     characters = "".join(chr(ord("0") + fold) for fold in folds.tolist())
     return json.dumps({"ids": hash_of_ids(train_ids), "folds": characters}) + "\n"
 

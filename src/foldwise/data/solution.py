@@ -16,22 +16,16 @@ from foldwise.paths import Paths
 
 @dataclass(frozen=True)
 class Solution:
-    """What the submission is scored against.
+    """What the submission is scored against."""
 
-    Attributes:
-        rows: (n,) int64 rows of the sample that count.
-        truth: of these rows, as `Targets.truth`.
-    """
-
-    rows: np.ndarray
-    truth: np.ndarray
+    rows: np.ndarray  # (n,) int64 rows of the sample that count
+    truth: np.ndarray  # of these rows, as `Targets.truth`
 
 
 def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: list[str]) -> Solution | None:
-    """The true targets of the test rows, or None where there is no solution.
+    """The true targets of the test rows in the order of the sample, or None where there is no solution.
 
     Args:
-        sample: its ids, and their order.
         names: `Targets.names` of the training table.
 
     Raises:
@@ -45,16 +39,14 @@ def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: lis
     check_columns(solution, [id_column, *columns], others)
     check_unique(solution, id_column)
     subgroups = config.columns.subgroups if METRICS[config.competition.metric].of_subgroups else []
-    if subgroups and not set(subgroups) <= set(others):
+    if not set(subgroups) <= set(others):
         return None  # the score cannot be had without them
-    place_of = {row_id: place for place, row_id in enumerate(solution.frame[id_column])}
-    missing = [row_id for row_id in sample[id_column] if row_id not in place_of]
+    places = pd.Index(solution.frame[id_column]).get_indexer(sample[id_column])
+    missing = sample[id_column][places < 0].tolist()
     if missing:
         raise InputError(f"{solution.path}: {len(missing)} test ids are missing, for example {missing[0]!r}")
-    places = np.array([place_of[row_id] for row_id in sample[id_column]])
     ordered = solution.take(places)
-    marked = (ordered.frame[columns] == config.files.unscored).any(axis=1).to_numpy()
-    rows = np.flatnonzero(~marked)
+    rows = np.flatnonzero(~(ordered.frame[columns] == config.files.unscored).any(axis=1))
     scored = ordered.take(rows)
     truth = encode_targets(scored, config, known=names).truth
     if subgroups:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from foldwise.data.table import check_columns, check_unique, read_table
-from foldwise.data.targets import Targets, parse_number
+from foldwise.data.targets import Targets
 from foldwise.errors import Errors, InputError, shorten
 
 NAMED = 5  # rows that a message names
@@ -34,7 +34,7 @@ def units_of(texts: Sequence[str], groups: Sequence[str] | None, same_text: bool
     """
     n = len(texts)
     keys = [normalise(text) for text in texts] if same_text else range(n)
-    unit, _ = pd.factorize(np.array(keys, dtype=object))
+    unit, different = pd.factorize(np.array(keys, dtype=object))
     if groups is None:
         return unit
     from scipy.sparse import coo_array
@@ -42,9 +42,8 @@ def units_of(texts: Sequence[str], groups: Sequence[str] | None, same_text: bool
 
     group, names = pd.factorize(np.array(groups, dtype=object))
     # Rows are edges between a text and a group; connected texts and groups are one unit.
-    texts_n = int(unit.max()) + 1
-    size = texts_n + len(names)
-    edges = coo_array((np.ones(n, dtype=np.int8), (unit, texts_n + group)), shape=(size, size))
+    size = len(different) + len(names)
+    edges = coo_array((np.ones(n, dtype=np.int8), (unit, len(different) + group)), shape=(size, size))
     _, component = connected_components(edges, directed=False)
     return component[unit].astype(np.int64)
 
@@ -56,7 +55,7 @@ def make_folds(labels: np.ndarray, units: np.ndarray, n_folds: int, seed: int) -
         labels: (N, L) 0/1 indicators that the folds share evenly, as `Targets.strata`.
         units: (N,) int64; rows of one unit get one fold.
         n_folds: K.
-        seed: of the shuffle; the same seed gives the same folds.
+        seed: of the shuffle.
 
     Returns:
         (N,) int64 fold numbers, 0 … K-1.
@@ -78,10 +77,9 @@ def make_folds(labels: np.ndarray, units: np.ndarray, n_folds: int, seed: int) -
     fold_of_unit = np.full(n_units, -1, dtype=np.int64)
 
     # Interchangeable units: equal shares by dealing, the remainder (fewer than K of each kind) kept back.
-    kinds, kind = np.unique(content, axis=0, return_inverse=True)
+    _, kind, counts = np.unique(content, axis=0, return_inverse=True, return_counts=True)
     order = rng.permutation(n_units)
     order = order[np.argsort(kind.reshape(-1)[order], kind="stable")]
-    counts = np.bincount(kind.reshape(-1), minlength=len(kinds))
     place = np.arange(n_units) - np.repeat(np.cumsum(counts) - counts, counts)  # of a unit among its kind
     dealt = place < np.repeat(counts - counts % n_folds, counts)
     fold_of_unit[order[dealt]] = place[dealt] % n_folds
@@ -117,24 +115,20 @@ def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) 
         InputError: its ids are not those of train.csv, or its folds not 0 … K-1, with the numbers.
     """
     remake = f"run `{remake}` to make new folds, or bring back the train.csv it was made for"
-    table = read_table(path)
+    table, numbers = read_table(path), [str(fold) for fold in range(n_folds)]
     check_columns(table, ["id", "fold"])
     check_unique(table, "id")
+    values = table.column("fold")
+    there = set(values)
+    if len(there) != n_folds and there == set(map(str, range(len(there)))):
+        fix = f"set folds.n = {len(there)}, or {remake}"
+        raise InputError(f"{path}: holds {len(there)} folds where recipe.folds.n = {n_folds}; {fix}")
     errors = Errors(path)
-    numbers = {parse_number(value) for value in set(table.frame["fold"])}
-    if numbers <= {float(fold) for fold in range(len(numbers))} and len(numbers) != n_folds:
-        raise InputError(
-            f"{path}: holds {len(numbers)} folds where recipe.folds.n = {n_folds}; "
-            f"set folds.n = {len(numbers)}, or {remake}"
-        )
-    fold_of: dict[str, int] = {}
-    for row_id, value, line in zip(table.frame["id"], table.frame["fold"], table.lines.tolist(), strict=True):
-        number = parse_number(value)
-        if number is None or number not in range(n_folds):
+    for value, line in zip(values, table.lines.tolist(), strict=True):
+        if value not in numbers:
             errors.add(f"{shorten(value)} is not a fold from 0 to {n_folds - 1}", line, "fold")
-        else:
-            fold_of[row_id] = int(number)
     errors.raise_if_any()
+    fold_of = dict(zip(table.column("id"), map(int, values), strict=True))
     ids = set(train_ids)
     missing, added = len(ids - fold_of.keys()), len(fold_of.keys() - ids)
     if missing or added:
@@ -142,22 +136,13 @@ def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) 
             f"{path}: does not match train.csv: {missing} of its {len(ids)} ids are missing here, "
             f"{added} of {len(fold_of)} here are not in it; {remake}"
         )
-    folds = np.array([fold_of[row_id] for row_id in train_ids], dtype=np.int64)
-    empty = sorted(set(range(n_folds)) - set(folds.tolist()))
-    if empty:
-        raise InputError(f"{path}: no rows in fold {', '.join(map(str, empty))} of {n_folds}; {remake}")
-    return folds
+    if empty := [number for number in numbers if number not in there]:
+        raise InputError(f"{path}: no rows in fold {', '.join(empty)} of {n_folds}; {remake}")
+    return np.array([fold_of[row_id] for row_id in train_ids], dtype=np.int64)
 
 
 def check_units(path: Path, folds: np.ndarray, units: np.ndarray, remake: str) -> None:
-    """Refuse folds that part rows of one text or group: what is learnt from one half would be scored on the other.
-
-    Args:
-        remake: the command that makes the file anew, for the message.
-
-    Raises:
-        InputError: with the number of texts or groups that stand in several folds.
-    """
+    """Refuse folds that part rows of one text or group: what is learnt from one half would be scored on the other."""
     pairs = np.unique(np.column_stack([units, folds]), axis=0)
     parted = int((np.bincount(pairs[:, 0]) > 1).sum())
     if parted:
@@ -168,12 +153,7 @@ def check_units(path: Path, folds: np.ndarray, units: np.ndarray, remake: str) -
 
 
 def missing_classes(folds: np.ndarray, targets: Targets, ids: Sequence[str]) -> list[str]:
-    """A phrase for each class that a fold has no row of: it could not be scored there, nor learnt without it.
-
-    Args:
-        folds: (N,) fold of each row.
-        ids: N ids, to name the rows of the class.
-    """
+    """A phrase for each class that a fold has no row of: it could not be scored there, nor learnt without it."""
     if not targets.of_classes:
         return []
     labels = targets.strata.astype(bool)
@@ -186,7 +166,6 @@ def missing_classes(folds: np.ndarray, targets: Targets, ids: Sequence[str]) -> 
         if lacking:
             rows = [ids[row] for row in np.flatnonzero(has).tolist()]
             named = ", ".join(rows[:NAMED]) + (", …" if len(rows) > NAMED else "")
-            phrases.append(
-                f"class {name} has {len(rows)} rows ({named}) and none in fold {', '.join(map(str, lacking))}"
-            )
+            without = ", ".join(map(str, lacking))
+            phrases.append(f"class {name} has {len(rows)} rows ({named}) and none in fold {without}")
     return phrases

@@ -1,8 +1,8 @@
 """Read a competition's CSV exactly, or say what is wrong with it.
 
-pandas' C engine reads the values, every one as a string: no `NA` becomes missing, no id `007` becomes 7. What it
-would repair in silence (fields too many or too few, an unclosed quote) is found by a second pass of Python's own
-csv reader, which also knows the line on which each row starts, so that every message can name it.
+Python's csv reader in strict mode refuses what pandas repairs in silence (too many or too few fields, an unclosed
+quote), keeps every value as it is written (no `NA` becomes missing, no id `007` becomes 7) and knows the line on which
+each row starts, so that every message can name it.
 """
 
 import csv
@@ -15,7 +15,9 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -23,20 +25,17 @@ import pandas as pd
 from foldwise.config import Quotes
 from foldwise.errors import Errors, InputError, shorten
 
+LONE_RETURN = re.compile(rb"\r(?!\n)")
+SHORT = 16  # characters of a value that is likely to come again: an empty cell, a label, a share
+
 
 @dataclass(frozen=True)
 class Table:
-    """A table of strings.
-
-    Attributes:
-        path: the file it came from.
-        frame: the values, all `str`, N rows in file order.
-        lines: (N,) int64, the line on which each row starts, counted from 1 as an editor does.
-    """
+    """A table of strings."""
 
     path: Path
-    frame: pd.DataFrame
-    lines: np.ndarray
+    frame: pd.DataFrame  # the values, all `str`, N rows in file order
+    lines: np.ndarray  # (N,) int64, the line on which each row starts, counted from 1 as an editor does
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -46,8 +45,8 @@ class Table:
         return list(self.frame[name])
 
     def take(self, rows: np.ndarray) -> "Table":
-        """Some rows, in this order."""
-        return Table(self.path, self.frame.iloc[rows].reset_index(drop=True), self.lines[rows])
+        """Some of the rows."""
+        return Table(self.path, self.frame.iloc[rows], self.lines[rows])
 
 
 def read_table(path: Path, quotes: Quotes = "csv", without: Collection[str] = ()) -> Table:
@@ -65,49 +64,20 @@ def read_table(path: Path, quotes: Quotes = "csv", without: Collection[str] = ()
         InputError: not readable, not UTF-8, empty, a header with repeated names, or rows that do not fit the header.
     """
     name, content = read_bytes(path)
-    content, stand_ins = replace_controls(decode(path, content))
-    separator = "\t" if name.endswith(".tsv") else ","
-    quoting = csv.QUOTE_MINIMAL if quotes == "csv" else csv.QUOTE_NONE
-    header, lines = check_shape(path, content, separator, quoting)
-    as_written = {"dtype": str, "keep_default_na": False, "na_filter": False}
-    columns = {"names": header, "header": 0, "index_col": False, "usecols": [c for c in header if c not in without]}
-    frame = pd.read_csv(io.BytesIO(content), sep=separator, quoting=quoting, engine="c", **columns, **as_written)
-    if len(frame) != len(lines):
-        counts = f"{len(lines)} or {len(frame)} rows, depending on how blank lines and quotes are read"
-        raise InputError(f"{path}: {counts}; quote every text")
-    for stand_in, control in stand_ins.items():
-        frame = frame.apply(lambda column, old=stand_in, new=control: column.str.replace(old, new, regex=False))
-        frame.columns = [name.replace(stand_in, control) for name in frame.columns]
+    check_encoding(path, content)
+    stand_in = ""  # for lone carriage returns, at which the reader would end a row: a character that is not there
+    if b"\n" in content and LONE_RETURN.search(content):
+        stand_in = next(char for char in map(chr, range(0xE000, 0xF900)) if char.encode() not in content)
+        content = LONE_RETURN.sub(stand_in.encode(), content)
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")  # leaves line ends alone
+    table = read_rows(path, lines, "\t" if name.endswith(".tsv") else ",", quotes, without)
+    frame = table.frame
+    if stand_in:
+        frame = frame.map(lambda value: value.replace(stand_in, "\r"))
+        frame.columns = frame.columns.str.replace(stand_in, "\r")
     if quotes == "literal":
-        frame = frame.apply(lambda column: column.map(unwrap))
-        frame.columns = [unwrap(name) for name in frame.columns]
-    return Table(path, frame, lines)
-
-
-def unwrap(value: str) -> str:
-    r"""A value without the one pair of quotes around the whole of it; inside, an escaped quote is one.
-
-    >>> unwrap('"5814_8"'), unwrap(r'"\"Twin Peaks\" is back"'), unwrap('5" wide'), unwrap('"')
-    ('5814_8', '"Twin Peaks" is back', '5" wide', '"')
-    """
-    wrapped = len(value) > 1 and value[0] == value[-1] == '"'
-    return value[1:-1].replace('\\"', '"') if wrapped else value
-
-
-def replace_controls(text: str) -> tuple[bytes, dict[str, str]]:
-    """Private-use characters in place of what readers stumble over, and what each of them stands for.
-
-    A lone carriage return would end the row, and pandas before 3 drops the rest of a value behind a NUL.
-    """
-    unused = (char for char in map(chr, range(0xE000, 0xF900)) if char not in text)
-    stand_ins = {}
-    for control, pattern in (("\r", r"\r(?!\n)" if "\n" in text else None), ("\0", "\0")):
-        if pattern and control in text and re.search(pattern, text):
-            stand_in = next(unused)
-            text = re.sub(pattern, stand_in, text)
-            stand_ins[stand_in] = control
-    # As bytes: one emoji makes every character of a text, and of each copy that a reader makes, four bytes long.
-    return text.encode(), stand_ins
+        frame = frame.map(unwrap).rename(columns=unwrap)
+    return Table(path, frame, table.lines)
 
 
 def read_bytes(path: Path) -> tuple[str, bytes]:
@@ -127,48 +97,40 @@ def read_bytes(path: Path) -> tuple[str, bytes]:
     return path.name, content
 
 
-def decode(path: Path, content: bytes) -> str:
-    """UTF-8 with or without a byte order mark. Every line with other bytes is reported."""
+def check_encoding(path: Path, content: bytes) -> None:
+    """An error for each line that is not UTF-8."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{path}: this is UTF-16; save the file as UTF-8")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        errors = Errors(path)
-        for number, line in enumerate(content.split(b"\n"), start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                message = f"byte {line[error.start]:#04x} at position {error.start + 1} is not UTF-8"
-                errors.add(f"{message}; save the file as UTF-8 (it may be Latin-1 or Windows-1252 now)", line=number)
-        errors.raise_if_any()
-        raise
-    if not text or text.isspace():
-        raise InputError(f"{path}: the file is empty; download it again")
-    return text
+    errors = Errors(path)
+    for number, line in enumerate(io.BytesIO(content), start=1):
+        try:
+            line.decode()
+        except UnicodeDecodeError as error:
+            message = f"byte {line[error.start]:#04x} at position {error.start + 1} is not UTF-8"
+            errors.add(f"{message}; save the file as UTF-8 (it may be Latin-1 or Windows-1252 now)", line=number)
+    errors.raise_if_any()
 
 
-def check_shape(path: Path, content: bytes, delimiter: str, quoting: int) -> tuple[list[str], np.ndarray]:
-    """The header, and the line each row starts on; an error for every row that has not the header's width.
-
-    Raises:
-        InputError: listing all such rows.
-    """
+def read_rows(path: Path, lines: TextIO, delimiter: str, quotes: Quotes, without: Collection[str]) -> Table:
+    """The rows as they are; an error for each that has not the header's width."""
     csv.field_size_limit(sys.maxsize)
-    # newline="" leaves line ends alone; strict refuses quotes that do not match instead of guessing.
-    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
-    reader = csv.reader(lines, delimiter=delimiter, strict=True, quoting=quoting)  # type: ignore[arg-type]
+    reader = csv.reader(
+        lines, delimiter=delimiter, strict=True, quoting=csv.QUOTE_NONE if quotes == "literal" else csv.QUOTE_MINIMAL
+    )
     errors = Errors(path)
     header: list[str] = []
+    kept: list[bool] = []  # whether a column is
+    rows: list[tuple[str, ...]] = []  # no lists, which garbage collection would look through again and again
     starts: list[int] = []
     start = 1
     try:
         for record in reader:
             if record and not header:
-                header = record
+                header, kept = record, [name not in without for name in record]
                 check_header(errors, header, start)
             elif record:  # else a blank line
                 starts.append(start)
+                rows.append(tuple([sys.intern(v) if len(v) < SHORT else v for v in compress(record, kept)]))
                 if len(record) != len(header):
                     what = f"{len(record)} fields where the header has {len(header)}"
                     fix = f"quote texts that contain {delimiter!r} or a quote"
@@ -176,10 +138,12 @@ def check_shape(path: Path, content: bytes, delimiter: str, quoting: int) -> tup
             start = reader.line_num + 1
     except csv.Error as error:
         errors.add(explain(error), line=start)
-    if not starts and not errors.found:
-        errors.add("a header and no rows; download it again")
+    if not rows and not errors.found:
+        what = "a header and no rows" if header else "the file is empty"
+        errors.add(f"{what}; download it again")
     errors.raise_if_any()
-    return header, np.array(starts, dtype=np.int64)
+    frame = pd.DataFrame(rows, columns=list(compress(header, kept)), dtype=object)
+    return Table(path, frame, np.array(starts, dtype=np.int64))
 
 
 def explain(error: csv.Error) -> str:
@@ -205,45 +169,40 @@ def check_header(errors: Errors, header: list[str], line: int) -> None:
             errors.add(f"the header names {header.count(name)} columns {name!r}; rename all but one", line=line)
 
 
-def check_columns(table: Table, required: list[str], ignored: Iterable[str] = ()) -> None:
-    """An error for each required column that is missing and each other one that nobody asked for.
+def unwrap(value: str) -> str:
+    r"""A value without the one pair of quotes around the whole of it; inside, an escaped quote is one.
 
-    Raises:
-        InputError: naming them, with the nearest names that are there.
+    >>> unwrap('"5814_8"'), unwrap(r'"\"Twin Peaks\" is back"'), unwrap('5" wide'), unwrap('"')
+    ('5814_8', '"Twin Peaks" is back', '5" wide', '"')
     """
-    present = list(table.frame.columns)
-    errors = Errors(table.path)
-    near: dict[str, str] = {}
+    wrapped = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1].replace('\\"', '"') if wrapped else value
+
+
+def check_columns(table: Table, required: list[str], ignored: Iterable[str] = ()) -> None:
+    """An error for each required column that is missing, with the nearest name, and for each unexpected one."""
+    present, errors = list(table.frame.columns), Errors(table.path)
+    expected = {*required, *ignored}
     for name in required:
         if name not in present:
-            spare = [other for other in present if other not in required]
-            close = difflib.get_close_matches(name, spare, n=1)
-            near |= dict.fromkeys(close, name)
+            close = difflib.get_close_matches(name, [other for other in present if other not in required], n=1)
+            expected.update(close)
             fix = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, present))}"
             errors.add(f"no column {name!r}; {fix}", line=1)
     for name in present:
-        if name not in required and name not in ignored and name not in near:
+        if name not in expected:
             fix = "remove it, or list it as [columns] ignore in competition.toml"
             errors.add(f"column {name!r} is not expected here; {fix}", line=1)
     errors.raise_if_any()
 
 
 def check_unique(table: Table, column: str) -> None:
-    """An error for every value of `column` that was there before, and for every empty one.
-
-    Raises:
-        InputError: listing them.
-    """
+    """An error for every value of `column` that was there before, and for every empty one."""
     errors = Errors(table.path)
-    values = table.frame[column]
-    if values.is_unique and not (values == "").any():
-        return
     first: dict[str, int] = {}
-    for value, line in zip(values, table.lines.tolist(), strict=True):
+    for value, line in zip(table.frame[column], table.lines.tolist(), strict=True):
         if value == "":
-            errors.add("empty id; every row needs its own", line=line, column=column)
-        elif value in first:
+            errors.add("empty id; every row needs its own", line, column)
+        elif first.setdefault(value, line) != line:
             errors.add(f"id {shorten(value)} is already on line {first[value]}; keep one of the two", line, column)
-        else:
-            first[value] = line
     errors.raise_if_any()

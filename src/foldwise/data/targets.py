@@ -10,33 +10,32 @@ import pandas as pd
 
 from foldwise.config import Config
 from foldwise.data.table import Table
-from foldwise.errors import Errors, shorten, with_article
+from foldwise.errors import Errors, InputError, shorten, with_article
 from foldwise.metrics import METRICS
 from foldwise.tasks import HALF, TASKS, TaskSpec
+
+SHARE, WEIGHT = "a share from 0 to 1", "a weight, 0 or more"
+# What a number should be, and whether it is.
+FITS: dict[str, Callable[[float], bool]] = {
+    "a number": lambda _: True,
+    "0 or 1": lambda number: number in (0, 1),
+    SHARE: lambda number: 0 <= number <= 1,
+    WEIGHT: lambda number: number >= 0,
+}
 
 
 @dataclass(frozen=True)
 class Targets:
-    """The encoded targets of train.csv.
-
-    Attributes:
-        task: decides the forms of `y` and `truth`.
-        y: what is learnt.
-        truth: what predictions are scored against. With subgroups (N, 1 + S): target, then who is in which.
-        names: target columns, or the classes where labels are names.
-        auxiliary: (N, A) further targets that are learnt beside and not predicted, or None; float64 numbers where the
-            task learns values, else float32 shares.
-        weights: (N,) float32 how much a row counts in the loss, or None.
-        subgroups: (N, S) float32 of 0 and 1: whom a text is about, or None.
-    """
+    """The encoded targets of train.csv."""
 
     task: str
-    y: np.ndarray
-    truth: np.ndarray
-    names: list[str]
+    y: np.ndarray  # what is learnt, in the task's form
+    truth: np.ndarray  # what predictions are scored against; with subgroups (N, 1 + S): target, then who is in which
+    names: list[str]  # target columns, or the classes where labels are names
+    # (N, A) further targets, learnt beside and not predicted; float64 where the task learns values, else float32 shares
     auxiliary: np.ndarray | None = None
-    weights: np.ndarray | None = None
-    subgroups: np.ndarray | None = None
+    weights: np.ndarray | None = None  # (N,) float32 how much a row counts in the loss
+    subgroups: np.ndarray | None = None  # (N, S) float32 of 0 and 1: whom a text is about
 
     @property
     def spec(self) -> TaskSpec:
@@ -55,7 +54,7 @@ class Targets:
 
     @property
     def outputs(self) -> int:
-        """C, how many numbers the model gives for a row as predictions."""
+        """C, the numbers that a model predicts for a row."""
         return len(self.columns)
 
     @property
@@ -84,42 +83,32 @@ def encode_targets(table: Table, config: Config, known: list[str] | None = None)
     spec, errors = TASKS[task], Errors(table.path)
     if not spec.several and len(columns) != 1:
         what = f"{with_article(task)} task has one target column, not {len(columns)}: {', '.join(columns)}"
-        errors.add(f"{what}; see [columns] target")
-        errors.raise_if_any()
+        raise InputError(f"{table.path}: {what}; see [columns] target")
     if spec.named:
-        return encode_classes(table, columns[0], task, config.competition.metric, errors, known)
+        return encode_classes(table, config, errors, known)
     if spec.y == "values":
         y = encode_numbers(table, columns, errors, "a number")
         errors.raise_if_any()
         return Targets(task, y, y, list(columns))
     cut = config.competition.soft_cut
-    if cut is None:
-        y = encode_numbers(table, columns, errors, "0 or 1", lambda number: number in (0.0, 1.0))
-    else:
-        y = encode_numbers(table, columns, errors, "a share from 0 to 1", lambda number: 0 <= number <= 1)
+    y = encode_numbers(table, columns, errors, "0 or 1" if cut is None else SHARE)
     # A metric of values compares shares as they are; others ask whether a row is one or not.
-    soft = cut is None or METRICS[config.competition.metric].prediction_type == "value"
-    truth = (y if soft else y >= cut).astype(np.float32)
-    if known is None and not errors.found:
-        for column, values in zip(columns, truth.T, strict=True):
-            if len(set(values.tolist())) < 2:
-                errors.add(f"every row has {column} = {values[0]:g}; there is nothing to learn", column=column)
+    as_they_are = cut is None or METRICS[config.competition.metric].prediction_type == "value"
+    truth = (y if as_they_are else y >= cut).astype(np.float32)
+    for column, values in zip(columns, truth.T, strict=True):
+        if known is None and not errors.found and np.ptp(values) == 0:
+            errors.add(f"every row has {column} = {values[0]:g}; there is nothing to learn", column=column)
     errors.raise_if_any()
     return Targets(task, y.astype(np.float32), truth, list(columns))
 
 
 def encode_numbers(
-    table: Table,
-    columns: Sequence[str],
-    errors: Errors,
-    wanted: str,
-    fits: Callable[[float], bool] = lambda _: True,
-    empty: float | None = None,
+    table: Table, columns: Sequence[str], errors: Errors, wanted: str, empty: float | None = None
 ) -> np.ndarray:
     """(N, len(columns)) float64; what is no number, or does not fit, is added to the errors and left undefined.
 
     Args:
-        wanted: what a value should be, for the message.
+        wanted: what a value should be, a key of `FITS`.
         empty: what an empty cell stands for; None where it is an error.
     """
     y = np.zeros((len(table), len(columns)))
@@ -127,7 +116,7 @@ def encode_numbers(
         # Each different value once: two million shares of raters are a few thousand different ones.
         places, values = pd.factorize(np.array(table.column(column), dtype=object))
         numbers = [empty if value.strip() == "" and empty is not None else parse_number(value) for value in values]
-        right = np.array([number is not None and fits(number) for number in numbers], dtype=bool)
+        right = np.array([number is not None and FITS[wanted](number) for number in numbers], dtype=bool)
         y[:, index] = np.array([number or 0.0 for number in numbers])[places]
         for row in np.flatnonzero(~right[places]).tolist():
             value = values[places[row]]
@@ -136,10 +125,9 @@ def encode_numbers(
     return y
 
 
-def encode_classes(
-    table: Table, column: str, task: str, metric: str, errors: Errors, known: list[str] | None
-) -> Targets:
+def encode_classes(table: Table, config: Config, errors: Errors, known: list[str] | None) -> Targets:
     """Class numbers of one label column; classes are its own labels, or the known ones."""
+    (column,), task, metric = config.columns.target, config.competition.task, config.competition.metric
     values, ordered = table.column(column), TASKS[task].ordered
     for value, line in zip(values, table.lines.tolist(), strict=True):
         if value.strip() == "":
@@ -153,12 +141,10 @@ def encode_classes(
     if len(classes) < 2 and not errors.found:
         errors.add(f"every row has the label {shorten(values[0])}; there is nothing to learn", column=column)
     errors.raise_if_any()
-    if ordered and METRICS[metric].prediction_type == "value":
-        numbers = [parse_number(label) or 0.0 for label in classes]
-        if any(step != 1 for step in np.diff(numbers)):  # their numbers would be scored, 0, 1, 2, not the labels
-            what = f"classes {', '.join(classes)} are not one apart, as {metric} needs them"
-            errors.add(f"{what}; make the task regression")
-            errors.raise_if_any()
+    if ordered and METRICS[metric].prediction_type == "value" and (np.diff(np.array(classes, dtype=float)) != 1).any():
+        # The classes' numbers would be scored, 0, 1, 2, not the labels.
+        what = f"classes {', '.join(classes)} are not one apart, as {metric} needs them"
+        raise InputError(f"{table.path}: {what}; make the task regression")
     number_of = {label: number for number, label in enumerate(classes)}
     truth = np.array([number_of[value] for value in values], dtype=np.int64)
     return Targets(task, truth[:, None].astype(np.float64) if ordered else truth, truth, classes)
@@ -172,15 +158,12 @@ def encode_extras(table: Table, config: Config, targets: Targets) -> Targets:
     """
     columns, errors = config.columns, Errors(table.path)
     extras: dict[str, Any] = {}
-    if columns.auxiliary:
-        if targets.spec.y == "values":
-            extras["auxiliary"] = encode_numbers(table, columns.auxiliary, errors, "a number")
-        else:
-            shares = encode_numbers(table, columns.auxiliary, errors, "a share from 0 to 1", lambda x: 0 <= x <= 1)
-            extras["auxiliary"] = shares.astype(np.float32)
+    if columns.auxiliary and targets.spec.y == "values":
+        extras["auxiliary"] = encode_numbers(table, columns.auxiliary, errors, "a number")
+    elif columns.auxiliary:
+        extras["auxiliary"] = encode_numbers(table, columns.auxiliary, errors, SHARE).astype(np.float32)
     if columns.weight:
-        weights = encode_numbers(table, [columns.weight], errors, "a weight, 0 or more", lambda x: x >= 0)[:, 0]
-        extras["weights"] = weights.astype(np.float32)
+        extras["weights"] = encode_numbers(table, [columns.weight], errors, WEIGHT)[:, 0].astype(np.float32)
     if columns.subgroups:
         extras["subgroups"] = read_subgroups(table, columns.subgroups, errors)
     errors.raise_if_any()
@@ -191,40 +174,29 @@ def encode_extras(table: Table, config: Config, targets: Targets) -> Targets:
 
 def read_subgroups(table: Table, columns: Sequence[str], errors: Errors) -> np.ndarray:
     """(N, S) float32 of 0 and 1: at least half of the raters saw the subgroup in the text; empty cells are 0."""
-    shares = encode_numbers(table, columns, errors, "a share from 0 to 1, or empty", lambda x: 0 <= x <= 1, empty=0.0)
-    return (shares >= HALF).astype(np.float32)
+    return (encode_numbers(table, columns, errors, SHARE, empty=0.0) >= HALF).astype(np.float32)
 
 
 def weigh_by_subgroups(targets: Targets) -> Targets:
-    """The targets with row weights times `subgroup_weights`."""
-    assert targets.subgroups is not None  # check_config sees to it
-    weights = subgroup_weights(targets.truth[:, 0], targets.subgroups)
-    given = 1.0 if targets.weights is None else targets.weights
-    return replace(targets, weights=(weights * given).astype(np.float32))
-
-
-def subgroup_weights(positive: np.ndarray, subgroups: np.ndarray) -> np.ndarray:
-    """(N,) row weights that make the errors count which `jigsaw_bias_auc` looks for.
+    """The targets with row weights that make the errors count which `jigsaw_bias_auc` looks for.
 
     A quarter each for being there, for a subgroup in the text, for positive rows that name none (background positive)
     and for negative rows that name one (subgroup negative), divided by their mean; the customary loss weights of the
-    public solutions of Jigsaw Unintended Bias in Toxicity Classification (2019).
-
-    Args:
-        positive: (N,) 0 or 1.
-        subgroups: (N, S) 0 or 1.
+    public solutions of Jigsaw Unintended Bias in Toxicity Classification (2019). Weights that rows have already are
+    multiplied by them.
     """
-    named = subgroups.any(axis=1)
-    weights = (1.0 + named + (positive.astype(bool) & ~named) + (~positive.astype(bool) & named)) / 4
-    return weights / weights.mean()
+    assert targets.subgroups is not None  # check_config sees to it
+    named, positive = targets.subgroups.any(axis=1), targets.truth[:, 0].astype(bool)
+    weights = (1.0 + named + (positive & ~named) + (~positive & named)) / 4
+    given = 1.0 if targets.weights is None else targets.weights
+    return replace(targets, weights=(weights / weights.mean() * given).astype(np.float32))
 
 
 def sort_labels(labels: set[str]) -> list[str]:
     """Labels by value where all are numbers ("2" before "10"), else alphabetically."""
-    numbers = {label: parse_number(label) for label in labels}
-    if all(number is not None for number in numbers.values()):
-        return sorted(labels, key=lambda label: (numbers[label], label))
-    return sorted(labels)
+    if any(parse_number(label) is None for label in labels):
+        return sorted(labels)
+    return sorted(labels, key=lambda label: (float(label), label))
 
 
 def parse_number(value: str) -> float | None:

@@ -11,17 +11,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class TokenStore:
-    """Rows of different length without padding.
+    """Rows of different length without padding."""
 
-    Attributes:
-        tokens: (S,) int32, all texts end to end.
-        offsets: (N * K + 1,) int64; text k of row i is number i * K + k, text t `tokens[offsets[t]:offsets[t + 1]]`.
-        columns: K, texts of a row that are encoded apart.
-    """
-
-    tokens: np.ndarray
-    offsets: np.ndarray
-    columns: int = 1
+    tokens: np.ndarray  # (S,) int32, all texts end to end
+    offsets: np.ndarray  # (N * K + 1,) int64; text k of row i is t = i * K + k, tokens[offsets[t] : offsets[t + 1]]
+    columns: int = 1  # K, texts of a row that are encoded apart
 
     def __len__(self) -> int:
         return (len(self.offsets) - 1) // self.columns
@@ -29,8 +23,7 @@ class TokenStore:
     @property
     def lengths(self) -> np.ndarray:
         """(N,) int64 tokens in each row; in the longest of its texts, which decides how wide a batch becomes."""
-        lengths = np.diff(self.offsets)
-        return lengths if self.columns == 1 else lengths.reshape(-1, self.columns).max(axis=1)
+        return np.diff(self.offsets).reshape(-1, self.columns).max(axis=1)
 
     def row(self, index: int) -> np.ndarray:
         """(T,) int32 tokens of one row, of all its texts."""
@@ -38,21 +31,15 @@ class TokenStore:
 
     def texts(self, rows: np.ndarray) -> np.ndarray:
         """(K * B,) int64 numbers of the texts of B rows: first all rows' first texts, then all their second ones."""
-        if self.columns == 1:
-            return rows
         return (np.arange(self.columns)[:, None] + rows * self.columns).reshape(-1)
 
     def save(self, folder: Path) -> None:
         """Write tokens.npy, offsets.npy and columns.npy."""
-        np.save(folder / "tokens.npy", self.tokens)
-        np.save(folder / "offsets.npy", self.offsets)
-        np.save(folder / "columns.npy", np.int64(self.columns))
+        for name in ("tokens", "offsets", "columns"):
+            np.save(folder / f"{name}.npy", getattr(self, name))
 
     @classmethod
     def open(cls, folder: Path) -> "TokenStore":
-        """Map a saved store into memory.
-
-        Copy-on-write mapping, because torch wants writable arrays; nothing writes, so the pages stay shared.
-        """
+        """Map a saved store into memory: copy-on-write, as torch wants writable arrays; nothing writes."""
         tokens, offsets = (np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("tokens", "offsets"))
         return cls(tokens, offsets, int(np.load(folder / "columns.npy")))

@@ -44,7 +44,7 @@ TOKEN = "|".join(
 
 
 def build_tokenizer(settings: Tokens, vocabulary: dict[str, int]) -> Tokenizer:
-    """A tokenizer that knows `vocabulary` (word → id); every other token becomes `<unk>`."""
+    """A tokenizer that knows `vocabulary` (word → id)."""
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=SPECIAL[UNK]))
     quotes = [Replace(Regex("[’‘`´]"), "'"), Replace("''", '"'), Replace(Regex("[“”]"), '"')]
     case = [Lowercase()] if settings.case == "lower" else []
@@ -61,7 +61,6 @@ def tokenize(
     Args:
         texts: N training texts followed by M test texts (of columns apart, all columns of a row one after the other).
         n_train: N.
-        settings: case, vocabulary policy, `min_count`, `max_size`, `max_length`.
         progress: called with the number of texts done; twice over all texts.
 
     Returns:
@@ -70,13 +69,8 @@ def tokenize(
     """
     store, word_of = split_texts(texts, n_train, settings, progress)
     seen = store.tokens[: store.offsets[n_train]] if settings.vocabulary == "train" else store.tokens
-    counts = np.bincount(seen, minlength=len(word_of))
-    kept = most_frequent(word_of, counts, settings.min_count)[: settings.max_size]
-    new_id = np.full(len(counts), UNK, dtype=np.int32)
-    new_id[kept] = np.arange(len(SPECIAL), len(SPECIAL) + len(kept), dtype=np.int32)
-    words = SPECIAL + [word_of[number] for number in kept.tolist()]
-    unknown = counts.sum() - counts[kept].sum()
-    return replace(store, tokens=new_id[store.tokens]), words, np.concatenate([[0, unknown], counts[kept]])
+    store, words, counts = add_words(store, word_of, SPECIAL, seen, settings)
+    return store, [*SPECIAL, *words], np.concatenate([[0, len(seen) - counts.sum()], counts])
 
 
 def tokenize_further(
@@ -97,71 +91,73 @@ def tokenize_further(
         The token store of the M texts; the V' new words, whose ids follow, most frequent first; (V',) int64 counts.
     """
     store, word_of = split_texts(texts, 0, settings, progress)
-    id_of = {word: number for number, word in enumerate(words) if number >= len(SPECIAL)}  # no text means padding
-    new_id = np.array([id_of.get(word, UNK) for word in word_of], dtype=np.int32)
-    counts = np.bincount(store.tokens, minlength=len(word_of))
-    counts[new_id != UNK] = 0  # known, and not to be chosen again
-    room = settings.max_size - (len(words) - len(SPECIAL)) if settings.vocabulary == "train+test" else 0
-    kept = most_frequent(word_of, counts, settings.min_count)[:room]
-    new_id[kept] = np.arange(len(words), len(words) + len(kept), dtype=np.int32)
-    return replace(store, tokens=new_id[store.tokens]), [word_of[number] for number in kept.tolist()], counts[kept]
+    seen = store.tokens if settings.vocabulary == "train+test" else store.tokens[:0]
+    return add_words(store, word_of, words, seen, settings)
 
 
 def split_texts(
     texts: Sequence[str], n_train: int, settings: Tokens, progress: Callable[[int], object]
 ) -> tuple[TokenStore, list[str]]:
-    """Split texts into words and cut them to length.
-
-    Args:
-        texts: N training texts followed by others.
-        n_train: N, the texts that a `max_length` such as "95%" is a share of.
-        settings: case, `max_length`, which part of a longer text stays.
-        progress: called with the number of texts done; twice over all texts.
+    """Split texts, the first `n_train` of which are the training texts, into words and cut them to length.
 
     Returns:
         The texts as numbers of words, and the words by number, in no order, `<pad>` and `<unk>` first.
     """
-    forms, runs, run_offsets = number_runs(texts, progress)
+    forms, runs = number_runs(texts, progress)
     tokenizer = build_tokenizer(settings, {})
     tokenizer.train_from_iterator(
         chunks(forms), WordLevelTrainer(vocab_size=2**31 - 1, special_tokens=SPECIAL, show_progress=False)
     )
-    encoded = encode(tokenizer, forms)
+    words = encode(tokenizer, forms)
     limit = settings.max_length
-    if isinstance(limit, str):
-        limit = limit_of_share(float(limit[:-1]) / 100, np.diff(encoded[1]), runs, run_offsets[: n_train + 1])
-    flat, offsets = expand_runs(encoded, runs, run_offsets, limit, settings.cut, progress)
+    if isinstance(limit, str):  # a share of the training texts
+        ends = np.append(0, np.cumsum(words.lengths[runs.tokens[: runs.offsets[n_train]]]))
+        lengths = np.diff(ends[runs.offsets[: n_train + 1]])
+        limit = max(1, int(np.quantile(lengths, float(limit[:-1]) / 100, method="inverted_cdf")))
     vocabulary = tokenizer.get_vocab()
-    return TokenStore(flat, offsets), sorted(vocabulary, key=vocabulary.__getitem__)
+    return expand_runs(words, runs, limit, settings.cut, progress), sorted(vocabulary, key=vocabulary.__getitem__)
 
 
-def most_frequent(word_of: Sequence[str], counts: np.ndarray, least: int) -> np.ndarray:
-    """Numbers of the real words that occur `least` times, most frequent first; ties by word, the same everywhere."""
-    by_word = np.array(sorted(range(len(SPECIAL), len(counts)), key=word_of.__getitem__), dtype=np.int64)
+def add_words(
+    store: TokenStore, word_of: Sequence[str], words: Sequence[str], seen: np.ndarray, settings: Tokens
+) -> tuple[TokenStore, list[str], np.ndarray]:
+    """Number tokens by a vocabulary, with the most frequent words that it lacks appended.
+
+    Args:
+        store: texts as numbers of `word_of`.
+        words: the vocabulary in id order, `<pad>` and `<unk>` first.
+        seen: tokens of the texts that words may be taken from.
+
+    Returns:
+        The texts by ids of the vocabulary; the words that were added, ties by word; their counts in `seen`.
+    """
+    id_of = {word: number for number, word in enumerate(words) if number >= len(SPECIAL)}  # no text means padding
+    new_id = np.array([id_of.get(word, UNK) for word in word_of], dtype=np.int32)
+    counts = np.bincount(seen, minlength=len(word_of))
+    counts[new_id != UNK] = 0  # known, and not to be chosen again
+    counts[: len(SPECIAL)] = 0
+    by_word = np.array(sorted(range(len(word_of)), key=word_of.__getitem__), dtype=np.int64)
     order = by_word[np.argsort(-counts[by_word], kind="stable")]
-    return order[counts[order] >= least]
+    room = settings.max_size - (len(words) - len(SPECIAL))
+    added = order[counts[order] >= settings.min_count][:room]
+    new_id[added] = np.arange(len(words), len(words) + len(added), dtype=np.int32)
+    return replace(store, tokens=new_id[store.tokens]), [word_of[number] for number in added.tolist()], counts[added]
 
 
 def length_limit(settings: Tokens, store: TokenStore, n_train: int) -> int:
-    """`max_length` as the number of tokens that the texts of a store were cut to.
+    """`max_length` as the number of tokens that the texts of a store, training texts first, were cut to.
 
     A share such as "95%" stands for the length of one of the training texts, which is therefore the longest of them.
-
-    Args:
-        n_train: N, training texts, which come first in the store.
     """
     if isinstance(settings.max_length, int):
         return settings.max_length
     return max(1, int(np.diff(store.offsets[: n_train + 1]).max()))
 
 
-def number_runs(texts: Sequence[str], progress: Callable[[int], object]) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Runs between white space, which no token crosses: the U different ones, and each text as their numbers.
+def number_runs(texts: Sequence[str], progress: Callable[[int], object]) -> tuple[list[str], TokenStore]:
+    """Runs between white space, which no token crosses: the different ones, and the texts as their numbers.
 
     White space is Python's: the separators U+001C to U+001F count too, and are no tokens.
-
-    Returns:
-        U runs in order of appearance; (R,) int32 number of each run of all texts end to end; (N + 1,) int64 offsets.
     """
     number: defaultdict[str, int] = defaultdict()
     number.default_factory = number.__len__
@@ -172,75 +168,49 @@ def number_runs(texts: Sequence[str], progress: Callable[[int], object]) -> tupl
             runs.extend(map(number.__getitem__, parts))
             lengths.append(len(parts))
         progress(len(chunk))
-    return list(number), np.frombuffer(runs, dtype=np.int32), np.cumsum(np.frombuffer(lengths, dtype=np.int64))
+    offsets = np.cumsum(np.frombuffer(lengths, dtype=np.int64))
+    return list(number), TokenStore(np.frombuffer(runs, dtype=np.int32), offsets)
 
 
-def encode(tokenizer: Tokenizer, forms: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(S,) int32 token ids of all runs end to end, and (U + 1,) int64 offsets."""
+def encode(tokenizer: Tokenizer, forms: Sequence[str]) -> TokenStore:
+    """The tokens of each run."""
     parts, lengths = [np.empty(0, dtype=np.int32)], [0]
     for chunk in chunks(forms):
         rows = [encoding.ids for encoding in tokenizer.encode_batch_fast(chunk)]
         lengths += [len(row) for row in rows]
         parts.append(np.fromiter(chain.from_iterable(rows), dtype=np.int32))
-    return np.concatenate(parts), np.cumsum(lengths, dtype=np.int64)
+    return TokenStore(np.concatenate(parts), np.cumsum(lengths, dtype=np.int64))
 
 
 def expand_runs(
-    encoded: tuple[np.ndarray, np.ndarray],
-    runs: np.ndarray,
-    run_offsets: np.ndarray,
-    max_length: int,
-    cut: Cut,
-    progress: Callable[[int], object],
-) -> tuple[np.ndarray, np.ndarray]:
+    words: TokenStore, runs: TokenStore, max_length: int, cut: Cut, progress: Callable[[int], object]
+) -> TokenStore:
     """Put the tokens of each run where the run stands; of texts longer than `max_length` tokens a part stays.
 
     Args:
-        encoded: tokens of the U different runs and their (U + 1,) offsets.
-        runs: (R,) run numbers of all texts end to end.
-        run_offsets: (N + 1,) int64 of the texts among them.
+        words: tokens of each of the different runs.
+        runs: texts as numbers of runs.
         cut: which part: the head, the tail, or half of each (the odd token is the head's).
-
-    Returns:
-        (S,) int32 tokens of all texts end to end; (N + 1,) int64 offsets.
     """
-    tokens, starts = encoded
-    sizes = np.diff(starts)
+    sizes = words.lengths
+    head = {"head": max_length, "tail": 0, "head+tail": (max_length + 1) // 2}[cut]
     parts, lengths = [np.empty(0, dtype=np.int32)], [np.zeros(1, dtype=np.int64)]
-    for first in range(0, len(run_offsets) - 1, CHUNK):
-        bounds = run_offsets[first : first + CHUNK + 1]
-        chosen = runs[bounds[0] : bounds[-1]]
-        ends = np.concatenate([[0], np.cumsum(sizes[chosen])])  # of each run's tokens among the chunk's
-        # Token j of a run lies j places behind the run's first, in `tokens` as in the chunk.
-        flat = tokens[np.repeat(starts[chosen] - ends[:-1], sizes[chosen]) + np.arange(ends[-1])]
+    for first in range(0, len(runs), CHUNK):
+        bounds = runs.offsets[first : first + CHUNK + 1]
+        chosen = runs.tokens[bounds[0] : bounds[-1]]
+        ends = np.append(0, np.cumsum(sizes[chosen]))  # of each run's tokens among the chunk's
+        # Token j of a run lies j places behind the run's first, among the words' tokens as in the chunk.
+        flat = words.tokens[np.repeat(words.offsets[chosen] - ends[:-1], sizes[chosen]) + np.arange(ends[-1])]
         row_ends = ends[bounds - bounds[0]]
         row_lengths = np.diff(row_ends)
         place = np.arange(ends[-1]) - np.repeat(row_ends[:-1], row_lengths)  # of a token in its text
-        head = {"head": max_length, "tail": 0, "head+tail": (max_length + 1) // 2}[cut]
         kept = place < head
         if cut != "head":
             kept |= place >= np.repeat(row_lengths - (max_length - head), row_lengths)
         parts.append(flat[kept])
         lengths.append(np.minimum(row_lengths, max_length))
         progress(len(bounds) - 1)
-    return np.concatenate(parts), np.cumsum(np.concatenate(lengths))
-
-
-def limit_of_share(share: float, sizes: np.ndarray, runs: np.ndarray, run_offsets: np.ndarray) -> int:
-    """The number of tokens that this share of the texts does not exceed, at least 1.
-
-    Args:
-        share: 0 … 1.
-        sizes: (U,) tokens in each different run.
-        runs: (R,) run numbers of all texts end to end.
-        run_offsets: (N + 1,) of the texts among them.
-    """
-    lengths = [np.zeros(1, dtype=np.int64)]
-    for first in range(0, len(run_offsets) - 1, CHUNK):
-        bounds = run_offsets[first : first + CHUNK + 1]
-        ends = np.concatenate([[0], np.cumsum(sizes[runs[bounds[0] : bounds[-1]]])])
-        lengths.append(np.diff(ends[bounds - bounds[0]]))
-    return max(1, int(np.quantile(np.concatenate(lengths)[1:], share, method="inverted_cdf")))
+    return TokenStore(np.concatenate(parts), np.cumsum(np.concatenate(lengths)))
 
 
 def chunks(texts: Sequence[str]) -> Iterator[list[str]]:

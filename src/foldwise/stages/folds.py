@@ -20,25 +20,24 @@ from foldwise.run import Run
 
 
 def folds(run: Run, remake: bool = False) -> np.ndarray:
-    """Make the fold file if there is none; give the folds in the order of train.csv.
+    """Make the fold file if there is none; give the (N,) int64 folds in the order of train.csv.
 
     Args:
         remake: replace a file that is there. `--force` of the whole pipeline does not: a fold file is made once.
-
-    Returns:
-        (N,) int64 fold numbers.
 
     Raises:
         InputError: the file that is there does not match train.csv, or parts a text or a group.
     """
     path, settings, competition = run.paths.folds, run.config.recipe.folds, run.competition
+    make_anew = run.hint("folds", "--force")
     packed = path.with_name(packed_name(run.paths.slug))
-    if packed.is_file() and not path.is_file() and not remake and not run.debug:  # inside a kernel
+    keep = not remake and not run.debug  # debug has folds of its own, of whatever rows it drew
+    if keep and packed.is_file() and not path.is_file():  # inside a kernel
         write_folds(path, competition.train_ids, unpack_folds(packed, competition.train_ids))
     units = units_of(join_texts(competition.train_texts), competition.groups, settings.same_text)
-    if path.is_file() and not remake and not run.debug:  # debug has folds of its own, of whatever rows it drew
-        fold_of_row = read_folds(path, competition.train_ids, settings.n, run.hint("folds", "--force"))
-        check_units(path, fold_of_row, units, run.hint("folds", "--force"))
+    if keep and path.is_file():
+        fold_of_row = read_folds(path, competition.train_ids, settings.n, make_anew)
+        check_units(path, fold_of_row, units, make_anew)
         check_classes(run, fold_of_row)
         by = " by row number" if "train" in run.config.files.numbered else ""
         say("folds", f"kept {path.name}: {len(fold_of_row):,} rows in {settings.n} folds, matches train.csv{by}")
@@ -53,10 +52,7 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
     shared = len(units) - len(np.unique(units))
     what = "text or group" if competition.groups else "text"
     together = f"; {shared:,} rows follow an earlier one of the same {what} into its fold" if shared else ""
-    say(
-        "folds",
-        f"made {path.name}: {len(fold_of_row):,} rows in {settings.n} folds of {of_each}{together}",
-    )
+    say("folds", f"made {path.name}: {len(fold_of_row):,} rows in {settings.n} folds of {of_each}{together}")
     return fold_of_row
 
 
@@ -66,26 +62,19 @@ def packed_name(slug: str) -> str:
 
 
 def write_folds(path: Path, train_ids: Sequence[str], fold_of_row: np.ndarray) -> None:
-    """Write the fold file."""
+    """The file format: a line a row, by id."""
     with atomic_file(path) as temporary:
         write_csv(temporary, ["id", "fold"], zip(train_ids, fold_of_row.tolist(), strict=True))
 
 
 def check_classes(run: Run, fold_of_row: np.ndarray) -> None:
-    """Every fold has rows of every class. Of the 200 rows of `--debug` it is enough to say which are missing.
-
-    Raises:
-        InputError: naming the classes, their rows and the folds without.
-    """
-    competition = run.competition
-    missing = missing_classes(fold_of_row, competition.targets, competition.train_ids)
-    if not missing:
-        return
-    if run.debug:
+    """Every fold has rows of every class; of the 200 rows of `--debug` it is enough to say which are missing."""
+    missing = missing_classes(fold_of_row, run.competition.targets, run.competition.train_ids)
+    if missing and run.debug:
         warn("; ".join(missing) + "; without --debug this may be an error")
-        return
-    raise InputError(
-        "\n  ".join([f"{run.paths.table('train')}: classes that a fold has no row of", *missing])
-        + "\n  a class with fewer rows than folds: join it to another, take its rows out, or ask for fewer folds "
-        f"(--set folds.n=…); a class with more: make the folds anew (`{run.hint('folds', '--force')}`)"
-    )
+    elif missing:
+        fix = (
+            "a class with fewer rows than folds: join it to another, take its rows out, or ask for fewer folds "
+            f"(--set folds.n=…); a class with more: make the folds anew (`{run.hint('folds', '--force')}`)"
+        )
+        raise InputError("\n  ".join([f"{run.paths.table('train')}: classes that a fold has no row of", *missing, fix]))

@@ -37,11 +37,7 @@ class Choices:
 
 
 def init(paths: Paths, choices: Choices, force: bool) -> None:
-    """Write `input/<slug>/competition.toml`.
-
-    Raises:
-        InputError: it exists already, a table is missing or faulty, or a decision is needed.
-    """
+    """Write `input/<slug>/competition.toml`, unless there is one or a decision is needed."""
     config = paths.input / CONFIG
     if config.exists() and not force:
         raise InputError(f"{config}: exists already; edit it, or write it anew with --force")
@@ -56,7 +52,7 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     tables = Tables(*(read_table(paths.table(name), choices.quotes) for name in names))
     found = infer(choices, tables)
     for name, (value, reason) in found.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        shown = ", ".join(value) if isinstance(value, list) else value
         say("init", f"{name:<6} = {shown or '(none)'}: {reason}")
     write_text(config, to_toml(paths.slug, choices, {name: inference.value for name, inference in found.items()}))
     say("init", f"wrote {config}; next: ./run.sh all -c {paths.slug}")
@@ -109,17 +105,15 @@ def infer_metric(choices: Choices, task: str, kind: Kind) -> Inference:
 
 def to_toml(slug: str, choices: Choices, found: dict[str, Any]) -> str:
     """competition.toml; JSON's strings and lists are TOML's too."""
-    files = {} if choices.quotes == "csv" else {"quotes": choices.quotes}
     columns = {name: found[name] for name in ("id", "text", "target")}
-    columns |= {name: value for name, value in (("group", choices.group), ("ignore", found["ignore"])) if value}
     sections = {
         "competition": {"slug": slug, "title": slug, "task": found["task"], "metric": found["metric"]},
-        "files": files,
-        "columns": columns,
+        "files": {"quotes": choices.quotes if choices.quotes != "csv" else None},
+        "columns": {**columns, "group": choices.group, "ignore": found["ignore"]},
         "submission": {"kind": found["kind"]},
     }
-    lines = []
+    tables = []
     for section, values in sections.items():
-        pairs = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
-        lines += [f"[{section}]", *pairs, ""] if pairs else []
-    return "\n".join(lines)
+        pairs = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items() if value]
+        tables += ["".join([f"[{section}]\n", *pairs])] if pairs else []
+    return "\n".join(tables)

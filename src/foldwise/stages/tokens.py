@@ -47,9 +47,9 @@ def tokens(run: Run) -> None:
         np.save(temporary / "vectors.npy", vectors)
         np.save(temporary / "features.npy", features)
         write_json(temporary / "vocab.json", {word: index for index, word in enumerate(words)})
-        summary = {"rows": len(store), "tokens": len(store.tokens), "words": len(words)}
-        facts = {"coverage": asdict(coverage) if coverage else None, "files": sizes_of(temporary)}
-        write_json(temporary / "tokens.json", {"inputs": inputs, **summary, **facts})
+        counted = {"rows": len(store), "tokens": len(store.tokens), "words": len(words)}
+        found = {"coverage": asdict(coverage) if coverage else None}
+        write_json(temporary / "tokens.json", {"inputs": inputs, **counted, **found, "files": sizes_of(temporary)})
     run.record_seconds("tokens", seconds)
     lengths = store.lengths
     say("tokens", f"made {len(store.tokens):,} tokens, {len(words):,} words, in {duration(seconds)} ({why})")

@@ -115,7 +115,7 @@ def train_fold(
         trainer.train_tables(epoch >= settings.unfreeze_epoch)
         sampler.set_epoch(epoch)
         first_step, in_epoch = step, len(sampler)
-        padding = padding_share(dataset.lengths, sampler.plan())
+        padding = padding_share(dataset.lengths, sampler.batches)
         stream = iter(loader)
         for part in range(parts := min(settings.evaluations_per_epoch, in_epoch)):
             # Train on a part of the epoch
