@@ -100,7 +100,11 @@ def plain_loop(data: FoldData, loader: DataLoader[Any], seconds: float) -> Figur
 def pad_rows(rows: list[Row]) -> Padded:
     """A `collate_fn`: pad to the longest row of the batch."""
     tokens, y = zip(*rows, strict=True)
-    return pad_sequence(list(tokens), batch_first=True, padding_value=PAD), torch.tensor([*map(len, tokens)]), torch.stack(y)
+    return (
+        pad_sequence(list(tokens), batch_first=True, padding_value=PAD),
+        torch.tensor([*map(len, tokens)]),
+        torch.stack(y),
+    )
 
 
 def padded_to_longest(data: FoldData, seconds: float) -> Figures:
@@ -144,7 +148,7 @@ def grouped_by_trainer(data: FoldData, bf16: bool = False) -> Figures:
     widths: list[int] = []
     times: list[float] = []
 
-    class Clock(TrainerCallback):  # type: ignore[misc, unused-ignore]  # without the package it has no type
+    class Clock(TrainerCallback):  # type: ignore[misc, unused-ignore]  # no type without the package
         def on_step_end(self, args: Any, *_: Any, **__: Any) -> None:
             times.append(clock(args.device))
 

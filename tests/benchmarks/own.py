@@ -76,7 +76,7 @@ def foldwise(folder: Path, seconds: float) -> Figures:
 def train_one(job: Job, report: Report) -> None:
     """One fold, as stage train does it; reports its figures."""
     data, metric = load(job.folder), metric_for("f1", "binary")
-    (epoch,) = train_fold(data, RECIPE, "bilstm", job.fold, metric, job.runtime, lambda event: None).history
+    (epoch,) = train_fold(data, RECIPE, "bilstm", job.fold, metric, job.runtime, lambda _: None).history
     rows, _ = data.split(job.fold)
     seconds, tokens = epoch.train_seconds, int(data.store.lengths[rows].sum())
     report({"rows": len(rows) / seconds, "tokens": tokens / seconds, "padding": epoch.padding})

@@ -42,7 +42,9 @@ def heading(quick: str = "") -> str:
     Args:
         quick: what is said of a quick run's figures; "" for a full one.
     """
-    title = f"## Throughput and memory against other ways\n\n`./run.sh bench{' --quick' if quick else ''}` on {machine()}."
+    title = (
+        f"## Throughput and memory against other ways\n\n`./run.sh bench{' --quick' if quick else ''}` on {machine()}."
+    )
     return f"{title}\n\n{quick}" if quick else title
 
 
@@ -91,7 +93,9 @@ def pieces(figures: Figures) -> str:
     made = []
     for (size, way), rates in by_size.items():
         plain = by_size[size, "item by item"]
-        shown = [part for rate, base in zip(rates, plain, strict=True) for part in (f"{rate:,.0f}", f"{rate / base:.2f}")]
+        shown = [
+            part for rate, base in zip(rates, plain, strict=True) for part in (f"{rate:,.0f}", f"{rate / base:.2f}")
+        ]
         made.append([f"{size}, {way}", *shown])
     timed = [[f"{int(words):,}", f"{1000 * seconds:.1f}"] for words, seconds in figures["steps"].items()]
     return "\n\n".join(

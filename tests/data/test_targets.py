@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from foldwise.errors import InputError
 
 def table(**columns: list[str]) -> Table:
     frame = pd.DataFrame(columns, dtype=object)
-    return Table("train.csv", frame, np.arange(2, len(frame) + 2))
+    return Table(Path("train.csv"), frame, np.arange(2, len(frame) + 2))
 
 
 def test_shapes_by_task():
@@ -80,14 +82,19 @@ def test_what_stands_beside_the_targets():
     train = table(y=["0.6", "0", "0", "1"], a=["0.1", "0", "1", "0"], s=["", "1", "0.4", "0.5"], t=["", "0", "0.5", ""],
                   w=["2", "1", "1", "0"])  # fmt: skip
     targets = encode_extras(train, config, encode_targets(train, config))
+    assert targets.auxiliary is not None
+    assert targets.weights is not None
+    assert targets.subgroups is not None
     assert targets.auxiliary.tolist() == pytest.approx(np.array([[0.1], [0], [1], [0]]))
     assert targets.weights.tolist() == [2, 1, 1, 0]
     assert targets.subgroups.tolist() == [[0, 0], [1, 0], [0, 1], [1, 0]]
     weighed = weigh_by_subgroups(targets).weights
+    assert weighed is not None
     assert weighed.tolist() == pytest.approx(targets.weights * subgroup_weights(targets.truth[:, 0], targets.subgroups))
     assert targets.truth.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]]
     some = targets.take(np.array([3, 0]))
     assert some.truth.tolist() == [[1, 1, 0], [1, 0, 0]]
+    assert some.weights is not None
     assert some.weights.tolist() == [0, 2]
     with pytest.raises(InputError, match="line 2, column w: '-1' is not a weight, 0 or more"):
         bad = table(y=["0", "1"], a=["0", "0"], s=["", ""], t=["", ""], w=["-1", "1"])

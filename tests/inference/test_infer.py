@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from conftest import COMPETITIONS
 from foldwise.config import Tokens
 from foldwise.data.table import read_table
 from foldwise.data.tokenizer import tokenize
+from foldwise.ensembling.blend import combine_test
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.errors import InputError
 from foldwise.inference import infer as module
@@ -140,7 +142,7 @@ def put(folder: Path, test: list[list[str]]) -> None:
 
 def run_of(root: Path, slug: str, *settings: str) -> Run:
     chosen = [*SHORT, *CASES[slug][1], *settings]
-    return make_run(slug, chosen, None, Device.cpu, root / "input", root / "folds", root / "output", False, False)
+    return make_run(slug, chosen, None, Device.cpu, root / "input", root / "folds", root / "output")
 
 
 def at_home(root: Path, slug: str) -> tuple[Run, np.ndarray]:
@@ -218,8 +220,12 @@ def test_its_own_test_set_gives_the_bytes_of_the_home_run(packed, elsewhere, slu
 def parts(monkeypatch) -> dict[str, list[np.ndarray]]:
     """What the folds of each member predicted at the last `infer`."""
     seen: dict[str, list[np.ndarray]] = {}
-    combine = module.combine_test
-    monkeypatch.setattr(module, "combine_test", lambda *given: seen.update(given[0]) or combine(*given))
+
+    def combine(*given: Any) -> Any:
+        seen.update(given[0])
+        return combine_test(*given)
+
+    monkeypatch.setattr(module, "combine_test", combine)
     return seen
 
 

@@ -3,6 +3,7 @@
 
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -75,14 +76,14 @@ def test_a_model_is_called_as_a_built_in_one(own, outputs, columns, features):
 def test_vectors_are_a_copy(own):
     table = vectors()
     own.Net = BagOfWords
-    model = build_model(table, Shape(1), Model(name="own_model:Net"), seed=0)
+    model: Any = build_model(table, Shape(1), Model(name="own_model:Net"), seed=0)
     with torch.no_grad():
         model.embedding.weight.fill_(9)
     assert torch.equal(table, vectors())
 
 
 def test_the_check_leaves_no_trace(own):
-    model = build(own, BagOfWords, Shape(2))
+    model: Any = build(own, BagOfWords, Shape(2))
     fresh = BagOfWords(30, vectors(), 2)
     assert model.training
     assert model.norm.num_batches_tracked == fresh.norm.num_batches_tracked == 0
@@ -175,8 +176,8 @@ def test_what_cannot_be_imported_is_named(own, name):
 
 
 class Detached(BagOfWords):
-    def forward(self, tokens, lengths):
-        logits = super().forward(tokens, lengths)
+    def forward(self, tokens, lengths, features=None):
+        logits = super().forward(tokens, lengths, features)
         return logits.detach() if self.training else logits
 
 

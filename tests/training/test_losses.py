@@ -1,5 +1,7 @@
 """Each loss against torch's own, scikit-learn or the formula written out in numpy."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -172,6 +174,7 @@ def test_every_loss_is_finite_and_smallest_at_the_target(name, task, data):
     loss = loss_of(task, name)(logits, batch_of(task))
     loss.backward()
     assert torch.isfinite(loss)
+    assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
     y = torch.from_numpy(targets_of(task))
     if task == "multiclass":
@@ -215,9 +218,11 @@ def test_balanced_columns_are_torchs_pos_weight(name):
 
 def test_a_class_or_a_one_that_no_training_row_has_leaves_the_weights_finite():
     training = Training(class_weights="balanced")
-    assert build_loss(training, "multiclass", 3, np.array([0, 0, 1])).class_weights.tolist() == [0.5, 1, 1]
+    of_classes: Any = build_loss(training, "multiclass", 3, np.array([0, 0, 1]))
+    assert of_classes.class_weights.tolist() == [0.5, 1, 1]
     y = np.array([[0, 1, 1], [0, 1, 0], [0, 1, 0]], dtype=np.float32)
-    assert build_loss(training, "multilabel", 3, y).pos_weight.tolist() == [1, 1, 2]
+    of_labels: Any = build_loss(training, "multilabel", 3, y)
+    assert of_labels.pos_weight.tolist() == [1, 1, 2]
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -1,5 +1,6 @@
 import copy
 import importlib.util
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def one_thread():
 OBJECTIVE = build_loss(Training(), "regression", 1, np.zeros((1, 1)))
 
 
-def small_model() -> nn.Module:
+def small_model() -> Any:  # its layers are looked at, of which nn.Module has no types
     vectors = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
     return build_model(vectors, Shape(1), Model(hidden=3), seed=0)
 
@@ -107,6 +108,7 @@ def test_an_overflow_skips_the_step():
     for bad, expected in ((float("inf"), 1.0), (1.0, 0.9)):
         table.grad = None
         scaler.scale((table[2] * bad).sum()).backward()
+        assert table.grad is not None
         table.grad = sum_rows(table.grad.to_sparse(1))
         scaler.unscale_(optimizer)
         scaler.step(optimizer)
@@ -166,6 +168,7 @@ def test_scaled_gradients_are_refused_not_taken_at_face_value():
     table = nn.Parameter(torch.ones(4, 2))
     optimizer, scaler = RowwiseAdam([table], 0.1), torch.amp.GradScaler("cpu", init_scale=8.0)
     scaler.scale(table.sum()).backward()
+    assert table.grad is not None
     table.grad = table.grad.to_sparse(1)
     with pytest.raises(RuntimeError, match="unscale_"):
         scaler.step(optimizer)
@@ -334,7 +337,7 @@ def test_the_same_optimizer_takes_the_table_with_its_own_rate_and_no_decay():
 
 
 def test_the_average_of_a_dense_table_is_that_of_a_sparse_one():
-    found = []
+    found: list[torch.Tensor] = []
     for tables in ("rowwise", "same"):
         model = small_model().eval()
         settings = Training(optimizer="SGD", embedding_optimizer=tables, ema=0.9, embedding_learning_rate=1e-9)
@@ -345,7 +348,7 @@ def test_the_average_of_a_dense_table_is_that_of_a_sparse_one():
             trainer.step(words(number))
         with trainer.averages.applied():
             found.append(model.embedding.weight.detach().clone())
-    assert torch.allclose(*found, atol=1e-5)
+    assert torch.allclose(found[0], found[1], atol=1e-5)
 
 
 def test_muon_has_the_matrices_and_adamw_the_rest():
@@ -374,7 +377,8 @@ def test_lbfgs_is_torchs_own_with_its_closure():
             return self.linear(tokens.float())
 
     tokens = torch.randint(1, 5, (8, 3), generator=torch.Generator().manual_seed(0))
-    batch = Batch(tokens, torch.full((8,), 3), tokens.sum(dim=1, keepdim=True) / 9, torch.arange(8))
+    y = tokens.sum(dim=1, keepdim=True) / 9
+    batch = Batch(tokens, torch.full((8,), 3), y, torch.arange(8))
     settings = Training(
         optimizer="LBFGS",
         learning_rate=0.5,
@@ -388,7 +392,7 @@ def test_lbfgs_is_torchs_own_with_its_closure():
 
     def closure():
         reference.zero_grad()
-        loss = nn.functional.mse_loss(theirs(tokens.float()), batch.targets)
+        loss = nn.functional.mse_loss(theirs(tokens.float()), y)
         loss.backward()
         return loss
 
@@ -428,7 +432,7 @@ def test_tables_stand_still_until_they_are_unfrozen(tables, scale):
 
 def test_vectors_frozen_for_good_are_not_unfrozen():
     vectors = torch.randn(20, 4)
-    model = build_model(vectors, Shape(1), Model(hidden=3, train_embedding=False), seed=0)
+    model: Any = build_model(vectors, Shape(1), Model(hidden=3, train_embedding=False), seed=0)
     for on in (False, True):
         set_embeddings_trained(model, on)
         assert not model.embedding.weight.requires_grad
