@@ -35,7 +35,7 @@ def run(folder: Path, rows: int, test_rows: int, epochs: int) -> None:
     # With one evaluation per epoch, patience of all epochs never ends: every run does the same work.
     settings = [*SETTINGS, f"training.epochs={epochs}", f"training.patience={epochs}"]
     process = start(command(folder, SLUG, ["all"], settings), subprocess.PIPE)
-    with subprocess.Popen(["tee", str(folder / "log.txt")], stdin=process.stdout):
+    with process, subprocess.Popen(["tee", str(folder / "log.txt")], stdin=process.stdout):
         seconds, memory = timed(process)
     if process.returncode:
         sys.exit(process.returncode)
