@@ -4,6 +4,8 @@ import sys
 
 import vector_reading
 
+from foldwise.data.tokenizer import SPECIAL
+
 
 def test_a_file_is_written_read_and_read_from_the_cache(tmp_path):
     path = tmp_path / "vectors.txt"
@@ -21,7 +23,7 @@ def test_words_and_their_forms_are_different():
     words = list(vector_reading.forms(100))
     assert len(set(words)) == 100
     assert sum(word.isupper() for word in words) == 10
-    assert len(set(vector_reading.vocabulary(100, 50))) == 50 + len(vector_reading.SPECIAL)
+    assert len(set(vector_reading.vocabulary(100, 50))) == 50 + len(SPECIAL)
 
 
 def test_the_figures_of_both_readings_are_printed(tmp_path, monkeypatch, capsys):

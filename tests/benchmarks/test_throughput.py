@@ -15,6 +15,7 @@ import throughput
 import torch
 import variants
 
+from foldwise.data.tokenizer import PAD
 from foldwise.running.engine import run_here
 from foldwise.running.placement import Placement
 from foldwise.training.fold_data import FoldData
@@ -59,7 +60,7 @@ def test_padding_is_counted_in_cells_of_the_padded_batches(data):
     assert y.shape == (10, 1)
     found = competitors.figures([lengths], [tokens.shape[1]], 2.0)
     assert found["rows"] == 5
-    assert found["padding"] == pytest.approx(float((tokens == competitors.PAD).float().mean()))
+    assert found["padding"] == pytest.approx(np.mean(tokens.numpy() == PAD))
 
 
 @pytest.mark.filterwarnings("default")
@@ -153,7 +154,7 @@ PIECES = {
 
 def test_the_whole_of_a_quick_run_is_printed(monkeypatch, capsys):
     """All but the scripts themselves: their figures stand for them."""
-    given = {"contest.py": {"rows": 1000, "mean": 15.0, "longest": 100}, "pieces.py": PIECES}
+    given: dict[str, dict[str, Any]] = {"contest.py": {"rows": 1000, "mean": 15.0, "longest": 100}, "pieces.py": PIECES}
 
     def run_json(script: str, *options: object) -> dict[str, Any]:
         return given[script] if script in given else timed(str(options[1]), 0)
