@@ -2,6 +2,7 @@
 
 import os
 import pty
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
@@ -17,8 +18,8 @@ END = "\x03"
 def clock(monkeypatch) -> list[float]:
     """The time, which stands still but for sleeping."""
     now = [0.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(console.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     return now
 
 
@@ -67,8 +68,8 @@ def test_a_clock_ticks_on_a_terminal_and_leaves_no_line(clock, terminal):
 
 def test_without_a_terminal_a_line_a_minute_and_at_each_change(clock, capsys):
     with Progress("kernel") as progress:
-        for state, times in (("QUEUED", 2), ("RUNNING", 5)):
-            for _ in range(times):
+        for state, count in (("QUEUED", 2), ("RUNNING", 5)):
+            for _ in range(count):
                 progress.wait(state, 30)
     shown = capsys.readouterr()
     times = ["QUEUED, 0.0 s", "RUNNING, 1 min 00 s", "RUNNING, 2 min 00 s", "RUNNING, 3 min 00 s"]

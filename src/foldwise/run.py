@@ -21,7 +21,10 @@ from foldwise.tasks import PLURALS, TASKS
 class Budget(Protocol):
     """A time budget, as `foldwise.time_budget` makes it."""
 
-    seconds: float
+    @property
+    def seconds(self) -> float:
+        """In all."""
+        ...
 
     @property
     def used(self) -> float:

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from foldwise.data.tokenizer import PAD
 from foldwise.models import build_model
 from foldwise.training.fold_data import FoldData
+from foldwise.training.optimizers import trained_embeddings
 from foldwise.training.precision import choose_device
 
 WARM = 1  # step before the clock starts: it makes the optimizer's state
@@ -32,8 +33,9 @@ Padded = tuple[Tensor, Tensor, Tensor]  # (B, T) tokens, (B,) lengths, (B, 1) ta
 
 def dense_model(data: FoldData) -> nn.Module:
     """The model with what torch's AdamW wants: a dense gradient of the word vectors."""
-    model = build_model(torch.from_numpy(data.vectors), 1, RECIPE.model, seed=0)
-    model.embedding.sparse = False
+    model = build_model(torch.from_numpy(data.vectors), data.shape, RECIPE.model, seed=0)
+    for embedding in trained_embeddings(model):
+        embedding.sparse = False
     return model
 
 
@@ -47,26 +49,15 @@ def rows_of(data: FoldData) -> list[Row]:
     """The fold's training rows as tensors of their own, what a PyTorch Dataset usually holds."""
     rows = np.flatnonzero(data.folds != FOLD)
     y = torch.from_numpy(data.targets.y)
-    return [(torch.from_numpy(data.store.row(row).astype(np.int64)), y[row]) for row in rows]
+    return [(torch.from_numpy(data.store.row(int(row)).astype(np.int64)), y[row]) for row in rows]
 
 
-def figures(lengths: list[Tensor], kernel_sizes: list[int], seconds: float) -> Figures:
-    """Rates of the counted batches, from the lengths of their rows and their padded kernel_sizes."""
+def figures(lengths: list[Tensor], widths: list[int], seconds: float) -> Figures:
+    """Rates of the counted batches, from the lengths of their rows and their padded widths."""
     rows = sum(map(len, lengths))
     tokens = sum(int(batch.sum()) for batch in lengths)
-    cells = sum(len(batch) * width for batch, width in zip(lengths, kernel_sizes, strict=True))
+    cells = sum(len(batch) * width for batch, width in zip(lengths, widths, strict=True))
     return {"rows": rows / seconds, "tokens": tokens / seconds, "padding": 1 - tokens / cells}
-
-
-def why_no_bf16() -> str:
-    """Torch's reason not to run an LSTM in bf16 on this device, "" if it does."""
-    device, _ = choose_device("auto")
-    try:
-        with torch.autocast(device.type, torch.bfloat16):
-            nn.LSTM(8, 8, device=device)(torch.zeros(2, 2, 8, device=device))[0].float().sum().backward()
-    except RuntimeError as error:
-        return str(error).strip().splitlines()[0].split(". ")[0]
-    return ""
 
 
 def clock(device: torch.device) -> float:
@@ -87,7 +78,8 @@ def plain_loop(data: FoldData, loader: DataLoader[Any], seconds: float) -> Figur
     device, _ = choose_device("auto")
     model = dense_model(data).to(device).train()
     optimizer = optimizer_of(model)
-    lengths, kernel_sizes = [], []
+    lengths: list[Tensor] = []
+    widths: list[int] = []
     start = 0.0
     for step, (tokens, row_lengths, y) in enumerate(forever(loader)):
         if step == WARM:
@@ -101,14 +93,18 @@ def plain_loop(data: FoldData, loader: DataLoader[Any], seconds: float) -> Figur
         nn.utils.clip_grad_norm_(model.parameters(), RECIPE.training.max_grad_norm)
         optimizer.step()
         lengths.append(row_lengths)
-        kernel_sizes.append(tokens.shape[1])
-    return figures(lengths[WARM:], kernel_sizes[WARM:], clock(device) - start)
+        widths.append(tokens.shape[1])
+    return figures(lengths[WARM:], widths[WARM:], clock(device) - start)
 
 
 def pad_rows(rows: list[Row]) -> Padded:
     """A `collate_fn`: pad to the longest row of the batch."""
     tokens, y = zip(*rows, strict=True)
-    return pad_sequence(tokens, batch_first=True, padding_value=PAD), torch.tensor([*map(len, tokens)]), torch.stack(y)
+    return (
+        pad_sequence(list(tokens), batch_first=True, padding_value=PAD),
+        torch.tensor([*map(len, tokens)]),
+        torch.stack(y),
+    )
 
 
 def padded_to_longest(data: FoldData, seconds: float) -> Figures:
@@ -121,7 +117,9 @@ def padded_to_longest(data: FoldData, seconds: float) -> Figures:
 
 def padded_by_batch(data: FoldData, seconds: float) -> Figures:
     """(b) Each batch padded to its own longest row, random order."""
-    loader = DataLoader(rows_of(data), BATCH, shuffle=True, drop_last=True, collate_fn=pad_rows)
+    # A list is all that a DataLoader needs of a Dataset.
+    rows: Any = rows_of(data)
+    loader = DataLoader(rows, BATCH, shuffle=True, drop_last=True, collate_fn=pad_rows)
     return plain_loop(data, loader, seconds)
 
 
@@ -146,16 +144,18 @@ def grouped_by_trainer(data: FoldData, bf16: bool = False) -> Figures:
     os.environ["HF_HUB_OFFLINE"] = "1"
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
-    lengths, kernel_sizes, times = [], [], []
+    lengths: list[Tensor] = []
+    widths: list[int] = []
+    times: list[float] = []
 
-    class Clock(TrainerCallback):
+    class Clock(TrainerCallback):  # type: ignore[misc, unused-ignore]  # no type without the package
         def on_step_end(self, args: Any, *_: Any, **__: Any) -> None:
             times.append(clock(args.device))
 
     def collate(features: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         tokens, row_lengths, labels = pad_rows([(feature["input_ids"], feature["labels"]) for feature in features])
         lengths.append(row_lengths)
-        kernel_sizes.append(tokens.shape[1])
+        widths.append(tokens.shape[1])
         return {"input_ids": tokens, "lengths": row_lengths, "labels": labels}
 
     model = WithLoss(dense_model(data))
@@ -185,4 +185,4 @@ def grouped_by_trainer(data: FoldData, bf16: bool = False) -> Figures:
             callbacks=[Clock()],
         ).train()
     # The collator runs ahead of the steps, but in their order.
-    return figures(lengths[WARM:], kernel_sizes[WARM:], times[-1] - times[WARM - 1])
+    return figures(lengths[WARM:], widths[WARM:], times[-1] - times[WARM - 1])

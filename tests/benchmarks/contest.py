@@ -7,22 +7,17 @@ Prints what is in it as one line of JSON, last.
 
 import argparse
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
-
+from commands import command, environment
 from questions import write_competition
 
 from foldwise.config import Batches, Model, Recipe, Training
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
-from foldwise.paths import REPOSITORY
 from foldwise.training.fold_data import FoldData
 
 SLUG = "questions"
@@ -41,11 +36,8 @@ def prepare(folder: Path, rows: int) -> None:
     """Write the contest, its folds, its tokens and its targets below `folder`."""
     source = folder / "input" / SLUG
     write_competition(source, rows, rows // 10, seed=0)
-    places = ["--input", folder / "input", "--folds", folder / "folds", "--output", folder / "output"]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     for stage in ("folds", "tokens"):
-        command = [sys.executable, "-m", "foldwise", stage, "-c", SLUG, *map(str, places)]
-        subprocess.run(command, env=environment, check=True)
+        subprocess.run(command(folder, SLUG, [stage]), env=environment(), check=True)
     train = pd.read_csv(source / "train.csv", dtype={"id": str})
     fold_of_row = pd.read_csv(folder / "folds" / f"{SLUG}.csv", dtype={"id": str}).set_index("id")["fold"]
     np.save(folder / "targets.npy", train["target"].to_numpy(dtype=np.float32)[:, None])

@@ -3,7 +3,7 @@
     .venv/bin/python tests/benchmarks/contest_scale.py --folder /tmp/contest
     .venv/bin/python tests/benchmarks/contest_scale.py --rows 20000 --test-rows 5000 --epochs 1
 
-Makes 1.31 million training and 376,000 test rows, unless the folder has them, runs `./run.sh all` on them with early
+Makes 1.31 million training and 376,000 test rows, unless the folder has them, runs all stages on them with early
 stopping out of reach, and prints seconds, memory and score. What the run says goes to the terminal and to log.txt.
 """
 
@@ -13,7 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from growth import CONTEST, SLUG, command, timed
+from commands import command, start
+from growth import CONTEST, SLUG, timed
 from questions import TEST_ROWS, TRAIN_ROWS, write_competition
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
@@ -33,9 +34,8 @@ def run(folder: Path, rows: int, test_rows: int, epochs: int) -> None:
         write_competition(source, rows, test_rows)
     # With one evaluation per epoch, patience of all epochs never ends: every run does the same work.
     settings = [*SETTINGS, f"training.epochs={epochs}", f"training.patience={epochs}"]
-    line = command(folder, ["all"], settings)
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    with subprocess.Popen(["tee", str(folder / "log.txt")], stdin=process.stdout):
+    process = start(command(folder, SLUG, ["all"], settings), subprocess.PIPE)
+    with process, subprocess.Popen(["tee", str(folder / "log.txt")], stdin=process.stdout):
         seconds, memory = timed(process)
     if process.returncode:
         sys.exit(process.returncode)

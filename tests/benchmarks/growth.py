@@ -15,12 +15,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from commands import command, start
 from peak_memory import watch
 from questions import write_competition
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
-
-from foldwise.paths import REPOSITORY
 
 SLUG = "questions"
 SIZES = [10_000, 100_000, 1_000_000]  # rows of train.csv; test.csv has a tenth of them
@@ -31,20 +28,13 @@ SETTINGS = [*CONTEST, "training.epochs=1", "training.evaluations_per_epoch=1", "
 Figures = dict[tuple[str, int], tuple[float, float]]  # (stage, rows) → seconds, peak GB
 
 
-def command(folder: Path, arguments: list[str], settings: list[str]) -> list[str]:
-    """`./run.sh …` on the competition below `folder`, where all that it makes goes too."""
-    places = [part for name in ("input", "folds", "output") for part in (f"--{name}", str(folder / name))]
-    chosen = [part for setting in settings for part in ("--set", setting)]
-    return [str(REPOSITORY / "run.sh"), *arguments, "-c", SLUG, *places, *chosen]
-
-
 def timed(process: subprocess.Popen[str]) -> tuple[float, float]:
     """Wait for a process that was just started; its seconds, and the peak of its tree's memory in GB."""
-    start = time.perf_counter()
+    begun = time.perf_counter()
     with ThreadPoolExecutor(1) as pool:
         peak = pool.submit(watch, process)  # apart: it looks up five times a second, and the clock should stop at once
         process.wait()
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - begun
         return seconds, peak.result() / 1e6
 
 
@@ -52,8 +42,8 @@ def run_stage(folder: Path, arguments: list[str]) -> tuple[float, float]:
     """Seconds and peak GB of one stage; if it fails, what it said."""
     log = folder / "log.txt"
     with log.open("w") as file:
-        line = command(folder, arguments, SETTINGS)
-        process = subprocess.Popen(line, stdout=file, stderr=subprocess.STDOUT, text=True)
+        line = command(folder, SLUG, arguments, SETTINGS)
+        process = start(line, file.fileno())
         figures = timed(process)
     if process.returncode:
         sys.exit(f"{log.read_text()}exit code {process.returncode} of {' '.join(line)}")

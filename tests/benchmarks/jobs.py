@@ -5,32 +5,35 @@
 All three use the same folds and are scored the same way; `throughput.py` puts the figures into BENCHMARKS.md.
 """
 
-import json
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tfidf import Figures, cross_validate, tfidf
+from commands import command, environment
+from tfidf import Figures, cross_validate, movie_reviews, tfidf
 
 from foldwise.config import Tokens
 from foldwise.data.tokenizer import build_tokenizer
-from foldwise.paths import REPOSITORY
+from foldwise.files import read_json
+from foldwise.paths import Paths
 
 # Of fastText: of learning rates 0.1, 0.5, 1 and 5, 10, 25 epochs the fastest within 0.001 of the best out of fold.
 LEARNING_RATE, EPOCHS = 0.5, 5
 
 
-def foldwise() -> Figures:
-    """`./run.sh all` from the CSVs to submission.csv, into a fresh folder."""
-    with tempfile.TemporaryDirectory() as folder:
+def foldwise(paths: Paths) -> Figures:
+    """All stages from the CSVs to submission.csv, into a fresh folder."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        line = command(folder, paths.slug, ["all"], input=paths.input.parent, folds=paths.folds.parent)
         start = time.perf_counter()
-        command = [str(REPOSITORY / "run.sh"), "all", "--output", folder]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(line, env=environment(), check=True, stdout=subprocess.DEVNULL)
         seconds = time.perf_counter() - start
-        summary = json.loads((Path(folder) / "movie-reviews" / "summary.json").read_text(encoding="utf-8"))
+        summary = read_json(folder / "output" / paths.slug / "summary.json")
     return Figures(summary["ensemble"]["cv"], summary["leaderboard"], seconds)
 
 
@@ -57,15 +60,15 @@ def split(texts: np.ndarray) -> list[str]:
 
 def measure() -> dict[str, Figures]:
     """All three, one after the other."""
-    jobs: dict[str, Callable[[], Figures]] = {
+    jobs: dict[str, Callable[[Paths], Figures]] = {
         "foldwise": foldwise,
-        "TF-IDF of word and character n-grams, logistic regression (C = 3)": lambda: cross_validate(tfidf(3.0)),
-        f"fastText, bigrams (lr {LEARNING_RATE:g}, {EPOCHS} epochs)": lambda: cross_validate(fasttext_bigrams),
+        "TF-IDF of word and character n-grams, logistic regression (C = 3)": partial(cross_validate, tfidf(3.0)),
+        f"fastText, bigrams (lr {LEARNING_RATE:g}, {EPOCHS} epochs)": partial(cross_validate, fasttext_bigrams),
     }
     results = {}
     for name, job in jobs.items():
         print(f"bench     movie-reviews: {name} …", flush=True)
-        results[name] = job()
+        results[name] = job(movie_reviews())
         print("bench     out of fold {:.4f}, leaderboard {:.4f}, {:.1f} s".format(*results[name]), flush=True)
     return results
 

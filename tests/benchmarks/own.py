@@ -12,8 +12,9 @@ from contest import BATCH, RECIPE, load
 
 from foldwise.data.dataset import Batch
 from foldwise.metrics import metric_for
-from foldwise.running.local import Report, run_jobs
+from foldwise.running.engine import do_nothing, find_engine
 from foldwise.running.placement import WORTH_PROCESSES, Placement, place_on_cpu, place_on_gpus, threads_per_fold
+from foldwise.training.averaging import AveragedWeights
 from foldwise.training.fold import build_trainer, train_fold
 from foldwise.training.fold_data import FoldData
 from foldwise.training.precision import Runtime, choose_device, choose_precision
@@ -21,6 +22,7 @@ from foldwise.training.precision import Runtime, choose_device, choose_precision
 WARM = 2  # steps of the limit before its clock starts
 READY = 20  # batches that lie ready for the limit
 Figures = dict[str, Any]
+Report = Callable[[Any], object]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def place(folder: Path) -> tuple[Placement, Runtime]:
     device, _ = choose_device("auto")
     runtime = Runtime(device, choose_precision("auto", device), threads_per_fold(folds))
     if device.type == "cuda":
-        return place_on_gpus(load(folder), RECIPE, runtime), runtime
+        return place_on_gpus(load(folder), [RECIPE], runtime, WORTH_PROCESSES), runtime
     return place_on_cpu(folds, WORTH_PROCESSES), runtime
 
 
@@ -49,12 +51,11 @@ def together(folder: Path, seconds: float, work: Callable[[Job, Report], None]) 
     workers = min(placement.workers, RECIPE.folds.n)
     results: list[Figures] = []
 
-    def collect(slot: int, job: Job, event: Figures) -> None:
-        if event["event"] == "figures":
-            results.append(event)
+    def collect(slot: int, job: Job, figures: Figures) -> None:
+        results.append(figures)
 
     jobs = [Job(folder, fold, runtime, seconds) for fold in range(workers)]
-    run_jobs(jobs, work, workers, collect, placement.prepare)
+    find_engine("processes")(jobs, work, workers, collect, placement.prepare, do_nothing)
     rows, tokens = (sum(result[name] for result in results) for name in ("rows", "tokens"))
     padding = float(np.mean([result["padding"] for result in results]))
     return {"rows": rows, "tokens": tokens, "padding": padding, "how": describe(workers, runtime)}
@@ -73,14 +74,12 @@ def foldwise(folder: Path, seconds: float) -> Figures:
 
 
 def train_one(job: Job, report: Report) -> None:
-    """One fold, as stage train does it."""
+    """One fold, as stage train does it; reports its figures."""
     data, metric = load(job.folder), metric_for("f1", "binary")
-    progress: list[Figures] = []
-    (epoch,) = train_fold(data, RECIPE, "bilstm", job.fold, metric, job.runtime, progress.append).history
-    inside = data.folds != job.fold
-    rows, tokens = int(inside.sum()), int(data.store.lengths[: len(inside)][inside].sum())
-    seconds = epoch["train_seconds"]
-    report({"event": "figures", "rows": rows / seconds, "tokens": tokens / seconds, "padding": epoch["padding"]})
+    (epoch,) = train_fold(data, RECIPE, "bilstm", job.fold, metric, job.runtime, lambda _: None).history
+    rows, _ = data.split(job.fold)
+    seconds, tokens = epoch.train_seconds, int(data.store.lengths[rows].sum())
+    report({"rows": len(rows) / seconds, "tokens": tokens / seconds, "padding": epoch.padding})
 
 
 def limit(folder: Path, seconds: float) -> Figures:
@@ -88,15 +87,26 @@ def limit(folder: Path, seconds: float) -> Figures:
     return together(folder, seconds, step_one)
 
 
+class NoAverages(AveragedWeights):
+    """Steps and nothing else."""
+
+    def before_step(self) -> None:
+        """Nothing."""
+
+    def update(self) -> None:
+        """Nothing."""
+
+
 def step_one(job: Job, report: Report) -> None:
-    """Steps for `seconds` on batches as wide as a row is long on average, of the data's own tokens."""
+    """Steps for `seconds` on batches as wide as a row is long on average, of the data's own tokens; reports figures."""
     data = load(job.folder)
     width = round(float(data.store.lengths.mean()))
     batches = ready_batches(data, width, job.runtime.device)
     torch.set_num_threads(job.runtime.threads)
     trainer = build_trainer(data, RECIPE, 0, 1000, job.runtime, np.arange(len(data.folds)))
+    trainer.averages = NoAverages(trainer.model, 0.0)
     trainer.model.train()
-    trainer.averages.before_step = trainer.averages.update = lambda: None  # steps and nothing else
+    trainer.rate.set(0.5)  # the same for all steps
     step, start = 0, 0.0
     while step < WARM + 2 or time.perf_counter() - start < job.seconds:
         if step == WARM:
@@ -105,11 +115,11 @@ def step_one(job: Job, report: Report) -> None:
         step += 1
     loss.item()  # waits for a GPU
     rows = (step - WARM) * BATCH / (time.perf_counter() - start)
-    report({"event": "figures", "rows": rows, "tokens": rows * width, "padding": 0.0})
+    report({"rows": rows, "tokens": rows * width, "padding": 0.0})
 
 
 def ready_batches(data: FoldData, width: int, device: torch.device) -> list[Batch]:
     """Full batches cut from the flat tokens, from the beginning again where these end."""
     tokens = torch.from_numpy(np.resize(data.store.tokens, (READY, BATCH, width))).to(device)
-    lengths, y = torch.full((BATCH,), width), torch.from_numpy(data.targets.y[:BATCH]).to(device)
+    lengths, y = torch.full((BATCH,), width), torch.from_numpy(np.resize(data.targets.y, (BATCH, 1))).to(device)
     return [Batch(part, lengths, y, torch.arange(BATCH)) for part in tokens]

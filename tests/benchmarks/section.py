@@ -36,11 +36,16 @@ def machine() -> str:
     )
 
 
-def heading(quick: bool) -> str:
-    """Title, command and machine."""
-    return (
+def heading(quick: str = "") -> str:
+    """Title, command and machine.
+
+    Args:
+        quick: what is said of a quick run's figures; "" for a full one.
+    """
+    title = (
         f"## Throughput and memory against other ways\n\n`./run.sh bench{' --quick' if quick else ''}` on {machine()}."
     )
+    return f"{title}\n\n{quick}" if quick else title
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -57,7 +62,7 @@ def throughput(figures: dict[str, Figures], facts: Figures, repeats: int) -> str
         found = figures[name]
         label = f"({name}) {title}" + (f", {found['how']}" if found.get("how") else "")
         if "unavailable" in found:
-            rows.append([f"{label}: not on this processor (torch: {found['unavailable']})", *["–"] * 6])
+            rows.append([f"{label}: {found['unavailable']}", *["–"] * 6])
             continue
         numbers = [f"{found['rows']:,.0f}", f"{found['tokens']:,.0f}", f"{found['padding']:.1%}"]
         ratios = [f"× {found['rows_ratio']:.2f}", f"× {found['tokens_ratio']:.2f}"]
@@ -67,7 +72,7 @@ def throughput(figures: dict[str, Figures], facts: Figures, repeats: int) -> str
     )
     notes = [
         f"BiLSTM-64 over trained 100-d vectors, batches of {BATCH}, {size}. Medians",
-        f"of {repeats} repeats in turn, each way in a fresh process; ratios are medians of the repeats' own. (a) to (c)",
+        f"of {repeats} repeat{'s' if repeats > 1 else ''} in turn, each way in a fresh process; ratios are medians of the repeats' own. (a) to (c)",
         "train one fold in one process with torch's default threads and fused AdamW over the whole table of vectors; (a)",
         "and (b) for some seconds on batches drawn from all rows, and (c) for a whole epoch, all without the",
         "first step. (d) is an epoch of folds side by side, every step counted, an average of the weights included; (e)",
@@ -79,14 +84,26 @@ def throughput(figures: dict[str, Figures], facts: Figures, repeats: int) -> str
 
 
 def pieces(figures: Figures) -> str:
-    """Making batches, and steps by size of the table."""
-    rates, steps = figures["batches"], figures["steps"]
-    made = [[way, f"{rate:,.0f}", f"{rate / rates['DataLoader']:.1f}"] for way, rate in rates.items()]
-    timed = [[f"{int(words):,}", f"{1000 * seconds:.1f}"] for words, seconds in steps.items()]
+    """Batches of a DataLoader and training with them, by way and size; steps by size of the table."""
+    by_size = {
+        (int(size), way): (found["batches"][way], found["training"][way])
+        for size, found in figures["sizes"].items()
+        for way in found["batches"]
+    }
+    made = []
+    for (size, way), rates in by_size.items():
+        plain = by_size[size, "item by item"]
+        shown = [
+            part for rate, base in zip(rates, plain, strict=True) for part in (f"{rate:,.0f}", f"{rate / base:.2f}")
+        ]
+        made.append([f"{size}, {way}", *shown])
+    timed = [[f"{int(words):,}", f"{1000 * seconds:.1f}"] for words, seconds in figures["steps"].items()]
     return "\n\n".join(
         [
             "### Pieces of a step alone",
-            table([f"making batches of {BATCH}, 120,000 rows", "rows/s", "times"], made),
+            table(["rows in a batch, DataLoader", "batches, rows/s", "×", "training, rows/s", "×"], made),
+            "The same question-like rows in the same bucketed batches of a DataLoader in the training process, 1 thread, fp32. Item by\n"
+            "item: `__getitem__` of each row and a `collate_fn` that pads them; foldwise: `__getitems__`, the whole batch at once.",
             table(["words in the table of vectors", f"ms a step ({BATCH} × 14 tokens, 1 thread, fp32)"], timed),
         ]
     )
@@ -102,12 +119,12 @@ def whole_jobs(figures: dict[str, JobFigures]) -> str:
     return f"### Whole jobs\n\n{table(header, rows)}"
 
 
-def write(text: str, figures: dict[str, Figures]) -> None:
+def write(text: str, figures: dict[str, Figures], root: Path = REPOSITORY) -> None:
     """Draw the chart and put the section between its markers in BENCHMARKS.md, at the end where there are none."""
-    draw(figures, REPOSITORY / CHART)
+    draw(figures, root / CHART)
     first, rest = text.split("\n\n", 1)
     part = f"{BEGIN}\n{first}\n\n![rows per second by way]({CHART.as_posix()})\n\n{rest}\n{END}"
-    path = REPOSITORY / "BENCHMARKS.md"
+    path = root / "BENCHMARKS.md"
     before, begin, after = path.read_text(encoding="utf-8").partition(BEGIN)
     tail = after.partition(END)[2] if begin else "\n"
     path.write_text(before.rstrip() + "\n\n" + part + tail, encoding="utf-8")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from commands import command, environment
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
@@ -24,7 +25,7 @@ from foldwise.config import Metric, Task
 from foldwise.console import duration
 from foldwise.files import read_json, write_csv, write_text
 from foldwise.metrics import METRICS, score
-from foldwise.paths import CONFIG, REPOSITORY
+from foldwise.paths import CONFIG
 
 DOMAINS = ["editorial", "movie", "product", "tweet"]
 SIGNS = {"negative": lambda valence: valence < 0, "positive": lambda valence: valence > 0}
@@ -76,14 +77,11 @@ def write_competition(folder: Path, slug: str, rows: Sequence[Row]) -> None:
     )
 
 
-def run(folder: Path, slug: str, member: str) -> tuple[float, dict[str, float]]:
+def run(folder: Path, slug: str, member: str, settings: Sequence[str] = ()) -> tuple[float, dict[str, float]]:
     """Train and ensemble one member alone; its seconds of training and its out-of-fold scores."""
     output = folder / f"output-{member}"
-    places = [part for name in ("input", "folds") for part in (f"--{name}", str(folder / name))]
-    chosen = ["--set", f'ensemble.members=["{member}"]']
-    subprocess.run(
-        [str(REPOSITORY / "run.sh"), "all", "-c", slug, *places, "--output", str(output), *chosen], check=True
-    )
+    line = command(folder, slug, ["all"], [f'ensemble.members=["{member}"]', *settings], output=output)
+    subprocess.run(line, env=environment(), check=True)
     summary = read_json(output / slug / "summary.json")
     return summary["seconds"]["train"], scores(slug, output / slug / "oof.csv")
 

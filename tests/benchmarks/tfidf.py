@@ -24,7 +24,7 @@ from foldwise.data.splits import read_folds
 from foldwise.ensembling.weights import cross_fitted_scores
 from foldwise.load_config import load_config
 from foldwise.metrics import METRICS, best_thresholds, score
-from foldwise.paths import resolve
+from foldwise.paths import Paths, resolve
 
 # Training texts and (n,) targets, texts to predict → (m,) probabilities.
 Fit = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -38,9 +38,13 @@ class Figures(NamedTuple):
     seconds: float
 
 
-def cross_validate(fit: Fit) -> Figures:
-    """Fit on each fold's training rows of movie-reviews, predict its other rows and the test rows."""
-    paths = resolve("movie-reviews", None, None, None)
+def movie_reviews() -> Paths:
+    """The embedded competition."""
+    return resolve("movie-reviews", None, None, None)
+
+
+def cross_validate(fit: Fit, paths: Paths) -> Figures:
+    """Fit on each fold's training rows of a binary competition, predict its other rows and the test rows."""
     config = load_config(paths.config, [])
     competition = load_competition(config, paths)
     folds = read_folds(paths.folds, competition.train_ids, config.recipe.folds.n, paths.slug)
@@ -75,7 +79,7 @@ def tfidf(strength: float) -> Fit:
 def main() -> None:
     """Fit and score for a few strengths of regularisation; the best is the figure to beat."""
     for strength in (1.0, 3.0, 10.0):
-        oof, leaderboard, seconds = cross_validate(tfidf(strength))
+        oof, leaderboard, seconds = cross_validate(tfidf(strength), movie_reviews())
         print(f"C={strength:<4g} out of fold {oof:.4f}, leaderboard {leaderboard:.4f}, {seconds:.0f} s", flush=True)
 
 

@@ -2,7 +2,7 @@
 
     .venv/bin/python tests/benchmarks/time_budget.py --folder /tmp/budget
 
-Makes a twin of Quora Insincere Questions at a tenth of its size, unless the folder has it, runs `./run.sh all` once to
+Makes a twin of Quora Insincere Questions at a tenth of its size, unless the folder has it, runs all stages once to
 the end, and then `--runs` times with `--time-budget` set to half of the seconds that took, each from nothing. Prints a
 line for each: seconds of the whole process, whether the submission is valid, what was dropped, and F1 out of fold.
 Another program that takes the machine in one run and not in another makes the runs unlike: leave it alone.
@@ -17,13 +17,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from commands import command, environment
 from questions import TEST_ROWS, TRAIN_ROWS, write_competition
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from foldwise.console import duration
 from foldwise.files import read_json
-from foldwise.paths import CONFIG, REPOSITORY
+from foldwise.paths import CONFIG
 
 SLUG = "quora-insincere-questions-classification"
 HEADERS = {
@@ -43,14 +44,13 @@ def write_twin(folder: Path, rows: int, test_rows: int) -> None:
 
 
 def run(folder: Path, *options: str) -> tuple[float, dict[str, Any]]:
-    """Seconds of `./run.sh all` from nothing, and its summary."""
+    """Seconds of all stages from nothing, and their summary."""
     output = folder / "output"
     shutil.rmtree(output, ignore_errors=True)
-    places = [part for name in ("input", "folds", "output") for part in (f"--{name}", str(folder / name))]
     start = time.perf_counter()
     with (folder / "log.txt").open("a", encoding="utf-8") as log:
-        line = [str(REPOSITORY / "run.sh"), "all", "-c", SLUG, *places, *options]
-        subprocess.run(line, check=True, stdout=log, stderr=log)
+        line = command(folder, SLUG, ["all", *options])
+        subprocess.run(line, env=environment(), check=True, stdout=log, stderr=log)
     seconds = time.perf_counter() - start
     check(folder / "input" / SLUG / "sample_submission.csv", output / SLUG / "submission.csv")
     return seconds, read_json(output / SLUG / "summary.json")

@@ -26,6 +26,8 @@ def measure(name: str, folder: Path, seconds: float) -> dict[str, Any]:
     # Here: `throughput.py` reads the names above and must not load torch, whose memory it would share.
     from contest import load
 
+    from foldwise.training.precision import choose_device, why_not
+
     if name in ("d", "e"):
         import own
 
@@ -34,7 +36,7 @@ def measure(name: str, folder: Path, seconds: float) -> dict[str, Any]:
 
     if name in ("a", "b"):
         return (competitors.padded_to_longest if name == "a" else competitors.padded_by_batch)(load(folder), seconds)
-    if name == "c16" and (reason := competitors.why_no_bf16()):
+    if name == "c16" and (reason := why_not("bf16", choose_device("auto")[0])):
         return {"unavailable": reason}
     return competitors.grouped_by_trainer(load(folder), bf16=name == "c16")
 

@@ -87,6 +87,7 @@ def test_rows_of_the_solution_that_do_not_count(folder):
     config = make_config("binary", "roc_auc", files={"solution": "test_labels", "unscored": "-1"})
     sample = load_competition(config, paths).sample
     solution = read_solution(config, paths, sample, ["y"])
+    assert solution is not None
     assert solution.rows.tolist() == [0]
     assert solution.truth.tolist() == [[1]]
     with pytest.raises(InputError, match="line 2, column y: '-1' is not 0 or 1"):

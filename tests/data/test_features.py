@@ -6,7 +6,7 @@ from foldwise.data.features import TEXT_FEATURES, features_of
 
 
 def made(texts: list[str], names: list[str]) -> np.ndarray:
-    return features_of([texts], np.empty((len(texts), 0)), Tokens(features=names))
+    return features_of([texts], np.empty((len(texts), 0)), Tokens(features=list(names)))
 
 
 def test_by_hand():

@@ -3,6 +3,7 @@ import gzip
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,9 +17,9 @@ CELL = st.text(
 )
 
 
-def write(path: Path, rows: list[list[str]], quoting: int = csv.QUOTE_ALL, **options: str) -> Path:
+def write(path: Path, rows: list[list[str]], **options: Any) -> Path:
     buffer = io.StringIO(newline="")
-    csv.writer(buffer, quoting=quoting, **options).writerows(rows)
+    csv.writer(buffer, **{"quoting": csv.QUOTE_ALL, **options}).writerows(rows)
     path.write_bytes(buffer.getvalue().encode())
     return path
 
@@ -42,7 +43,7 @@ def test_what_was_written_is_what_is_read(tmp_path_factory, rows, lineterminator
 
 def test_values_stay_as_written(tmp_path):
     values = ["007", "NA", "null", "None", "nan", "", " x ", "1e5", "12345678901234567890123", "true", "-", "#1"]
-    path = write(tmp_path / "a.csv", [["id", "text"], *([value, value] for value in values)], csv.QUOTE_MINIMAL)
+    path = write(tmp_path / "a.csv", [["id", "text"], *([value, value] for value in values)], quoting=csv.QUOTE_MINIMAL)
     table = read_table(path)
     assert table.column("id") == table.column("text") == values
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from foldwise.errors import InputError
 
 def table(**columns: list[str]) -> Table:
     frame = pd.DataFrame(columns, dtype=object)
-    return Table("train.csv", frame, np.arange(2, len(frame) + 2))
+    return Table(Path("train.csv"), frame, np.arange(2, len(frame) + 2))
 
 
 def test_shapes_by_task():

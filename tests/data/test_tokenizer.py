@@ -9,7 +9,7 @@ from foldwise.data.tokenizer import PAD, UNK, build_tokenizer, length_limit, tok
 
 
 def pieces(text: str, **settings: str) -> list[str]:
-    tokenizer = build_tokenizer(Tokens(**settings), {})
+    tokenizer = build_tokenizer(Tokens.model_validate(settings), {})
     return [piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text))]
 
 
@@ -111,7 +111,7 @@ def test_runs_put_together_are_the_texts_split_whole(texts):
 def test_chunks_do_not_matter_and_progress_counts_all(monkeypatch):
     whole = tokenize(TEXTS, 2, Tokens(), lambda _: None)
     monkeypatch.setattr(module, "CHUNK", 1)
-    seen = []
+    seen: list[int] = []
     parts = tokenize(TEXTS, 2, Tokens(), seen.append)
     assert whole[1] == parts[1]
     assert whole[0].tokens.tolist() == parts[0].tokens.tolist()

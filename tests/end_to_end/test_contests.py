@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def check_groups(config: Config, folds: Rows, train: Rows) -> None:
     assert len(pairs) == len(set(groups)) < len(ids)
 
 
-def special(slug: str, config: Config, submission: Rows, summary: dict) -> None:
+def special(slug: str, config: Config, submission: Rows, summary: dict[str, Any]) -> None:
     """What only one contest has."""
     header = submission[0]
     if slug == "spooky-author-identification":

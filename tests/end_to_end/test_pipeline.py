@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from conftest import REPOSITORY, command, environment
 from foldwise.data.table import read_table
-from foldwise.training.precision import why_not
+from foldwise.training.precision import Precision, why_not
 
 SUMMARY = {
     "competition", "task", "metric", "greater_is_better", "cv", "folds", "members", "ensemble", "rows", "seconds",
@@ -150,7 +150,7 @@ def test_folds_trained_later_take_the_number_format_of_those_there(cli_here, wor
     for fold in ("fold0", "fold1"):
         record = json.loads((member / fold / "fold.json").read_text())
         measured = record["runtime"]["precision"]
-        other = {"bf16": "fp32", "fp32": "bf16"}[measured]
+        other: Precision = "fp32" if measured == "bf16" else "bf16"
         record["runtime"]["precision"] = other
         (member / fold / "fold.json").write_text(json.dumps(record))
     done = cli_here("train", "-c", "twin-binary", "--fold", "1", "--fold", "1")

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ def blocks(language):
 @pytest.fixture(scope="module")
 def mine():
     """The names that the section's Python defines."""
-    names = {}
+    names: dict[str, Any] = {}
     exec("\n\n".join(blocks("python")), names)  # the README is the source
     return names
 
@@ -71,6 +72,8 @@ def test_the_losses_are_torchs(mine):
         assert found.item() == pytest.approx(expected.item(), abs=1e-6)
         found.backward()
         expected.backward()
+        assert ours.grad is not None
+        assert theirs.grad is not None
         assert torch.allclose(ours.grad, theirs.grad, atol=1e-6)
 
 
@@ -83,7 +86,7 @@ def test_the_optimizer_is_torchs_sgd(mine):
             weight.grad = weight.detach() ** 2
             optimizer.step()
         results.append(weight.detach())
-    assert torch.allclose(*results, atol=1e-6)
+    assert torch.allclose(results[0], results[1], atol=1e-6)
 
 
 def test_the_model_is_the_mean_of_a_text_however_much_padding_it_has(mine):

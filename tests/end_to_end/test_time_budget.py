@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -128,7 +129,7 @@ def test_with_time_enough_the_bytes_are_those_of_a_run_without_a_budget(cli_here
     assert submission.read_bytes() == timed
 
 
-def summary_of(workspace: Path) -> dict:
+def summary_of(workspace: Path) -> dict[str, Any]:
     return json.loads((workspace / "output" / "twin-binary" / "summary.json").read_text())
 
 
@@ -247,8 +248,9 @@ def test_what_was_there_at_a_kill_is_not_replaced_by_less(cli_here, workspace, c
 def test_the_time_that_submissions_take_is_kept_for_the_last_one(cli_here, workspace, clock, monkeypatch):
     """A disk on which each takes 6 s: the folds must end so much earlier."""
     from foldwise.ensembling import blend
+    from foldwise.ensembling.submission import write_submission
 
-    real = blend.write_submission
+    real = write_submission
 
     def slowly(*arguments) -> None:
         clock.time += 6

@@ -17,6 +17,7 @@ from conftest import COMPETITIONS
 from foldwise.config import Tokens
 from foldwise.data.table import read_table
 from foldwise.data.tokenizer import tokenize
+from foldwise.ensembling.blend import combine_test
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.errors import InputError
 from foldwise.inference import infer as module
@@ -218,8 +219,7 @@ def test_its_own_test_set_gives_the_bytes_of_the_home_run(packed, elsewhere, slu
 def parts(monkeypatch) -> dict[str, list[np.ndarray]]:
     """What the folds of each member predicted at the last `infer`."""
     seen: dict[str, list[np.ndarray]] = {}
-    combine = module.combine_test
-    monkeypatch.setattr(module, "combine_test", lambda *given: seen.update(given[0]) or combine(*given))
+    monkeypatch.setattr(module, "combine_test", lambda *given: seen.update(given[0]) or combine_test(*given))
     return seen
 
 

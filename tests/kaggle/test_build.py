@@ -12,6 +12,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -57,8 +58,8 @@ def checkout(tmp_path, monkeypatch) -> Path:
     return root
 
 
-def constants_of(script: Path) -> dict:
-    namespace: dict = {"__name__": "script"}
+def constants_of(script: Path) -> dict[str, Any]:
+    namespace: dict[str, Any] = {"__name__": "script"}
     exec(compile(script.read_text(encoding="utf-8"), script, "exec"), namespace)
     return namespace
 

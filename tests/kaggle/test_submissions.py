@@ -19,7 +19,7 @@ PUSHED = {"id": "ada/foldwise-spooky", "kernel": "ada/foldwise-spooky", "version
 DEFAULT = "foldwise, log_loss 0.3123 out of fold"
 
 
-def listed(*entries: dict) -> Answer:
+def listed(*entries: dict[str, Any]) -> Answer:
     return Answer({"submissions": list(entries)})
 
 

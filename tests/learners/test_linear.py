@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from foldwise.config import Recipe
-from foldwise.events import Started, Stepped
+from foldwise.events import Event, Started, Stepped
 from foldwise.learners import learner_for
 from foldwise.training.fold_data import FoldData
 from training.test_fold import make_data
@@ -16,7 +16,7 @@ WORDS = [f"w{number}" for number in range(30)]
 
 
 def train(data: FoldData, metric: str = "roc_auc"):
-    events = []
+    events: list[Event] = []
     job = SimpleNamespace(member="m", fold=0, metric=metric)
     result = learner_for(RECIPE).fit(replace(data, words=WORDS), job, events.append)
     assert isinstance(events[0], Started)

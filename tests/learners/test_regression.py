@@ -178,7 +178,8 @@ def test_odd_tables_choose_from_the_grid_and_only_by_rows_that_count(table):
         again = fit_softmax(fewer, 7, Linear(), 0)[2]
         intercept, grid = intercept[np.unique(y)], LOGISTIC_GRID
     else:
-        coef, intercept, c = fit_column(rows, Linear(weighting=weighting), 0)
+        coef, bias, c = fit_column(rows, Linear(weighting=weighting), 0)
+        intercept = np.array(bias)
         chosen, again, grid = [c], [fit_column(fewer, Linear(weighting=weighting), 0)[2]], LOGISTIC_GRID
     assert np.isfinite(coef).all()
     assert np.isfinite(intercept).all()

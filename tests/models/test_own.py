@@ -172,8 +172,8 @@ def test_what_cannot_be_imported_is_named(own, name):
 
 
 class Detached(BagOfWords):
-    def forward(self, tokens, lengths):
-        logits = super().forward(tokens, lengths)
+    def forward(self, tokens, lengths, features=None):
+        logits = super().forward(tokens, lengths, features)
         return logits.detach() if self.training else logits
 
 

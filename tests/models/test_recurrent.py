@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from foldwise.models.recurrent import BiLSTM, PaddedGRU, PaddedLSTM, run_packed
 from models.batches import batch, check_rows_alone, vectors
 
 NAMES = ["bilstm", "bigru", "bilstm_bigru"]
-NETS = {PaddedLSTM: nn.LSTM, PaddedGRU: nn.GRU}
+NETS: dict[type[nn.RNNBase], Any] = {PaddedLSTM: nn.LSTM, PaddedGRU: nn.GRU}
 
 
 def packed(net: nn.RNNBase, inputs: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -44,7 +46,9 @@ def test_held_gates_equal_packed_sequences_in_values_and_gradients(net_class, le
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6))
 @settings(max_examples=20)
 def test_the_stacked_pair_equals_packed_sequences_through_both_nets(lengths):
-    model = build_model(vectors(), Shape(2), Model(name="bilstm_bigru", hidden=5, pooling=["mean", "last"]), 0).eval()
+    model: Any = build_model(
+        vectors(), Shape(2), Model(name="bilstm_bigru", hidden=5, pooling=["mean", "last"]), 0
+    ).eval()
     tokens, sizes = batch(lengths)
     states, _ = packed(model.lstms[0], model.embedding(tokens), sizes)
     states, hidden = packed(model.grus[0], states, sizes)
@@ -69,7 +73,7 @@ def test_padding_does_not_change_a_rows_logits(name, layers, pooling):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("pooling", [["max"], ["mean"], ["attention"], ["last"]])
 def test_rows_of_one_length_need_no_mask(name, pooling):
-    model = build_model(vectors(), Shape(2), Model(name=name, hidden=8, pooling=pooling), seed=0).eval()
+    model: Any = build_model(vectors(), Shape(2), Model(name=name, hidden=8, pooling=pooling), seed=0).eval()
     tokens, lengths = batch([5, 5, 5])
     wide, _ = batch([5, 5, 5], width=6)  # one column of padding: the way with a mask
     assert torch.allclose(model(tokens, lengths), model(wide, lengths), atol=1e-6)
@@ -77,7 +81,7 @@ def test_rows_of_one_length_need_no_mask(name, pooling):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_last_pooling_is_the_last_hidden_state_of_each_direction(name):
-    model = build_model(vectors(), Shape(2), Model(name=name, hidden=8, pooling=["last"]), seed=0).eval()
+    model: Any = build_model(vectors(), Shape(2), Model(name=name, hidden=8, pooling=["last"]), seed=0).eval()
     tokens, lengths = batch([4, 9, 1, 6])
     states = model.embedding(tokens)
     for net in (net for kind in model.nets for net in getattr(model, kind)):
@@ -88,14 +92,16 @@ def test_last_pooling_is_the_last_hidden_state_of_each_direction(name):
 @pytest.mark.parametrize("name", ["bilstm", "bigru"])
 def test_residual_adds_a_layers_input_where_widths_are_equal(name):
     chosen = Model(name=name, hidden=4, layers=3, pooling=["max"], residual=True)
-    model = build_model(vectors(size=6), Shape(1), chosen, seed=0).eval()
+    model: Any = build_model(vectors(size=6), Shape(1), chosen, seed=0).eval()
     tokens, lengths = batch([5, 5])
     layers = [*(model.lstms if name == "bilstm" else model.grus)]
     first = layers[0](model.embedding(tokens), lengths, None)  # 6 numbers in, 8 out: nothing to add
     second = layers[1](first, lengths, None) + first
     third = layers[2](second, lengths, None) + second
     assert torch.equal(model(tokens, lengths), model.head(third.amax(dim=1)))
-    square = build_model(vectors(size=8), Shape(1), Model(name=name, hidden=4, pooling=["max"], residual=True), seed=0)
+    square: Any = build_model(
+        vectors(size=8), Shape(1), Model(name=name, hidden=4, pooling=["max"], residual=True), seed=0
+    )
     states = square.eval().embedding(tokens)
     (layer,) = square.lstms if name == "bilstm" else square.grus
     assert torch.equal(square(tokens, lengths), square.head((layer(states, lengths, None) + states).amax(dim=1)))
@@ -103,7 +109,7 @@ def test_residual_adds_a_layers_input_where_widths_are_equal(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_padding_gets_no_gradient(name):
-    model = build_model(vectors(), Shape(1), Model(name=name, hidden=8), seed=0)
+    model: Any = build_model(vectors(), Shape(1), Model(name=name, hidden=8), seed=0)
     tokens, lengths = batch([2, 9])
     model(tokens, lengths).sum().backward()
     gradient = model.embedding.weight.grad
@@ -114,7 +120,7 @@ def test_padding_gets_no_gradient(name):
 
 
 def test_names_of_the_weights_stay():
-    model = build_model(vectors(), Shape(1), Model(hidden=2, pooling=["attention"]), seed=0)
+    model: Any = build_model(vectors(), Shape(1), Model(hidden=2, pooling=["attention"]), seed=0)
     assert list(model.state_dict()) == [
         "embedding.weight",
         *(f"lstms.0.{name}_l0{way}" for way in ("", "_reverse") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")),
@@ -133,7 +139,7 @@ def test_seed_alone_decides_the_first_weights():
 
 
 def test_spatial_dropout_drops_a_feature_of_all_tokens():
-    model = build_model(vectors(), Shape(1), Model(hidden=8, spatial_dropout=0.5), seed=0).train()
+    model: Any = build_model(vectors(), Shape(1), Model(hidden=8, spatial_dropout=0.5), seed=0).train()
     assert isinstance(model, BiLSTM)
     states = model.spatial_dropout(torch.ones(20, 6, 9)).transpose(1, 2)  # (B, T, E)
     assert (states == states[:, :1]).all()

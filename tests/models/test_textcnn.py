@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from models.batches import batch, check_rows_alone, vectors
 CHOSEN = Model(name="textcnn", channels=7, kernel_sizes=[3, 4, 5])
 
 
-def encode_row(model, tokens: torch.Tensor) -> torch.Tensor:
+def encode_row(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     """One row as the paper has it: every window inside the row, ReLU, max; a short row filled up with zeros."""
     states = model.embedding(tokens)  # (T, E)
     parts = []
@@ -27,7 +29,7 @@ def encode_row(model, tokens: torch.Tensor) -> torch.Tensor:
 @given(lengths=st.lists(st.integers(0, 12), min_size=1, max_size=6), extra=st.integers(0, 6))
 @settings(max_examples=40)
 def test_equals_a_convolution_of_each_row_alone(lengths, extra):
-    model = build_model(vectors(), Shape(2), CHOSEN, seed=0).eval()
+    model: Any = build_model(vectors(), Shape(2), CHOSEN, seed=0).eval()
     tokens, sizes = batch(lengths, width=max(*lengths, 1) + extra)
     expected = torch.stack([encode_row(model, row[:size]) for row, size in zip(tokens, lengths, strict=True)])
     assert torch.allclose(model(tokens, sizes), model.head(expected), atol=1e-5)
@@ -41,7 +43,7 @@ def test_padding_does_not_change_a_rows_logits(lengths, kernel_sizes):
 
 
 def test_padding_gets_no_gradient():
-    model = build_model(vectors(), Shape(1), CHOSEN, seed=0)
+    model: Any = build_model(vectors(), Shape(1), CHOSEN, seed=0)
     tokens, lengths = batch([2, 9])
     model(tokens, lengths).sum().backward()
     gradient = model.embedding.weight.grad.to_dense()

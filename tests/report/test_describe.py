@@ -25,7 +25,8 @@ class Bag(nn.Module):
 
 def table_of(shown: str) -> dict[str, tuple[str, list[str], str, str]]:
     """Type, lines of shapes, parameters and whether trained, by layer."""
-    found, name = {}, ""
+    found: dict[str, tuple[str, list[str], str, str]] = {}
+    name = ""
     for line in shown.splitlines():
         if line.startswith("│"):
             cells = [cell.strip() for cell in line.strip("│").split("│")]
@@ -64,7 +65,7 @@ def test_layers_shapes_and_parameters(cli_here, model, layers, head):
         width = 12 if model == "bilstm_bigru" else 10
         last = table[list(layers)[-1]][1]
         assert last == [f"3×7×{width}, 3, 3×7 → 3×7×12", f"5×12×{width}, 5, 5×12 → 5×12×12"]
-    outputs = int(re.search(r"(\d+) outputs", shown).group(1))
+    (outputs,) = map(int, re.findall(r"(\d+) outputs", shown))
     assert table["head"] == (
         "Linear", [f"3×{head} → 3×{outputs}", f"5×{head} → 5×{outputs}"], f"{outputs * (head + 1):,}", "yes",
     )  # fmt: skip
@@ -91,7 +92,7 @@ def test_frozen_vectors_and_a_layer_called_twice(cli_here):
 
 def test_words_are_those_of_the_tokens(cli_here):
     made = cli_here("tokens", "-c", "twin-binary").stdout
-    words = re.search(r"tokens, ([\d,]+) words", made).group(1)
+    (words,) = re.findall(r"tokens, ([\d,]+) words", made)
     assert f"{words} words (as in the tokens) of 8 numbers" in cli_here("describe", "-c", "twin-binary").stdout
     changed = cli_here("describe", "-c", "twin-binary", "--set", "tokens.dimension=9").stdout
     assert "1,000 words (assumed: no tokens yet) of 9 numbers" in changed

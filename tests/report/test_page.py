@@ -2,6 +2,7 @@
 
 import base64
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,7 +81,8 @@ def test_a_soft_target_is_cut_where_the_competition_says(run_with):
         def legend(self, **_): ...
 
     soft = "id,fold,y,prediction\n1,0,0.5,0.9\n2,1,0.49,0.1\n3,1,1.0,0.8\n"
-    page.draw_predictions(run_with(soft, "binary", "y", soft_cut=0.5), SimpleNamespace(subplots=Axes))
+    figure: Any = SimpleNamespace(subplots=Axes)
+    page.draw_predictions(run_with(soft, "binary", "y", soft_cut=0.5), figure)
     assert drawn == [[0.1], [0.9, 0.8]]
 
 

@@ -6,13 +6,13 @@ import pytest
 
 from foldwise.errors import RunError
 from foldwise.running import engine
-from foldwise.running.engine import find_engine, nothing_to_do, nothing_to_prepare
+from foldwise.running.engine import do_nothing, find_engine
 
 
-def run_in_threads(jobs, work, workers, on_event, prepare=nothing_to_prepare, after=nothing_to_do):
+def run_in_threads(jobs, work, workers, on_event, prepare=do_nothing, after=do_nothing):
     """One thread a job, one after the other."""
     for job in jobs:
-        failed = []
+        failed: list[RunError] = []
 
         def attempt(job=job, failed=failed):
             try:

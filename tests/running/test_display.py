@@ -1,6 +1,7 @@
 """Folds side by side, on a terminal and without one."""
 
 import io
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -45,7 +46,7 @@ def terminal(monkeypatch) -> Terminal:
 
 def test_a_long_epoch_is_not_silent(monkeypatch, capsys):
     now = [0.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     display = FoldDisplay()
     display.update(0, "bilstm fold 0", Started(1000))
     for _ in range(20):

@@ -190,7 +190,7 @@ def test_an_interrupt_ends_parent_and_workers_at_any_moment(tmp_path, delay):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_each_job_that_is_done_is_told_once(workers):
-    done = []
+    done: list[str] = []
     run_jobs(["a", "b", "c"], count, workers, lambda *_: None, after=done.append)
     assert sorted(done) == ["a", "b", "c"]
 

@@ -53,18 +53,20 @@ def test_on_a_gpu_the_probe_finds_memory_and_busy_share():
 
 def test_folds_are_dealt_to_all_gpus_by_the_largest_member(monkeypatch):
     gigabyte = 1 << 30
-    found = {"small": (2 * gigabyte, 0.2), "large": (6 * gigabyte, 0.4)}
-    monkeypatch.setattr(placement, "probe", lambda _, recipe, __: found[recipe])
+    small, large = recipe(), recipe(epochs=9)
+    monkeypatch.setattr(
+        placement, "probe", lambda _, chosen, __: (6 * gigabyte, 0.4) if chosen is large else (2 * gigabyte, 0.2)
+    )
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (15 * gigabyte, 15 * gigabyte))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    chosen = []
+    chosen: list[int] = []
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(placement, "count_cores", lambda: 16)
     runtime = Runtime(torch.device("cuda"), "fp32", 3)
-    placed = place_on_gpus(make_data(), ["small", "large"], runtime, 10**9)
+    placed = place_on_gpus(make_data(), [small, large], runtime, 10**9)
     assert (placed.workers, placed.threads) == (4, 3)  # two on each
-    assert place_on_gpus(make_data(), ["small"], runtime, 10**9).workers == 10
-    assert place_on_gpus(make_data(), ["small"], runtime, 1000).workers == 1
+    assert place_on_gpus(make_data(), [small], runtime, 10**9).workers == 10
+    assert place_on_gpus(make_data(), [small], runtime, 1000).workers == 1
     for slot in range(4):
         placed.prepare(slot)
     assert chosen == [0, 1, 0, 1]
@@ -78,7 +80,7 @@ def test_predictions_are_dealt_to_all_gpus_or_cores_if_there_are_many(monkeypatc
         assert (placed.workers, placed.threads) == (workers, threads)
     assert place_prediction(cpu, 1, 1000).workers == 1
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    chosen = []
+    chosen: list[int] = []
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     placed = place_prediction(cuda, 3, 10**9)
     assert placed.workers == 2

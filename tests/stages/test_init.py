@@ -3,6 +3,7 @@
 import csv
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def competition(workspace: Path, target: dict[str, list[str]], sample: dict[str,
     return folder
 
 
-def result(folder: Path) -> dict:
+def result(folder: Path) -> dict[str, Any]:
     return tomllib.loads((folder / "competition.toml").read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -43,7 +44,7 @@ def test_direction_patience_threshold_and_nan(greater, patience, min_delta, scor
 )
 def test_the_weights_of_the_best_scores_are_kept_the_earlier_of_equal_ones(scores, keep, greater):
     stopping = EarlyStopping(greater, patience=99, keep=keep)
-    best = [stopping.update(score, lambda n=n: {"n": torch.tensor(n)}) for n, score in enumerate(scores)]
+    best = [stopping.update(score, partial(dict, n=torch.tensor(n))) for n, score in enumerate(scores)]
     finite = [n for n, score in enumerate(scores) if not math.isnan(score)]
     ranked = sorted(finite, key=lambda n: (-scores[n] if greater else scores[n], n))
     assert [int(weights["n"]) for weights in stopping.weights] == ranked[:keep]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from foldwise.data.dataset import TokenDataset, make_loader, pad_collate
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
-from foldwise.events import Evaluated, Started
+from foldwise.events import Evaluated, Event, Started
 from foldwise.metrics import METRICS, Metric
 from foldwise.models import Shape, build_model
 from foldwise.training.fold import GivenUpError, fold_seed, train_fold
@@ -56,12 +57,17 @@ def make_data(task="binary", rows=90, test_rows=17) -> FoldData:
     return FoldData(store, vectors, targets, np.arange(rows) % 3)
 
 
+def scores_of(history: list[Evaluated]) -> list[float]:
+    assert all(record.score is not None for record in history)
+    return [record.score for record in history if record.score is not None]
+
+
 def plain_training(data: FoldData, settings: Recipe, fold: int, best_step: int) -> dict[str, torch.Tensor]:
     """Averaged weights after `best_step` steps, by PyTorch's own pieces: AdamW, SparseAdam for the vectors, and a dense
     average of all weights.
     """
     seed, training = fold_seed(settings.seed, "bilstm", fold), settings.training
-    model = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, seed)
+    model: Any = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, seed)
     rows = np.flatnonzero(data.folds != fold)
     sampler = BucketBatchSampler(data.store.lengths[rows], settings.batches.size, settings.batches.group, seed)
     dataset = TokenDataset(data.store, rows, torch.from_numpy(data.targets.y))
@@ -86,7 +92,7 @@ def plain_training(data: FoldData, settings: Recipe, fold: int, best_step: int) 
             loss.backward()
             table.grad = table.grad.coalesce()
             parts = [table.grad.values(), *(value.grad for value in rest)]
-            norm = torch.sqrt(sum((part**2).sum() for part in parts))
+            norm = torch.stack([part.square().sum() for part in parts]).sum().sqrt()
             if norm > training.max_grad_norm:
                 for part in parts:
                     part.mul_(training.max_grad_norm / norm)
@@ -107,7 +113,7 @@ def test_stopped_early_means_the_weights_of_the_best_evaluation():
     result = train_fold(data, settings, "bilstm", 1, METRICS["roc_auc"], RUNTIME, lambda _: None)
     best = [record for record in result.history if record.best][-1]
     assert best is not result.history[-1], "the case must stop after its best evaluation to prove anything"
-    assert best.score == max(record.score for record in result.history)
+    assert best.score == max(scores_of(result.history))
     expected = plain_training(data, settings, 1, best.step)
     for name, value in expected.items():
         assert torch.allclose(result.weights[0][name], value, atol=1e-5), name
@@ -145,7 +151,7 @@ def test_the_same_bytes_twice_and_other_folds_do_not_matter():
 def test_other_tasks_learn(task, metric):
     data = make_data(task, rows=400)
     result = train_fold(data, recipe(epochs=12, patience=24, ema=0.9), "m", 0, METRICS[metric], RUNTIME, lambda _: None)
-    scores = [record.score for record in result.history]
+    scores = scores_of(result.history)
     assert min(scores) < 0.75 * scores[0]
     if task == "regression":  # in the target's own units, though trained on scaled ones
         assert 700 < result.test.mean() < 1300
@@ -161,9 +167,9 @@ def test_tokens_and_frozen_vectors_are_mapped_not_copied(tmp_path):
     np.save(tmp_path / "vectors.npy", data.vectors)
     store, vectors = TokenStore.open(tmp_path), np.load(tmp_path / "vectors.npy", mmap_mode="c")
     assert TokenDataset(store, np.arange(107)).tokens.data_ptr() == store.tokens.ctypes.data
-    frozen = build_model(torch.from_numpy(vectors), Shape(1), Model(hidden=4, train_embedding=False), 0)
+    frozen: Any = build_model(torch.from_numpy(vectors), Shape(1), Model(hidden=4, train_embedding=False), 0)
     assert frozen.embedding.weight.data_ptr() == vectors.ctypes.data
-    trained = build_model(torch.from_numpy(vectors), Shape(1), Model(hidden=4), 0)
+    trained: Any = build_model(torch.from_numpy(vectors), Shape(1), Model(hidden=4), 0)
     assert trained.embedding.weight.data_ptr() != vectors.ctypes.data
 
 
@@ -202,14 +208,12 @@ def test_class_weights_come_from_training_rows_alone():
 def test_units_of_targets_and_features_come_from_training_rows_alone():
     data, settings = make_data("regression"), recipe(epochs=1, evaluations_per_epoch=1)
     rng = np.random.default_rng(8)
-    features = rng.normal(size=(len(data.store), 2))
-    data = replace(data, targets=replace(data.targets, auxiliary=rng.normal(size=(90, 1))), features=features)
+    features, auxiliary = rng.normal(size=(len(data.store), 2)), rng.normal(size=(90, 1))
+    data = replace(data, targets=replace(data.targets, auxiliary=auxiliary), features=features)
     result = train_fold(data, settings, "m", 0, METRICS["rmse"], RUNTIME, lambda _: None)
     outside = data.folds == 0
-    strange = replace(
-        data.targets,
-        **{name: np.where(outside[:, None], 1e6, getattr(data.targets, name)) for name in ("y", "auxiliary")},
-    )
+    y, beside = (np.where(outside[:, None], 1e6, part) for part in (data.targets.y, auxiliary))
+    strange = replace(data.targets, y=y, auxiliary=beside)
     of_test = np.concatenate([outside, np.ones(len(data.store) - 90, dtype=bool)])
     other = replace(data, targets=strange, features=np.where(of_test[:, None], -1e6, features))
     again = train_fold(other, settings, "m", 0, METRICS["rmse"], RUNTIME, lambda _: None)
@@ -236,7 +240,7 @@ def test_a_batch_of_one_row_trains():
 
 
 def test_a_score_that_is_always_nan_is_a_fault_not_a_best():
-    nan = Metric(lambda *_: float("nan"), True, "probability", ("binary",))
+    nan = Metric(lambda *_: float("nan"), True, "probability", ("column",))
     with pytest.raises(RunError, match="fold 0 of m: no evaluation gave a finite score"):
         train_fold(make_data(), recipe(epochs=2), "m", 0, nan, RUNTIME, lambda _: None)
 
@@ -246,7 +250,7 @@ def test_a_loss_that_is_not_finite_stops_the_fold():
     settings = recipe(
         learning_rate=1e30, warmup=0.0, max_grad_norm=1e30, ema=0.0
     )  # the first step throws the weights away
-    reached = []
+    reached: list[Event] = []
     with pytest.raises(StoppedError, match=r"loss became nan at step \d+, at a learning rate of 1e\+30") as caught:
         train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, reached.append)
     assert len(caught.value.rows) <= settings.batches.size
@@ -284,7 +288,7 @@ def test_a_fold_that_stops_names_step_and_batch_and_keeps_the_best_weights():
     model = build_model(torch.from_numpy(data.vectors), Shape(1), settings.model, 0)
     model.load_state_dict(error.best)
     logits = predict(model, TokenDataset(data.store, np.flatnonzero(data.folds == 0)), RUNTIME)
-    best = max(record.score for record in error.history)
+    best = max(scores_of(error.history))
     assert roc_auc_score(data.targets.truth[data.folds == 0], logits) == pytest.approx(best)
 
 
@@ -301,7 +305,7 @@ def test_snapshots_average_the_predictions_of_the_best_evaluations():
         logits = predict(model, TokenDataset(data.store, result.rows), RUNTIME)
         parts.append(torch.sigmoid(logits).numpy())
     scores = [roc_auc_score(data.targets.truth[result.rows], part) for part in parts]
-    assert scores == pytest.approx(sorted((record.score for record in result.history), reverse=True)[:3])
+    assert scores == pytest.approx(sorted(scores_of(result.history), reverse=True)[:3])
     assert result.oof == pytest.approx(np.mean(parts, axis=0), abs=1e-6)
 
 
@@ -313,7 +317,7 @@ def test_features_are_standardised_on_training_rows_and_learnt_from():
     features[7] = np.nan
     data = replace(data, targets=Targets("binary", y, y, ["target"]), features=features)
     result = train_fold(data, recipe(epochs=12, patience=99), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    assert max(record.score for record in result.history) > 0.95
+    assert max(scores_of(result.history)) > 0.95
     assert (result.test > 0.5).all()
     rows = np.flatnonzero(data.folds != 0)
     scaled = Scale.fit(features, rows).apply(features)
@@ -347,7 +351,7 @@ def test_vectors_stand_still_until_they_are_let_go():
     for unfreeze in (2, 3):
         settings = recipe(epochs=4, evaluations_per_epoch=1, patience=99, unfreeze_epoch=unfreeze, snapshots=4)
         result = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-        order = np.argsort([-record.score for record in result.history], kind="stable")
+        order = np.argsort([-score for score in scores_of(result.history)], kind="stable")
         kept[unfreeze] = {int(epoch): weights for epoch, weights in zip(order, result.weights, strict=True)}
     assert torch.equal(kept[2][1]["embedding.weight"], start)
     assert not torch.equal(kept[2][2]["embedding.weight"], start)
@@ -361,7 +365,7 @@ def test_several_texts_a_row_are_encoded_apart():
     offsets = np.sort(np.concatenate([data.store.offsets, data.store.offsets[:-1] + lengths // 2]))
     data = replace(data, store=TokenStore(data.store.tokens, offsets, columns=2))
     result = train_fold(data, recipe(epochs=8, patience=99), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
-    assert max(record.score for record in result.history) > 0.75
+    assert max(scores_of(result.history)) > 0.75
 
 
 def test_bucketed_predictions_are_the_unbucketed_ones():
@@ -393,7 +397,7 @@ def test_a_fold_whose_time_runs_out_ends_in_time_with_its_learning_rate_at_its_e
     settings = recipe(epochs=20, patience=99, loss=f"{__name__}:takes_a_second")
     monkeypatch.setitem(globals(), "times", times)
     deadline = 8 * epochs + 10
-    seen = []
+    seen: list[Event] = []
     result = train_fold(make_data(), settings, "m", 0, METRICS["roc_auc"], RUNTIME, seen.append, Limit(deadline))
     last = result.history[-1]
     assert times.now <= deadline

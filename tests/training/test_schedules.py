@@ -137,7 +137,7 @@ def test_other_schedules_do_not_follow_the_score():
 def test_every_group_of_every_optimizer_goes_its_own_largest_rate_s_way():
     for name in ARGUMENTS:
         first, second = make_optimizer(), make_optimizer(torch.optim.AdamW, (0.5,))
-        rate = LearningRate([first, second], Training(schedule=name), 20)
+        rate = LearningRate([first, second], Training.model_validate({"schedule": name}), 20)
         for step in range(20):
             rate.set(step / 20)
             factors = [group["lr"] / base for group, base in zip(rate.groups, (1.0, 0.25, 0.5), strict=True)]

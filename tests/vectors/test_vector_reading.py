@@ -150,7 +150,7 @@ def test_a_malformed_line_is_skipped_counted_and_told(tmp_path, line, why, place
     lines.append(b"good 7 8 9")
     table = read_vectors(write(tmp_path, "t.txt", b"\n".join(lines) + b"\n"), {"good", "w3", ".", "few", "word", ""})
     assert table.words == ["w3", "good"]
-    assert np.allclose(table.vectors, [[3, 0.5, -1e-3], [7, 8, 9]])
+    assert np.allclose(table.vectors, np.array([[3, 0.5, -1e-3], [7, 8, 9]]))
     assert table.malformed == 1
     assert table.first_malformed.startswith(f"line {place + 1}: ")
     assert why in table.first_malformed

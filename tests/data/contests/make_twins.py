@@ -15,6 +15,7 @@ import tomllib
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -89,7 +90,12 @@ def unseen(pool: list[Snippet], slug: str, train: list[Snippet], count: int = TE
 
 def bands(bounds: Sequence[float], count: int) -> list[tuple[int, Callable[[Snippet], bool]]]:
     """For `draw`: so many snippets rated between one bound and the next, for each pair."""
-    return [(count, lambda row, low=low, high=high: low < row.valence < high) for low, high in pairwise(bounds)]
+    return [(count, partial(between, low, high)) for low, high in pairwise(bounds)]
+
+
+def between(low: float, high: float, row: Snippet) -> bool:
+    """Whether a snippet is rated between two bounds."""
+    return low < row.valence < high
 
 
 def degree(row: Snippet, bounds: Sequence[float]) -> int:

@@ -1,0 +1,1 @@
+"""The models; `batches` makes what they take."""

@@ -1,0 +1,1 @@
+"""Training; `make_data` and `recipe` of test_fold serve other folders too."""
