@@ -30,9 +30,9 @@ CORE = {
     "vectors": "config console data errors files paths",
     "models": "config errors plugins",
     "training": "clock config data errors events files metrics models plugins",
-    "learners": "clock config data errors events metrics models plugins training vectors",
+    "learners": "clock config data errors events metrics models plugins training",
     "freshness": "errors files learners plugins run vectors",
-    "ensembling": "console data errors files freshness metrics run",
+    "ensembling": "config console data errors files freshness metrics run",
     "running": "clock config console data ensembling errors events files freshness learners metrics run training",
     "stages": "config console data ensembling errors files freshness learners metrics paths run running vectors",
     "pipeline": "ensembling freshness run stages",
@@ -44,8 +44,7 @@ EXTENSIONS = {
     "time_budget": "clock console ensembling errors events files freshness learners run running training",
     "inference": "checking clock config console data ensembling errors events files learners models options paths"
     " plugins run running training vectors",
-    "kaggle": "console data errors files inference learners options paths plugins run stages time_budget training"
-    " vectors",
+    "kaggle": "cli console data errors files inference learners options paths plugins run stages training vectors",
     "report": "config console data errors files freshness learners load_config models run running vectors",
     "competitions": "errors load_config options paths",
 }
