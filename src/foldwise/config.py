@@ -324,7 +324,7 @@ class Training(Section):
     """Predictions of this many best evaluations of a fold are averaged, instead of the best one's alone."""
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Number format of the training. "auto" is the fastest: timed on a GPU, bf16 on a CPU that has it. "fp16" needs a GPU."""
+    """Number format. "auto" is the fastest: timed on a GPU, bf16 on a CPU that has it. "fp16" needs a GPU."""
 
 
 class Ensemble(Section):
