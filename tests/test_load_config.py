@@ -46,6 +46,8 @@ def test_later_sources_win(toml):
         ("training.learning_rate", ["--set training.learning_rate", "key=value"]),
         ("members.wide.model.hiden=3", ["hiden = 3", "did you mean hidden?"]),
         ("members.tokens.seed=1", ["members.tokens", "not be 'tokens'"]),
+        ("members.kernel-dataset.seed=1", ["members.kernel-dataset", "or 'kernel'"]),
+        ("training.learning_rate=inf", ["training.learning_rate = inf", "finite"]),
         ("members={'../x'={}}", ["'../x'", "letters, digits"]),
         ("ensemble.members=['wide']", ["'wide'", "not among recipe.members (bilstm)"]),
         ("members.wide.sed=3", ["members.wide.sed = 3", "did you mean seed?"]),

@@ -36,6 +36,7 @@ def explained(message: str) -> WrapValidator:
 Quotes = Literal["csv", "literal"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
+Finite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 NotNegativeCount = Annotated[int, Field(ge=0)]
@@ -44,12 +45,13 @@ Share = Annotated[str, Field(pattern=r"^(100|[1-9]\d?)%$")]
 MaxLength = Annotated[
     Count | Share, explained('give a number of tokens from 1 on, or a share of the training texts such as "95%"')
 ]
-Finite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-InverseStrength = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
-MemberName = Annotated[  # a folder of the output, beside `tokens`
+InverseRegularisation = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
+# A member is a folder of the output, beside those of tokens and kernels.
+MEMBER = re.compile(r"^(?!(?:tokens|kernel|kernel-dataset|kernel-output)\Z)[A-Za-z0-9_-]+\Z")
+MemberName = Annotated[
     str,
-    Field(pattern=re.compile(r"^(?!tokens\Z)[A-Za-z0-9_-]+\Z")),
-    explained("a member's name may have letters, digits, - and _, and not be 'tokens'"),
+    Field(pattern=MEMBER),
+    explained("a member's name may have letters, digits, - and _, and not be 'tokens' or 'kernel'"),
 ]
 MemberWeights = Annotated[
     Literal["equal", "fit"] | dict[str, NotNegative],
@@ -98,7 +100,7 @@ class ColumnsSection(Section):
     text: Annotated[list[str], Field(min_length=1)]
     features: list[str] = []  # numbers beside the text
     target: Annotated[list[str], Field(min_length=1)]
-    auxiliary: list[str] = []  # further targets, 0 … 1 (of a regression: any), learnt beside and not predicted
+    auxiliary: list[str] = []  # further targets, learnt beside and not predicted; 0 … 1, of numbers any
     subgroups: list[str] = []  # 0 … 1: whom a text is about, for jigsaw_bias_auc and training.subgroup_weights
     weight: str | None = None  # how much a row counts in the loss
     group: str | None = None  # rows of one group never part: an author, a thread, a sentence
@@ -244,7 +246,7 @@ class Linear(Section):
     min_count: Count = 2
     """An n-gram counts if it occurs in at least so many training texts."""
 
-    C: InverseStrength = "auto"
+    C: InverseRegularisation = "auto"
     """How closely the training rows are fitted: C of the logistic regression, 1 / alpha of the ridge. "auto" chooses it
     by inner cross-validation on the training rows, which takes twice the time."""
 
@@ -282,10 +284,10 @@ class Training(Section):
     """Of the word vectors: "rowwise" is Adam on the words of a batch only, which stays fast with any vocabulary; "same"
     gives them to `training.optimizer`, with dense gradients."""
 
-    learning_rate: Positive = 2e-3
+    learning_rate: Finite = 2e-3
     """The largest learning rate, of everything but the word vectors. The first thing to try when scores are poor."""
 
-    embedding_learning_rate: Positive = 2e-3
+    embedding_learning_rate: Finite = 2e-3
     """The largest learning rate of the word vectors."""
 
     unfreeze_epoch: NotNegativeCount = 0
@@ -377,7 +379,7 @@ class Member(Section):
 def member_name(model: Model) -> str:
     """What a member is called, and its folder, where the user gave no name: as its model, or its class if it is own."""
     name = re.sub(r"[^A-Za-z0-9_-]", "_", model.name.rpartition(":")[2])
-    return name if name not in ("", "tokens") else f"{name}_model"
+    return name if MEMBER.match(name) else f"{name}_model"
 
 
 class Recipe(Section):

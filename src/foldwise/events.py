@@ -1,9 +1,6 @@
 """What a job tells while it runs. Plain records, so that they pass between processes and machines."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -32,11 +29,6 @@ class Evaluated:
     learning_rate: float  # of the next step
     padding: float  # share of the epoch's batches that is padding
     train_seconds: float  # since the start, without validations
-    seconds: float = 0.0  # of this validation; not in history.jsonl
-
-    def record(self) -> dict[str, Any]:
-        """The line of history.jsonl."""
-        return {name: value for name, value in asdict(self).items() if name != "seconds"}
 
 
 @dataclass(frozen=True)
@@ -65,19 +57,4 @@ class Stopped:
     rows: list[int]
 
 
-@dataclass(frozen=True)
-class PredictedRows:
-    """So many more rows are predicted."""
-
-    rows: int
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """A fold has predicted everything, in so many seconds."""
-
-    predictions: np.ndarray  # (M, C) float64
-    seconds: float
-
-
-Event = Started | Stepped | Evaluated | Finished | GivenUp | Stopped | PredictedRows | Predicted
+Event = Started | Stepped | Evaluated | Finished | GivenUp | Stopped

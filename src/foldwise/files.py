@@ -1,7 +1,8 @@
 """Writing that survives a kill, and hashes that tell whether a result is still up to date.
 
 A file or folder is written beside its place first and moved over in one step. A kill at any moment leaves the old
-content or the new one, and at worst a hidden leftover that the next run removes.
+content or the new one (of a folder, between two renames, neither), and at worst a hidden leftover that the next run
+removes.
 """
 
 import csv

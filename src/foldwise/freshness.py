@@ -11,6 +11,8 @@ from foldwise.plugins import is_own, source_hash
 from foldwise.run import Run
 from foldwise.vectors.files import content_hash, vector_sources
 
+Wanted = list[tuple[str, int, dict[str, Any]]]  # folds to train: member, number, what it depends on
+
 
 def changes(old: Any, new: Any, prefix: str = "") -> list[str]:
     """How two records of inputs differ, one phrase a difference: `training.epochs 6 → 4`.

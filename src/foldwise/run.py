@@ -4,9 +4,7 @@ import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
-
-import numpy as np
+from typing import Any, Literal
 
 from foldwise.config import Config, Recipe
 from foldwise.console import warn
@@ -16,28 +14,6 @@ from foldwise.files import read_json, write_json
 from foldwise.metrics import metric_for
 from foldwise.paths import Paths
 from foldwise.tasks import PLURALS, TASKS
-
-
-class Budget(Protocol):
-    """A time budget, as `foldwise.time_budget` makes it."""
-
-    @property
-    def seconds(self) -> float:
-        """In all."""
-        ...
-
-    @property
-    def used(self) -> float:
-        """Seconds since the start."""
-
-    def hand_out(self, run: Any, fold_of_row: np.ndarray, jobs: list[Any], again: set[Any], workers: int) -> Any:
-        """The jobs that fit: an iterator with `on_event(job, event)`, and `after()` for when one is done.
-
-        Args:
-            jobs: of the folds to train.
-            again: those of them, by member and number, that an earlier budget had ended early.
-            workers: folds that train at once.
-        """
 
 
 @dataclass(frozen=True)
@@ -52,7 +28,7 @@ class Run:
     command: str = ""  # the command line, for summary.json
     options: tuple[str, ...] = ()  # folders and `--debug` as given, for hints
     settings: tuple[str, ...] = ()  # `--set` as given, `--seed` among them
-    budget: Budget | None = None  # how long the run may take
+    budget: Any = None  # how long the run may take: `foldwise.time_budget.budget.TimeBudget`
 
     def hint(self, command: str, *extra: str) -> str:
         """A command line to suggest: for this competition, and with the folders that this call was given."""
@@ -80,7 +56,7 @@ def warn_of_empty(path: Path, count: int) -> None:
 
 
 def check_config(config: Config, slug: str) -> None:
-    """Hold the parts of a configuration against each other, before anything runs.
+    """Check that the parts of a configuration fit together, before anything runs.
 
     Raises:
         InputError: slug, metric, kind of submission or recipe do not fit the task or one another.
@@ -111,7 +87,7 @@ def check_config(config: Config, slug: str) -> None:
 
 
 def check_members(recipe: Recipe) -> None:
-    """Word vectors that are to train later do train; weights by hand are of the ensemble's members, and of them all."""
+    """Check that `unfreeze_epoch` takes effect, and that weights by hand name exactly the ensemble's members."""
     for name in recipe.members:
         member = recipe.of_member(name)
         later, epochs, trains = member.training.unfreeze_epoch, member.training.epochs, member.model.train_embedding

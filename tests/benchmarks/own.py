@@ -41,7 +41,7 @@ def place(folder: Path) -> tuple[Placement, Runtime]:
     device, _ = choose_device("auto")
     runtime = Runtime(device, choose_precision("auto", device), threads_per_fold(folds))
     if device.type == "cuda":
-        return place_on_gpus(load(folder), [RECIPE], runtime, WORTH_PROCESSES), runtime
+        return place_on_gpus([(load(folder), RECIPE, runtime)], WORTH_PROCESSES), runtime
     return place_on_cpu(folds, WORTH_PROCESSES), runtime
 
 
@@ -55,7 +55,7 @@ def together(folder: Path, seconds: float, work: Callable[[Job, Report], None]) 
         results.append(figures)
 
     jobs = [Job(folder, fold, runtime, seconds) for fold in range(workers)]
-    find_engine("processes")(jobs, work, workers, collect, placement.prepare, do_nothing)
+    find_engine(2)(jobs, work, workers, collect, placement.prepare, do_nothing)
     rows, tokens = (sum(result[name] for result in results) for name in ("rows", "tokens"))
     padding = float(np.mean([result["padding"] for result in results]))
     return {"rows": rows, "tokens": tokens, "padding": padding, "how": describe(workers, runtime)}

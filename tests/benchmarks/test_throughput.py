@@ -101,7 +101,7 @@ def test_foldwise_reports_an_epoch_and_the_limit_its_steps(folder, monkeypatch):
 def test_processes_side_by_side_add_up(folder, monkeypatch):
     runtime = Runtime(torch.device("cpu"), "fp32", 1)
     monkeypatch.setattr(own, "find_engine", lambda _: run_here)  # starting processes takes seconds
-    monkeypatch.setattr(own, "place", lambda _: (Placement(2, 1), runtime))
+    monkeypatch.setattr(own, "place", lambda _: (Placement(2), runtime))
     found = own.together(folder, 1.0, report_a_row)
     assert found == {"rows": 2, "tokens": 6, "padding": 0.25, "how": "2 processes of 1 thread, cpu, fp32"}
 

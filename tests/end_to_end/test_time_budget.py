@@ -112,7 +112,7 @@ def test_the_budget_is_kept_and_a_valid_submission_stands_from_the_first_fold_on
     cut = [fold["fold"] for fold in summary["folds"] if fold["epochs"] < 4]
     assert [fold["fold"] for fold in facts["shortened"]] == cut
     assert len(standing) > 0 or len(used) == 1
-    shown = "time budget 1 min 40 s, 5% of it kept in hand" in done.stdout
+    shown = "time budget 1 min 40 s, 5% of it reserved" in done.stdout
     assert shown == bool(facts["dropped_folds"])
     assert ("used; nothing was left out" in done.stdout) == (not facts["dropped_folds"] and not facts["shortened"])
     oof = pd.read_csv(output / "oof.csv")
@@ -228,6 +228,16 @@ def test_a_submission_for_another_test_set_does_not_stand(cli_here, workspace, c
     run(cli_here, "1000s", "model.arguments={seconds=0.2}")
     assert valid[-1]
     assert valid.index(True) < len(valid) // 2  # from the first of five folds on
+
+
+def test_a_summary_of_an_older_version_says_nothing_of_its_submission(cli_here, workspace, clock):
+    run(cli_here, None, "model.arguments={seconds=0.01}")
+    path = workspace / "output" / "twin-binary" / "summary.json"
+    summary = json.loads(path.read_text())
+    del summary["form"]
+    path.write_text(json.dumps(summary))
+    done = run(cli_here, "1000s", "model.arguments={seconds=0.2}")
+    assert "submission.csv is there, of 1 model so far" in done.stdout
 
 
 def test_what_was_there_at_a_kill_is_not_replaced_by_less(cli_here, workspace, clock):

@@ -208,12 +208,6 @@ def test_a_model_written_and_read_again_predicts_the_same_bytes(tmp_path, y, tas
     assert np.isfinite(again.predict(others)).all()
 
 
-def test_a_record_without_c_is_read():
-    arrays, record = fit_linear(TRAIN, Y[:ROWS], "binary", SETTINGS, None, 0).to_arrays()
-    del record["C"]
-    assert LinearModel.from_arrays(arrays, record).chosen == []
-
-
 @pytest.mark.parametrize("settings", [SETTINGS, Linear(char_ngrams=4), Linear(char_ngrams=0, weighting="nb")])
 def test_the_same_bytes_twice(settings):
     first, again = (fit_linear(TRAIN, Y[:ROWS], "binary", settings, None, 0).predict(OTHER) for _ in range(2))

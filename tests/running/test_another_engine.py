@@ -33,7 +33,7 @@ def test_one_entry_and_folds_train_there(cli_here, workspace, monkeypatch):
     submission = workspace / "output" / "twin-binary" / "submission.csv"
     expected = submission.read_bytes()
     monkeypatch.setitem(engine.ENGINES, "here", f"{__name__}:run_in_threads")  # the one that small tables take
-    assert find_engine("here") is run_in_threads
+    assert find_engine(1) is run_in_threads
     cli_here("all", "-c", "twin-binary", "--force")
     assert submission.read_bytes() == expected
 

@@ -24,9 +24,9 @@ def test_threads_come_from_the_machine_and_the_fold_file(monkeypatch, cores, fol
     monkeypatch.setattr(placement, "count_cores", lambda: cores)
     assert threads_per_fold(folds) == threads
     found = place_on_cpu(folds, tokens=10**9)
-    assert (found.workers, found.threads) == (workers, threads)
+    assert (found.workers, threads_per_fold(folds)) == (workers, threads)
     few = place_on_cpu(folds, tokens=1000)  # too few to be worth a process, with the same threads: the same bytes
-    assert (few.workers, few.threads) == (1, threads)
+    assert few.workers == 1
 
 
 def test_cores_are_those_this_process_may_use():
@@ -48,7 +48,7 @@ def test_on_a_gpu_the_probe_finds_memory_and_busy_share():
     needed, busy = placement.probe(make_data(), recipe(), runtime)
     assert placement.CONTEXT < needed < torch.cuda.get_device_properties(0).total_memory
     assert 0 < busy <= 1.5
-    assert place_on_gpus(make_data(), [recipe()], runtime, 10**9).workers >= torch.cuda.device_count()
+    assert place_on_gpus([(make_data(), recipe(), runtime)], 10**9).workers >= torch.cuda.device_count()
 
 
 def test_folds_are_dealt_to_all_gpus_by_the_largest_member(monkeypatch):
@@ -63,10 +63,10 @@ def test_folds_are_dealt_to_all_gpus_by_the_largest_member(monkeypatch):
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(placement, "count_cores", lambda: 16)
     runtime = Runtime(torch.device("cuda"), "fp32", 3)
-    placed = place_on_gpus(make_data(), [small, large], runtime, 10**9)
-    assert (placed.workers, placed.threads) == (4, 3)  # two on each
-    assert place_on_gpus(make_data(), [small], runtime, 10**9).workers == 10
-    assert place_on_gpus(make_data(), [small], runtime, 1000).workers == 1
+    placed = place_on_gpus([(make_data(), small, runtime), (make_data(), large, runtime)], 10**9)
+    assert placed.workers == 4  # two on each
+    assert place_on_gpus([(make_data(), small, runtime)], 10**9).workers == 10
+    assert place_on_gpus([(make_data(), small, runtime)], 1000).workers == 1
     for slot in range(4):
         placed.prepare(slot)
     assert chosen == [0, 1, 0, 1]
@@ -77,7 +77,7 @@ def test_predictions_are_dealt_to_all_gpus_or_cores_if_there_are_many(monkeypatc
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
     for threads, workers in ((1, 8), (3, 2), (16, 1)):
         placed = place_prediction(cpu, threads, 10**9)
-        assert (placed.workers, placed.threads) == (workers, threads)
+        assert placed.workers == workers
     assert place_prediction(cpu, 1, 1000).workers == 1
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     chosen: list[int] = []

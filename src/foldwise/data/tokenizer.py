@@ -78,8 +78,8 @@ def tokenize_further(
 ) -> tuple[TokenStore, list[str], np.ndarray]:
     """Tokenize texts that were not there when the vocabulary was made.
 
-    Words that it lacks are `<unk>` where it was made of training texts alone. Where test texts had a say in it those of
-    these texts have the same: their words are appended, as far as `min_count` and `max_size` let them.
+    Words that it lacks are `<unk>` where it was made of training texts alone. Where test texts were used for it, words
+    of these texts are appended too, within `min_count` and `max_size`.
 
     Args:
         texts: M texts.

@@ -16,7 +16,7 @@ GAIN = 1e-9  # in the score; less is rounding
 
 
 def to_ranks(predictions: np.ndarray) -> np.ndarray:
-    """Ranks of each column in (0, 1], ties shared, which make models with other spreads of probabilities comparable."""
+    """Ranks of each column in (0, 1], ties shared, which make models of unlike spread comparable."""
     return pd.DataFrame(predictions).rank(pct=True).to_numpy()
 
 

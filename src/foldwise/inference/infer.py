@@ -21,10 +21,9 @@ from foldwise.data.token_store import TokenStore
 from foldwise.ensembling.blend import combine_test
 from foldwise.ensembling.submission import Format, write_submission
 from foldwise.errors import InputError
-from foldwise.events import Event, Predicted, PredictedRows
 from foldwise.inference.bundle import Manifest, PackedFold, open_manifest
 from foldwise.inference.new_words import prepare_tokens
-from foldwise.inference.predict import PredictJob, predict_job
+from foldwise.inference.predict import Predicted, PredictedRows, PredictJob, predict_job
 from foldwise.paths import Paths
 from foldwise.plugins import source_hash
 from foldwise.run import Run, warn_of_empty
@@ -94,14 +93,15 @@ def predict_folds(run: Run, manifest: Manifest, weights: Path, data: Path) -> di
     ):
         error = why_not(precision, device)
         warn(f"folds were trained in {precision}; {error}: they predict in fp32, and last digits differ")
+    threads = max(job.runtime.threads for job in jobs)
     store, passes = TokenStore.open(data), sum(len(job.packed.weights) for job in jobs)
-    placement = place_prediction(device, max(job.runtime.threads for job in jobs), len(store.tokens) * passes)
+    placement = place_prediction(device, threads, len(store.tokens) * passes)
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
     at_once = min(placement.workers, len(jobs))
-    say("infer", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {placement.threads}")
+    say("infer", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {threads}")
     found: dict[tuple[str, int], np.ndarray] = {}
 
-    def on_event(slot: int, job: PredictJob, event: Event) -> None:  # noqa: ARG001
+    def on_event(slot: int, job: PredictJob, event: PredictedRows | Predicted) -> None:  # noqa: ARG001
         if isinstance(event, PredictedRows):
             progress.update(event.rows)
         elif isinstance(event, Predicted):
@@ -110,7 +110,7 @@ def predict_folds(run: Run, manifest: Manifest, weights: Path, data: Path) -> di
             say("infer", f"{job}: {rate:,.0f} rows/s, {duration(event.seconds)}")
 
     with Progress("infer", len(store) * passes, "rows") as progress:
-        engine = find_engine("here" if at_once == 1 else "processes")
+        engine = find_engine(at_once)
         engine(jobs, predict_job, at_once, on_event, placement.prepare, do_nothing)
     return {name: [found[name, fold.fold] for fold in member.folds] for name, member in manifest.members.items()}
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from foldwise.clock import Clock
 from foldwise.data.token_store import TokenStore
-from foldwise.events import Event, Predicted, PredictedRows
 from foldwise.inference.bundle import VECTORS, Manifest, PackedFold
 from foldwise.learners import NewRows, learner_for
 from foldwise.models import Shape
@@ -38,7 +37,22 @@ class PredictJob:
         return f"{self.member} fold {self.packed.fold}"
 
 
-def predict_job(job: PredictJob, report: Callable[[Event], object]) -> None:
+@dataclass(frozen=True)
+class PredictedRows:
+    """So many more rows are predicted."""
+
+    rows: int
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A fold has predicted everything, in so many seconds."""
+
+    predictions: np.ndarray  # (M, C) float64
+    seconds: float
+
+
+def predict_job(job: PredictJob, report: Callable[[PredictedRows | Predicted], object]) -> None:
     """Report rows as they are done, at the end with the (M, C) predictions and the seconds."""
     start, manifest = Clock.now(), job.manifest
     shape = Shape(**manifest.shape)

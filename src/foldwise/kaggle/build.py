@@ -208,8 +208,7 @@ def pack_trained(run: Run, fold_of_row: np.ndarray, folder: Path) -> tuple[dict[
 
 def add_vectors(source: VectorFile, folder: Path) -> None:
     """Put a file of word vectors into the dataset, which must be flat; a link where possible, for it may be large."""
-    words = [source.path.with_suffix(".txt")] if source.suffix == ".safetensors" else []
-    for path in [source.path, *words]:
+    for path in source.paths:
         target = folder / (source.file_name if source.member else path.name)
         if target.exists():
             raise InputError(

@@ -68,7 +68,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def move_files(unpacked: Path, names: list[Path], folder: Path, force: bool) -> None:
-    """Move whole files to their place, after noting which: a call after a kill knows them for its own.
+    """Move the files into place; their names are recorded first, so that a call after a kill knows them as its own.
 
     Raises:
         InputError: files that no download put there are in the way.

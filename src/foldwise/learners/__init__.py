@@ -3,7 +3,7 @@
 `recipe.model.name` names a learner of `LEARNERS`; every other name is a model of the learner "network".
 """
 
-import importlib
+import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ class Learner(ABC):
         Args:
             data: `foldwise.training.fold_data.FoldData`.
             job: `foldwise.running.job.FoldJob`.
-            report: takes events as they happen.
+            report: takes events as they happen; `Started` must be the first.
 
         Returns:
             `foldwise.training.fold.FoldResult`, whose weights and facts become a checkpoint.
@@ -123,6 +123,5 @@ class Learner(ABC):
 
 def learner_for(recipe: Recipe) -> Learner:
     """The learner of a member's recipe."""
-    module, _, name = LEARNERS.get(recipe.model.name, LEARNERS["network"]).partition(":")
-    found: Learner = getattr(importlib.import_module(module), name)(recipe)
+    found: Learner = pkgutil.resolve_name(LEARNERS.get(recipe.model.name, LEARNERS["network"]))(recipe)
     return found

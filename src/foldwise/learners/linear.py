@@ -113,14 +113,16 @@ class LinearLearner(Learner):
     def estimate_seconds(self, data: "FoldData", fold: int) -> float:
         """One fit and prediction on a part of the rows, scaled up."""
         from foldwise.learners.ngrams import fit_linear
+        from foldwise.learners.regression import FALLBACK_C
 
         train_rows, _ = data.split(fold)
         sample = train_rows[:: max(1, len(train_rows) // SAMPLE)]
         started, targets = Clock.now(), data.targets
         texts, y = join_tokens(data.store, data.words, sample), learnt(targets, sample)
-        settings, twice = self.recipe.linear, 1
+        least = max(1, self.recipe.linear.min_count * len(sample) // len(train_rows))
+        settings, twice = self.recipe.linear.model_copy(update={"min_count": least}), 1
         if settings.C == "auto":  # whose search takes a larger share of a small table's time than of a large one's
-            settings, twice = settings.model_copy(update={"C": 4.0}), 2
+            settings, twice = settings.model_copy(update={"C": FALLBACK_C}), 2
         fit_linear(texts, y, targets.task, settings, None, 0, targets.outputs).predict(texts)
         return twice * SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
 

@@ -62,14 +62,14 @@ class LinearModel:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], record: dict[str, Any]) -> "LinearModel":
-        """The model that `to_arrays` was called on. Records of foldwise before C was chosen have none."""
+        """The model that `to_arrays` was called on."""
         vectorizers, start = [], 0
         for grams in record["ngrams"]:
             terms, (shortest, longest) = grams["terms"], grams["lengths"]
             vectorizers.append(make_vectorizer(grams["analyzer"], (shortest, longest), vocabulary=terms))
             vectorizers[-1].idf_ = arrays["idf"][start : start + len(terms)]
             start += len(terms)
-        return cls(vectorizers, arrays["coef"], arrays["intercept"], record.get("C", []), record["link"])
+        return cls(vectorizers, arrays["coef"], arrays["intercept"], record["C"], record["link"])
 
 
 def check_linear(task: Task, settings: Linear) -> None:

@@ -11,7 +11,7 @@ after      called here with a job that is done, once its worker has the next one
 It ends with the error, `RunError` or `InputError`, of the first job that failed, after it has stopped the others.
 """
 
-import importlib
+import pkgutil
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
@@ -33,10 +33,9 @@ def do_nothing(_: Any) -> None:
     """Where workers are alike, and nobody waits for single jobs."""
 
 
-def find_engine(name: str) -> Engine:
-    """An engine of `ENGINES`, imported when it is used."""
-    module, _, function = ENGINES[name].partition(":")
-    found: Engine = getattr(importlib.import_module(module), function)
+def find_engine(workers: int) -> Engine:
+    """The engine for so many workers, imported when it is used."""
+    found: Engine = pkgutil.resolve_name(ENGINES["here" if workers == 1 else "processes"])
     return found
 
 

@@ -10,6 +10,7 @@ test.safetensors          predictions of the test rows, by id
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def stopped_folder(folder: Path) -> Path:
 
 def write_history(folder: Path, history: Sequence[Evaluated]) -> None:
     """One line of JSON an evaluation."""
-    write_text(folder / HISTORY, "".join(json.dumps(entry.record()) + "\n" for entry in history))
+    write_text(folder / HISTORY, "".join(json.dumps(asdict(entry)) + "\n" for entry in history))
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from foldwise.console import duration, say, warn
 from foldwise.data.targets import weigh_by_subgroups
 from foldwise.events import Event, Stopped
 from foldwise.files import read_json
+from foldwise.freshness import Wanted
 from foldwise.learners import learner_for
 from foldwise.metrics import metric_for
 from foldwise.run import Run
@@ -21,8 +22,6 @@ from foldwise.running.job import FoldJob, open_data, train_job
 from foldwise.running.placement import Placement, place_on_cpu, place_on_gpus, threads_per_fold
 from foldwise.tasks import TASKS
 from foldwise.training.precision import Precision, Runtime, choose_device, choose_precision, why_not
-
-Wanted = list[tuple[str, int, dict[str, Any]]]  # member, fold, what it depends on
 
 
 def run_folds(run: Run, wanted: Wanted, again: Wanted, fold_of_row: np.ndarray) -> None:
@@ -37,9 +36,9 @@ def run_folds(run: Run, wanted: Wanted, again: Wanted, fold_of_row: np.ndarray) 
         warn(warning)
     jobs = make_jobs(run, [*wanted, *again], fold_of_row, device)
     placement = place(run, jobs, device)
-    at_once = min(placement.workers, len(jobs))
+    at_once, threads = min(placement.workers, len(jobs)), jobs[0].runtime.threads
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
-    say("train", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {placement.threads}")
+    say("train", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {threads}")
     say_how_scored(run)
     source: Any = jobs
     if run.budget:
@@ -60,7 +59,7 @@ def run_folds(run: Run, wanted: Wanted, again: Wanted, fold_of_row: np.ndarray) 
             source.after()
 
     try:
-        engine = find_engine("here" if at_once == 1 else "processes")
+        engine = find_engine(at_once)
         engine(source, train_job, at_once, on_event, placement.prepare, after)
     finally:
         display.close()
@@ -123,9 +122,11 @@ def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
     """How many folds train at once, and where."""
     learners = {job.member: learner_for(job.recipe) for job in jobs}
     tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * sum(learners[job.member].epochs for job in jobs)
-    on_gpu = [learner.recipe for learner in learners.values() if learner.uses_vectors]
+    on_gpu = [job for job in jobs if learners[job.member].uses_vectors]
     if device.type == "cuda" and len(jobs) > 1 and on_gpu:
-        return place_on_gpus(open_data(jobs[0]), on_gpu, jobs[0].runtime, tokens)
+        alike = {(str(job.recipe.model), str(job.recipe.batches), job.runtime): job for job in on_gpu}
+        probes = [(open_data(job), job.recipe, job.runtime) for job in alike.values()]
+        return place_on_gpus(probes, tokens)
     return place_on_cpu(run.config.recipe.folds.n, tokens)
 
 
@@ -134,5 +135,4 @@ def say_how_scored(run: Run) -> None:
     task = TASKS[run.config.competition.task]
     metric = metric_for(run.config.competition.metric, run.config.competition.task)
     if metric.prediction_type == "label" and task.thresholds != "none":
-        thresholds = "cut points" if task.thresholds == "rising" else "threshold"
-        say("train", f"scores so far: each fold at its own best {thresholds}; the table is stricter")
+        say("train", "scores so far: each fold at its own best threshold; the table is stricter")

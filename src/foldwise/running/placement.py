@@ -33,10 +33,9 @@ WORTH_PREDICTING = {"cpu": 1_000_000, "cuda": 20_000_000}
 
 @dataclass(frozen=True)
 class Placement:
-    """Worker processes, the threads of each, and what each does before its first job."""
+    """Worker processes, and what each does before its first job."""
 
     workers: int
-    threads: int
     prepare: Prepare = do_nothing
 
 
@@ -53,29 +52,29 @@ def threads_per_fold(folds: int) -> int:
 def place_on_cpu(folds: int, tokens: int) -> Placement:
     """As many folds at once as the cores have threads for; `tokens` count over all epochs and folds."""
     threads = threads_per_fold(folds)
-    return Placement(1 if tokens < WORTH_PROCESSES else max(1, count_cores() // threads), threads)
+    return Placement(1 if tokens < WORTH_PROCESSES else max(1, count_cores() // threads))
 
 
-def place_on_gpus(data: FoldData, recipes: Sequence[Recipe], runtime: Runtime, tokens: int) -> Placement:
+def place_on_gpus(asked: Sequence[tuple[FoldData, Recipe, Runtime]], tokens: int) -> Placement:
     """As many folds at once as memory and time of the GPUs allow, dealt to the GPUs, all taken as alike, in turn.
 
     The kernels of a small LSTM leave gaps in which the host prepares the next ones; other folds fill them. How much one
     fold takes is measured by training it a few steps on the longest rows.
 
     Args:
-        recipes: of the members to train; the largest counts.
+        asked: what to train; the largest counts.
         tokens: as of `place_on_cpu`.
     """
     gpus = torch.cuda.device_count()
     prepare = partial(choose_gpu, gpus=gpus)
     if tokens < WORTH_PROCESSES:
-        return Placement(1, runtime.threads, prepare)
-    probes = [probe(data, recipe, runtime) for recipe in recipes]
+        return Placement(1, prepare)
+    probes = [probe(*fold) for fold in asked]
     needed, busy = max(size for size, _ in probes), max(share for _, share in probes)
     torch.cuda.empty_cache()  # what the probes took is the workers' now
     free = torch.cuda.mem_get_info()[0]
     workers = gpus * folds_at_once(free, needed, busy)
-    return Placement(min(workers, max(gpus, count_cores())), runtime.threads, prepare)
+    return Placement(min(workers, max(gpus, count_cores())), prepare)
 
 
 def place_prediction(device: torch.device, threads: int, tokens: int) -> Placement:
@@ -83,7 +82,7 @@ def place_prediction(device: torch.device, threads: int, tokens: int) -> Placeme
     gpus = torch.cuda.device_count() if device.type == "cuda" else 0
     workers = gpus or max(1, count_cores() // threads)
     prepare = partial(choose_gpu, gpus=gpus) if gpus else do_nothing
-    return Placement(workers if tokens >= WORTH_PREDICTING[device.type] else 1, threads, prepare)
+    return Placement(workers if tokens >= WORTH_PREDICTING[device.type] else 1, prepare)
 
 
 def folds_at_once(free: int, needed: int, busy: float) -> int:

@@ -15,11 +15,9 @@ import numpy as np
 from foldwise.console import say
 from foldwise.data.features import texts_and_features
 from foldwise.errors import InputError
-from foldwise.freshness import check_tokens, differences, fold_inputs, shortened
+from foldwise.freshness import Wanted, check_tokens, differences, fold_inputs, shortened
 from foldwise.learners import learner_for
 from foldwise.run import Run
-
-Wanted = list[tuple[str, int, dict[str, Any]]]  # member, fold, what it depends on
 
 
 def train(

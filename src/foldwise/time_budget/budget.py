@@ -1,7 +1,6 @@
 """A time budget: `--time-budget 2h` is when everything must be done, not how long training may take.
 
-All processes read one clock. A twentieth of the time is kept in hand: for what cannot be foreseen, and for the start
-of Python, which passes before the clock is read first.
+All processes read one clock. 5% is reserved: for surprises, and for the start of Python, which the clock does not see.
 """
 
 import re
@@ -14,7 +13,7 @@ from foldwise import clock
 from foldwise.clock import Clock
 from foldwise.errors import InputError
 
-IN_HAND = 0.05  # share of the budget that no plan uses
+RESERVED = 0.05  # share of the budget that no plan uses
 UNITS = {"h": 3600, "m": 60, "min": 60, "s": 1}
 PART = r"(\d+(?:\.\d+)?)\s*(h|min|m|s)"
 
@@ -34,7 +33,7 @@ class TimeBudget:
     @property
     def deadline(self) -> float:
         """When a plan must have everything done."""
-        return self.started + (1 - IN_HAND) * self.seconds
+        return self.started + (1 - RESERVED) * self.seconds
 
     @property
     def used(self) -> float:
@@ -42,7 +41,13 @@ class TimeBudget:
         return Clock.now() - self.started
 
     def hand_out(self, run: Any, fold_of_row: np.ndarray, jobs: list[Any], again: set[Any], workers: int) -> Any:
-        """The jobs that fit, as stage train takes them; see `foldwise.time_budget.jobs.TimedJobs`."""
+        """The jobs that fit: an iterator with `on_event(job, event)`, and `after()` for when one is done.
+
+        Args:
+            jobs: of the folds to train.
+            again: those of them, by member and number, that an earlier budget had ended early.
+            workers: folds that train at once.
+        """
         from foldwise.time_budget.jobs import TimedJobs
 
         return TimedJobs(self, run, fold_of_row, jobs, again, workers)

@@ -62,6 +62,6 @@ def models_of_submission(run: Run) -> int:
     if record and record["submission"] == made and record["form"] == form:
         return int(record["models"])
     summary = read_json(run.paths.output / "summary.json")  # of a run that ended
-    if summary and made in summary["outputs"] and summary["form"] == form:
+    if summary and made in summary.get("outputs", []) and summary.get("form") == form:  # older ones lack the form
         return len(summary["folds"]) * len(summary["members"])
     return 0

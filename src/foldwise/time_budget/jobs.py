@@ -21,7 +21,7 @@ from foldwise.learners import learner_for
 from foldwise.run import Run
 from foldwise.running.fold_folder import read_fold
 from foldwise.running.job import FoldJob, open_data
-from foldwise.time_budget.budget import IN_HAND, TimeBudget
+from foldwise.time_budget.budget import RESERVED, TimeBudget
 from foldwise.time_budget.interim import Submissions
 from foldwise.time_budget.plan import Fold, Plan, State, choose_plan
 from foldwise.training.progress import WRITING, Limit
@@ -140,7 +140,7 @@ class TimedJobs(Iterator[FoldJob]):
         if not self.done and not self.began:
             what = "is over before a fold could begin"
             if left >= START:
-                what = "is too short for a fold of the linear member, which cannot be cut"
+                what = f"is too short for a fold of {', '.join(plan.members)}, which cannot be cut"
             raise RunError(f"the time budget of {duration(self.budget.seconds)} {what}; give more")
         if self.missing and self.shown != (plan := replace(plan, seconds=0.0)):
             self.shown = plan
@@ -168,7 +168,7 @@ class TimedJobs(Iterator[FoldJob]):
 
     def show(self, left: float) -> None:
         """Asked and planned, and why they differ."""
-        title = f"time budget {duration(self.budget.seconds)}, {IN_HAND:.0%} of it kept in hand"
+        title = f"time budget {duration(self.budget.seconds)}, {RESERVED:.0%} of it reserved"
         table = Table("", "asked", "planned", "why", title=title, title_justify="left", title_style="bold")
         begun = self.done | set(self.began)
         members = [name for name in self.learners if any(fold[0] == name for fold in begun)]

@@ -5,8 +5,8 @@
 3. the second fold.
 
 Folds that are done or have begun stay. Epochs go last of all: on movie-reviews one fold of all epochs beats five of
-half of them, in less time (EXPERIMENTS.md). So no fold begins that would not become whole, but for the first ones,
-which end when their time does. Pure: seconds measured so far go in, folds come out.
+half of them, in less time (EXPERIMENTS.md). So a fold begins only if it can be trained whole. The first ones, before
+anything was measured, end when their time does. Pure: seconds measured so far go in, folds come out.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

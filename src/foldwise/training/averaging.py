@@ -1,4 +1,4 @@
-"""The averaged weights, which are the ones to validate and keep."""
+"""Exponential moving average of the weights."""
 
 import math
 from collections.abc import Iterator

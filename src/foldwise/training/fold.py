@@ -146,8 +146,7 @@ def train_fold(
                 best = stopping.update(score, partial(copy_weights, model, kept))
             trainer.rate.on_score(score, metric.greater_is_better)
             trainer.rate.set(done)
-            seconds = Clock.now() - trained
-            progress.note_validation(seconds)
+            progress.note_validation(Clock.now() - trained)
 
             # Log
             record = Evaluated(
@@ -159,7 +158,6 @@ def train_fold(
                 learning_rate=trainer.rate.value,
                 padding=padding,
                 train_seconds=round(train_seconds, 3),
-                seconds=seconds,
             )
             history.append(record)
             steps_told.tell(step, at_once=True)

@@ -51,8 +51,8 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> tuple[torch.device,
 def choose_precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device) -> Precision:
     """The number format to train in; `auto` is the one in which an LSTM trains clearly fastest.
 
-    On a GPU that is timed. A CPU trains in bf16 where it can at all: torch's LSTM needs instructions for it, with which
-    it is half as fast again, and a timing beside other programs would not give the same answer, and bytes, each time.
+    On a GPU that is timed. A CPU trains in bf16 where it can at all: torch's LSTM needs instructions for it that make
+    it 1.5 times as fast, and a timing on a busy machine would not give the same answer, and bytes, each time.
 
     Raises:
         InputError: a format was asked for that this device cannot run.

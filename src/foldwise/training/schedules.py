@@ -15,7 +15,7 @@ from foldwise.config import Training
 from foldwise.errors import InputError
 from foldwise.training.arguments import ABOVE_0, EVALUATIONS, FROM_0, INSIDE, Range, check_arguments
 
-# By name: progress behind the warm-up, 0 … 1, to a factor of the learning rate. `step` and `one_cycle`, which look at
+# By name: progress after the warm-up, 0 … 1, to a factor of the learning rate. `step` and `one_cycle`, which look at
 # the progress of the whole training, are below; the falls of a plateau come from the scores.
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "cosine": lambda progress: 0.5 * (1 + math.cos(math.pi * progress)),

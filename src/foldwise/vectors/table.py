@@ -161,8 +161,8 @@ def fill(words: list[str], table: VectorTable, seed: int) -> tuple[np.ndarray, n
     return vectors, covered, exact
 
 
-def random_vectors(n_words: int, dimension: int, seed: int = 0) -> np.ndarray:
+def random_vectors(n_words: int, dimension: int) -> np.ndarray:
     """(V, E) float32 vectors for training without a table; std 0.4 as GloVe's."""
-    vectors = np.random.default_rng(seed).standard_normal((n_words, dimension), dtype=np.float32) * 0.4
+    vectors = np.random.default_rng(0).standard_normal((n_words, dimension), dtype=np.float32) * 0.4
     vectors[PAD] = 0
     return vectors
