@@ -87,11 +87,12 @@ def write_csv(path: Path, header: Iterable[Any], rows: Iterable[Iterable[Any]]) 
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file, or None where there is no readable one: then the stage that made it runs again."""
+    """The dict of a JSON file, or None where there is no readable one: then the stage that made it runs again."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError, ValueError):
         return None
+    return content if isinstance(content, dict) else None
 
 
 def sizes_of(folder: Path) -> dict[str, int]:

@@ -3,7 +3,9 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -80,6 +82,28 @@ def test_a_damaged_fold_is_named_and_mended(cli_here, workspace):
     assert "bilstm/fold1: file sizes.weights.safetensors" in message
     cli_here("all", "-c", "twin-binary")
     assert (workspace / "output" / "twin-binary" / "submission.csv").read_bytes() == submission
+
+
+def test_damage_of_any_kind_is_mended_or_named(cli_here, workspace):
+    cli_here("all", "-c", "twin-binary")
+    output = workspace / "output" / "twin-binary"
+    fold, submission = output / "bilstm" / "fold0", (output / "submission.csv").read_bytes()
+    for name in ("bilstm/fold0/fold.json", "summary.json", "seconds.json", "tokens/tokens.json"):
+        (output / name).write_text("[1]")
+    (output / "bilstm" / "fold1" / "fold.json").unlink()
+    (output / "bilstm" / "fold1" / "fold.json").mkdir()
+    cli_here("all", "-c", "twin-binary")
+    assert (output / "submission.csv").read_bytes() == submission
+
+    arrays = load_file(fold / "test.safetensors")  # of the same size, so that only reading notices
+    save_file({**arrays, "predictions": np.full_like(arrays["predictions"], np.nan)}, fold / "test.safetensors")
+    (output / "summary.json").unlink()
+    message = cli_here("ensemble", "-c", "twin-binary", code=2).stderr
+    assert "test.safetensors: damaged (not a number for each row); train this fold again" in message
+    tokens = output / "tokens" / "tokens.npy"
+    tokens.write_bytes(bytes(255 for _ in tokens.read_bytes()))
+    message = cli_here("train", "-c", "twin-binary", "--fold", "0", code=2).stderr
+    assert f"{output / 'tokens'}: damaged" in message
 
 
 def test_a_group_named_after_the_folds_were_made_is_not_ignored(cli_here, workspace):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from foldwise.errors import InputError
+
 
 @dataclass(frozen=True)
 class TokenStore:
@@ -41,5 +43,9 @@ class TokenStore:
     @classmethod
     def open(cls, folder: Path) -> "TokenStore":
         """Map a saved store into memory: copy-on-write, as torch wants writable arrays; nothing writes."""
-        tokens, offsets = (np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("tokens", "offsets"))
-        return cls(tokens, offsets, int(np.load(folder / "columns.npy")))
+        try:
+            tokens, offsets = (np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("tokens", "offsets"))
+            return cls(tokens, offsets, int(np.load(folder / "columns.npy")))
+        except ValueError as error:
+            fix = "delete the folder and run the command again"
+            raise InputError(f"{folder}: damaged ({str(error).splitlines()[0]}); {fix}") from error

@@ -35,7 +35,7 @@ def check_folds(run: Run) -> Records:
         return chosen
     raise InputError(
         "\n".join([f"{run.paths.output}: folds that cannot be combined", *errors.values()])
-        + f"\n  run `{run.hint('train')}` with the same --set options to train them"
+        + f"\n  run `{run.hint('train')}` with the same --set options, if any, to train them"
     )
 
 

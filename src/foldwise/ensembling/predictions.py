@@ -31,4 +31,7 @@ def read_predictions(path: Path, ids: Sequence[str]) -> np.ndarray:
         raise InputError(f"{path}: damaged ({error}); train this fold again") from error
     if written != list(ids):
         raise InputError(f"{path}: its rows are not those of the tables any more; train this fold again")
-    return arrays["predictions"].astype(np.float64)
+    predictions = arrays["predictions"].astype(np.float64)
+    if len(predictions) != len(ids) or not np.isfinite(predictions).all():
+        raise InputError(f"{path}: damaged (not a number for each row); train this fold again")
+    return predictions
