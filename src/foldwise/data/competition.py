@@ -10,7 +10,7 @@ import pandas as pd
 from foldwise.config import Config
 from foldwise.data.features import join_texts
 from foldwise.data.table import Table, check_columns, check_unique, read_table
-from foldwise.data.targets import Targets, encode_extras, encode_numbers, encode_targets
+from foldwise.data.targets import NUMBER, Targets, encode_extras, encode_numbers, encode_targets
 from foldwise.errors import Errors, InputError, shorten
 from foldwise.paths import Paths
 
@@ -126,7 +126,7 @@ def open_table(config: Config, paths: Paths, name: TableName) -> Table:
 def read_features(table: Table, columns: list[str]) -> np.ndarray:
     """(N, D) float64; NaN where a cell is empty."""
     errors = Errors(table.path)
-    features = encode_numbers(table, columns, errors, "a number", empty=np.nan)
+    features = encode_numbers(table, columns, errors, NUMBER, empty=np.nan)
     errors.raise_if_any()
     return features
 

@@ -15,9 +15,10 @@ from foldwise.metrics import METRICS
 from foldwise.tasks import HALF, TASKS, TaskSpec
 
 SHARE, WEIGHT = "a share from 0 to 1", "a weight, 0 or more"
+NUMBER = "a number of at most 1e18"
 # What a number should be, and whether it is.
 FITS: dict[str, Callable[[float], bool]] = {
-    "a number": lambda _: True,
+    NUMBER: lambda number: not abs(number) > 1e18,  # whose square float32 still holds; nan is an empty cell
     "0 or 1": lambda number: number in (0, 1),
     SHARE: lambda number: 0 <= number <= 1,
     WEIGHT: lambda number: number >= 0,
@@ -87,7 +88,7 @@ def encode_targets(table: Table, config: Config, known: list[str] | None = None)
     if spec.named:
         return encode_classes(table, config, errors, known)
     if spec.y == "values":
-        y = encode_numbers(table, columns, errors, "a number")
+        y = encode_numbers(table, columns, errors, NUMBER)
         errors.raise_if_any()
         return Targets(task, y, y, list(columns))
     cut = config.competition.soft_cut
@@ -159,7 +160,7 @@ def encode_extras(table: Table, config: Config, targets: Targets) -> Targets:
     columns, errors = config.columns, Errors(table.path)
     extras: dict[str, Any] = {}
     if columns.auxiliary and targets.spec.y == "values":
-        extras["auxiliary"] = encode_numbers(table, columns.auxiliary, errors, "a number")
+        extras["auxiliary"] = encode_numbers(table, columns.auxiliary, errors, NUMBER)
     elif columns.auxiliary:
         extras["auxiliary"] = encode_numbers(table, columns.auxiliary, errors, SHARE).astype(np.float32)
     if columns.weight:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from foldwise.ensembling.predictions import write_predictions
+from foldwise.errors import InputError
 from foldwise.events import Evaluated
 from foldwise.files import atomic_folder, read_json, sizes_of, write_json, write_text
 from foldwise.training.checkpoint import write_checkpoint
@@ -60,8 +61,15 @@ def write_history(folder: Path, history: Sequence[Evaluated]) -> None:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The lines of history.jsonl."""
-    return [json.loads(line) for line in (folder / HISTORY).read_text(encoding="utf-8").splitlines()]
+    """The lines of history.jsonl.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return [json.loads(line) for line in (folder / HISTORY).read_text(encoding="utf-8").splitlines()]
+    except ValueError as error:
+        raise InputError(f"{folder / HISTORY}: damaged ({error}); train this fold again") from error
 
 
 def read_fold(folder: Path) -> dict[str, Any]:

@@ -24,10 +24,11 @@ from foldwise.running.job import FoldJob, open_data
 from foldwise.time_budget.budget import RESERVED, TimeBudget
 from foldwise.time_budget.interim import Submissions
 from foldwise.time_budget.plan import Fold, Plan, State, choose_plan
-from foldwise.training.progress import WRITING, Limit
+from foldwise.training.progress import Limit
 
 NEARLY = 0.75  # share of the steps that is as good as whole
 ENSEMBLE = 2.0  # how much longer the last ensemble may take than one made on the way: it writes more
+COMBINING = 1e-5  # seconds for each row and member, until one was timed: some five times what it takes
 LEAST = 2.0  # seconds kept for it, and for workers to end, in any case
 MARGIN = 1.2  # on what the folds before took: one that is cut short does harm
 START = 5.0  # seconds without which no fold begins: loading torch alone takes as long
@@ -69,7 +70,7 @@ class TimedJobs(Iterator[FoldJob]):
             if not self.learners[job.member].can_be_cut and job.member not in self.guessed:
                 self.guessed[job.member] = self.learners[job.member].estimate_seconds(open_data(job), job.fold)
         rows = len(fold_of_row) + len(jobs[0].test_ids)
-        self.reserve = LEAST + WRITING * rows * (1 + len(self.learners))  # for the ensemble
+        self.reserve = LEAST + COMBINING * rows * (1 + len(self.learners))  # for the ensemble
         self.shown: Plan | None = None
 
     def seconds_of_whole(self, member: str, seconds: float, epochs: float) -> float:

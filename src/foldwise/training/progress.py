@@ -12,7 +12,7 @@ from foldwise.training.fold_data import FoldData
 
 FORWARD = 2.0  # how much faster a batch is predicted than trained, at least; used until a validation was timed
 SAFETY = 1.25  # on what is still to come
-WRITING = 2e-5  # seconds to write a row's prediction
+WRITING = 5e-6  # seconds to write a row's prediction
 
 
 @dataclass(frozen=True)
