@@ -95,15 +95,15 @@ def test_damage_of_any_kind_is_mended_or_named(cli_here, workspace):
     cli_here("all", "-c", "twin-binary")
     assert (output / "submission.csv").read_bytes() == submission
 
+    history = fold / "history.jsonl"
+    history.write_bytes(bytes(255 for _ in history.read_bytes()))
+    message = cli_here("report", "-c", "twin-binary", code=2).stderr
+    assert "history.jsonl: damaged" in message
     arrays = load_file(fold / "test.safetensors")  # of the same size, so that only reading notices
     save_file({**arrays, "predictions": np.full_like(arrays["predictions"], np.nan)}, fold / "test.safetensors")
     (output / "summary.json").unlink()
     message = cli_here("ensemble", "-c", "twin-binary", code=2).stderr
     assert "test.safetensors: damaged (not a number for each row); train this fold again" in message
-    history = fold / "history.jsonl"
-    history.write_bytes(bytes(255 for _ in history.read_bytes()))
-    message = cli_here("report", "-c", "twin-binary", code=2).stderr
-    assert "history.jsonl: damaged" in message
     tokens = output / "tokens" / "tokens.npy"
     tokens.write_bytes(bytes(255 for _ in tokens.read_bytes()))
     message = cli_here("train", "-c", "twin-binary", "--fold", "0", code=2).stderr
