@@ -24,16 +24,16 @@ CORE = {
     "plugins": "errors files",
     "config": "checking errors metrics",
     "load_config": "checking config console errors",
-    "data": "config errors metrics paths",
+    "data": "config errors files metrics paths",
     "run": "config console data errors files metrics paths",
     "options": "errors load_config paths run",
     "vectors": "config console data errors files paths",
     "models": "config errors plugins",
     "training": "clock config data errors events files metrics models plugins",
     "learners": "clock config data errors events metrics models plugins training",
-    "freshness": "errors files learners plugins run vectors",
-    "ensembling": "config console data errors files freshness metrics run",
-    "running": "clock config console data ensembling errors events files freshness learners metrics run training",
+    "freshness": "errors files learners paths plugins run vectors",
+    "ensembling": "config console data errors files freshness metrics paths run",
+    "running": "clock config console data ensembling errors events files freshness learners paths run training",
     "stages": "config console data ensembling errors files freshness learners metrics paths run running vectors",
     "pipeline": "ensembling freshness run stages",
     "cli": "config errors options paths pipeline run stages",
@@ -42,10 +42,10 @@ CORE = {
 # Each a folder that may be deleted; the command line finds them by name.
 EXTENSIONS = {
     "time_budget": "clock console ensembling errors events files freshness learners run running training",
-    "inference": "checking clock config console data ensembling errors events files learners models options paths"
+    "inference": "checking clock config console data ensembling errors files learners models options paths"
     " plugins run running training vectors",
     "kaggle": "cli console data errors files inference learners options paths plugins run stages training vectors",
-    "report": "config console data errors files freshness learners load_config models run running vectors",
+    "report": "config console data errors files freshness learners load_config models paths run running vectors",
     "competitions": "errors load_config options paths",
 }
 ALLOWED = {part: set(names.split()) for part, names in (CORE | EXTENSIONS).items()}

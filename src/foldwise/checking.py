@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from foldwise.errors import InputError, shorten
+from foldwise.errors import InputError, did_you_mean, shorten
 
 # Tables of arguments, and the field beside each that says whose they are.
 ARGUMENTS = {
@@ -61,8 +61,7 @@ def describe(model: type[BaseModel], found: Any) -> str:
         return f"  {key} = {shorten(value)}: this is a table; {fix}"
     fix = FIXES.get(kind, "").format(input=value)
     if kind == "literal_error":
-        near = difflib.get_close_matches(str(value), re.findall(r"'([^']+)'", message), n=1)
-        fix = f"did you mean {near[0]}?" if near else ""
+        fix = did_you_mean(str(value), re.findall(r"'([^']+)'", message), "")
     given = "" if kind == "value_error" and isinstance(value, dict) else f" = {shorten(value)}"  # a table is long
     return f"  {key}{given}: {'; '.join(filter(None, [message[0].lower() + message[1:], fix]))}"
 

@@ -4,6 +4,8 @@
 `RunError` (exit 1): the run itself failed; the message says what happened and how to go on.
 """
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +49,16 @@ class Errors:
         if len(self.found) > SHOWN:
             lines.append(f"  … and {len(self.found) - SHOWN} more")
         raise InputError("\n".join(lines))
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str, n: int = 1, cutoff: float = 0.6) -> str:
+    """The fix for a name that is none: the `n` nearest known ones, `otherwise` where none is near.
+
+    >>> did_you_mean("hiden", ["hidden", "layers"], "see the list"), did_you_mean("x", ["hidden"], "see the list")
+    ('did you mean hidden?', 'see the list')
+    """
+    near = difflib.get_close_matches(name, list(known), n, cutoff)
+    return f"did you mean {' or '.join(near)}?" if near else otherwise
 
 
 def shorten(value: object, width: int = 60) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from foldwise.errors import InputError
 from foldwise.files import hash_of, read_json, sizes_of
 from foldwise.learners import learner_for
+from foldwise.paths import FOLD_RECORD, TOKENS_RECORD
 from foldwise.plugins import is_own, source_hash
 from foldwise.run import Run
 from foldwise.vectors.files import content_hash, vector_sources
@@ -62,7 +63,7 @@ def token_inputs(run: Run) -> dict[str, Any]:
 
 def are_current(run: Run) -> bool:
     """True if the tokens there were made from the same input and settings."""
-    return not differences(run.paths.tokens, "tokens.json", token_inputs(run))
+    return not differences(run.paths.tokens, TOKENS_RECORD, token_inputs(run))
 
 
 def check_tokens(run: Run) -> str:
@@ -72,7 +73,7 @@ def check_tokens(run: Run) -> str:
         InputError: there are none, or they were made from other input or settings.
     """
     inputs = token_inputs(run)
-    if reasons := differences(run.paths.tokens, "tokens.json", inputs):
+    if reasons := differences(run.paths.tokens, TOKENS_RECORD, inputs):
         why = "no tokens yet" if reasons == ["missing"] else f"out of date ({'; '.join(reasons)})"
         raise InputError(f"{run.paths.tokens}: {why}; run `{run.hint('tokens')}`, or `all` for every stage")
     return hash_of(inputs)
@@ -105,4 +106,4 @@ def submission_form(run: Run) -> dict[str, Any]:
 
 def shortened(folder: Path) -> dict[str, Any]:
     """Where a time budget ended a fold that is up to date; empty where none did."""
-    return dict(read_json(folder / "fold.json").get("shortened", {}))
+    return dict(read_json(folder / FOLD_RECORD).get("shortened", {}))

@@ -12,6 +12,9 @@ KAGGLE_INPUT = Path("/kaggle/input")
 KAGGLE_WORKING = Path("/kaggle/working")
 CONFIG = "competition.toml"
 COMPETITIONS = Path(__file__).resolve().parent / "competitions"  # contests known by name
+# Files of the tokens' folder, and of a trained fold's (`foldwise.running.fold_folder` says what is in them).
+TOKENS_RECORD, VOCABULARY, VECTORS, FEATURES = "tokens.json", "vocab.json", "vectors.npy", "features.npy"
+FOLD_RECORD, HISTORY, FOLD_OOF, FOLD_TEST = "fold.json", "history.jsonl", "oof.safetensors", "test.safetensors"
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".tsv.zip", ".zip")
 
 
@@ -43,6 +46,16 @@ class Paths:
     def submission(self) -> Path:
         """The file that is handed in."""
         return self.handed_in or self.output / "submission.csv"
+
+    @property
+    def summary(self) -> Path:
+        """All figures of the last run that ended."""
+        return self.output / "summary.json"
+
+    @property
+    def oof(self) -> Path:
+        """The out-of-fold predictions, for people."""
+        return self.output / "oof.csv"
 
     def fold(self, member: str, fold: int) -> Path:
         """Folder of one trained fold."""

@@ -3,7 +3,6 @@
 Modules of one's own lie in src/, as src/mine.py for "mine:MyLoss"; anything that Python can import works.
 """
 
-import difflib
 import importlib
 import importlib.util
 import sysconfig
@@ -11,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from foldwise.errors import InputError
+from foldwise.errors import InputError, did_you_mean
 from foldwise.files import hash_of
 
 
@@ -43,8 +42,7 @@ def load(spec: str, key: str) -> Any:
         raise InputError(f"{where}: its module fails to import: {describe_error(error)}; {fix}") from error
     if not hasattr(module, attribute):
         names = [name for name in vars(module) if not name.startswith("_")]
-        near = difflib.get_close_matches(attribute, names, n=3, cutoff=0.5)
-        fix = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names) or 'nothing'}"
+        fix = did_you_mean(attribute, names, f"it has {', '.join(names) or 'nothing'}", n=3, cutoff=0.5)
         file = getattr(module, "__file__", None) or name
         raise InputError(f"{where}: {file} has no {attribute!r}; {fix}")
     return getattr(module, attribute)

@@ -11,7 +11,7 @@ from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
 from foldwise.errors import InputError, with_article
 from foldwise.files import read_json, write_json
-from foldwise.metrics import metric_for
+from foldwise.metrics import Metric, metric_for
 from foldwise.paths import Paths
 from foldwise.tasks import PLURALS, TASKS
 
@@ -41,6 +41,11 @@ class Run:
         for name, count in competition.empty.items():
             warn_of_empty(self.paths.table(name), count)
         return competition
+
+    @property
+    def metric(self) -> Metric:
+        """What the leaderboard scores by."""
+        return metric_for(self.config.competition.metric, self.config.competition.task)
 
     def record_seconds(self, stage: str, seconds: float) -> None:
         """Remember how long a stage took when it last ran, for summary.json."""

@@ -4,7 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedKFold
 
-from foldwise.data.splits import check_units, make_folds, normalise, read_folds, units_of
+from foldwise.data.splits import check_units, make_folds, normalise, units_of
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 
@@ -92,22 +92,3 @@ def test_folds_that_part_a_text_are_refused(tmp_path):
     check_units(tmp_path, np.array([0, 0, 1, 1, 0]), units, "again")
     with pytest.raises(InputError, match="2 texts or groups stand in more than one fold"):
         check_units(tmp_path, np.array([0, 1, 1, 0, 0]), units, "again")
-
-
-def test_a_fold_file_that_does_not_match_is_refused_with_numbers(tmp_path):
-    path = tmp_path / "x.csv"
-    path.write_text("id,fold\na,0\nb,1\nc,0\n")
-    assert read_folds(path, ["b", "a", "c"], 2, "./run.sh folds -c x --force").tolist() == [1, 0, 0]
-    with pytest.raises(
-        InputError, match=r"1 of its 3 ids are missing here, 1 of 3 here are not in it.*folds -c x --force"
-    ):
-        read_folds(path, ["a", "b", "new"], 2, "./run.sh folds -c x --force")
-    with pytest.raises(InputError, match=r"holds 2 folds where recipe.folds.n = 3; set folds.n = 2"):
-        read_folds(path, ["a", "b", "c"], 3, "again")
-    path.write_text("id,fold\na,0\nb,2\nc,0\n")
-    with pytest.raises(InputError, match=r"no rows in fold 1 of 3"):
-        read_folds(path, ["a", "b", "c"], 3, "again")
-    path.write_text("id,fold\na,0\nb,7\nc,x\n")
-    with pytest.raises(InputError, match="2 errors") as caught:
-        read_folds(path, ["a", "b", "c"], 2, "./run.sh folds -c x --force")
-    assert "line 3, column fold: '7' is not a fold from 0 to 1" in str(caught.value)

@@ -104,10 +104,11 @@ def test_damage_of_any_kind_is_mended_or_named(cli_here, workspace):
     (output / "summary.json").unlink()
     message = cli_here("ensemble", "-c", "twin-binary", code=2).stderr
     assert "test.safetensors: damaged (not a number for each row); train this fold again" in message
-    tokens = output / "tokens" / "tokens.npy"
-    tokens.write_bytes(bytes(255 for _ in tokens.read_bytes()))
-    message = cli_here("train", "-c", "twin-binary", "--fold", "0", code=2).stderr
-    assert f"{output / 'tokens'}: damaged" in message
+    for name in ("tokens.npy", "vectors.npy"):
+        array = output / "tokens" / name
+        array.write_bytes(bytes(255 for _ in array.read_bytes()))
+        message = cli_here("train", "-c", "twin-binary", "--fold", "0", code=2).stderr
+        assert f"{output / 'tokens'}: damaged ({name}: " in message
 
 
 def test_a_group_named_after_the_folds_were_made_is_not_ignored(cli_here, workspace):

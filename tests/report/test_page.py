@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from foldwise.paths import Paths
 from foldwise.report import page
 from foldwise.report.page import picture, read_oof, worst_rows
 
@@ -25,7 +26,8 @@ def run_with(tmp_path):
         )
         ids = [line.split(",")[0] for line in oof.splitlines()[1:]]
         texts = SimpleNamespace(train_ids=ids, train_texts=[[f"<text of {row_id}>" for row_id in ids]])
-        return SimpleNamespace(config=config, paths=SimpleNamespace(output=tmp_path), competition=texts)
+        paths = Paths("x", tmp_path, tmp_path / "competition.toml", tmp_path / "folds.csv", tmp_path, ())
+        return SimpleNamespace(config=config, paths=paths, competition=texts)
 
     return make
 

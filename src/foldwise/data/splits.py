@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from foldwise.data.table import check_columns, check_unique, read_table
 from foldwise.data.targets import Targets
-from foldwise.errors import Errors, InputError, shorten
+from foldwise.errors import InputError
 
 NAMED = 5  # rows that a message names
 
@@ -100,45 +99,6 @@ def make_folds(labels: np.ndarray, units: np.ndarray, n_folds: int, seed: int) -
         fold_of_unit[unit] = chosen
         filled[chosen] += content[unit]
     return fold_of_unit[units]
-
-
-def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) -> np.ndarray:
-    """Read a fold file and put it in the order of train.csv.
-
-    Args:
-        remake: the command that makes the file anew, for messages.
-
-    Returns:
-        (N,) int64 fold numbers, 0 … K-1.
-
-    Raises:
-        InputError: its ids are not those of train.csv, or its folds not 0 … K-1, with the numbers.
-    """
-    remake = f"run `{remake}` to make new folds, or bring back the train.csv it was made for"
-    table, numbers = read_table(path), [str(fold) for fold in range(n_folds)]
-    check_columns(table, ["id", "fold"])
-    check_unique(table, "id")
-    values = table.column("fold")
-    there = set(values)
-    if len(there) != n_folds and there == set(map(str, range(len(there)))):
-        fix = f"set folds.n = {len(there)}, or {remake}"
-        raise InputError(f"{path}: holds {len(there)} folds where recipe.folds.n = {n_folds}; {fix}")
-    errors = Errors(path)
-    for value, line in zip(values, table.lines.tolist(), strict=True):
-        if value not in numbers:
-            errors.add(f"{shorten(value)} is not a fold from 0 to {n_folds - 1}", line, "fold")
-    errors.raise_if_any()
-    fold_of = dict(zip(table.column("id"), map(int, values), strict=True))
-    ids = set(train_ids)
-    missing, added = len(ids - fold_of.keys()), len(fold_of.keys() - ids)
-    if missing or added:
-        raise InputError(
-            f"{path}: does not match train.csv: {missing} of its {len(ids)} ids are missing here, "
-            f"{added} of {len(fold_of)} here are not in it; {remake}"
-        )
-    if empty := [number for number in numbers if number not in there]:
-        raise InputError(f"{path}: no rows in fold {', '.join(empty)} of {n_folds}; {remake}")
-    return np.array([fold_of[row_id] for row_id in train_ids], dtype=np.int64)
 
 
 def check_units(path: Path, folds: np.ndarray, units: np.ndarray, remake: str) -> None:

@@ -59,6 +59,11 @@ class Targets:
         return len(self.columns)
 
     @property
+    def auxiliary_outputs(self) -> int:
+        """A, the numbers that a model learns beside."""
+        return 0 if self.auxiliary is None else self.auxiliary.shape[1]
+
+    @property
     def strata(self) -> np.ndarray:
         """(N, L) uint8 indicators that the folds share evenly."""
         return self.spec.strata(self.truth, len(self.names))

@@ -42,10 +42,19 @@ class TokenStore:
 
     @classmethod
     def open(cls, folder: Path) -> "TokenStore":
-        """Map a saved store into memory: copy-on-write, as torch wants writable arrays; nothing writes."""
-        try:
-            tokens, offsets = (np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("tokens", "offsets"))
-            return cls(tokens, offsets, int(np.load(folder / "columns.npy")))
-        except ValueError as error:
-            fix = "delete the folder and run the command again"
-            raise InputError(f"{folder}: damaged ({str(error).splitlines()[0]}); {fix}") from error
+        """Map a saved store into memory; errors as of `open_array`."""
+        tokens, offsets, columns = (open_array(folder / f"{name}.npy") for name in ("tokens", "offsets", "columns"))
+        return cls(tokens, offsets, int(columns))
+
+
+def open_array(path: Path) -> np.ndarray:
+    """Map an array of the tokens' folder into memory, copy-on-write: torch wants writable arrays; nothing writes.
+
+    Raises:
+        InputError: it is no array.
+    """
+    try:
+        return np.load(path, mmap_mode="c")
+    except ValueError as error:
+        reason, fix = str(error).splitlines()[0], "delete the folder and run the command again"
+        raise InputError(f"{path.parent}: damaged ({path.name}: {reason}); {fix}") from error

@@ -13,7 +13,8 @@ from foldwise.ensembling.weights import Method, assemble_oof, average, cross_fit
 from foldwise.errors import InputError
 from foldwise.files import read_json
 from foldwise.freshness import check_tokens, differences, fold_inputs
-from foldwise.metrics import best_thresholds, metric_for
+from foldwise.metrics import best_thresholds
+from foldwise.paths import FOLD_OOF, FOLD_RECORD, FOLD_TEST
 from foldwise.run import Run
 
 Records = dict[str, dict[int, dict[str, Any]]]  # fold.json of each member, fold by fold
@@ -28,7 +29,7 @@ def check_folds(run: Run) -> Records:
         InputError: naming each fold that is missing or does not match.
     """
     records, errors = finished_folds(run)
-    facts = (read_json(run.paths.output / "summary.json") or {}).get("budget", {})
+    facts = (read_json(run.paths.summary) or {}).get("budget", {})
     members, folds = facts.get("dropped_members", []), facts.get("dropped_folds", [])
     left_out = all(member in members or fold in folds for member, fold in errors)
     if (run.budget or left_out) and (chosen := most_models(records)):
@@ -49,10 +50,10 @@ def finished_folds(run: Run) -> tuple[Records, dict[tuple[str, int], str]]:
         records[member] = {}
         for fold in range(run.config.recipe.folds.n):
             folder = run.paths.fold(member, fold)
-            if reasons := differences(folder, "fold.json", inputs):
+            if reasons := differences(folder, FOLD_RECORD, inputs):
                 errors[member, fold] = f"  {member}/fold{fold}: {'; '.join(reasons)}"
             else:
-                records[member][fold] = read_json(folder / "fold.json")
+                records[member][fold] = read_json(folder / FOLD_RECORD)
     return records, errors
 
 
@@ -92,7 +93,7 @@ def combine(
     """Read the folds' predictions and make them one; decide members' weights and thresholds."""
     competition, settings = run.competition, run.config.recipe.ensemble
     targets = competition.targets
-    metric = metric_for(run.config.competition.metric, targets.task)
+    metric = run.metric
     oofs: dict[str, np.ndarray] = {}
     tests: dict[str, list[np.ndarray]] = {}
     for member, group in records.items():
@@ -100,8 +101,8 @@ def combine(
         for fold in group:
             folder = run.paths.fold(member, fold)
             valid_ids = [competition.train_ids[row] for row in np.flatnonzero(fold_of_row == fold)]
-            parts[fold] = read(folder / "oof.safetensors", valid_ids)
-            tests[member].append(read(folder / "test.safetensors", competition.test_ids))
+            parts[fold] = read(folder / FOLD_OOF, valid_ids)
+            tests[member].append(read(folder / FOLD_TEST, competition.test_ids))
         oofs[member] = assemble_oof(parts, fold_of_row, settings.method)
     # Members were averaged inside (or ranked over) their folds; between members the mean of these is taken.
     rows = np.isin(fold_of_row, list(next(iter(records.values()))))

@@ -104,7 +104,7 @@ def predict_folds(run: Run, manifest: Manifest, weights: Path, data: Path) -> di
     def on_event(slot: int, job: PredictJob, event: PredictedRows | Predicted) -> None:  # noqa: ARG001
         if isinstance(event, PredictedRows):
             progress.update(event.rows)
-        elif isinstance(event, Predicted):
+        else:
             found[job.member, job.packed.fold] = event.predictions
             rate = len(store) / max(event.seconds, 1e-3)
             say("infer", f"{job}: {rate:,.0f} rows/s, {duration(event.seconds)}")

@@ -13,6 +13,7 @@ from foldwise.errors import InputError
 from foldwise.files import write_text
 from foldwise.inference.bundle import Manifest, networks, read_words, reads_vectors
 from foldwise.inference.predict import NEW_VECTORS, WORDS
+from foldwise.paths import FEATURES
 from foldwise.run import Run
 from foldwise.vectors.cache import read_tables
 from foldwise.vectors.files import VectorFile, vector_sources
@@ -37,7 +38,7 @@ def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path
     with Progress("infer", 2 * len(texts), "texts") as shown:
         store, new, counts = tokenize_further(texts, words, settings, shown.update)
     replace(store, columns=columns).save(folder)
-    np.save(folder / "features.npy", features_of(asked.texts, asked.features, settings))
+    np.save(folder / FEATURES, features_of(asked.texts, asked.features, settings))
     write_text(folder / WORDS, "\n".join([*words, *new]))
     unknown, tokens = int((store.tokens == UNK).sum()), len(store.tokens)
     say("infer", f"{len(asked.ids):,} rows, {tokens:,} tokens, of these {unknown:,} <unk>; new words: {len(new):,}")

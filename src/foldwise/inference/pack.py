@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from foldwise import paths
 from foldwise.data.features import texts_and_features
 from foldwise.data.token_store import TokenStore
 from foldwise.data.tokenizer import length_limit
@@ -41,10 +42,10 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     config, targets, tokens = run.config, run.competition.targets, run.paths.tokens
     chosen = [name for name in records if weights[name] > 0]
     members = {name: pack_member(run, name, records[name], folder) for name in chosen}
-    write_text(folder / VOCABULARY, "\n".join(read_json(tokens / "vocab.json")))
+    write_text(folder / VOCABULARY, "\n".join(read_json(tokens / paths.VOCABULARY)))
     parts = [VOCABULARY]
     if any(learner_for(config.recipe.of_member(name)).needs_vectors for name in members):
-        shutil.copyfile(tokens / "vectors.npy", folder / VECTORS)
+        shutil.copyfile(tokens / paths.VECTORS, folder / VECTORS)
         parts.append(VECTORS)
     for fold in [fold for member in members.values() for fold in member.folds]:
         parts += [*fold.weights, fold.facts]
@@ -54,8 +55,8 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
         format=FORMAT,
         config=config,
         names=targets.names,
-        shape={"outputs": targets.outputs + len(config.columns.auxiliary), "columns": texts, "features": features},
-        dimension=np.load(tokens / "vectors.npy", mmap_mode="r").shape[1],
+        shape={"outputs": targets.outputs + targets.auxiliary_outputs, "columns": texts, "features": features},
+        dimension=np.load(tokens / paths.VECTORS, mmap_mode="r").shape[1],
         max_length=limit,
         weights=weights,
         thresholds=blend.thresholds.tolist(),

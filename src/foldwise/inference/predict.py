@@ -11,6 +11,7 @@ from foldwise.data.token_store import TokenStore
 from foldwise.inference.bundle import VECTORS, Manifest, PackedFold
 from foldwise.learners import NewRows, learner_for
 from foldwise.models import Shape
+from foldwise.paths import FEATURES
 from foldwise.training.checkpoint import Checkpoint
 from foldwise.training.precision import Runtime
 
@@ -59,7 +60,7 @@ def predict_job(job: PredictJob, report: Callable[[PredictedRows | Predicted], o
     rows = NewRows(
         store=TokenStore.open(job.data),
         words=(job.data / WORDS).read_text(encoding="utf-8").split("\n"),
-        features=np.load(job.data / "features.npy") if shape.features else None,
+        features=np.load(job.data / FEATURES) if shape.features else None,
         new_vectors=np.load(job.data / NEW_VECTORS),
         vectors=job.weights / VECTORS,
         dimension=manifest.dimension,

@@ -19,7 +19,7 @@ import numpy as np
 
 from foldwise.cli import find_extension
 from foldwise.console import say
-from foldwise.data.packed_folds import pack_folds
+from foldwise.data.fold_file import pack_folds, packed_name
 from foldwise.errors import InputError
 from foldwise.files import atomic_folder, write_json, write_text
 from foldwise.kaggle import credentials
@@ -40,7 +40,7 @@ from foldwise.kaggle.notebook import make_notebook
 from foldwise.kaggle.script import Kernel, Part, make_script, weigh
 from foldwise.paths import CONFIG, REPOSITORY
 from foldwise.run import Run
-from foldwise.stages.folds import folds, packed_name
+from foldwise.stages.folds import folds
 from foldwise.stages.train import prepare_members
 from foldwise.vectors.files import VectorFile, vector_sources
 

@@ -17,7 +17,7 @@ CUT = 100  # characters that any list keeps of a message
 
 def default_message(paths: Paths) -> str:
     """What made the submission, where the user says nothing: metric and score out of fold, if it is of that run."""
-    summary = read_json(paths.output / "summary.json")
+    summary = read_json(paths.summary)
     made = hash_of(paths.submission) if paths.submission.is_file() else None
     if not summary or made not in summary.get("outputs", []):
         return "foldwise"

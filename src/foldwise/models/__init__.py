@@ -5,7 +5,6 @@ column 0, then those of column 1, …; where rows have D numbers beside their te
 returns logits (B, C). `foldwise.training.rehearsal` tries that before any training.
 """
 
-import difflib
 import inspect
 from collections.abc import Callable
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from foldwise.config import Model
-from foldwise.errors import InputError
+from foldwise.errors import InputError, did_you_mean
 from foldwise.models.recurrent import BiGRU, BiLSTM, BiLSTMBiGRU
 from foldwise.models.text import Shape
 from foldwise.models.textcnn import TextCNN
@@ -42,8 +41,7 @@ def build_model(vectors: Tensor, shape: Shape, settings: Model, seed: int) -> nn
     if is_own(settings.name):
         return build_own(vectors, shape, settings)
     if settings.name not in BUILDERS:
-        near = difflib.get_close_matches(settings.name, BUILDERS, n=1)
-        known = f"did you mean {near[0]}?" if near else f"known are {', '.join([*BUILDERS, 'linear'])},"
+        known = did_you_mean(settings.name, BUILDERS, f"known are {', '.join([*BUILDERS, 'linear'])},")
         raise InputError(f"recipe.model.name = {settings.name!r}: no such model; {known} or module:Class of your own")
     if settings.arguments:
         raise InputError(

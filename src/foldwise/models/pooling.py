@@ -4,14 +4,13 @@
 without tokens gives zeros.
 """
 
-import difflib
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foldwise.errors import InputError
+from foldwise.errors import InputError, did_you_mean
 
 
 def masked_max(states: Tensor, mask: Tensor | None) -> Tensor:
@@ -78,7 +77,6 @@ def build_pooling(name: str, hidden: int) -> Pooling:
         InputError: there is none.
     """
     if name not in POOLINGS:
-        near = difflib.get_close_matches(name, POOLINGS, n=1)
-        fix = f"did you mean {near[0]}?" if near else f"known are {', '.join(POOLINGS)}"
+        fix = did_you_mean(name, POOLINGS, f"known are {', '.join(POOLINGS)}")
         raise InputError(f"recipe.model.pooling = {name!r}: no such pooling; {fix}")
     return POOLINGS[name](hidden)

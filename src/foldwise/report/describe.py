@@ -23,6 +23,7 @@ from foldwise.errors import InputError
 from foldwise.freshness import check_tokens
 from foldwise.learners import learner_for
 from foldwise.models import Shape, build_model
+from foldwise.paths import VECTORS
 from foldwise.run import Run
 from foldwise.vectors.files import vector_sources
 from foldwise.vectors.reading import read_dimension
@@ -42,9 +43,10 @@ def describe(run: Run, member: str | None) -> None:
     if others := [other for other in members if other != name]:
         title += f" (others, with --member: {', '.join(others)})"
     texts, features = texts_and_features(run.config)
-    shape = Shape(run.competition.targets.outputs + len(run.config.columns.auxiliary), texts, features)
+    targets = run.competition.targets
+    shape = Shape(targets.outputs + targets.auxiliary_outputs, texts, features)
     learner = learner_for(recipe)
-    learner.prepare(run.competition.targets, texts, features)
+    learner.prepare(targets, texts, features)
     if not learner.uses_vectors:
         parts: list[str | Table] = [learner.describe(run.config.competition.task)]
     else:
@@ -66,7 +68,7 @@ def size_of_vectors(run: Run) -> tuple[int, int, str]:
         settings = run.config.recipe.tokens
         sizes = [read_dimension(source) for source in vector_sources(settings, run.paths)] or [settings.dimension]
         return WORDS, sum(sizes) if settings.combine == "concat" else sizes[0], "assumed: no tokens yet"
-    words, dimension = np.load(run.paths.tokens / "vectors.npy", mmap_mode="r").shape
+    words, dimension = np.load(run.paths.tokens / VECTORS, mmap_mode="r").shape
     return words, dimension, "as in the tokens"
 
 

@@ -57,7 +57,7 @@ def report(run: Run) -> None:
 
 def read_summary(run: Run) -> dict[str, Any]:
     """The content of summary.json; InputError where there is none."""
-    summary = read_json(run.paths.output / "summary.json")
+    summary = read_json(run.paths.summary)
     if summary is None:
         raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
     return summary
@@ -70,7 +70,7 @@ def read_oof(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """
     names = run.config.columns.target
     text = dict.fromkeys(["id", *names], str)  # 01 is another class than 1
-    oof = pd.read_csv(run.paths.output / "oof.csv", dtype=text, keep_default_na=False)
+    oof = pd.read_csv(run.paths.oof, dtype=text, keep_default_na=False)
     predicted = list(oof.columns[2 + len(names) :])
     oof = oof[oof[predicted[0]].astype(str) != ""]  # a time budget drops folds
     predictions, targets = oof[predicted].astype(float), oof[names]

@@ -18,9 +18,8 @@ from foldwise.ensembling.predictions import write_predictions
 from foldwise.errors import InputError
 from foldwise.events import Evaluated
 from foldwise.files import atomic_folder, read_json, sizes_of, write_json, write_text
+from foldwise.paths import FOLD_OOF, FOLD_RECORD, FOLD_TEST, HISTORY
 from foldwise.training.checkpoint import write_checkpoint
-
-RECORD, HISTORY, OOF, TEST = "fold.json", "history.jsonl", "oof.safetensors", "test.safetensors"
 
 
 def write_fold(
@@ -36,9 +35,9 @@ def write_fold(
     with atomic_folder(folder) as temporary:
         write_history(temporary, result.history)
         write_checkpoint(temporary, result.weights, result.facts)
-        write_predictions(temporary / OOF, valid_ids, result.oof)
-        write_predictions(temporary / TEST, test_ids, result.test)
-        write_json(temporary / RECORD, {**record, "files": sizes_of(temporary)})
+        write_predictions(temporary / FOLD_OOF, valid_ids, result.oof)
+        write_predictions(temporary / FOLD_TEST, test_ids, result.test)
+        write_json(temporary / FOLD_RECORD, {**record, "files": sizes_of(temporary)})
 
 
 def write_stopped(folder: Path, history: Sequence[Evaluated], weights: dict[str, Any]) -> Path:
@@ -74,4 +73,4 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
 
 def read_fold(folder: Path) -> dict[str, Any]:
     """The content of fold.json."""
-    return dict(read_json(folder / RECORD))
+    return dict(read_json(folder / FOLD_RECORD))

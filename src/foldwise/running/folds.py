@@ -13,11 +13,10 @@ from foldwise.events import Event, Stopped
 from foldwise.files import read_json
 from foldwise.freshness import Wanted
 from foldwise.learners import learner_for
-from foldwise.metrics import metric_for
+from foldwise.paths import FOLD_RECORD, TOKENS_RECORD
 from foldwise.run import Run
 from foldwise.running.display import FoldDisplay
 from foldwise.running.engine import find_engine
-from foldwise.running.fold_folder import RECORD
 from foldwise.running.job import FoldJob, open_data, train_job
 from foldwise.running.placement import Placement, place_on_cpu, place_on_gpus, threads_per_fold
 from foldwise.tasks import TASKS
@@ -110,7 +109,7 @@ def recorded_precision(run: Run, device: str) -> Any:
     A fold trained again must get the one it had, and a run that goes on after a kill the one it began with, also on a
     machine where the formats are so close that another measurement could choose the other.
     """
-    for path in sorted(run.paths.output.glob(f"*/fold*/{RECORD}")):
+    for path in sorted(run.paths.output.glob(f"*/fold*/{FOLD_RECORD}")):
         record = read_json(path) or {}
         asked = record.get("inputs", {}).get("recipe", {}).get("training", {}).get("precision")
         if asked == "auto" and record.get("runtime", {}).get("device") == device:
@@ -121,7 +120,7 @@ def recorded_precision(run: Run, device: str) -> Any:
 def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
     """How many folds train at once, and where."""
     learners = {job.member: learner_for(job.recipe) for job in jobs}
-    tokens = read_json(run.paths.tokens / "tokens.json")["tokens"] * sum(learners[job.member].epochs for job in jobs)
+    tokens = read_json(run.paths.tokens / TOKENS_RECORD)["tokens"] * sum(learners[job.member].epochs for job in jobs)
     on_gpu = [job for job in jobs if learners[job.member].uses_vectors]
     if device.type == "cuda" and len(jobs) > 1 and on_gpu:
         alike = {(str(job.recipe.model), str(job.recipe.batches), job.runtime): job for job in on_gpu}
@@ -132,7 +131,5 @@ def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
 
 def say_how_scored(run: Run) -> None:
     """Scores on the way are at each fold's own best thresholds, where there are any to choose."""
-    task = TASKS[run.config.competition.task]
-    metric = metric_for(run.config.competition.metric, run.config.competition.task)
-    if metric.prediction_type == "label" and task.thresholds != "none":
+    if run.metric.prediction_type == "label" and TASKS[run.config.competition.task].thresholds != "none":
         say("train", "scores so far: each fold at its own best threshold; the table is stricter")

@@ -12,13 +12,14 @@ from foldwise.clock import Clock
 from foldwise.config import Metric as MetricName
 from foldwise.config import Recipe
 from foldwise.data.targets import Targets
-from foldwise.data.token_store import TokenStore
+from foldwise.data.token_store import TokenStore, open_array
 from foldwise.errors import RunError
 from foldwise.events import Event, Finished, GivenUp, Stopped
 from foldwise.files import read_json
 from foldwise.freshness import differences
 from foldwise.learners import learner_for
-from foldwise.running.fold_folder import RECORD, read_fold, write_fold, write_stopped
+from foldwise.paths import FEATURES, FOLD_RECORD, VECTORS, VOCABULARY
+from foldwise.running.fold_folder import read_fold, write_fold, write_stopped
 from foldwise.training.fold import FoldResult, GivenUpError
 from foldwise.training.fold_data import FoldData
 from foldwise.training.loop import StoppedError
@@ -50,9 +51,9 @@ class FoldJob:
 
 def open_data(job: FoldJob) -> FoldData:
     """What the fold learns from. Arrays are mapped, so that processes side by side share their pages."""
-    vectors, features = (np.load(job.tokens / f"{name}.npy", mmap_mode="c") for name in ("vectors", "features"))
+    vectors, features = (open_array(job.tokens / name) for name in (VECTORS, FEATURES))
     beside = features if features.shape[1] else None
-    words = list(read_json(job.tokens / "vocab.json"))
+    words = list(read_json(job.tokens / VOCABULARY))
     return FoldData(TokenStore.open(job.tokens), vectors, job.targets, job.folds, beside, words)
 
 
@@ -91,7 +92,7 @@ def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
 
 def was_trained_longer(job: FoldJob, epochs: float) -> bool:
     """True if the fold that is there is the same one, and a time budget gave it no fewer epochs."""
-    if differences(job.folder, RECORD, job.inputs):
+    if differences(job.folder, FOLD_RECORD, job.inputs):
         return False
     record = read_fold(job.folder)
     return "shortened" not in record or bool(record["epochs"] >= epochs)

@@ -19,8 +19,8 @@ from foldwise.ensembling.submission import in_sample_order, to_scale
 from foldwise.ensembling.weights import cross_fitted_scores
 from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
 from foldwise.freshness import changes, submission_form
-from foldwise.metrics import Metric, metric_for, score
-from foldwise.paths import REPOSITORY
+from foldwise.metrics import Metric, score
+from foldwise.paths import FOLD_RECORD, REPOSITORY
 from foldwise.run import Run
 
 
@@ -33,7 +33,7 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
     records = check_folds(run)
     inputs = {
         "folds": {
-            member: hash_of(*(run.paths.fold(member, fold) / "fold.json" for fold in group))
+            member: hash_of(*(run.paths.fold(member, fold) / FOLD_RECORD for fold in group))
             for member, group in records.items()
         },
         "sample": hash_of(run.paths.table("sample_submission")),
@@ -41,8 +41,8 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
         "ensemble": run.config.recipe.ensemble.model_dump(),
         **run.config.model_dump(include={"submission", "files", "columns"}),
     }
-    summary = read_json(run.paths.output / "summary.json")
-    made = [run.paths.submission, run.paths.output / "oof.csv"]
+    summary = read_json(run.paths.summary)
+    made = [run.paths.submission, run.paths.oof]
     why = why_combine(summary, inputs, made) or ("--force" if run.force else "")
     if not why:
         say("ensemble", f"kept {run.paths.submission.name}: made from these folds")
@@ -53,7 +53,7 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
     seconds = read_json(run.paths.output / "seconds.json")
     summary["seconds"] = {**seconds, "total": round(sum(seconds.values()), 2)}
     summary |= {"inputs": inputs, "outputs": [hash_of(path) for path in made], "form": submission_form(run)}
-    write_json(run.paths.output / "summary.json", summary)
+    write_json(run.paths.summary, summary)
     rows = f"{summary['rows']['test']:,} rows, checked against the sample and read back"
     say("ensemble", f"made {run.paths.submission.name} ({why}): {rows}")
     return summary
@@ -73,7 +73,7 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
     """Write submission.csv and oof.csv, and describe the result."""
     config, competition = run.config, run.competition
     targets = competition.targets
-    metric = metric_for(config.competition.metric, targets.task)
+    metric = run.metric
     solution = read_solution(config, run.paths, competition.sample, targets.names)  # an error comes before any file
     submit(run, blend)
     write_oof(run, fold_of_row, blend)
@@ -142,7 +142,7 @@ def budget_facts(run: Run, records: Records) -> dict[str, Any]:
     }
     if run.budget:
         return {"seconds": run.budget.seconds, "used": round(run.budget.used, 2), **facts}
-    earlier = (read_json(run.paths.output / "summary.json") or {}).get("budget")
+    earlier = (read_json(run.paths.summary) or {}).get("budget")
     return {**earlier, **facts} if earlier and any(facts.values()) else {}
 
 
@@ -172,7 +172,7 @@ def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
     names = ["prediction"] if oof.shape[1] == 1 else [f"prediction_{name}" for name in targets.names]
     predicted = [row if known else [""] * len(row) for row, known in zip(oof.tolist(), blend.rows, strict=True)]
     rows = zip(run.competition.train_ids, fold_of_row.tolist(), truth, predicted, strict=True)
-    with atomic_file(run.paths.output / "oof.csv") as temporary:
+    with atomic_file(run.paths.oof) as temporary:
         header = ["id", "fold", *run.config.columns.target, *names]
         write_csv(temporary, header, ([row_id, fold, *true, *values] for row_id, fold, true, values in rows))
 

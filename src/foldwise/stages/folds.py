@@ -5,17 +5,14 @@
 """
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from foldwise.console import say, warn
 from foldwise.data.features import join_texts
-from foldwise.data.packed_folds import unpack_folds
-from foldwise.data.splits import check_units, make_folds, missing_classes, read_folds, units_of
+from foldwise.data.fold_file import packed_name, read_folds, unpack_folds, write_folds
+from foldwise.data.splits import check_units, make_folds, missing_classes, units_of
 from foldwise.errors import InputError
-from foldwise.files import atomic_file, write_csv
 from foldwise.run import Run
 
 
@@ -54,17 +51,6 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
     together = f"; {shared:,} rows follow an earlier one of the same {what} into its fold" if shared else ""
     say("folds", f"made {path.name}: {len(fold_of_row):,} rows in {settings.n} folds of {of_each}{together}")
     return fold_of_row
-
-
-def packed_name(slug: str) -> str:
-    """The file that stands for a fold file inside a kernel."""
-    return f"{slug}.packed.json"
-
-
-def write_folds(path: Path, train_ids: Sequence[str], fold_of_row: np.ndarray) -> None:
-    """The file format: a line a row, by id."""
-    with atomic_file(path) as temporary:
-        write_csv(temporary, ["id", "fold"], zip(train_ids, fold_of_row.tolist(), strict=True))
 
 
 def check_classes(run: Run, fold_of_row: np.ndarray) -> None:

@@ -13,6 +13,7 @@ from foldwise.data.features import features_of, texts_of
 from foldwise.data.tokenizer import tokenize
 from foldwise.files import atomic_folder, read_json, sizes_of, write_json
 from foldwise.freshness import differences, token_inputs
+from foldwise.paths import FEATURES, TOKENS_RECORD, VECTORS, VOCABULARY
 from foldwise.run import Run
 from foldwise.vectors.cache import read_tables
 from foldwise.vectors.files import vector_sources
@@ -22,9 +23,9 @@ from foldwise.vectors.table import build_vectors, random_vectors
 def tokens(run: Run) -> None:
     """Make the tokens unless those there were made from the same input and settings."""
     folder, inputs = run.paths.tokens, token_inputs(run)
-    record = read_json(folder / "tokens.json")
-    reasons = differences(folder, "tokens.json", inputs)
+    reasons = differences(folder, TOKENS_RECORD, inputs)
     if not reasons and not run.force:
+        record = read_json(folder / TOKENS_RECORD)
         say("tokens", f"kept {record['tokens']:,} tokens, {record['words']:,} words: input and settings are the same")
         return
     why = "there were none" if reasons == ["missing"] else "; ".join(reasons) or "--force"
@@ -44,12 +45,12 @@ def tokens(run: Run) -> None:
     seconds = time.perf_counter() - start
     with atomic_folder(folder) as temporary:
         store.save(temporary)
-        np.save(temporary / "vectors.npy", vectors)
-        np.save(temporary / "features.npy", features)
-        write_json(temporary / "vocab.json", {word: index for index, word in enumerate(words)})
+        np.save(temporary / VECTORS, vectors)
+        np.save(temporary / FEATURES, features)
+        write_json(temporary / VOCABULARY, {word: index for index, word in enumerate(words)})
         counted = {"rows": len(store), "tokens": len(store.tokens), "words": len(words)}
         found = {"coverage": asdict(coverage) if coverage else None}
-        write_json(temporary / "tokens.json", {"inputs": inputs, **counted, **found, "files": sizes_of(temporary)})
+        write_json(temporary / TOKENS_RECORD, {"inputs": inputs, **counted, **found, "files": sizes_of(temporary)})
     run.record_seconds("tokens", seconds)
     lengths = store.lengths
     say("tokens", f"made {len(store.tokens):,} tokens, {len(words):,} words, in {duration(seconds)} ({why})")

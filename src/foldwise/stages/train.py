@@ -17,6 +17,7 @@ from foldwise.data.features import texts_and_features
 from foldwise.errors import InputError
 from foldwise.freshness import Wanted, check_tokens, differences, fold_inputs, shortened
 from foldwise.learners import learner_for
+from foldwise.paths import FOLD_RECORD
 from foldwise.run import Run
 
 
@@ -82,7 +83,7 @@ def find_work(run: Run, chosen: list[int] | None, members: list[str]) -> tuple[W
 
 def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> str:
     """The reason to train a fold, "" if it is up to date."""
-    reasons = differences(folder, "fold.json", inputs)
+    reasons = differences(folder, FOLD_RECORD, inputs)
     if reasons == ["missing"]:
         return "not trained yet"
     if chosen:

@@ -61,7 +61,7 @@ def models_of_submission(run: Run) -> int:
     record = read_json(run.paths.output / RECORD)
     if record and record["submission"] == made and record["form"] == form:
         return int(record["models"])
-    summary = read_json(run.paths.output / "summary.json")  # of a run that ended
+    summary = read_json(run.paths.summary)  # of a run that ended
     if summary and made in summary.get("outputs", []) and summary.get("form") == form:  # older ones lack the form
         return len(summary["folds"]) * len(summary["members"])
     return 0

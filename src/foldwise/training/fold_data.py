@@ -29,9 +29,8 @@ class FoldData:
     @property
     def shape(self) -> Shape:
         """What a model takes and gives."""
-        auxiliary = 0 if self.targets.auxiliary is None else self.targets.auxiliary.shape[1]
         features = 0 if self.features is None else self.features.shape[1]
-        return Shape(self.targets.outputs + auxiliary, self.store.columns, features)
+        return Shape(self.targets.outputs + self.targets.auxiliary_outputs, self.store.columns, features)
 
     @property
     def test_rows(self) -> np.ndarray:

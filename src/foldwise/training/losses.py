@@ -1,6 +1,5 @@
 """What training makes small, and what turns logits into predictions: two sides of one choice."""
 
-import difflib
 import inspect
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from foldwise import plugins
 from foldwise.config import Training
 from foldwise.data.dataset import Batch
-from foldwise.errors import InputError
+from foldwise.errors import InputError, did_you_mean
 from foldwise.tasks import TASKS
 from foldwise.training.arguments import check_arguments
 from foldwise.training.loss_functions import ARGUMENTS, LOSSES, LossFunction, bce, mse, weighted_mean
@@ -80,8 +79,7 @@ def named_loss(name: str, arguments: dict[str, Any], task: str) -> LossFunction:
     known, learnt = TASKS[task].loss if name == "auto" else name, TASKS[task].y
     fitting = ", ".join(name for name, functions in LOSSES.items() if learnt in functions)
     if known not in LOSSES:
-        near = difflib.get_close_matches(known, LOSSES, n=1, cutoff=0.5)
-        fix = f"did you mean {near[0]}?" if near else f"for {task} tasks there are {fitting}"
+        fix = did_you_mean(known, LOSSES, f"for {task} tasks there are {fitting}", cutoff=0.5)
         raise InputError(f"{KEY} = {name!r}: no such loss; {fix} (your own: module:function or module:Class)")
     if learnt not in LOSSES[known]:
         raise InputError(f"{KEY} = {name!r} is not for {task} tasks; for these there are {fitting}")

@@ -61,8 +61,7 @@ def rehearse(recipe: Recipe, targets: Targets, texts: int, features: int) -> Non
 
 def few_rows(targets: Targets, texts: int, features: int, by_subgroups: bool) -> FoldData:
     """B rows of T tokens, one row full and the others padded; B, T and the number of outputs all differ."""
-    beside = 0 if targets.auxiliary is None else targets.auxiliary.shape[1]
-    outputs = (targets.outputs, targets.outputs + beside)
+    outputs = (targets.outputs, targets.outputs + targets.auxiliary_outputs)
     count, width = [number for number in range(2, 6) if number not in outputs][:2]
     few = targets.take(np.arange(count) % len(targets.truth))
     different = targets.outputs if targets.spec.y == "classes" else 2  # a loss may need targets that differ

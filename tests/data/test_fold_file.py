@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foldwise.data.packed_folds import pack_folds, unpack_folds
+from foldwise.data.fold_file import pack_folds, read_folds, unpack_folds
 from foldwise.errors import InputError
 
 
@@ -30,3 +30,22 @@ def test_other_rows_are_refused(tmp_path, ids):
     expected = rf"x\.packed\.json: made for a train\.csv of 3 rows, and the one here has {len(ids)}, not the same ids"
     with pytest.raises(InputError, match=expected):
         unpack_folds(path, ids)
+
+
+def test_a_fold_file_that_does_not_match_is_refused_with_numbers(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("id,fold\na,0\nb,1\nc,0\n")
+    assert read_folds(path, ["b", "a", "c"], 2, "./run.sh folds -c x --force").tolist() == [1, 0, 0]
+    with pytest.raises(
+        InputError, match=r"1 of its 3 ids are missing here, 1 of 3 here are not in it.*folds -c x --force"
+    ):
+        read_folds(path, ["a", "b", "new"], 2, "./run.sh folds -c x --force")
+    with pytest.raises(InputError, match=r"holds 2 folds where recipe.folds.n = 3; set folds.n = 2"):
+        read_folds(path, ["a", "b", "c"], 3, "again")
+    path.write_text("id,fold\na,0\nb,2\nc,0\n")
+    with pytest.raises(InputError, match=r"no rows in fold 1 of 3"):
+        read_folds(path, ["a", "b", "c"], 3, "again")
+    path.write_text("id,fold\na,0\nb,7\nc,x\n")
+    with pytest.raises(InputError, match="2 errors") as caught:
+        read_folds(path, ["a", "b", "c"], 2, "./run.sh folds -c x --force")
+    assert "line 3, column fold: '7' is not a fold from 0 to 1" in str(caught.value)

@@ -1,0 +1,95 @@
+"""The fold file: made once, by id, and then only read; and a form of it that is small enough to travel in a script.
+
+folds/SLUG.csv            a line for each training row: id, fold
+folds/SLUG.packed.json    inside a kernel: a character for each row in the order of train.csv, and a hash of the ids
+
+Random ids do not compress: the fold file of 1.3 million rows is 13 MB when compressed, and the packed one is 0.4 MB.
+The hash tells whether the train.csv at the other end has the same rows in the same order.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from foldwise.data.table import check_columns, check_unique, read_table
+from foldwise.errors import Errors, InputError, shorten
+from foldwise.files import atomic_file, write_csv
+
+
+def write_folds(path: Path, train_ids: Sequence[str], fold_of_row: np.ndarray) -> None:
+    """Write the (N,) folds of the training rows."""
+    with atomic_file(path) as temporary:
+        write_csv(temporary, ["id", "fold"], zip(train_ids, fold_of_row.tolist(), strict=True))
+
+
+def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) -> np.ndarray:
+    """Read a fold file and put it in the order of train.csv.
+
+    Args:
+        remake: the command that makes the file anew, for messages.
+
+    Returns:
+        (N,) int64 fold numbers, 0 … K-1.
+
+    Raises:
+        InputError: its ids are not those of train.csv, or its folds not 0 … K-1, with the numbers.
+    """
+    remake = f"run `{remake}` to make new folds, or bring back the train.csv it was made for"
+    table, numbers = read_table(path), [str(fold) for fold in range(n_folds)]
+    check_columns(table, ["id", "fold"])
+    check_unique(table, "id")
+    values = table.column("fold")
+    there = set(values)
+    if len(there) != n_folds and there == set(map(str, range(len(there)))):
+        fix = f"set folds.n = {len(there)}, or {remake}"
+        raise InputError(f"{path}: holds {len(there)} folds where recipe.folds.n = {n_folds}; {fix}")
+    errors = Errors(path)
+    for value, line in zip(values, table.lines.tolist(), strict=True):
+        if value not in numbers:
+            errors.add(f"{shorten(value)} is not a fold from 0 to {n_folds - 1}", line, "fold")
+    errors.raise_if_any()
+    fold_of = dict(zip(table.column("id"), map(int, values), strict=True))
+    ids = set(train_ids)
+    missing, added = len(ids - fold_of.keys()), len(fold_of.keys() - ids)
+    if missing or added:
+        raise InputError(
+            f"{path}: does not match train.csv: {missing} of its {len(ids)} ids are missing here, "
+            f"{added} of {len(fold_of)} here are not in it; {remake}"
+        )
+    if empty := [number for number in numbers if number not in there]:
+        raise InputError(f"{path}: no rows in fold {', '.join(empty)} of {n_folds}; {remake}")
+    return np.array([fold_of[row_id] for row_id in train_ids], dtype=np.int64)
+
+
+def packed_name(slug: str) -> str:
+    """The file that stands for a fold file inside a kernel."""
+    return f"{slug}.packed.json"
+
+
+def pack_folds(folds: np.ndarray, train_ids: Sequence[str]) -> str:
+    """The fold numbers, (N,), as characters from "0" on, and a hash of the ids in the same order."""
+    characters = "".join(chr(ord("0") + fold) for fold in folds.tolist())
+    return json.dumps({"ids": hash_of_ids(train_ids), "folds": characters}) + "\n"
+
+
+def unpack_folds(path: Path, train_ids: Sequence[str]) -> np.ndarray:
+    """Read what `pack_folds` gave: (N,) int64 fold numbers.
+
+    Raises:
+        InputError: they were packed for other rows than those of `train_ids`.
+    """
+    packed = json.loads(path.read_text(encoding="utf-8"))
+    if packed["ids"] != hash_of_ids(train_ids):
+        raise InputError(
+            f"{path}: made for a train.csv of {len(packed['folds']):,} rows, and the one here has {len(train_ids):,}, "
+            "not the same ids in the same order; build the kernel anew from this train.csv"
+        )
+    return np.array([ord(character) - ord("0") for character in packed["folds"]], dtype=np.int64)
+
+
+def hash_of_ids(ids: Sequence[str]) -> str:
+    """sha256 of the ids and their order."""
+    return hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest()
