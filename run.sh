@@ -130,7 +130,7 @@ Usage: ./run.sh bench [--quick]
 Times training beside a plain DataLoader, Hugging Face's Trainer and the bare LSTM, and whole jobs beside TF-IDF and
 fastText, in about 12 minutes. Prints tables and writes them into BENCHMARKS.md, with a chart.
   --quick   training only, each way once, on 100,000 rows instead of 150,000, in under 2 minutes on 2 quiet cores; its
-            ratios are within 10% of the full run's; prints tables and writes nothing
+            ratios are within a quarter of the full run's; prints tables and writes nothing
 HELP
     exit ;;
   esac

@@ -39,7 +39,7 @@ class Size(NamedTuple):
 # data, which are then smaller and pad more, and so does foldwise; the longest row, to which (a) pads all, is shorter.
 FULL, QUICK = Size(150_000, 3, 8.0), Size(100_000, 1, 4.0)
 ABOUT_QUICK = (
-    f"Each way once, on {QUICK.rows:,} rows; on a quiet machine the ratios are within 10% of those of a full run on "
+    f"Each way once, on {QUICK.rows:,} rows; on a quiet machine the ratios are within a quarter of those of a full run on "
     f"{FULL.rows:,} rows."
 )
 
