@@ -18,12 +18,11 @@ CORE = {
     "events": "",
     "requirements": "",
     "tasks": "",
-    "checking": "errors",
     "metrics": "errors",
     "paths": "errors",
     "plugins": "errors files",
-    "config": "checking errors metrics",
-    "load_config": "checking config console errors",
+    "config": "errors metrics",
+    "load_config": "config console errors",
     "data": "config errors files metrics paths",
     "run": "config console data errors files metrics paths",
     "options": "errors load_config paths run",
@@ -42,7 +41,7 @@ CORE = {
 # Each a folder that may be deleted; the command line finds them by name.
 EXTENSIONS = {
     "time_budget": "clock console ensembling errors events files freshness learners run running training",
-    "inference": "checking clock config console data ensembling errors files learners models options paths"
+    "inference": "clock config console data ensembling errors files learners models options paths"
     " plugins run running training vectors",
     "kaggle": "cli console data errors files inference learners options paths plugins run stages training vectors",
     "report": "config console data errors files freshness learners load_config models paths run running vectors",

@@ -5,10 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from foldwise.checking import check
-from foldwise.config import Member, MemberName, Metric, Model, Recipe
-from foldwise.errors import InputError
+from foldwise.config import Member, MemberName, Metric, Model, Recipe, merge
+from foldwise.errors import InputError, check
 from foldwise.metrics import METRICS
+
+
+def test_merge_alters_neither_side():
+    base, changes = {"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}
+    assert merge(base, changes) == {"a": {"b": 3, "c": 2}}
+    assert base == {"a": {"b": 1, "c": 2}}
+    assert changes == {"a": {"b": 3}}
 
 
 def test_arguments_go_with_what_they_were_given_for():

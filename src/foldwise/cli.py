@@ -13,13 +13,16 @@ from foldwise.errors import InputError
 from foldwise.options import Force, InputFolder, add_command
 from foldwise.paths import resolve
 from foldwise.run import Run
+from foldwise.stages.folds import folds
 from foldwise.stages.init import Choices, init
+from foldwise.stages.tokens import tokens
+from foldwise.stages.train import train
 from foldwise.tasks import Kind
 
 # Commands and options of extensions, each in a folder of its own that may be deleted.
 EXTENSIONS = {
     "describe": "foldwise.report.cli:describe",
-    "recipe": "foldwise.report.cli:recipe",
+    "recipe": "foldwise.report.recipe:recipe",
     "report": "foldwise.report.cli:report",
     "competitions": "foldwise.competitions.cli:competitions",
     "infer": "foldwise.inference.cli:infer",
@@ -30,7 +33,6 @@ EXTENSIONS = {
 }
 
 app = typer.Typer(
-    name="./run.sh",
     add_completion=False,
     pretty_exceptions_enable=False,
     help="A text competition, from the CSVs to submission.csv. Without a command: all stages on movie-reviews.",
@@ -62,7 +64,7 @@ def run_train(
     ] = None,
 ) -> None:
     """Train the folds that are missing or out of date, or those named."""
-    pipeline.run_train(run, fold, member)
+    train(run, folds(run), fold, member)
 
 
 def run_init(
@@ -84,11 +86,7 @@ def run_init(
 
 
 def find_extension(name: str) -> Any:
-    """What an extension gives for a command or an option.
-
-    Raises:
-        InputError: its folder is not part of this checkout.
-    """
+    """What an extension gives for a command or an option; InputError where its folder is not there."""
     folder = EXTENSIONS[name].split(".")[1]
     try:
         return pkgutil.resolve_name(EXTENSIONS[name])
@@ -102,12 +100,11 @@ def add_extension(name: str) -> None:
     """Register the command of an extension, or one that says in a line that it is gone."""
     try:
         found = find_extension(name)
-    except InputError as error:
-        message = str(error)
+    except InputError:
 
         def gone() -> None:
             """Not part of this checkout."""
-            raise InputError(message)
+            find_extension(name)
 
         add_command(app, name, gone, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
     else:
@@ -116,7 +113,7 @@ def add_extension(name: str) -> None:
 
 add_command(app, "all", run_all)
 add_command(app, "folds", pipeline.run_folds)
-add_command(app, "tokens", pipeline.run_tokens)
+add_command(app, "tokens", tokens)
 add_command(app, "train", run_train)
 add_command(app, "ensemble", pipeline.run_ensemble)
 add_command(app, "init", run_init)
@@ -126,9 +123,8 @@ for extension in EXTENSIONS:
 
 
 def main() -> None:
-    """Entry point of `python -m foldwise`."""
+    """Entry point of `python -m foldwise`; options without a command are meant for `all`."""
     arguments = sys.argv[1:]
-    # Options without a command are meant for `all`.
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["all", *arguments]
     app(arguments, prog_name="./run.sh")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WrapValidator, field_validator
 
-from foldwise.checking import check, merge
-from foldwise.errors import InputError
+from foldwise.errors import InputError, check
 from foldwise.metrics import METRICS
 from foldwise.tasks import TASKS, Kind
 
@@ -19,6 +18,20 @@ if TYPE_CHECKING:
     Metric = str
 else:  # a task or a metric has one entry, in its own table
     Task, Metric = Literal[*TASKS], Literal[*METRICS]
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` laid over it, table by table; neither is altered.
+
+    Arguments go with the loss, optimizer, schedule or model they were given for: another one starts without them.
+    """
+    other = [key for key, value in changes.items() if value != base.get(key)]
+    stale = {"arguments" if key == "name" else f"{key}_arguments" for key in other}
+    merged = {key: value for key, value in base.items() if key not in stale}
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def explained(message: str) -> WrapValidator:
@@ -41,9 +54,9 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 NotNegativeCount = Annotated[int, Field(ge=0)]
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(lambda x: [x] if isinstance(x, str) else x)]
-Share = Annotated[str, Field(pattern=r"^(100|[1-9]\d?)%$")]
 MaxLength = Annotated[
-    Count | Share, explained('give a number of tokens from 1 on, or a share of the training texts such as "95%"')
+    Count | Annotated[str, Field(pattern=r"^(100|[1-9]\d?)%$")],
+    explained('give a number of tokens from 1 on, or a share of the training texts such as "95%"'),
 ]
 InverseRegularisation = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
 # A member is a folder of the output, beside those of tokens and kernels.
@@ -326,7 +339,8 @@ class Training(Section):
     """Predictions of this many best evaluations of a fold are averaged, instead of the best one's alone."""
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Number format. "auto" is the fastest: timed on a GPU, bf16 on a CPU that has it. "fp16" needs a GPU."""
+    """Number format. "auto" is bf16 on a CPU that has it and on a GPU from the A100 on, fp16 on a V100 or T4, else
+    fp32. "fp16" needs a GPU."""
 
 
 class Ensemble(Section):
@@ -420,11 +434,7 @@ class Recipe(Section):
         return self.ensemble.members or list(self.members)
 
     def members_named(self, name: str) -> list[str]:
-        """The members that `--member NAME` means: one, or all those that the seeds of NAME gave.
-
-        Raises:
-            InputError: there is none.
-        """
+        """The members that `--member NAME` means: one, or all that the seeds of NAME gave; InputError for none."""
         if name in self.members:
             return [name]
         of_seeds = [full for full, member in self.members.items() if full == f"{name}-s{member.seed}"]

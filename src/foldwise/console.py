@@ -34,14 +34,8 @@ def duration(seconds: float) -> str:
 class Progress:
     """How far something is: on a terminal a bar of tqdm, elsewhere a line at most once a minute.
 
-    Use it in a `with`: `update` counts what is done of `total`, `show` passes on a text, `wait` sleeps beside a clock.
-
-    Args:
-        stage: first word of each line.
-        total: how many there are; None for `show` and `wait`.
-        unit: what they are, in the plural.
-        name: of one of several things that a stage does side by side, such as a fold.
-        looks: arguments of tqdm.
+    Use it in a `with`: `update` counts what is done of `total` units, `show` passes on a text, `wait` sleeps beside a
+    clock; the latter two have no total. Of things side by side, such as folds, each has a `name`; `looks` are tqdm's.
     """
 
     def __init__(
@@ -50,10 +44,9 @@ class Progress:
         self.stage, self.unit, self.name = stage, unit, name
         self.done, self.state = 0, ""
         self.started = self.spoken = time.monotonic()
+        usual: dict[str, Any] = {"desc": name or stage, "unit": f" {unit}", "unit_scale": True}
         if total is None:
-            usual: dict[str, Any] = {"bar_format": "{desc}"}  # the text alone, cut at the edge of the terminal
-        else:
-            usual = {"desc": name or stage, "unit": f" {unit}", "unit_scale": True}
+            usual = {"bar_format": "{desc}"}  # the text alone, cut at the edge of the terminal
         columns, rows = shutil.get_terminal_size()  # where it is unknown, tqdm itself takes it for 0 and shows nothing
         size = {"ncols": columns - 1, "nrows": rows}
         self.bar = tqdm(total=total, file=sys.stderr, leave=False, disable=None, **size, **usual | (looks or {}))

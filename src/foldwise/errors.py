@@ -5,11 +5,27 @@
 """
 
 import difflib
+import re
+import typing
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 SHOWN = 10  # errors listed before the rest is only counted
+# Message and fix by pydantic's types of errors, where its own message does not do.
+TABLE = ("this is a table", "write a key of it, {key}.… = …, or [{key}.…] in competition.toml")
+EXPLAINED = {
+    "missing": ("missing", ""),
+    "extra_forbidden": ("unknown key", ""),
+    "dict_type": TABLE,
+    "model_type": TABLE,
+    "list_type": ("", 'write ["{value}"]'),
+    "bool_type": ("", "write true or false"),
+}
+ModelType = typing.TypeVar("ModelType", bound=BaseModel)
 
 
 class InputError(Exception):
@@ -51,13 +67,57 @@ class Errors:
         raise InputError("\n".join(lines))
 
 
+def check(model: type[ModelType], content: dict[str, Any], source: str) -> ModelType:
+    """Validate `content`; every error becomes a line of one `InputError` that begins with `source`."""
+    errors = Errors(source)
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        for found in error.errors():
+            if found["type"] != "default_factory_not_called":  # a default made from a field that has an error itself
+                errors.add(explain(model, found))
+        errors.raise_if_any()
+        raise
+
+
+def explain(model: type[BaseModel], found: Any) -> str:
+    """One pydantic error as `key = value: what is wrong; the fix, such as the nearest right name`."""
+    kind, value, key = found["type"], found["input"], ".".join(map(str, found["loc"]))
+    own_message, fix = EXPLAINED.get(kind, ("", ""))
+    message = own_message or found["msg"].removeprefix("Value error, ")
+    fix = fix.format(key=key, value=value)
+    if kind == "extra_forbidden":
+        *parents, last = found["loc"]
+        known = list(fields_at(model, parents))
+        below = [f"{name}.{field}" for name in known for field in fields_at(model, [*parents, name])]
+        fix = did_you_mean(str(last), [*known, *below], f"known here: {', '.join(known)}", cutoff=0.5)
+    if kind == "literal_error":
+        fix = did_you_mean(str(value), re.findall(r"'([^']+)'", message), "")
+    given = "" if isinstance(value, dict) else f" = {shorten(value)}"  # a table is long
+    return f"{key}{given}: {'; '.join(filter(None, [message[0].lower() + message[1:], fix]))}"
+
+
+def fields_at(model: type[BaseModel], parents: list[Any]) -> dict[str, Any]:
+    """The fields of the table that `parents` lead to; a name that a user chose leads into a table of tables."""
+    table: Any = model
+    for parent in parents:
+        is_dict = typing.get_origin(table) is dict
+        table = typing.get_args(table)[1] if is_dict else table.model_fields[parent].annotation
+    return dict(getattr(table, "model_fields", {}))
+
+
 def did_you_mean(name: str, known: Iterable[str], otherwise: str, n: int = 1, cutoff: float = 0.6) -> str:
     """The fix for a name that is none: the `n` nearest known ones, `otherwise` where none is near.
+
+    Of dotted names the nearest are all those with the same last part.
 
     >>> did_you_mean("hiden", ["hidden", "layers"], "see the list"), did_you_mean("x", ["hidden"], "see the list")
     ('did you mean hidden?', 'see the list')
     """
-    near = difflib.get_close_matches(name, list(known), n, cutoff)
+    known, last = list(known), name.rpartition(".")[2]
+    same = [other for other in known if other.rpartition(".")[2] == last]
+    by_lower = {other.lower(): other for other in known}
+    near = same or [by_lower[other] for other in difflib.get_close_matches(name.lower(), by_lower, n, cutoff)]
     return f"did you mean {' or '.join(near)}?" if near else otherwise
 
 

@@ -1,8 +1,7 @@
 """Writing that survives a kill, and hashes that tell whether a result is still up to date.
 
-A file or folder is written beside its place first and moved over in one step. A kill at any moment leaves the old
-content or the new one (of a folder, between two renames, neither), and at worst a hidden leftover that the next run
-removes.
+A kill at any moment leaves the old content or the new one (of a folder, between two renames, neither), and at worst a
+hidden leftover that the next run removes.
 """
 
 import csv
@@ -38,8 +37,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         if path.exists():
-            # A folder cannot be replaced in one step: a kill between these two lines leaves it missing, never mixed.
-            path.rename(replaced)
+            path.rename(replaced)  # no folder is replaced in one step: a kill now leaves it missing, never mixed
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -35,10 +35,9 @@ def changes(old: Any, new: Any, prefix: str = "") -> list[str]:
 
 
 def differences(folder: Path, name: str, inputs: dict[str, Any]) -> list[str]:
-    """Why a folder's content is out of date: its record `name` has other inputs, or its files other sizes.
+    """Phrases that say why a folder is out of date: its record `name` has other inputs, or its files other sizes.
 
-    Returns:
-        Phrases for a message; none if it is up to date, ["missing"] if there is no record.
+    None if it is up to date; ["missing"] if there is no record.
     """
     record = read_json(folder / name)
     if record is None:
@@ -48,7 +47,7 @@ def differences(folder: Path, name: str, inputs: dict[str, Any]) -> list[str]:
 
 
 def token_inputs(run: Run) -> dict[str, Any]:
-    """What the tokens depend on: when any of it changes they are made again."""
+    """What the tokens depend on."""
     settings, files = run.config.recipe.tokens, run.config.files
     return {
         "train": hash_of(run.paths.table("train")),
@@ -67,11 +66,7 @@ def are_current(run: Run) -> bool:
 
 
 def check_tokens(run: Run) -> str:
-    """The hash of up-to-date tokens, which trained folds record.
-
-    Raises:
-        InputError: there are none, or they were made from other input or settings.
-    """
+    """The hash of up-to-date tokens, which trained folds record; an `InputError` if there are none."""
     inputs = token_inputs(run)
     if reasons := differences(run.paths.tokens, TOKENS_RECORD, inputs):
         why = "no tokens yet" if reasons == ["missing"] else f"out of date ({'; '.join(reasons)})"
@@ -80,7 +75,7 @@ def check_tokens(run: Run) -> str:
 
 
 def fold_inputs(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
-    """What a trained fold depends on besides its number: when any of it changes, it is out of date."""
+    """What a trained fold depends on besides its number."""
     learner = learner_for(run.config.recipe.of_member(member))
     return {
         "folds": hash_of(run.paths.folds),

@@ -1,17 +1,12 @@
-"""From competition.toml and `--set` to a checked `Config`.
-
-The defaults of `foldwise.config`, `[recipe]` of competition.toml and `--set key=value` are laid over each other, later
-ones winning.
-"""
+"""From competition.toml and `--set` to a checked `Config`: defaults, `[recipe]` and `--set`, later ones winning."""
 
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from foldwise.checking import check, merge
-from foldwise.config import Config
+from foldwise.config import Config, merge
 from foldwise.console import warn
-from foldwise.errors import InputError
+from foldwise.errors import InputError, check
 
 # Old names of fields, which are still understood in this version, and what each is called now.
 RENAMED = {
@@ -26,13 +21,8 @@ DEBUG = {"epochs": 1, "evaluations_per_epoch": 1, "unfreeze_epoch": 0}  # of eve
 def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
     """Read competition.toml and apply `--set` pairs such as `training.epochs=3` (dotted, below `[recipe]`).
 
-    Args:
-        path: the file.
-        settings: as the user typed them.
-        debug: train as briefly as can be. What that changes is in no error message: nobody typed it.
-
-    Raises:
-        InputError: no such file, not TOML, an unknown key, a wrong type or a value out of range.
+    With `debug` it trains as briefly as can be. What that changes is in no error message: nobody typed it.
+    Whatever is wrong with file and pairs is an `InputError`.
     """
     chosen: dict[str, Any] = {"training": DEBUG} if debug else {}
     for setting in settings:
@@ -46,13 +36,11 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
     if unknown := [name for name in recipe.ensemble.members if name not in recipe.members]:
         known = ", ".join(recipe.members)
         raise InputError(f"{source}: recipe.ensemble.members: {unknown[0]!r} is not among recipe.members ({known})")
-    if not debug:
-        return config
-    members = {
-        name: member.model_copy(update={"training": {k: v for k, v in member.training.items() if k not in DEBUG}})
-        for name, member in recipe.members.items()
-    }
-    return config.model_copy(update={"recipe": recipe.model_copy(update={"members": members})})
+    if debug:
+        for member in recipe.members.values():
+            for field in DEBUG:
+                member.training.pop(field, None)
+    return config
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -94,21 +82,16 @@ def parse_setting(setting: str) -> dict[str, Any]:
     return dict(value)
 
 
-def rename(recipe: dict[str, Any], source: str) -> None:
-    """Give old names of fields their new ones, in a recipe and its members as written in `source`; each is a warning.
-
-    Raises:
-        InputError: a field has both of its names.
-    """
-    members = recipe.get("members")
-    parts = {f"members.{name}.": part for name, part in members.items()} if isinstance(members, dict) else {}
-    for where, part in {"": recipe, **parts}.items():
-        for old, new in RENAMED.items():
-            (table, old_name), new_name = old.split("."), new.split(".")[1]
-            fields = part.get(table) if isinstance(part, dict) else None
-            if not isinstance(fields, dict) or old_name not in fields:
-                continue
-            if new_name in fields:
-                raise InputError(f"{source}: {where}{old} is the old name of {new}, which is there too; keep one")
-            warn(f"{source}: {where}{old} is called {new} now; the next version drops the old name")
-            fields[new_name] = fields.pop(old_name)
+def rename(table: dict[str, Any], source: str, prefix: str = "") -> None:
+    """Give old names of fields in a recipe and its members their new ones, and warn; both at once are an error."""
+    for name, value in list(table.items()):
+        key = f"{prefix}{name}"
+        new = RENAMED.get(".".join(key.split(".")[-2:]))
+        if new is not None:
+            new_name = new.split(".")[1]
+            if new_name in table:
+                raise InputError(f"{source}: {key} is the old name of {new}, which is there too; keep one")
+            warn(f"{source}: {key} is called {new} now; the next version drops the old name")
+            table[new_name] = table.pop(name)
+        elif isinstance(value, dict):
+            rename(value, source, f"{key}.")

@@ -3,7 +3,6 @@
 Exit codes: 0 done, 1 an error of the run, 2 an error of the input or of the command line.
 """
 
-import difflib
 import inspect
 import shlex
 import signal
@@ -16,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from foldwise.errors import InputError, RunError
+from foldwise.errors import InputError, RunError, did_you_mean
 from foldwise.load_config import load_config
 from foldwise.paths import COMPETITIONS, CONFIG, Paths, resolve
 from foldwise.run import Run, check_config
@@ -68,25 +67,11 @@ def check_input(paths: Paths) -> None:
         return
     there = sorted(path.parent.name for path in paths.input.parent.glob(f"*/{CONFIG}"))
     known = [*there, *(path.stem for path in COMPETITIONS.glob("*.toml"))]
-    near = difflib.get_close_matches(paths.slug, known, n=1) or [name for name in known if paths.slug in name]
-    fix = f"did you mean {near[0]}?" if near else "put the competition's CSVs there"
+    similar = [f"did you mean {name}?" for name in known if paths.slug in name] or ["put the competition's CSVs there"]
+    fix = did_you_mean(paths.slug, known, similar[0])
     if paths.config.parent == COMPETITIONS:
         fix = f"`./run.sh download -c {paths.slug}` fetches the contest's files, or unpack them there yourself"
     raise InputError(f"{paths.input}: no such folder; {fix} (there now: {', '.join(there) or 'none'})")
-
-
-def guarded(function: Callable[[], object], show_traceback: bool) -> None:
-    """Run a command; an error becomes one message and an exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as by Ctrl-C, workers first
-    try:
-        function()
-    except (Exception, KeyboardInterrupt) as error:
-        if show_traceback:
-            tracebacks.print_exc()
-        if isinstance(error, KeyboardInterrupt) and sys.stderr.isatty():
-            print(file=sys.stderr)  # leave the line with the bar and the ^C
-        print(f"error: {explain(error)}", file=sys.stderr)
-        raise typer.Exit(2 if isinstance(error, InputError) else 1) from error
 
 
 def explain(error: BaseException) -> str:
@@ -107,14 +92,10 @@ def explain(error: BaseException) -> str:
 def add_command(
     group: typer.Typer, name: str, function: Callable[..., None], without: Sequence[str] = (), **settings: Any
 ) -> None:
-    """Register `function` as a command with `--traceback`, whose errors become messages.
+    """Register `function` as a command with `--traceback`, whose errors become one message and an exit code.
 
-    A function whose first parameter is a `Run` takes the options of `make_run` beside its own.
-
-    Args:
-        group: what the command belongs to.
-        without: parameters of `make_run` that have no meaning there.
-        settings: of `typer.Typer.command`.
+    A function whose first parameter is a `Run` takes the options of `make_run` beside its own, but for those in
+    `without`, which have no meaning there. The settings are of `typer.Typer.command`.
     """
     own = list(inspect.signature(function).parameters.values())
     common: dict[str, inspect.Parameter] = {}
@@ -124,8 +105,17 @@ def add_command(
         common = {key: parameter for key, parameter in shared.items() if key not in without}
 
     def command(traceback: Traceback = False, **options: Any) -> None:
-        given = {key: options.pop(key) for key in common}
-        guarded(lambda: function(make_run(**given), **options) if common else function(**options), traceback)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as by Ctrl-C, workers first
+        try:
+            given = [make_run(**{key: options.pop(key) for key in common})] if common else []
+            function(*given, **options)
+        except (Exception, KeyboardInterrupt) as error:
+            if traceback:
+                tracebacks.print_exc()
+            if isinstance(error, KeyboardInterrupt) and sys.stderr.isatty():
+                print(file=sys.stderr)  # leave the line with the bar and the ^C
+            print(f"error: {explain(error)}", file=sys.stderr)
+            raise typer.Exit(2 if isinstance(error, InputError) else 1) from error
 
     parameters = [*own, *common.values(), inspect.signature(command).parameters["traceback"]]
     keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]

@@ -62,11 +62,7 @@ class Paths:
         return self.output / member / f"fold{fold}"
 
     def table(self, name: str) -> Path:
-        """The file of table `name` (train, test, …), whichever of the readable forms it has.
-
-        Raises:
-            InputError: none, or more than one.
-        """
+        """The file of table `name` (train, test, …) in its readable form; InputError for none or several."""
         found = self.tables(name)
         if len(found) > 1:
             raise InputError(f"{self.input}: {' and '.join(p.name for p in found)} are both there; keep one")

@@ -38,16 +38,6 @@ def run_folds(run: Run) -> None:
     folds(run, remake=run.force)
 
 
-def run_tokens(run: Run) -> None:
-    """Texts to tokens, vocabulary and vectors."""
-    tokens(run)
-
-
-def run_train(run: Run, chosen: list[int] | None, members: list[str] | None) -> None:
-    """Train the folds that are missing or out of date, or those named, whatever their state."""
-    train(run, folds(run), chosen, members)
-
-
 def run_ensemble(run: Run) -> None:
     """Combine the folds into submission.csv, oof.csv and summary.json."""
     show_summary(run, ensemble(run, folds(run)))

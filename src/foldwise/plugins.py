@@ -7,6 +7,8 @@ import importlib
 import importlib.util
 import sysconfig
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,7 @@ def is_own(name: str) -> bool:
 
 
 def load(spec: str, key: str) -> Any:
-    """What `spec` names.
-
-    Args:
-        spec: `module:attribute`.
-        key: the recipe's field that holds it, for messages.
-
-    Raises:
-        InputError: no such module, a module that fails to import, no such attribute.
-    """
+    """What `spec` names, which stands in the recipe's field `key`; InputError where it cannot be imported."""
     name, _, attribute = spec.partition(":")
     where = f"{key} = {spec!r}"
     if not all(part.isidentifier() for part in [*name.split("."), attribute]):
@@ -53,6 +47,15 @@ def missing(name: str) -> str:
     return f"no module {name!r}; put it into src/, as src/{name.replace('.', '/')}.py, or install it"
 
 
+@contextmanager
+def as_input_error(before: str, after: str = "") -> Iterator[None]:
+    """What fails in the block, such as a class of the user's own, becomes an `InputError`: `before`, what, `after`."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"{before}{describe_error(error)}{after}") from error
+
+
 def describe_error(error: Exception) -> str:
     """The error in one line, with the last file and line of the user's own that led to it."""
     message = f"{type(error).__name__}: {str(error).strip() or 'without a message'}".replace("\n", " ")
@@ -72,16 +75,10 @@ def source_hash(spec: str) -> str:
     """Hash of the code that `spec` lies in: when it changes, what was trained with it is out of date.
 
     Of a module the file; of a package of one's own every file in it, but no other module that these import; of a
-    module without a file (built in) the name.
-
-    Raises:
-        InputError: no such module.
+    module without a file (built in) the name. InputError where there is no such module.
     """
     top = spec.partition(":")[0].partition(".")[0]
-    try:
-        found = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        found = None
+    found = importlib.util.find_spec(top) if top.isidentifier() else None
     if found is None:
         raise InputError(f"{spec!r}: {missing(top)}")
     path = Path(found.origin or "")

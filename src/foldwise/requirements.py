@@ -21,12 +21,10 @@ def unmet(pyproject: Path) -> list[str]:
     for line in tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["dependencies"]:
         requirement = Requirement(line)
         try:
-            found = version(requirement.name)
+            if not requirement.specifier.contains(version(requirement.name), prereleases=True):
+                missing.append(f"{line} but {version(requirement.name)} is installed")
         except PackageNotFoundError:
             missing.append(f"{line} is not installed")
-            continue
-        if not requirement.specifier.contains(found, prereleases=True):
-            missing.append(f"{line} but {found} is installed")
     return missing
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from foldwise.config import Config, Recipe
 from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
+from foldwise.data.features import join_texts
 from foldwise.errors import InputError, with_article
 from foldwise.files import read_json, write_json
 from foldwise.metrics import Metric, metric_for
@@ -38,8 +39,8 @@ class Run:
     def competition(self) -> Competition:
         """The tables, read and checked at first use, once."""
         competition = load_competition(self.config, self.paths, self.debug)
-        for name, count in competition.empty.items():
-            warn_of_empty(self.paths.table(name), count)
+        warn_of_empty(self.paths.table("train"), competition.train_texts)
+        warn_of_empty(self.paths.table("test"), competition.test_texts)
         return competition
 
     @property
@@ -47,15 +48,17 @@ class Run:
         """What the leaderboard scores by."""
         return metric_for(self.config.competition.metric, self.config.competition.task)
 
-    def record_seconds(self, stage: str, seconds: float) -> None:
-        """Remember how long a stage took when it last ran, for summary.json."""
+    def record_seconds(self, stage: str, seconds: float) -> dict[str, float]:
+        """Remember how long a stage took when it last ran, for summary.json; gives this of all stages."""
         path = self.paths.output / "seconds.json"
-        write_json(path, {**(read_json(path) or {}), stage: round(seconds, 2)})
+        all_seconds = {**(read_json(path) or {}), stage: round(seconds, 2)}
+        write_json(path, all_seconds)
+        return all_seconds
 
 
-def warn_of_empty(path: Path, count: int) -> None:
-    """Say how many texts of a table are empty, if any are."""
-    if count:
+def warn_of_empty(path: Path, texts_of_columns: list[list[str]]) -> None:
+    """Say how many rows of a table have no text in any column, if any are so."""
+    if count := sum(not text.strip() for text in join_texts(texts_of_columns)):
         texts = "1 text is empty and" if count == 1 else f"{count} texts are empty and"
         warn(f"{path}: {texts} will be predicted from no words at all")
 

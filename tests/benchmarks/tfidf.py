@@ -18,9 +18,8 @@ from sklearn.pipeline import make_pipeline, make_union
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
-from foldwise.data.competition import load_competition
+from foldwise.data.competition import load_competition, read_solution
 from foldwise.data.fold_file import read_folds
-from foldwise.data.solution import read_solution
 from foldwise.ensembling.weights import cross_fitted_scores
 from foldwise.load_config import load_config
 from foldwise.metrics import METRICS, best_thresholds, score

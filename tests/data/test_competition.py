@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from conftest import make_config
-from foldwise.data.competition import load_competition
-from foldwise.data.solution import read_solution
+from foldwise.data.competition import load_competition, read_solution
 from foldwise.data.splits import missing_classes
 from foldwise.errors import InputError
 from foldwise.paths import Paths

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from safetensors.numpy import load_file
 
 from conftest import REPOSITORY, command, environment
 from foldwise.data.table import read_table
-from foldwise.training.precision import Precision, why_not
 
 SUMMARY = {
     "competition", "task", "metric", "greater_is_better", "cv", "folds", "members", "ensemble", "rows", "seconds",
@@ -138,31 +136,6 @@ def test_a_fold_alone_gives_the_bytes_it_gives_beside_others(cli_here, workspace
         assert alone[name] == beside[name]
     summary = json.loads((workspace / "output" / "movie-reviews" / "summary.json").read_text())
     assert 0.5 < summary["leaderboard"] < 1
-
-
-def test_folds_trained_later_take_the_number_format_of_those_there(cli_here, workspace, monkeypatch):
-    # `auto` measures, and on a busy machine not twice the same.
-    monkeypatch.setattr(
-        "foldwise.running.folds.choose_precision", lambda asked, _: "fp32" if asked == "auto" else asked
-    )
-    cli_here("all", "-c", "twin-binary")
-    member = workspace / "output" / "twin-binary" / "bilstm"
-    for fold in ("fold0", "fold1"):
-        record = json.loads((member / fold / "fold.json").read_text())
-        measured = record["runtime"]["precision"]
-        other: Precision = "fp32" if measured == "bf16" else "bf16"
-        record["runtime"]["precision"] = other
-        (member / fold / "fold.json").write_text(json.dumps(record))
-    done = cli_here("train", "-c", "twin-binary", "--fold", "1", "--fold", "1")
-    if why_not(other, torch.device("cpu")):  # trained on another machine: this one says so and takes what it can run
-        assert f"folds trained before are in {other}; the processor cannot run an LSTM in it" in done.stderr
-        assert f"on cpu in {measured}," in done.stdout
-    else:
-        assert f"on cpu in {other}," in done.stdout
-    assert "1 fold in" in done.stdout
-    shutil.rmtree(workspace / "output")
-    cli_here("tokens", "-c", "twin-binary")
-    assert f"on cpu in {measured}," in cli_here("train", "-c", "twin-binary", "--fold", "1").stdout
 
 
 def test_same_seed_same_bytes_another_seed_other_bytes(cli, cli_here, workspace):

@@ -275,15 +275,15 @@ def test_the_time_that_submissions_take_is_kept_for_the_last_one(cli_here, works
 @pytest.mark.parametrize(("seconds", "kept"), [(0.2, ["first", "linear"]), (4.0, ["first"])])
 def test_a_linear_fold_begins_only_if_it_fits(cli_here, workspace, clock, monkeypatch, seconds, kept):
     """Its fit, of so many seconds a text, cannot be cut."""
-    from foldwise.learners import linear, ngrams
+    from foldwise.learners import linear
 
-    real = ngrams.fit_linear
+    real = linear.fit_linear
 
     def slowly(texts, *others):
         clock.time += seconds * len(texts)
         return real(texts, *others)
 
-    monkeypatch.setattr(ngrams, "fit_linear", slowly)
+    monkeypatch.setattr(linear, "fit_linear", slowly)
     monkeypatch.setattr(linear, "SAMPLE", 4)
     both = ["members.first.seed=1", "members.linear.model.name=linear", "members.linear.linear.min_count=1"]
     run(cli_here, "100s", *both, "model.arguments={seconds=0.2}")

@@ -1,20 +1,34 @@
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foldwise.data.competition import ToPredict
 from foldwise.data.table import read_table
-from foldwise.ensembling.submission import Format, build_submission, check_submission, write_submission
+from foldwise.data.targets import Targets
+from foldwise.ensembling.submission import build_submission, check_submission, write_submission
 from foldwise.errors import InputError, RunError
 
 IDS = ["b", "007", "a,b", 'q"q']
 NONE = np.empty(0)  # thresholds where there are no labels
 
 
-def form(kind="probability", task="binary", columns=("target",), names=("target",), ids=IDS) -> Format:
+Form = tuple[Any, Targets, ToPredict]
+
+
+def form(kind="probability", task="binary", columns=("target",), names=("target",), ids=IDS) -> Form:
+    """What a submission is made by: settings, targets, and what the contest asks for."""
     sample = pd.DataFrame({"id": ids, **{column: ["0"] * len(ids) for column in columns}}, dtype=object)
-    return Format(sample, "id", list(columns), kind, task, list(names))
+    config = SimpleNamespace(
+        columns=SimpleNamespace(id="id"), submission=SimpleNamespace(kind=kind), files=SimpleNamespace(numbered=[])
+    )
+    asked = ToPredict(ids[::-1], [], np.empty(0), sample, list(columns))
+    return config, Targets(task, np.empty(0), np.empty(0), list(names)), asked
 
 
 @given(
@@ -27,7 +41,7 @@ def test_what_is_handed_in_reads_back_exactly(tmp_path_factory, ids, data):
     values = data.draw(st.lists(st.floats(0, 1), min_size=len(ids), max_size=len(ids)))
     wanted = form(ids=ids)
     path = tmp_path_factory.mktemp("submission") / "submission.csv"
-    write_submission(path, wanted, ids[::-1], np.array(values[::-1])[:, None], NONE)
+    write_submission(path, *wanted, np.array(values[::-1])[:, None], NONE)
     again = read_table(path)
     assert again.column("id") == ids
     assert [float(value) for value in again.column("target")] == values
@@ -35,49 +49,50 @@ def test_what_is_handed_in_reads_back_exactly(tmp_path_factory, ids, data):
 
 def test_labels():
     predictions = np.array([[0.2], [0.5], [0.7], [0.4]])
-    assert build_submission(form("label"), predictions, np.array([0.5]))["target"].tolist() == ["0", "1", "1", "0"]
-    assert build_submission(form("label"), predictions, np.array([0.3]))["target"].tolist() == ["0", "1", "1", "1"]
+    assert build_submission(*form("label"), predictions, np.array([0.5]))["target"].tolist() == ["0", "1", "1", "0"]
+    assert build_submission(*form("label"), predictions, np.array([0.3]))["target"].tolist() == ["0", "1", "1", "1"]
     classes = form("label", "multiclass", names=["x", "y z"])
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [1, 0], [0, 1]])
-    assert build_submission(classes, probabilities, NONE)["target"].tolist() == ["x", "y z", "x", "y z"]
+    assert build_submission(*classes, probabilities, NONE)["target"].tolist() == ["x", "y z", "x", "y z"]
 
 
 def test_labels_of_columns_have_a_threshold_each():
     wanted = form("label", "multilabel", columns=["x", "y"], names=["x", "y"])
-    frame = build_submission(wanted, np.array([[0.2, 0.2]] * 4), np.array([0.1, 0.3]))
-    check_submission(wanted, frame)
+    frame = build_submission(*wanted, np.array([[0.2, 0.2]] * 4), np.array([0.1, 0.3]))
+    check_submission(*wanted, frame)
     assert frame[["x", "y"]].to_numpy().tolist() == [["1", "0"]] * 4
 
 
 def test_an_ordinal_task_gives_the_names_of_its_classes_by_their_cuts():
     wanted = form("label", "ordinal", names=["bad", "fair", "good"])
     predictions = np.array([[-0.3], [0.4], [1.2], [7]])
-    frame = build_submission(wanted, predictions, np.array([0.4, 1.3]))
-    check_submission(wanted, frame)
+    frame = build_submission(*wanted, predictions, np.array([0.4, 1.3]))
+    check_submission(*wanted, frame)
     assert frame["target"].tolist() == ["bad", "fair", "fair", "good"]
-    assert build_submission(wanted, predictions, np.array([0.5, 1.5]))["target"].tolist() == [
+    assert build_submission(*wanted, predictions, np.array([0.5, 1.5]))["target"].tolist() == [
         "bad",
         "bad",
         "fair",
         "good",
     ]
     with pytest.raises(RunError, match="'1', which is no label"):
-        check_submission(wanted, frame.assign(target="1"))
+        check_submission(*wanted, frame.assign(target="1"))
 
 
 def test_an_ordinal_task_gives_values_on_the_scale_of_its_labels():
     wanted = form("value", "ordinal", names=["1", "2", "4"])
-    frame = build_submission(wanted, np.array([[-1], [0.5], [1.5], [2.5]]), NONE)
-    check_submission(wanted, frame)
+    frame = build_submission(*wanted, np.array([[-1], [0.5], [1.5], [2.5]]), NONE)
+    check_submission(*wanted, frame)
     assert [float(value) for value in frame["target"]] == [0, 1.5, 3, 5]
     with pytest.raises(InputError, match="label 'fair' is not a number; set the kind to 'label'"):
-        build_submission(form("value", "ordinal", names=["1", "fair"]), np.array([[0.5]] * 4), NONE)
+        build_submission(*form("value", "ordinal", names=["1", "fair"]), np.array([[0.5]] * 4), NONE)
 
 
 def test_columns_follow_the_outputs_whatever_the_samples_order():
     wanted = form(task="multiclass", columns=["y", "x"], names=["y", "x"])
-    wanted = Format(wanted.sample[["id", "x", "y"]], "id", ["y", "x"], "probability", "multiclass", ["y", "x"])
-    frame = build_submission(wanted, np.array([[0.25, 0.75]] * 4), NONE)
+    asked = replace(wanted[2], sample=wanted[2].sample[["id", "x", "y"]])
+    wanted = (wanted[0], wanted[1], asked)
+    frame = build_submission(*wanted, np.array([[0.25, 0.75]] * 4), NONE)
     assert list(frame.columns) == ["id", "x", "y"]
     assert frame["x"].tolist() == ["0.75"] * 4
 
@@ -96,13 +111,13 @@ def test_columns_follow_the_outputs_whatever_the_samples_order():
 )
 def test_a_spoilt_submission_is_refused(kind, spoil, expected):
     wanted = form(kind)
-    frame = build_submission(wanted, np.full((4, 1), 0.25), np.array([0.5]))
-    check_submission(wanted, frame)
+    frame = build_submission(*wanted, np.full((4, 1), 0.25), np.array([0.5]))
+    check_submission(*wanted, frame)
     with pytest.raises(RunError, match=expected):
-        check_submission(wanted, spoil(frame))
+        check_submission(*wanted, spoil(frame))
 
 
 def test_class_probabilities_must_sum_to_one():
     wanted = form(task="multiclass", columns=["x", "y"], names=["x", "y"])
     with pytest.raises(RunError, match="do not sum to 1"):
-        check_submission(wanted, build_submission(wanted, np.full((4, 2), 0.4), NONE))
+        check_submission(*wanted, build_submission(*wanted, np.full((4, 2), 0.4), NONE))

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from foldwise.ensembling.blend import combine_test
 from foldwise.ensembling.weights import (
     assemble_oof,
-    average,
     cross_fitted_scores,
     fit_weights,
     greedy_weights,
@@ -27,14 +27,15 @@ STEP_OOF = 0.6 * STEPS[:, None] + RNG.normal(0, 0.7, (120, 1))
 
 def test_mean_and_rank_mean_by_hand():
     first, second = np.array([[0.1], [0.2], [0.9]]), np.array([[0.5], [0.5], [0.4]])
-    assert average([first, second], "mean") == pytest.approx(np.array([[0.3], [0.35], [0.65]]))
+    folds = {"a": [first, second]}
+    assert combine_test(folds, "mean", {"a": 1.0}) == pytest.approx(np.array([[0.3], [0.35], [0.65]]))
     expected = (np.array([[1], [2], [3]]) + np.array([[2.5], [2.5], [1]])) / 6
-    assert average([first, second], "rank_mean") == pytest.approx(expected)
+    assert combine_test(folds, "rank_mean", {"a": 1.0}) == pytest.approx(expected)
 
 
 def test_weighted_mean_by_hand():
-    parts = [np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]])]
-    assert average(parts, "mean", np.array([3.0, 1.0])) == pytest.approx(np.array([[0.25, 0.75]]))
+    parts = {"a": [np.array([[0.0, 1.0]])], "b": [np.array([[1.0, 0.0]])]}
+    assert combine_test(parts, "mean", {"a": 3.0, "b": 1.0}) == pytest.approx(np.array([[0.25, 0.75]]))
 
 
 def test_ranks_only_see_the_order():
@@ -104,12 +105,6 @@ def test_what_is_not_cut_has_its_plain_score(task, name, truth, oof):
     assert scores == [score(METRICS[name], task, truth[fold == FOLDS], oof[fold == FOLDS]) for fold in range(3)]
 
 
-def test_a_missing_prediction_is_nan():
-    missing = np.where(FOLDS[:, None] == 1, np.nan, OOF)
-    pooled, scores = cross_fitted_scores(METRICS["f1"], "binary", Y, [missing], FOLDS)
-    assert np.isnan([pooled, *scores]).all()
-
-
 def members(truth: np.ndarray, noises: list[float], seed: int) -> list[np.ndarray]:
     """Members whose logits are the truth and noise of their own."""
     rng = np.random.default_rng(seed)
@@ -123,12 +118,12 @@ def test_weights_are_shares_and_no_single_member_is_better(noises, seed):
     weights = greedy_weights(metric, "binary", Y, oofs)
     assert (weights >= 0).all()
     assert weights.sum() == pytest.approx(1)
-    found = score(metric, "binary", Y, average(oofs, "mean", weights))
+    found = score(metric, "binary", Y, np.average(oofs, axis=0, weights=weights))
     assert all(found <= score(metric, "binary", Y, oof) + 1e-6 for oof in oofs)
-    by_fold = fit_weights(metric, "binary", Y, oofs, FOLDS)
+    by_fold = fit_weights(metric, "binary", Y, oofs, FOLDS, "mean")
     assert by_fold.shape == (3, len(noises))
     assert by_fold.sum(axis=1) == pytest.approx(np.ones(3))
-    assert (by_fold == fit_weights(metric, "binary", Y, oofs, FOLDS)).all()
+    assert (by_fold == fit_weights(metric, "binary", Y, oofs, FOLDS, "mean")).all()
 
 
 @pytest.mark.parametrize(("task", "name"), [("binary", "log_loss"), ("regression", "rmse")])
@@ -138,7 +133,7 @@ def test_greedy_weights_come_near_the_best_there_are(task, name):
     oofs = members(truth, [1.0, 1.5, 2.0, 4.0], 2)
 
     def loss(weights: np.ndarray) -> float:
-        return score(metric, task, truth, average(oofs, "mean", weights))
+        return score(metric, task, truth, np.average(oofs, axis=0, weights=weights))
 
     solved = minimize(
         loss,
@@ -185,13 +180,13 @@ def test_labels_are_fitted_by_what_moves_with_every_row(task, name, truth, metho
 def test_weights_and_cuts_of_a_fold_never_see_it(task, name, truth, oof):
     """Whatever a fold's truth says, its labels stay: only the score of them may change."""
     metric, oofs = METRICS[name], [oof, oof[::-1], np.sqrt(np.abs(oof))]
-    weights = fit_weights(metric, task, truth, oofs, FOLDS)
+    weights = fit_weights(metric, task, truth, oofs, FOLDS, "mean")
     _, scores = cross_fitted_scores(metric, task, truth, oofs, FOLDS, weights)
     turned = truth.copy()
     turned[FOLDS == 1] = turned[FOLDS == 1][::-1]
-    again = fit_weights(metric, task, turned, oofs, FOLDS)
+    again = fit_weights(metric, task, turned, oofs, FOLDS, "mean")
     assert (again[1] == weights[1]).all()
-    combined = average(oofs, "mean", weights[1])
+    combined = np.average(oofs, axis=0, weights=weights[1])
     thresholds = best_thresholds(metric, task, truth[FOLDS != 1], combined[FOLDS != 1])
     assert scores[1] == score(metric, task, truth[FOLDS == 1], combined[FOLDS == 1], thresholds)
     turned_scores = cross_fitted_scores(metric, task, turned, oofs, FOLDS, again)[1]

@@ -332,7 +332,7 @@ def test_the_kernel_of_a_linear_member_says_what_it_holds(packed, tmp_path, monk
     monkeypatch.setenv("HOME", str(tmp_path))
     shutil.copytree(packed("twin-multiclass")[0], tmp_path / "weighed", ignore=shutil.ignore_patterns("weights"))
     run = run_of(tmp_path / "weighed", "twin-multiclass", "ensemble.weights={cnn = 0, linear = 2}")
-    build_kernel(run, KernelOptions(mode="infer", user="ada"))
+    build_kernel(run, KernelOptions(infer=True, user="ada"))
     script, dataset = (run.paths.output / name for name in ("kernel/kernel.py", "kernel-dataset"))
     text = " ".join(script.read_text().partition("SLUG =")[0].split())
     assert "predicts it with folds trained at home (2 of linear) and writes" in text
@@ -342,7 +342,7 @@ def test_the_kernel_of_a_linear_member_says_what_it_holds(packed, tmp_path, monk
     monkeypatch.setenv("KAGGLE_KEY", secret)
     before = script.read_bytes()
     with pytest.raises(InputError, match=r"^model.json: holds your Kaggle credentials") as refused:
-        build_kernel(run, KernelOptions(mode="infer", user="ada"))
+        build_kernel(run, KernelOptions(infer=True, user="ada"))
     assert secret not in str(refused.value)
     assert script.read_bytes() == before
 

@@ -240,10 +240,7 @@ def test_metadata_that_kaggle_would_refuse(foldwise, ready, dataset, changes, co
     assert ready.asked("StartBlobUpload") == ready.asked("CreateDataset") == []
 
 
-def test_a_folder_without_files_or_metadata(foldwise, dataset):
-    for name in FILES:
-        (dataset / name).unlink()
-    assert "no files for the dataset" in push(foldwise, code=2).stderr
+def test_a_folder_without_metadata(foldwise, dataset):
     (dataset / "dataset-metadata.json").unlink()
     assert "no dataset is built yet; run `./run.sh kernel build" in push(foldwise, code=2).stderr
 

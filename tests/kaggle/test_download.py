@@ -12,6 +12,7 @@ import pytest
 
 from conftest import COMPETITIONS
 from foldwise.errors import RunError
+from foldwise.kaggle import client
 from foldwise.kaggle.download import download_files
 from kaggle_service.loopback import Answer, error, redirect
 
@@ -168,12 +169,13 @@ def test_a_slow_download_shows_how_far_it_is_and_completes(foldwise_start, servi
     assert (tmp_path / "input" / "a-contest" / "train.csv").read_bytes() == twin()["train.csv"]
 
 
-def test_a_download_that_stands_still_is_given_up(service, tmp_path):
+def test_a_download_that_stands_still_is_given_up(service, tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "PATIENCE", 3)
     content, go_on = packed(twin()), threading.Event()
     offer(service, content, hold=go_on)
     try:
         with pytest.raises(RunError, match="Kaggle sent nothing for 3 s; check the network"):
-            download_files("a-contest", tmp_path / "input" / "a-contest", patience=3)
+            download_files("a-contest", tmp_path / "input" / "a-contest")
     finally:
         go_on.set()
     assert not (tmp_path / "input" / "a-contest").exists()

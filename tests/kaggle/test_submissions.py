@@ -15,7 +15,7 @@ from kaggle_service.loopback import Answer, error
 
 OLD = {"ref": 1, "date": "2026-11-01T10:00:00.000Z", "status": "COMPLETE", "publicScore": "0.1", "description": "old"}
 
-PUSHED = {"id": "ada/foldwise-spooky", "kernel": "ada/foldwise-spooky", "version": 4}
+PUSHED = {"id": "ada/foldwise-spooky", "version": 4}
 DEFAULT = "foldwise, log_loss 0.3123 out of fold"
 
 

@@ -16,7 +16,7 @@ from conftest import REPOSITORY
 from foldwise.config import Linear, Tokens
 from foldwise.data.tokenizer import tokenize
 from foldwise.errors import InputError
-from foldwise.learners.ngrams import LinearModel, fit_linear
+from foldwise.learners.linear import LinearModel, fit_linear
 
 ROWS, NEW = 320, 150
 SETTINGS = Linear(char_ngrams=4, C=4.0)
@@ -65,8 +65,8 @@ def logistic():
 
 def test_punctuation_counts_as_words():
     assert any(" . " in text and " , " in text for text in TRAIN)
-    _, record = fit_linear(TRAIN, Y[:ROWS], "binary", Linear(char_ngrams=0), None, 0).to_arrays()
-    assert {".", ", but"} <= set(record["ngrams"][0]["terms"])
+    model = fit_linear(TRAIN, Y[:ROWS], "binary", Linear(char_ngrams=0), None, 0)
+    assert {".", ", but"} <= set(model.ngrams[0]["terms"])
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
@@ -197,14 +197,15 @@ def test_a_column_of_one_value_is_predicted_by_its_share(value, weighting):
 )
 def test_a_model_written_and_read_again_predicts_the_same_bytes(tmp_path, y, task, settings):
     model = fit_linear(TRAIN, y, task, settings, None, 0, outputs=5 if task == "multiclass" else None)
-    arrays, record = model.to_arrays()
+    arrays = {name: part for name, part in vars(model).items() if isinstance(part, np.ndarray)}
+    record = {name: part for name, part in vars(model).items() if name not in arrays}
     save_file(arrays, tmp_path / "weights.safetensors")
     (tmp_path / "ngrams.json").write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
     read = json.loads((tmp_path / "ngrams.json").read_text(encoding="utf-8"))
-    again = LinearModel.from_arrays(load_file(tmp_path / "weights.safetensors"), read)
+    again = LinearModel(**load_file(tmp_path / "weights.safetensors"), **read)
     others = [*OTHER, "", "ʘʘʘ"]
     assert again.predict(others).tobytes() == model.predict(others).tobytes()
-    assert again.chosen == model.chosen == record["C"]
+    assert again.C == model.C == record["C"]
     assert np.isfinite(again.predict(others)).all()
 
 
@@ -218,7 +219,7 @@ def test_a_kind_of_ngrams_that_is_in_too_few_texts_is_left_out():
     texts = [f"{letter}boat" for letter in "abcdefghijklmnopqrst"]  # no word stands in two of them
     y = np.arange(20) % 2.0
     model = fit_linear(texts, y, "binary", Linear(), None, 0)
-    assert [grams["analyzer"] for grams in model.to_arrays()[1]["ngrams"]] == ["char_wb"]
+    assert [grams["analyzer"] for grams in model.ngrams] == ["char_wb"]
     alone = fit_linear(texts, y, "binary", Linear(word_ngrams=0), None, 0)
     assert model.predict(texts).tobytes() == alone.predict(texts).tobytes()
     with pytest.raises(InputError, match=r"recipe\.linear\.min_count = 2: no n-gram .* of the 20 .*; lower it"):

@@ -13,13 +13,13 @@ from threadpoolctl import threadpool_limits
 
 from foldwise.config import Linear
 from foldwise.errors import InputError
-from foldwise.learners.ngrams import fit_linear
+from foldwise.learners.linear import fit_linear
 from foldwise.learners.regression import (
     FALLBACK_C,
     LOGISTIC_GRID,
     RIDGE_GRID,
     deal_folds,
-    fit_column,
+    fit_columns,
     fit_ridge,
     fit_softmax,
 )
@@ -56,7 +56,7 @@ def ridge(c: float) -> Ridge:
 @pytest.mark.parametrize("seed", range(3))
 def test_binary_c_is_that_of_cross_validation(seed):
     expected = best_of(LOGISTIC_GRID, logistic, INPUTS, Y[:ROWS], "neg_log_loss", seed)
-    assert fit_linear(TRAIN, Y[:ROWS], "binary", AUTO, None, seed).chosen == [expected]
+    assert [expected] == fit_linear(TRAIN, Y[:ROWS], "binary", AUTO, None, seed).C
     assert expected not in (LOGISTIC_GRID[0], LOGISTIC_GRID[-1])
 
 
@@ -71,14 +71,14 @@ def test_softmax_c_is_that_of_cross_validation():
     words = Linear(char_ngrams=0)
     inputs = ngrams().transformer_list[0][1].fit_transform(TRAIN)
     expected = best_of(LOGISTIC_GRID, logistic, inputs, CLASSES, "neg_log_loss")
-    assert fit_linear(TRAIN, CLASSES, "multiclass", words, None, 0).chosen == [expected]
+    assert [expected] == fit_linear(TRAIN, CLASSES, "multiclass", words, None, 0).C
 
 
 def test_each_ridge_has_the_c_of_cross_validation():
     y = np.stack([LENGTHS * 1000.0, Y[:ROWS], NOISY[:ROWS]], axis=1)
     expected = [best_of(RIDGE_GRID, ridge, INPUTS, column, "neg_mean_squared_error") for column in y.T]
     model = fit_linear(TRAIN, y, "regression", AUTO, None, 0)
-    assert model.chosen == expected
+    assert expected == model.C
     assert len(set(expected)) > 1
     for column, c in enumerate(expected):
         alone = fit_linear(TRAIN, y[:, column], "regression", AUTO, None, 0)
@@ -96,7 +96,7 @@ def test_weights_count_in_the_choice():
             model = logistic(c).fit(INPUTS[train], y[train], WEIGHTS[train])
             losses[place] -= WEIGHTS[held] @ np.log(model.predict_proba(INPUTS[held])[np.arange(len(held)), y[held]])
     expected = LOGISTIC_GRID[int(np.argmin(losses))]
-    assert fit_linear(TRAIN, y, "multiclass", AUTO, WEIGHTS, 0).chosen == [expected]
+    assert [expected] == fit_linear(TRAIN, y, "multiclass", AUTO, WEIGHTS, 0).C
 
 
 def test_a_noisy_regression_is_no_worse_than_the_mean():
@@ -115,15 +115,15 @@ def test_a_given_c_is_scikit_learns_fit_to_the_bit(task, y):
     expected = (Ridge(alpha=1 / 2.5) if task == "regression" else logistic(2.5)).fit(INPUTS, y)
     assert model.coef.tobytes() == np.atleast_2d(expected.coef_).tobytes()
     assert model.intercept.tobytes() == np.atleast_1d(expected.intercept_).tobytes()
-    assert model.chosen == [2.5]
+    assert model.C == [2.5]
 
 
 def test_each_column_has_its_own_c_and_one_of_one_value_none():
     y = np.stack([Y[:ROWS], np.ones(ROWS), RATED], axis=1)
     model = fit_linear(TRAIN, y, "multilabel", AUTO, None, 0)
-    assert model.chosen[0] in LOGISTIC_GRID
-    assert model.chosen[1] == 0
-    assert model.chosen[2] == fit_linear(TRAIN, RATED, "binary", AUTO, None, 0).chosen[0]
+    assert model.C[0] in LOGISTIC_GRID
+    assert model.C[1] == 0
+    assert model.C[2] == fit_linear(TRAIN, RATED, "binary", AUTO, None, 0).C[0]
 
 
 RATED = np.clip(Y[:ROWS] * 0.6 + 0.2 + np.random.default_rng(2).integers(-1, 2, ROWS) / 5, 0, 1)  # shares, and 0 and 1
@@ -141,9 +141,9 @@ def test_one_row_of_a_class_can_be_fitted():
     y = np.zeros(20)
     y[7] = 1
     model = fit_linear(TRAIN[:20], y, "binary", AUTO, None, 0)
-    assert model.chosen[0] in LOGISTIC_GRID
+    assert model.C[0] in LOGISTIC_GRID
     assert (model.predict(OTHER) < 0.5).all()
-    assert fit_linear(TRAIN[:2], np.array([0.0, 1.0]), "binary", Linear(min_count=1), None, 0).chosen == [FALLBACK_C]
+    assert fit_linear(TRAIN[:2], np.array([0.0, 1.0]), "binary", Linear(min_count=1), None, 0).C == [FALLBACK_C]
 
 
 @st.composite
@@ -178,9 +178,9 @@ def test_odd_tables_choose_from_the_grid_and_only_by_rows_that_count(table):
         again = fit_softmax(fewer, 7, Linear(), 0)[2]
         intercept, grid = intercept[np.unique(y)], LOGISTIC_GRID
     else:
-        coef, bias, c = fit_column(rows, Linear(weighting=weighting), 0)
-        intercept = np.array(bias)
-        chosen, again, grid = [c], [fit_column(fewer, Linear(weighting=weighting), 0)[2]], LOGISTIC_GRID
+        coef, intercept, chosen = fit_columns((inputs, y[:, None], weight), Linear(weighting=weighting), 0)
+        again = fit_columns((fewer[0], fewer[1][:, None], fewer[2]), Linear(weighting=weighting), 0)[2]
+        grid = LOGISTIC_GRID
     assert np.isfinite(coef).all()
     assert np.isfinite(intercept).all()
     assert set(chosen) <= {0.0, FALLBACK_C, *grid}

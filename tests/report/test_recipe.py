@@ -1,6 +1,7 @@
 """The recipe as it is printed: every field, true to what loads, and the same in RECIPE.md."""
 
 import re
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
@@ -11,13 +12,17 @@ from foldwise.config import Member, Recipe
 from foldwise.errors import InputError
 from foldwise.load_config import RENAMED, load_config
 from foldwise.models import BUILDERS
-from foldwise.report.recipe import read_tables, recipe_markdown, select, show_recipe
+from foldwise.report.recipe import read_recipe, recipe, recipe_markdown, select
 from foldwise.training.loss_functions import LOSSES
 from foldwise.training.schedules import ARGUMENTS
 from test_load_config import MINIMAL
 
-FIELDS = {field.name: field for table in read_tables() for field in table.fields}
+FIELDS = {field.name: field for field in read_recipe()[0]}
 ALONE = {name: field for name, field in FIELDS.items() if not name.startswith("members")}
+
+
+def show(config, field=None):
+    recipe(SimpleNamespace(config=config), field)
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ def test_every_field_of_the_recipe_is_there_and_says_what_it_does():
     for field in FIELDS.values():
         assert re.fullmatch(r".{15,}\.", field.text, flags=re.DOTALL), field.name
         assert field.values, field.name
-    assert all(table.text.rstrip().endswith(".") for table in read_tables() if table.name)
+    assert all(text.rstrip().endswith(".") for text in read_recipe()[1].values())
 
 
 @pytest.mark.parametrize("name", ALONE)
@@ -79,7 +84,7 @@ def test_all_that_goes_by_name_is_named():
     ],
 )
 def test_a_field_or_a_table_alone(wanted, names):
-    assert [field.name for table in select(read_tables(), wanted) for field in table.fields] == names
+    assert [field.name for field in select(read_recipe()[0], wanted)] == names
 
 
 @pytest.mark.parametrize(
@@ -95,18 +100,18 @@ def test_a_field_or_a_table_alone(wanted, names):
 )
 def test_an_unknown_name_gets_the_nearest_one(wanted, fix):
     with pytest.raises(InputError, match=re.escape(f"recipe {wanted}: no such field or table")) as caught:
-        select(read_tables(), wanted)
+        select(read_recipe()[0], wanted)
     assert fix in str(caught.value)
 
 
 def test_values_of_the_competition_stand_beside_the_defaults(toml, capsys):
-    show_recipe(load_config(toml, ["training.epochs=4", "model.name=linear"]), None)
+    show(load_config(toml, ["training.epochs=4", "model.name=linear"]))
     shown = capsys.readouterr().out
     assert "training.epochs: whole number, 1 or more; default 6; here 4\n    How many" in shown
     assert 'default "bilstm"; here "linear"\n' in shown
     assert shown.count("; here ") == 2
     assert "\x1b" not in shown
-    show_recipe(load_config(toml, ["members.a.seeds=[1, 2]", "members.b.model.name=linear"]), "members")
+    show(load_config(toml, ["members.a.seeds=[1, 2]", "members.b.model.name=linear"]), "members")
     expected = 'here { a-s1 = { seed = 1 }, a-s2 = { seed = 2 }, b = { model = { name = "linear" } } }'
     assert expected in capsys.readouterr().out
 
@@ -114,7 +119,7 @@ def test_values_of_the_competition_stand_beside_the_defaults(toml, capsys):
 def test_a_terminal_gets_lines_that_fit(toml, capsys, monkeypatch):
     for name, value in {"FORCE_COLOR": "1", "COLUMNS": "80", "TERM": "xterm"}.items():
         monkeypatch.setenv(name, value)
-    show_recipe(load_config(toml, []), None)
+    show(load_config(toml, []))
     shown = capsys.readouterr().out
     assert "\x1b[" in shown
     lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()

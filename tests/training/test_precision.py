@@ -1,9 +1,11 @@
+from contextlib import nullcontext
+
 import pytest
 import torch
 
 from foldwise.errors import InputError
 from foldwise.training import precision
-from foldwise.training.precision import choose_device, choose_precision, measure_lstm, why_not
+from foldwise.training.precision import choose_device, choose_precision, why_not
 
 
 def test_cpu_when_asked_for():
@@ -23,25 +25,25 @@ def test_a_gpu_that_works_is_taken():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        ({"fp32": 2.0, "bf16": 1.0, "fp16": 0.95}, "bf16"),  # an A100: no need to scale losses
-        ({"fp32": 2.0, "bf16": 4.0, "fp16": 1.0}, "fp16"),  # a T4, which only emulates bf16
-        ({"fp32": 1.1, "bf16": 1.0, "fp16": 1.0}, "fp32"),
-    ],
+    ("capability", "expected"),
+    [((9, 0), "bf16"), ((8, 0), "bf16"), ((7, 5), "fp16"), ((7, 0), "fp16"), ((6, 0), "fp32")],
 )
-def test_on_a_gpu_precision_follows_the_measurement(monkeypatch, seconds, expected):
+def test_on_a_gpu_precision_follows_its_compute_capability(monkeypatch, capability, expected):
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
     monkeypatch.setattr(precision, "why_not", lambda *_: "")
-    monkeypatch.setattr(precision, "measure_lstm", lambda formats, _: {name: seconds[name] for name in formats})
-    assert choose_precision("auto", torch.device("cuda")) == expected
+    assert choose_precision("auto", gpu) == expected
+    monkeypatch.setattr(precision, "why_not", lambda *_: "it cannot")
+    assert choose_precision("auto", gpu) == "fp32"
 
 
 def test_a_format_that_cannot_run_is_never_chosen_and_refused_by_name(monkeypatch):
-    def refuse(lstm, inputs, wanted):
+    def refuse(_, wanted):
         if wanted != "fp32":
             raise RuntimeError("could not create a primitive descriptor. More to read.")
+        return nullcontext()
 
-    monkeypatch.setattr(precision, "run_lstm", refuse)
+    monkeypatch.setattr(precision, "autocast", refuse)
     cpu = torch.device("cpu")
     assert choose_precision("auto", cpu) == choose_precision("fp32", cpu) == "fp32"
     with pytest.raises(InputError, match=r"precision = 'bf16': the processor cannot run an LSTM in it \(could not"):
@@ -55,16 +57,9 @@ def test_what_runs_here_is_what_torch_runs_here():
     assert choose_precision("auto", cpu) == ("fp32" if why_not("bf16", cpu) else "bf16")
 
 
-def test_the_measurement_times_every_format_asked_for():
-    seconds = measure_lstm(["fp32", "fp32"], torch.device("cpu"), repeats=2)
-    assert set(seconds) == {"fp32"}
-    assert all(0 < value < 60 for value in seconds.values())
-
-
 def test_the_probe_leaves_random_numbers_alone():
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
-    measure_lstm(["fp32"], torch.device("cpu"), repeats=1)
     why_not("bf16", torch.device("cpu"))
     assert torch.equal(torch.rand(1), expected)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from foldwise.errors import InputError
 from foldwise.load_config import load_config
@@ -30,22 +29,21 @@ def competitions(input_: InputFolder = None) -> None:
         for slug in slugs:
             table.add_row(*describe(resolve(slug, input_, None, None)))
         table.add_section()
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH)
     console.print(table)
-    console.print(Text(f"files belong into {root}/SLUG/, ending in {', '.join(SUFFIXES)}; then ./run.sh all -c SLUG"))
+    console.print(f"files belong into {root}/SLUG/, ending in {', '.join(SUFFIXES)}; then ./run.sh all -c SLUG")
 
 
-def describe(paths: Paths) -> tuple[Text, Text, Text]:
+def describe(paths: Paths) -> tuple[str, str, str]:
     """The cells of one competition."""
     try:
         config = load_config(paths.config, [])
     except InputError:
-        return Text(paths.slug, "bold"), Text(""), Text(f"faulty {CONFIG}", "red")
-    paths = replace(paths, stems=config.files.stems)
-    stems = {table: config.files.stems[table] for table in NEEDED}
-    missing = [stem for table, stem in stems.items() if not paths.tables(table)]
-    name = Text.assemble((paths.slug, "bold"), "\n  ", ", ".join(stems.values()))
-    kind = Text(f"{config.competition.task}\n{config.competition.metric}")
-    if not missing:
-        return name, kind, Text("in place", "green")
-    return name, kind, Text("not there" if len(missing) == len(stems) else f"missing: {', '.join(missing)}", "yellow")
+        return paths.slug, "", f"faulty {CONFIG}"
+    paths, stems = replace(paths, stems=config.files.stems), config.files.stems
+    missing = [stems[name] for name in NEEDED if not paths.tables(name)]
+    state = f"missing: {', '.join(missing)}" if missing else "in place"
+    if len(missing) == len(NEEDED):
+        state = "not there"
+    files = ", ".join(stems[name] for name in NEEDED)
+    return f"{paths.slug}\n  {files}", f"{config.competition.task}\n{config.competition.metric}", state

@@ -4,9 +4,8 @@ Sorting a whole training set by length makes the order of training predictable a
 Quora Insincere Questions); random batches are mostly padding. Between the two: shuffle, cut into groups of M batches,
 sort by length inside each group, cut into batches, shuffle the batches (fifth place, same contest).
 
-Where lengths have a long tail (questions: mean 13 words, longest 130) batches of equally many rows pad too much: the
-longest rows of a group spread over a wide range. `tokens` cuts by the places that a batch fills instead, so that long
-rows come in few and short ones in many (as fairseq's `--max-tokens` does).
+Where lengths have a long tail, batches of equally many rows pad too much: cut them by the places that they fill
+instead (`tokens`, as fairseq's `--max-tokens`).
 """
 
 import itertools
@@ -33,14 +32,13 @@ class PlannedSampler(Sampler[list[int]]):
 class BucketBatchSampler(PlannedSampler):
     """Batches for training: rows of like length together, every row exactly once an epoch.
 
+    Call `set_epoch` before each epoch, as with PyTorch's DistributedSampler.
+
     Args:
         lengths: (n,) tokens in each item of the dataset.
         batch_size: rows in a batch. Batches of an epoch differ by one row at most, so that none is tiny.
         group: batches sorted by length together. More means less padding and a more predictable order.
-        seed: with the epoch, decides the order.
         tokens: cut by places filled (rows × longest row) instead of by rows; a row longer than that stands alone.
-
-    Call `set_epoch` before each epoch, as with PyTorch's DistributedSampler.
     """
 
     def __init__(
@@ -85,12 +83,7 @@ class BucketBatchSampler(PlannedSampler):
 
 
 class SortedBatchSampler(PlannedSampler):
-    """Batches for prediction: sorted over all rows, since order teaches nothing there.
-
-    Args:
-        lengths: (n,) tokens in each row.
-        tokens: places that a batch may fill.
-    """
+    """Batches for prediction: sorted over all rows, since order teaches nothing there."""
 
     def __init__(self, lengths: np.ndarray, tokens: int) -> None:
         self.order = np.argsort(-lengths, kind="stable")
@@ -98,12 +91,9 @@ class SortedBatchSampler(PlannedSampler):
 
 
 def cut_by_tokens(lengths: np.ndarray, tokens: int) -> np.ndarray:
-    """(k,) int64 first row of each batch, when each may fill at most `tokens` places; a longer row stands alone.
+    """(k,) int64 first row of each batch of at most `tokens` places, or of one longer row; (n,) lengths fall.
 
     A last batch of less than half the rows of the one before it shares their rows with it evenly.
-
-    Args:
-        lengths: (n,) longest first.
     """
     starts, start = [], 0
     while start < len(lengths):

@@ -1,59 +1,51 @@
-"""A competition's tables, read together and checked against each other and against competition.toml."""
+"""A competition's tables, read together and checked against each other and against competition.toml (`InputError`)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from foldwise.config import Config
-from foldwise.data.features import join_texts
 from foldwise.data.table import Table, check_columns, check_unique, read_table
-from foldwise.data.targets import NUMBER, Targets, encode_extras, encode_numbers, encode_targets
-from foldwise.errors import Errors, InputError, shorten
+from foldwise.data.targets import NUMBER, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
+from foldwise.errors import InputError, shorten
+from foldwise.metrics import METRICS
 from foldwise.paths import Paths
 
 DEBUG_ROWS = 200
-TableName = Literal["train", "test", "sample_submission", "solution"]
 
 
 @dataclass(frozen=True)
 class ToPredict:
-    """What the contest asks for: the test table and the sample, checked against each other."""
+    """What the contest asks for: the M rows of the test table, and the sample."""
 
-    ids: list[str]  # M, in file order
-    texts: list[list[str]]  # of each text column the texts of the rows
+    test_ids: list[str]  # M, in file order
+    test_texts: list[list[str]]  # of each text column the texts of the rows
     features: np.ndarray  # (M, D) float64 of the columns given as features; NaN where a cell is empty
     sample: pd.DataFrame  # sample_submission.csv, whose ids are the same in any order
     sample_columns: list[str]  # its prediction columns, in the order of the outputs; one for hard labels
 
 
 @dataclass(frozen=True)
-class Competition:
-    """What the stages work on: N training rows and M to predict, each described as in `ToPredict`."""
+class Competition(ToPredict):
+    """What the stages work on: N training rows beside the M; `features` are (N + M, D)."""
 
     train_ids: list[str]
     train_texts: list[list[str]]
-    features: np.ndarray  # (N + M, D)
     targets: Targets
     groups: list[str] | None
-    test_ids: list[str]
-    test_texts: list[list[str]]
-    sample: pd.DataFrame
-    sample_columns: list[str]
-    empty: dict[str, int]  # how many rows of train and test have no text at all
+
+
+class Solution(NamedTuple):
+    """The true targets of the test rows, which the submission is scored against."""
+
+    rows: np.ndarray  # (n,) int64 rows of the sample that count
+    truth: np.ndarray  # of these rows, as `Targets.truth`
 
 
 def load_competition(config: Config, paths: Paths, debug: bool = False) -> Competition:
-    """Read and check train, test and sample_submission.
-
-    Args:
-        debug: keep the first rows of a seeded shuffle only; classes are still those of the whole file.
-
-    Raises:
-        InputError: any error of any of the files.
-    """
+    """Read and check train, test and sample_submission; with `debug` keep 200 random rows of each, but all classes."""
     columns = config.columns
     train, test, sample = (open_table(config, paths, name) for name in ("train", "test", "sample_submission"))
     check_columns(train, [*columns.of_both, *columns.of_train], columns.ignore)
@@ -63,22 +55,16 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
     if debug:  # after the whole tables have passed their checks
         rng = np.random.default_rng(0)
         rows, test_rows = (np.sort(rng.permutation(len(table))[:DEBUG_ROWS]) for table in (train, test))
-        train, targets = train.take(rows), targets.take(rows)
-        test = test.take(test_rows)
+        train, targets, test = train.take(rows), targets.take(rows), test.take(test_rows)
         sample = sample.take(np.flatnonzero(sample.frame[columns.id].isin(test.column(columns.id))))
         asked = check_test(config, test, sample, targets, train.path.name)
-    train_texts = [train.column(name) for name in columns.text]
+    features = encode_numbers(train, columns.features, NUMBER, empty=np.nan)
     return Competition(
+        **vars(asked) | {"features": np.vstack([features, asked.features])},
         train_ids=train.column(columns.id),
-        train_texts=train_texts,
-        features=np.vstack([read_features(train, columns.features), asked.features]),
+        train_texts=[train.column(name) for name in columns.text],
         targets=targets,
         groups=train.column(columns.group) if columns.group else None,
-        test_ids=asked.ids,
-        test_texts=asked.texts,
-        sample=asked.sample,
-        sample_columns=asked.sample_columns,
-        empty={"train": count_empty(train_texts), "test": count_empty(asked.texts)},
     )
 
 
@@ -95,23 +81,19 @@ def check_test(config: Config, test: Table, sample: Table, targets: Targets, tra
     check_unique(test, columns.id)
     sample_columns = check_sample(config, sample, targets, train)
     for table, other in ((test, sample), (sample, test)):
+        unknown = set(table.column(columns.id)) - set(other.column(columns.id))
         fix = f"is not in {other.path.name}; download both again"
-        check_values(table, columns.id, set(other.frame[columns.id]), "id", fix)
+        table.refuse({columns.id: {row_id: f"id {shorten(row_id)} {fix}" for row_id in unknown}})
     return ToPredict(
-        ids=test.column(columns.id),
-        texts=[test.column(name) for name in columns.text],
-        features=read_features(test, columns.features),
+        test_ids=test.column(columns.id),
+        test_texts=[test.column(name) for name in columns.text],
+        features=encode_numbers(test, columns.features, NUMBER, empty=np.nan),
         sample=sample.frame,
         sample_columns=sample_columns,
     )
 
 
-def count_empty(texts: Sequence[Sequence[str]]) -> int:
-    """How many rows have no text in any column."""
-    return sum(not text.strip() for text in join_texts(texts))
-
-
-def open_table(config: Config, paths: Paths, name: TableName) -> Table:
+def open_table(config: Config, paths: Paths, name: str) -> Table:
     """One of the competition's tables, written as `[files]` says; with an id column if it has none."""
     columns = config.columns
     unused = set(columns.ignore) - {*columns.of_both, *columns.of_train}
@@ -121,14 +103,6 @@ def open_table(config: Config, paths: Paths, name: TableName) -> Table:
             raise InputError(f"{table.path}: has a column {columns.id!r}; take {name!r} out of [files] numbered")
         table.frame.insert(0, columns.id, [str(number) for number in range(1, len(table) + 1)])
     return table
-
-
-def read_features(table: Table, columns: list[str]) -> np.ndarray:
-    """(N, D) float64; NaN where a cell is empty."""
-    errors = Errors(table.path)
-    features = encode_numbers(table, columns, errors, NUMBER, empty=np.nan)
-    errors.raise_if_any()
-    return features
 
 
 def check_sample(config: Config, sample: Table, targets: Targets, train: str) -> list[str]:
@@ -152,15 +126,34 @@ def check_sample(config: Config, sample: Table, targets: Targets, train: str) ->
     columns = given if len(expected) == len(given) == 1 else expected
     check_columns(sample, [id_column, *columns], others)
     check_unique(sample, id_column)
-    if names_asked and sample.frame[columns[0]].nunique() > 1:
+    labels = set(sample.column(columns[0])) if names_asked else set()
+    if len(labels) > 1:
         fix = "has no row in the training table; are labels spelt alike?"
-        check_values(sample, columns[0], set(targets.names), "class", fix)
+        unknown = labels - set(targets.names)
+        sample.refuse({columns[0]: {label: f"class {shorten(label)} {fix}" for label in unknown}})
     return columns
 
 
-def check_values(table: Table, column: str, known: set[str], what: str, fix: str) -> None:
-    """An error for each value of a column that is not among the known ones."""
-    errors = Errors(table.path)
-    for row in np.flatnonzero(~table.frame[column].isin(known)).tolist():
-        errors.add(f"{what} {shorten(table.frame[column].iloc[row])} {fix}", int(table.lines[row]), column)
-    errors.raise_if_any()
+def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: list[str]) -> Solution | None:
+    """The solution, None where there is none; only the final score reads it. `names` are those of the targets."""
+    if not paths.tables("solution"):
+        return None
+    solution = open_table(config, paths, "solution")
+    id_column, columns = config.columns.id, config.columns.target
+    others = [name for name in solution.frame.columns if name not in columns]  # Usage, and whatever else Kaggle adds
+    check_columns(solution, [id_column, *columns], others)
+    check_unique(solution, id_column)
+    subgroups = config.columns.subgroups if METRICS[config.competition.metric].of_subgroups else []
+    if not set(subgroups) <= set(others):
+        return None  # the score cannot be had without them
+    places = pd.Index(solution.frame[id_column]).get_indexer(sample[id_column])
+    missing = sample[id_column][places < 0].tolist()
+    if missing:
+        raise InputError(f"{solution.path}: {len(missing)} test ids are missing, for example {missing[0]!r}")
+    ordered = solution.take(places)
+    rows = np.flatnonzero(~(ordered.frame[columns] == config.files.unscored).any(axis=1))
+    scored = ordered.take(rows)
+    truth = encode_targets(scored, config, known=names).truth
+    if subgroups:
+        truth = np.hstack([truth, read_subgroups(scored, subgroups)])
+    return Solution(rows, truth)

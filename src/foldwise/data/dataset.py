@@ -52,11 +52,9 @@ class Batch(NamedTuple):
 
 
 class TokenDataset(Dataset[Item]):
-    """The chosen rows of a token store, with all that is known of them.
+    """The (n,) int64 chosen rows of a store, whose first N are training rows, with all that is known of them.
 
     Args:
-        store: tokens of all rows, N training rows first.
-        rows: (n,) int64 row numbers of the store; item i is row `rows[i]`.
         targets, weights, auxiliary: (N, …) of the training rows.
         features: (N + M, D) of all rows.
         device: where batches are gathered: a GPU that has room for all tokens, else the CPU.

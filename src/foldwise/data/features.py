@@ -1,4 +1,4 @@
-"""Numbers that stand beside a text: some of the text itself, some from columns of the tables."""
+"""The texts of a row, and numbers that stand beside them; `columns` are of each text column the texts of all rows."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -36,11 +36,7 @@ def join_texts(texts: Sequence[Sequence[str]], separator: str = "\n") -> Sequenc
 
 
 def texts_of(columns: Sequence[Sequence[str]], settings: Tokens) -> tuple[list[str], int]:
-    """The texts to tokenize, row after row, and how many of them a row has.
-
-    Args:
-        columns: of each text column the texts of the rows.
-    """
+    """The texts to tokenize, row after row, and how many of them a row has."""
     if settings.columns == "apart":
         return [text for row in zip(*columns, strict=True) for text in row], len(columns)
     return list(join_texts(columns, f" {SEPARATOR} ")), 1
@@ -54,12 +50,7 @@ def texts_and_features(config: Config) -> tuple[int, int]:
 
 
 def features_of(columns: Sequence[Sequence[str]], given: np.ndarray, settings: Tokens) -> np.ndarray:
-    """(n, D) float64: numbers from the texts, then those from columns of the tables.
-
-    Args:
-        columns: of each text column the texts of n rows.
-        given: (n, …) float64 from columns of the tables.
-    """
+    """(n, D) float64: numbers from the texts of n rows, then those `given` by columns of the tables."""
     texts = join_texts(columns)
     made = [[TEXT_FEATURES[name](text) for text in texts] for name in settings.features]
     return np.hstack([np.array(made, dtype=np.float64).reshape(len(made), len(texts)).T, given])

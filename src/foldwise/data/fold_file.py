@@ -1,7 +1,8 @@
 """The fold file: made once, by id, and then only read; and a form of it that is small enough to travel in a script.
 
 folds/SLUG.csv            a line for each training row: id, fold
-folds/SLUG.packed.json    inside a kernel: a character for each row in the order of train.csv, and a hash of the ids
+folds/SLUG.packed.json    inside a kernel: a character for each row in the order of train.csv, "0" for fold 0, and a
+                          sha256 of the ids
 
 Random ids do not compress: the fold file of 1.3 million rows is 13 MB when compressed, and the packed one is 0.4 MB.
 The hash tells whether the train.csv at the other end has the same rows in the same order.
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from foldwise.data.table import check_columns, check_unique, read_table
-from foldwise.errors import Errors, InputError, shorten
+from foldwise.errors import InputError, shorten
 from foldwise.files import atomic_file, write_csv
 
 
@@ -26,13 +27,10 @@ def write_folds(path: Path, train_ids: Sequence[str], fold_of_row: np.ndarray) -
 
 
 def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) -> np.ndarray:
-    """Read a fold file and put it in the order of train.csv.
+    """(N,) int64 fold numbers, 0 … K-1, in the order of train.csv.
 
     Args:
         remake: the command that makes the file anew, for messages.
-
-    Returns:
-        (N,) int64 fold numbers, 0 … K-1.
 
     Raises:
         InputError: its ids are not those of train.csv, or its folds not 0 … K-1, with the numbers.
@@ -41,17 +39,13 @@ def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) 
     table, numbers = read_table(path), [str(fold) for fold in range(n_folds)]
     check_columns(table, ["id", "fold"])
     check_unique(table, "id")
-    values = table.column("fold")
-    there = set(values)
+    there = set(table.column("fold"))
     if len(there) != n_folds and there == set(map(str, range(len(there)))):
         fix = f"set folds.n = {len(there)}, or {remake}"
         raise InputError(f"{path}: holds {len(there)} folds where recipe.folds.n = {n_folds}; {fix}")
-    errors = Errors(path)
-    for value, line in zip(values, table.lines.tolist(), strict=True):
-        if value not in numbers:
-            errors.add(f"{shorten(value)} is not a fold from 0 to {n_folds - 1}", line, "fold")
-    errors.raise_if_any()
-    fold_of = dict(zip(table.column("id"), map(int, values), strict=True))
+    wrong = {value: f"{shorten(value)} is not a fold from 0 to {n_folds - 1}" for value in there - set(numbers)}
+    table.refuse({"fold": wrong})
+    fold_of = dict(zip(table.column("id"), map(int, table.column("fold")), strict=True))
     ids = set(train_ids)
     missing, added = len(ids - fold_of.keys()), len(fold_of.keys() - ids)
     if missing or added:
@@ -70,17 +64,13 @@ def packed_name(slug: str) -> str:
 
 
 def pack_folds(folds: np.ndarray, train_ids: Sequence[str]) -> str:
-    """The fold numbers, (N,), as characters from "0" on, and a hash of the ids in the same order."""
+    """The text that stands for (N,) folds of the training rows."""
     characters = "".join(chr(ord("0") + fold) for fold in folds.tolist())
     return json.dumps({"ids": hash_of_ids(train_ids), "folds": characters}) + "\n"
 
 
 def unpack_folds(path: Path, train_ids: Sequence[str]) -> np.ndarray:
-    """Read what `pack_folds` gave: (N,) int64 fold numbers.
-
-    Raises:
-        InputError: they were packed for other rows than those of `train_ids`.
-    """
+    """(N,) int64 fold numbers from what `pack_folds` gave; `InputError` where that was for other rows."""
     packed = json.loads(path.read_text(encoding="utf-8"))
     if packed["ids"] != hash_of_ids(train_ids):
         raise InputError(

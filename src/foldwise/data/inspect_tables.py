@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from foldwise.data.table import Table
 from foldwise.data.targets import parse_number
-from foldwise.errors import Errors, InputError, shorten, with_article
+from foldwise.errors import InputError, shorten, with_article
 from foldwise.metrics import metric_for
 from foldwise.tasks import TASKS
 
@@ -112,11 +112,8 @@ def infer_task(tables: Tables, asked: list[str], target: list[str], metric: str 
         return Inference("multiclass", f"{first} has {len(values)} different labels")
     if len(asked) > 1:
         return Inference("multiclass", f"the sample has a column for each of the {len(asked)} values of {first}")
-    whole = not any(map(has_fraction, values))
-    if not whole or len(values) > FEW:
-        return Inference(
-            "regression", f"{first} has {len(values)} different numbers{'' if whole else ', not all whole'}"
-        )
+    if len(values) > FEW or any(map(has_fraction, values)):
+        return Inference("regression", f"{first} has {len(values)} different numbers, more than {FEW} or not all whole")
     if any(map(has_fraction, tables.sample.frame[asked[0]])):
         return Inference("regression", f"the sample's {asked[0]} is not a whole number")
     why = f"{first} has {len(values)} whole numbers: classes, classes on a scale, or values"
@@ -130,12 +127,10 @@ def has_fraction(value: str) -> bool:
 
 def check_odd(train: Table, target: str) -> None:
     """A few values among many of 0 and 1 are errors."""
-    values, errors = train.column(target), Errors(train.path)
-    odd = [row for row, value in enumerate(values) if parse_number(value) not in (0, 1)]
-    for row in odd if len(odd) <= len(train) * ODD_SHARE else []:
-        what = f"{shorten(values[row])}, where {len(train) - len(odd)} of {len(train)} rows are 0 or 1"
-        errors.add(f"{what}; fix or remove the row, or give --task", int(train.lines[row]), target)
-    errors.raise_if_any()
+    odd = [value for value in train.column(target) if parse_number(value) not in (0, 1)]
+    if len(odd) <= len(train) * ODD_SHARE:
+        where = f"where {len(train) - len(odd)} of {len(train)} rows are 0 or 1; fix or remove the row, or give --task"
+        train.refuse({target: {value: f"{shorten(value)}, {where}" for value in odd}})
 
 
 def infer_kind(sample: Table, asked: list[str], task: str, metric: str | None) -> Inference:

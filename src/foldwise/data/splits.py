@@ -26,11 +26,7 @@ def normalise(text: str) -> str:
 
 
 def units_of(texts: Sequence[str], groups: Sequence[str] | None, same_text: bool = True) -> np.ndarray:
-    """(N,) int64 unit numbers: rows with one text or one group, directly or through others, share a number.
-
-    Args:
-        same_text: false where only the group counts, or where every row may stand alone.
-    """
+    """(N,) int64 unit numbers: rows with one text (if `same_text`) or one group, also through others, share one."""
     n = len(texts)
     keys = [normalise(text) for text in texts] if same_text else range(n)
     unit, different = pd.factorize(np.array(keys, dtype=object))
@@ -48,19 +44,11 @@ def units_of(texts: Sequence[str], groups: Sequence[str] | None, same_text: bool
 
 
 def make_folds(labels: np.ndarray, units: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
-    """Assign each row to a fold.
+    """(N,) int64 fold numbers, 0 … K-1; `InputError` where there are fewer units than folds.
 
     Args:
         labels: (N, L) 0/1 indicators that the folds share evenly, as `Targets.strata`.
         units: (N,) int64; rows of one unit get one fold.
-        n_folds: K.
-        seed: of the shuffle.
-
-    Returns:
-        (N,) int64 fold numbers, 0 … K-1.
-
-    Raises:
-        InputError: fewer units than folds.
     """
     _, units = np.unique(units, return_inverse=True)
     n_units = int(units.max()) + 1
@@ -104,8 +92,7 @@ def make_folds(labels: np.ndarray, units: np.ndarray, n_folds: int, seed: int) -
 def check_units(path: Path, folds: np.ndarray, units: np.ndarray, remake: str) -> None:
     """Refuse folds that part rows of one text or group: what is learnt from one half would be scored on the other."""
     pairs = np.unique(np.column_stack([units, folds]), axis=0)
-    parted = int((np.bincount(pairs[:, 0]) > 1).sum())
-    if parted:
+    if parted := (np.bincount(pairs[:, 0]) > 1).sum():
         raise InputError(
             f"{path}: {parted} texts or groups stand in more than one fold, which leaks from training into validation; "
             f"run `{remake}` to make folds that keep them together"

@@ -13,7 +13,7 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
@@ -48,20 +48,24 @@ class Table:
         """Some of the rows."""
         return Table(self.path, self.frame.iloc[rows], self.lines[rows])
 
+    def refuse(self, wrong: Mapping[str, Mapping[str, str]]) -> None:
+        """An `InputError` that names every place of the wrong values: of each column, value → what is wrong with it."""
+        errors = Errors(self.path)
+        for column, messages in wrong.items():
+            for row in np.flatnonzero(self.frame[column].isin(list(messages))).tolist():
+                errors.add(messages[self.frame[column].iloc[row]], int(self.lines[row]), column)
+        errors.raise_if_any()
+
 
 def read_table(path: Path, quotes: Quotes = "csv", without: Collection[str] = ()) -> Table:
-    """Read `.csv` or `.tsv`, plain or in `.gz` or `.zip`, with a header line.
+    """Read `.csv` or `.tsv`, plain or in `.gz` or `.zip`, with a header line; `InputError` where that cannot be.
 
     A lone carriage return inside a text is kept as part of the text (pandas' own `to_csv` writes such files), unless
     the whole file uses it to end lines.
 
     Args:
-        quotes: "csv": a quoted value may hold separators and line ends, and a doubled quote is one. "literal": quotes
-            are text, values end at the separator (`quoting=3` of pandas); only see `unwrap`.
+        quotes: "literal": quotes are text, values end at the separator (`quoting=3` of pandas); only see `unwrap`.
         without: columns that are left out, to save their memory.
-
-    Raises:
-        InputError: not readable, not UTF-8, empty, a header with repeated names, or rows that do not fit the header.
     """
     name, content = read_bytes(path)
     check_encoding(path, content)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 
 from foldwise.config import Config
 from foldwise.data.table import Table
-from foldwise.errors import Errors, InputError, shorten, with_article
+from foldwise.errors import InputError, shorten, with_article
 from foldwise.metrics import METRICS
 from foldwise.tasks import HALF, TASKS, TaskSpec
 
@@ -70,83 +70,72 @@ class Targets:
 
     def take(self, rows: np.ndarray) -> "Targets":
         """The targets of some rows."""
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: a[rows] for name, a in values.items() if isinstance(a, np.ndarray)})
+        arrays = {name: part[rows] for name, part in vars(self).items() if isinstance(part, np.ndarray)}
+        return replace(self, **arrays)
 
 
 def encode_targets(table: Table, config: Config, known: list[str] | None = None) -> Targets:
-    """Encode the target columns of the training table, or of the solution.
-
-    Classes are the labels as written, in order of their value where all are numbers.
+    """Encode the target columns of the training table, or `InputError` with every value that does not fit the task.
 
     Args:
         known: `names` of the training table; the solution is then encoded as it was, and one value throughout is legal.
-
-    Raises:
-        InputError: listing every value that does not fit the task.
     """
-    task, columns = config.competition.task, config.columns.target
-    spec, errors = TASKS[task], Errors(table.path)
+    task, columns, cut = config.competition.task, config.columns.target, config.competition.soft_cut
+    spec = TASKS[task]
     if not spec.several and len(columns) != 1:
         what = f"{with_article(task)} task has one target column, not {len(columns)}: {', '.join(columns)}"
         raise InputError(f"{table.path}: {what}; see [columns] target")
     if spec.named:
-        return encode_classes(table, config, errors, known)
+        return encode_classes(table, config, known)
     if spec.y == "values":
-        y = encode_numbers(table, columns, errors, NUMBER)
-        errors.raise_if_any()
+        y = encode_numbers(table, columns, NUMBER)
         return Targets(task, y, y, list(columns))
-    cut = config.competition.soft_cut
-    y = encode_numbers(table, columns, errors, "0 or 1" if cut is None else SHARE)
+    y = encode_numbers(table, columns, "0 or 1" if cut is None else SHARE)
     # A metric of values compares shares as they are; others ask whether a row is one or not.
     as_they_are = cut is None or METRICS[config.competition.metric].prediction_type == "value"
     truth = (y if as_they_are else y >= cut).astype(np.float32)
     for column, values in zip(columns, truth.T, strict=True):
-        if known is None and not errors.found and np.ptp(values) == 0:
-            errors.add(f"every row has {column} = {values[0]:g}; there is nothing to learn", column=column)
-    errors.raise_if_any()
+        if known is None and np.ptp(values) == 0:
+            what = f"every row has {column} = {values[0]:g}; there is nothing to learn"
+            raise InputError(f"{table.path}: column {column}: {what}")
     return Targets(task, y.astype(np.float32), truth, list(columns))
 
 
-def encode_numbers(
-    table: Table, columns: Sequence[str], errors: Errors, wanted: str, empty: float | None = None
-) -> np.ndarray:
-    """(N, len(columns)) float64; what is no number, or does not fit, is added to the errors and left undefined.
-
-    Args:
-        wanted: what a value should be, a key of `FITS`.
-        empty: what an empty cell stands for; None where it is an error.
-    """
-    y = np.zeros((len(table), len(columns)))
+def encode_numbers(table: Table, columns: Sequence[str], wanted: str, empty: float | None = None) -> np.ndarray:
+    """(N, len(columns)) float64, each as one of `FITS` wants it; an empty cell is an error, or stands for `empty`."""
+    encoded = np.zeros((len(table), len(columns)))
+    wrong: dict[str, dict[str, str]] = {column: {} for column in columns}
     for index, column in enumerate(columns):
         # Each different value once: two million shares of raters are a few thousand different ones.
         places, values = pd.factorize(np.array(table.column(column), dtype=object))
-        numbers = [empty if value.strip() == "" and empty is not None else parse_number(value) for value in values]
-        right = np.array([number is not None and FITS[wanted](number) for number in numbers], dtype=bool)
-        y[:, index] = np.array([number or 0.0 for number in numbers])[places]
-        for row in np.flatnonzero(~right[places]).tolist():
-            value = values[places[row]]
-            what = "missing value" if value.strip() == "" else f"{shorten(value)} is not {wanted}"
-            errors.add(f"{what}; fix the row, or the task in competition.toml", int(table.lines[row]), column)
-    return y
+        numbers = [empty if value.strip() == "" else parse_number(value) for value in values]
+        for value, number in zip(values, numbers, strict=True):
+            if number is None or not FITS[wanted](number):
+                what = f"{shorten(value)} is not {wanted}" if value.strip() else "missing value"
+                wrong[column][value] = f"{what}; fix the row, or the task in competition.toml"
+        encoded[:, index] = np.array([number or 0.0 for number in numbers])[places]
+    table.refuse(wrong)
+    return encoded
 
 
-def encode_classes(table: Table, config: Config, errors: Errors, known: list[str] | None) -> Targets:
+def encode_classes(table: Table, config: Config, known: list[str] | None) -> Targets:
     """Class numbers of one label column; classes are its own labels, or the known ones."""
     (column,), task, metric = config.columns.target, config.competition.task, config.competition.metric
     values, ordered = table.column(column), TASKS[task].ordered
-    for value, line in zip(values, table.lines.tolist(), strict=True):
+    wrong = {}
+    for value in set(values):
         if value.strip() == "":
-            errors.add("missing target; fix or remove the row", line, column)
+            wrong[value] = "missing target; fix or remove the row"
         elif known is not None and value not in known:
-            errors.add(f"label {shorten(value)} is not in the training table", line, column)
+            wrong[value] = f"label {shorten(value)} is not in the training table"
         elif ordered and parse_number(value) is None:
             what = f"{shorten(value)} is not a number, and {task} classes are in order of their numbers"
-            errors.add(f"{what}; number them, or make the task multiclass", line, column)
+            wrong[value] = f"{what}; number them, or make the task multiclass"
+    table.refuse({column: wrong})
     classes = known or sort_labels(set(values))
-    if len(classes) < 2 and not errors.found:
-        errors.add(f"every row has the label {shorten(values[0])}; there is nothing to learn", column=column)
-    errors.raise_if_any()
+    if len(classes) < 2:
+        what = f"every row has the label {shorten(values[0])}; there is nothing to learn"
+        raise InputError(f"{table.path}: column {column}: {what}")
     if ordered and METRICS[metric].prediction_type == "value" and (np.diff(np.array(classes, dtype=float)) != 1).any():
         # The classes' numbers would be scored, 0, 1, 2, not the labels.
         what = f"classes {', '.join(classes)} are not one apart, as {metric} needs them"
@@ -157,30 +146,25 @@ def encode_classes(table: Table, config: Config, errors: Errors, known: list[str
 
 
 def encode_extras(table: Table, config: Config, targets: Targets) -> Targets:
-    """The targets with what stands beside them in the training table: auxiliary targets, subgroups, weights.
-
-    Raises:
-        InputError: listing every value that does not fit.
-    """
-    columns, errors = config.columns, Errors(table.path)
+    """The targets with what stands beside them in the training table: auxiliary targets, subgroups, weights."""
+    columns = config.columns
     extras: dict[str, Any] = {}
     if columns.auxiliary and targets.spec.y == "values":
-        extras["auxiliary"] = encode_numbers(table, columns.auxiliary, errors, NUMBER)
+        extras["auxiliary"] = encode_numbers(table, columns.auxiliary, NUMBER)
     elif columns.auxiliary:
-        extras["auxiliary"] = encode_numbers(table, columns.auxiliary, errors, SHARE).astype(np.float32)
+        extras["auxiliary"] = encode_numbers(table, columns.auxiliary, SHARE).astype(np.float32)
     if columns.weight:
-        extras["weights"] = encode_numbers(table, [columns.weight], errors, WEIGHT)[:, 0].astype(np.float32)
+        extras["weights"] = encode_numbers(table, [columns.weight], WEIGHT)[:, 0].astype(np.float32)
     if columns.subgroups:
-        extras["subgroups"] = read_subgroups(table, columns.subgroups, errors)
-    errors.raise_if_any()
+        extras["subgroups"] = read_subgroups(table, columns.subgroups)
     if METRICS[config.competition.metric].of_subgroups:
         extras["truth"] = np.hstack([targets.truth, extras["subgroups"]])
     return replace(targets, **extras)
 
 
-def read_subgroups(table: Table, columns: Sequence[str], errors: Errors) -> np.ndarray:
+def read_subgroups(table: Table, columns: Sequence[str]) -> np.ndarray:
     """(N, S) float32 of 0 and 1: at least half of the raters saw the subgroup in the text; empty cells are 0."""
-    return (encode_numbers(table, columns, errors, SHARE, empty=0.0) >= HALF).astype(np.float32)
+    return (encode_numbers(table, columns, SHARE, empty=0.0) >= HALF).astype(np.float32)
 
 
 def weigh_by_subgroups(targets: Targets) -> Targets:

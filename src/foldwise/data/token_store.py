@@ -48,11 +48,7 @@ class TokenStore:
 
 
 def open_array(path: Path) -> np.ndarray:
-    """Map an array of the tokens' folder into memory, copy-on-write: torch wants writable arrays; nothing writes.
-
-    Raises:
-        InputError: it is no array.
-    """
+    """Map an array of the tokens' folder into memory, or `InputError`; torch wants writable ones: copy-on-write."""
     try:
         return np.load(path, mmap_mode="c")
     except ValueError as error:

@@ -56,53 +56,54 @@ def build_tokenizer(settings: Tokens, vocabulary: dict[str, int]) -> Tokenizer:
 def tokenize(
     texts: Sequence[str], n_train: int, settings: Tokens, progress: Callable[[int], object]
 ) -> tuple[TokenStore, list[str], np.ndarray]:
-    """Tokenize all texts and make the vocabulary.
+    """Tokenize all texts, the first `n_train` of which are training texts, and make the vocabulary.
 
     Args:
-        texts: N training texts followed by M test texts (of columns apart, all columns of a row one after the other).
-        n_train: N.
         progress: called with the number of texts done; twice over all texts.
 
     Returns:
-        The token store of the N + M texts; the V words in id order, most frequent first after `<pad>` and `<unk>`;
-        (V,) int64 counts of each in the rows the vocabulary was made from.
+        The token store of the texts; the V words in id order, most frequent first after `<pad>` and `<unk>`; (V,) int64
+        counts of each in the rows the vocabulary was made from.
     """
-    store, word_of = split_texts(texts, n_train, settings, progress)
-    seen = store.tokens[: store.offsets[n_train]] if settings.vocabulary == "train" else store.tokens
-    store, words, counts = add_words(store, word_of, SPECIAL, seen, settings)
-    return store, [*SPECIAL, *words], np.concatenate([[0, len(seen) - counts.sum()], counts])
+    store, words, counts = tokenize_further(texts, SPECIAL, settings, progress, n_train)
+    seen = store.offsets[n_train] if settings.vocabulary == "train" else len(store.tokens)
+    return store, [*SPECIAL, *words], np.concatenate([[0, seen - counts.sum()], counts])
 
 
 def tokenize_further(
-    texts: Sequence[str], words: Sequence[str], settings: Tokens, progress: Callable[[int], object]
+    texts: Sequence[str], words: Sequence[str], settings: Tokens, progress: Callable[[int], object], n_train: int = 0
 ) -> tuple[TokenStore, list[str], np.ndarray]:
-    """Tokenize texts that were not there when the vocabulary was made.
+    """Tokenize texts by a vocabulary, and add the most frequent words that it lacks; what else it lacks is `<unk>`.
 
-    Words that it lacks are `<unk>` where it was made of training texts alone. Where test texts were used for it, words
-    of these texts are appended too, within `min_count` and `max_size`.
+    Words are added from the training texts alone or from all texts, as `vocabulary` says.
 
     Args:
-        texts: M texts.
-        words: V words in id order.
-        settings: as they were, with `max_length` as a number.
-        progress: called with the number of texts done; twice over all texts.
+        words: V words in id order, `<pad>` and `<unk>` first.
+        settings: where there are no training texts, with `max_length` as a number.
 
     Returns:
-        The token store of the M texts; the V' new words, whose ids follow, most frequent first; (V',) int64 counts.
+        The token store of the texts; the V' new words, whose ids follow, most frequent first, ties by word; (V',) int64
+        counts.
     """
-    store, word_of = split_texts(texts, 0, settings, progress)
-    seen = store.tokens if settings.vocabulary == "train+test" else store.tokens[:0]
-    return add_words(store, word_of, words, seen, settings)
+    store, word_of = split_texts(texts, n_train, settings, progress)
+    id_of = {word: number for number, word in enumerate(words) if number >= len(SPECIAL)}  # no text means padding
+    new_id = np.array([id_of.get(word, UNK) for word in word_of], dtype=np.int32)
+    seen = store.tokens[: store.offsets[n_train]] if settings.vocabulary == "train" else store.tokens
+    counts = np.bincount(seen, minlength=len(word_of))
+    counts[new_id != UNK] = 0  # known, and not to be chosen again
+    counts[: len(SPECIAL)] = 0
+    by_word = np.array(sorted(range(len(word_of)), key=word_of.__getitem__), dtype=np.int64)
+    order = by_word[np.argsort(-counts[by_word], kind="stable")]
+    room = settings.max_size - (len(words) - len(SPECIAL))
+    added = order[counts[order] >= settings.min_count][:room]
+    new_id[added] = np.arange(len(words), len(words) + len(added), dtype=np.int32)
+    return replace(store, tokens=new_id[store.tokens]), [word_of[number] for number in added.tolist()], counts[added]
 
 
 def split_texts(
     texts: Sequence[str], n_train: int, settings: Tokens, progress: Callable[[int], object]
 ) -> tuple[TokenStore, list[str]]:
-    """Split texts, the first `n_train` of which are the training texts, into words and cut them to length.
-
-    Returns:
-        The texts as numbers of words, and the words by number, in no order, `<pad>` and `<unk>` first.
-    """
+    """Texts as numbers of words, cut to length, and the words by number, in no order, `<pad>` and `<unk>` first."""
     forms, runs = number_runs(texts, progress)
     tokenizer = build_tokenizer(settings, {})
     tokenizer.train_from_iterator(
@@ -118,39 +119,11 @@ def split_texts(
     return expand_runs(words, runs, limit, settings.cut, progress), sorted(vocabulary, key=vocabulary.__getitem__)
 
 
-def add_words(
-    store: TokenStore, word_of: Sequence[str], words: Sequence[str], seen: np.ndarray, settings: Tokens
-) -> tuple[TokenStore, list[str], np.ndarray]:
-    """Number tokens by a vocabulary, with the most frequent words that it lacks appended.
-
-    Args:
-        store: texts as numbers of `word_of`.
-        words: the vocabulary in id order, `<pad>` and `<unk>` first.
-        seen: tokens of the texts that words may be taken from.
-
-    Returns:
-        The texts by ids of the vocabulary; the words that were added, ties by word; their counts in `seen`.
-    """
-    id_of = {word: number for number, word in enumerate(words) if number >= len(SPECIAL)}  # no text means padding
-    new_id = np.array([id_of.get(word, UNK) for word in word_of], dtype=np.int32)
-    counts = np.bincount(seen, minlength=len(word_of))
-    counts[new_id != UNK] = 0  # known, and not to be chosen again
-    counts[: len(SPECIAL)] = 0
-    by_word = np.array(sorted(range(len(word_of)), key=word_of.__getitem__), dtype=np.int64)
-    order = by_word[np.argsort(-counts[by_word], kind="stable")]
-    room = settings.max_size - (len(words) - len(SPECIAL))
-    added = order[counts[order] >= settings.min_count][:room]
-    new_id[added] = np.arange(len(words), len(words) + len(added), dtype=np.int32)
-    return replace(store, tokens=new_id[store.tokens]), [word_of[number] for number in added.tolist()], counts[added]
-
-
 def length_limit(settings: Tokens, store: TokenStore, n_train: int) -> int:
-    """`max_length` as the number of tokens that the texts of a store, training texts first, were cut to.
-
-    A share such as "95%" stands for the length of one of the training texts, which is therefore the longest of them.
-    """
+    """`max_length` as the number of tokens that the texts of a store, training texts first, were cut to."""
     if isinstance(settings.max_length, int):
         return settings.max_length
+    # A share such as "95%" stands for the length of one of the training texts, which is now the longest of them.
     return max(1, int(np.diff(store.offsets[: n_train + 1]).max()))
 
 
@@ -173,7 +146,7 @@ def number_runs(texts: Sequence[str], progress: Callable[[int], object]) -> tupl
 
 
 def encode(tokenizer: Tokenizer, forms: Sequence[str]) -> TokenStore:
-    """The tokens of each run."""
+    """The tokens of each run of `forms`."""
     parts, lengths = [np.empty(0, dtype=np.int32)], [0]
     for chunk in chunks(forms):
         rows = [encoding.ids for encoding in tokenizer.encode_batch_fast(chunk)]
@@ -185,12 +158,9 @@ def encode(tokenizer: Tokenizer, forms: Sequence[str]) -> TokenStore:
 def expand_runs(
     words: TokenStore, runs: TokenStore, max_length: int, cut: Cut, progress: Callable[[int], object]
 ) -> TokenStore:
-    """Put the tokens of each run where the run stands; of texts longer than `max_length` tokens a part stays.
+    """Put the tokens of each run (`words`) where it stands in the texts (`runs`).
 
-    Args:
-        words: tokens of each of the different runs.
-        runs: texts as numbers of runs.
-        cut: which part: the head, the tail, or half of each (the odd token is the head's).
+    Of texts longer than `max_length` tokens the head stays, the tail, or half of each (the odd token is the head's).
     """
     sizes = words.lengths
     head = {"head": max_length, "tail": 0, "head+tail": (max_length + 1) // 2}[cut]
@@ -204,10 +174,8 @@ def expand_runs(
         row_ends = ends[bounds - bounds[0]]
         row_lengths = np.diff(row_ends)
         place = np.arange(ends[-1]) - np.repeat(row_ends[:-1], row_lengths)  # of a token in its text
-        kept = place < head
-        if cut != "head":
-            kept |= place >= np.repeat(row_lengths - (max_length - head), row_lengths)
-        parts.append(flat[kept])
+        tail = np.repeat(row_lengths - (max_length - head), row_lengths)  # where it begins
+        parts.append(flat[(place < head) | (place >= tail)])
         lengths.append(np.minimum(row_lengths, max_length))
         progress(len(bounds) - 1)
     return TokenStore(np.concatenate(parts), np.cumsum(np.concatenate(lengths)))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from foldwise.ensembling.predictions import read_predictions
-from foldwise.ensembling.submission import Format, write_submission
-from foldwise.ensembling.weights import Method, assemble_oof, average, cross_fitted_scores, fit_weights
+from foldwise.ensembling.submission import write_submission
+from foldwise.ensembling.weights import Method, assemble_oof, cross_fitted_scores, fit_weights, to_ranks
 from foldwise.errors import InputError
 from foldwise.files import read_json
 from foldwise.freshness import check_tokens, differences, fold_inputs
@@ -21,12 +21,9 @@ Records = dict[str, dict[int, dict[str, Any]]]  # fold.json of each member, fold
 
 
 def check_folds(run: Run) -> Records:
-    """The folds of every member, all trained on today's folds, tokens and recipe.
+    """The folds of every member, all trained on today's folds, tokens and recipe; an `InputError` names the others.
 
     Under a time budget, or where only those are missing that the last one left out, as many as go together.
-
-    Raises:
-        InputError: naming each fold that is missing or does not match.
     """
     records, errors = finished_folds(run)
     facts = (read_json(run.paths.summary) or {}).get("budget", {})
@@ -78,7 +75,7 @@ class Blend:
     oof: np.ndarray  # (N, C) predictions of them, NaN elsewhere
     members: dict[str, np.ndarray]  # (n, C) the same of each member
     test: np.ndarray  # (M, C)
-    weights: np.ndarray  # (members,) together 1
+    weights: dict[str, float]  # of members, together 1
     thresholds: np.ndarray  # where labels begin, as `best_thresholds` gives them
     pooled: float  # score out of fold of all rows at once
     fold_scores: list[float]
@@ -91,9 +88,8 @@ def combine(
     read: Callable[[Path, list[str]], np.ndarray] = read_predictions,
 ) -> Blend:
     """Read the folds' predictions and make them one; decide members' weights and thresholds."""
-    competition, settings = run.competition, run.config.recipe.ensemble
+    competition, settings, metric = run.competition, run.config.recipe.ensemble, run.metric
     targets = competition.targets
-    metric = run.metric
     oofs: dict[str, np.ndarray] = {}
     tests: dict[str, list[np.ndarray]] = {}
     for member, group in records.items():
@@ -104,16 +100,15 @@ def combine(
             parts[fold] = read(folder / FOLD_OOF, valid_ids)
             tests[member].append(read(folder / FOLD_TEST, competition.test_ids))
         oofs[member] = assemble_oof(parts, fold_of_row, settings.method)
-    # Members were averaged inside (or ranked over) their folds; between members the mean of these is taken.
     rows = np.isin(fold_of_row, list(next(iter(records.values()))))
     truth, folds, members = targets.truth[rows], fold_of_row[rows], [oof[rows] for oof in oofs.values()]
     if settings.weights == "fit":
         fold_weights = fit_weights(metric, targets.task, truth, members, folds, settings.method)
     else:
         fold_weights = given_weights(settings.weights, list(oofs))[None]
-    weights = fold_weights.mean(axis=0)
-    oof = average(list(oofs.values()), "mean", weights)
-    test = combine_test(tests, settings.method, dict(zip(tests, weights.tolist(), strict=True)))
+    weights = dict(zip(oofs, fold_weights.mean(axis=0).tolist(), strict=True))
+    oof = np.average(list(oofs.values()), axis=0, weights=list(weights.values()))
+    test = combine_test(tests, settings.method, weights)
     thresholds = best_thresholds(metric, targets.task, truth, oof[rows])
     pooled, scores = cross_fitted_scores(metric, targets.task, truth, members, folds, fold_weights)
     return Blend(rows, oof, dict(zip(oofs, members, strict=True)), test, weights, thresholds, pooled, scores)
@@ -128,14 +123,16 @@ def given_weights(weights: str | dict[str, float], members: list[str]) -> np.nda
 
 
 def combine_test(predictions: dict[str, list[np.ndarray]], method: Method, weights: dict[str, float]) -> np.ndarray:
-    """(M, C) predictions of all folds of all members as one; members without weight may be left out."""
-    names = [name for name in weights if name in predictions]
-    tests = [average(predictions[name], method) for name in names]
-    return average(tests, "mean", np.array([weights[name] for name in names]))
+    """(M, C) predictions of all folds of all members as one: the weighted mean of the members' mean, or mean rank.
+
+    Members without weight may be left out.
+    """
+    parts = [[to_ranks(fold) for fold in folds] if method == "rank_mean" else folds for folds in predictions.values()]
+    tests = [np.mean(folds, axis=0) for folds in parts]
+    return np.average(tests, axis=0, weights=[weights[name] for name in predictions])
 
 
 def submit(run: Run, blend: Blend) -> None:
     """Write submission.csv; errors as of `write_submission`."""
-    competition = run.competition
-    form = Format.of(run.config, competition.targets, competition.sample, competition.sample_columns)
-    write_submission(run.paths.submission, form, competition.test_ids, blend.test, blend.thresholds)
+    competition, path = run.competition, run.paths.submission
+    write_submission(path, run.config, competition.targets, competition, blend.test, blend.thresholds)

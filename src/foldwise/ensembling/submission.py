@@ -1,44 +1,19 @@
 """The submission: built on the sample's ids and columns, checked before and after writing."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from foldwise.config import Config
+from foldwise.data.competition import ToPredict
 from foldwise.data.table import read_table
 from foldwise.data.targets import Targets, parse_number
 from foldwise.errors import InputError, RunError
 from foldwise.files import atomic_file, write_csv
-from foldwise.tasks import TASKS, Kind, TaskSpec
 
 SUM_TOLERANCE = 1e-3  # of the probabilities of one row's classes
-
-
-@dataclass(frozen=True)
-class Format:
-    """What the competition wants to be given."""
-
-    sample: pd.DataFrame  # sample_submission.csv as strings; its ids, their order and its columns are kept
-    id_column: str
-    columns: list[str]  # of predictions, in the order of the model's outputs; one where labels are names
-    kind: Kind
-    task: str
-    names: list[str]  # target columns, or the classes where labels are names
-    numbered: bool = False  # the sample's file has no id column; that in `sample` counts its rows
-
-    @classmethod
-    def of(cls, config: Config, targets: Targets, sample: pd.DataFrame, columns: list[str]) -> "Format":
-        """The format that competition.toml and the sample ask for."""
-        numbered = "sample_submission" in config.files.numbered
-        return cls(sample, config.columns.id, columns, config.submission.kind, targets.task, targets.names, numbered)
-
-    @property
-    def spec(self) -> TaskSpec:
-        """What the task means."""
-        return TASKS[self.task]
 
 
 def in_sample_order(sample_ids: Iterable[str], ids: Sequence[str], predictions: np.ndarray) -> np.ndarray:
@@ -47,26 +22,20 @@ def in_sample_order(sample_ids: Iterable[str], ids: Sequence[str], predictions: 
     return predictions[[row_of[row_id] for row_id in sample_ids]]
 
 
-def build_submission(form: Format, predictions: np.ndarray, thresholds: np.ndarray) -> pd.DataFrame:
-    """Fill the sample with predictions.
-
-    Args:
-        predictions: (M, C) in the order of the sample's rows.
-        thresholds: where labels begin, as `foldwise.metrics.best_thresholds` gives them.
-
-    Returns:
-        A table of strings, floats in the shortest form that reads back to the same number.
-    """
-    frame = form.sample.copy()
-    if form.kind == "label":
-        labels = form.spec.to_labels(predictions, thresholds)
-        if form.spec.named:
-            frame[form.columns[0]] = [form.names[label] for label in labels]
+def build_submission(
+    config: Config, targets: Targets, asked: ToPredict, predictions: np.ndarray, thresholds: np.ndarray
+) -> pd.DataFrame:
+    """The sample filled with (M, C) predictions of its rows: strings, the shortest that read back to the same."""
+    frame = asked.sample.copy()
+    if config.submission.kind == "label":
+        labels = targets.spec.to_labels(predictions, thresholds)
+        if targets.spec.named:
+            frame[asked.sample_columns[0]] = [targets.names[label] for label in labels]
             return frame
         predictions = labels.astype(int)
-    elif form.spec.ordered:
-        predictions = to_scale(predictions, form.names)
-    for index, column in enumerate(form.columns):
+    elif targets.spec.ordered:
+        predictions = to_scale(predictions, targets.names)
+    for index, column in enumerate(asked.sample_columns):
         frame[column] = [repr(value) for value in predictions[:, index].tolist()]
     return frame
 
@@ -82,45 +51,43 @@ def to_scale(predictions: np.ndarray, names: list[str]) -> np.ndarray:
     return scale[lower] + (predictions - lower) * (scale[lower + 1] - scale[lower])
 
 
-def check_submission(form: Format, frame: pd.DataFrame) -> None:
+def check_submission(config: Config, targets: Targets, asked: ToPredict, frame: pd.DataFrame) -> None:
     """Raise `RunError` where columns, ids or their order are not the sample's, or a value is not finite or allowed."""
-    if list(frame.columns) != list(form.sample.columns):
-        raise RunError(f"submission: columns {list(frame.columns)} where the sample has {list(form.sample.columns)}")
-    if list(frame[form.id_column]) != list(form.sample[form.id_column]):
-        raise RunError(f"submission: {len(frame)} ids, not the sample's {len(form.sample)} in their order")
-    if form.kind == "label":
-        allowed = form.names if form.spec.named else ["0", "1"]
-        for column in form.columns:
+    if list(frame.columns) != list(asked.sample.columns):
+        raise RunError(f"submission: columns {list(frame.columns)} where the sample has {list(asked.sample.columns)}")
+    ids = list(frame[config.columns.id])
+    if ids != list(asked.sample[config.columns.id]):
+        raise RunError(f"submission: {len(ids)} ids, not the sample's {len(asked.sample)} in their order")
+    if config.submission.kind == "label":
+        allowed = targets.names if targets.spec.named else ["0", "1"]
+        for column in asked.sample_columns:
             if wrong := sorted(set(frame[column]) - set(allowed)):
                 raise RunError(f"submission: column {column} has {wrong[0]!r}, which is no label of this competition")
         return
-    values = frame[form.columns].to_numpy(dtype=np.float64)
+    values = frame[asked.sample_columns].to_numpy(dtype=np.float64)
     if len(rows := np.flatnonzero(~np.isfinite(values).all(axis=1))):
-        raise RunError(f"submission: id {frame[form.id_column].iloc[rows[0]]} has the value {values[rows[0]].tolist()}")
-    if form.kind == "probability":
+        raise RunError(f"submission: id {ids[rows[0]]} has the value {values[rows[0]].tolist()}")
+    if config.submission.kind == "probability":
         if values.min() < 0 or values.max() > 1:
             raise RunError(f"submission: probabilities from {values.min()} to {values.max()}, outside 0 … 1")
-        if form.spec.y == "classes" and np.abs(values.sum(axis=1) - 1).max() > SUM_TOLERANCE:
+        if targets.spec.y == "classes" and np.abs(values.sum(axis=1) - 1).max() > SUM_TOLERANCE:
             raise RunError("submission: the probabilities of a row's classes do not sum to 1")
 
 
 def write_submission(
-    path: Path, form: Format, ids: Sequence[str], predictions: np.ndarray, thresholds: np.ndarray
+    path: Path, config: Config, targets: Targets, asked: ToPredict, predictions: np.ndarray, thresholds: np.ndarray
 ) -> None:
     """Build, check and write the submission, read it back, and only then let it take its name.
-
-    Args:
-        ids: of the M rows of `predictions`, in any order.
 
     Raises:
         InputError: values are asked for of an ordinal task whose labels are not numbers.
         RunError: it does not pass its check, or what was read is not what was written.
     """
-    ordered = in_sample_order(form.sample[form.id_column], ids, predictions)
-    frame = build_submission(form, ordered, thresholds)
-    check_submission(form, frame)
-    if form.numbered:
-        frame = frame.drop(columns=form.id_column)
+    ordered = in_sample_order(asked.sample[config.columns.id], asked.test_ids, predictions)
+    frame = build_submission(config, targets, asked, ordered, thresholds)
+    check_submission(config, targets, asked, frame)
+    if "sample_submission" in config.files.numbered:  # the file has no id column; that in the sample counts its rows
+        frame = frame.drop(columns=config.columns.id)
     with atomic_file(path) as temporary:
         write_csv(temporary, frame.columns, frame.itertuples(index=False, name=None))
         again = read_table(temporary).frame

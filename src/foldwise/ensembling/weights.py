@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from foldwise.metrics import METRICS, Metric, best_thresholds, score, score_labels
+from foldwise.metrics.formulas import mean_ranks
 from foldwise.tasks import TASKS
 
 Method = Literal["mean", "rank_mean"]
@@ -17,13 +17,7 @@ GAIN = 1e-9  # in the score; less is rounding
 
 def to_ranks(predictions: np.ndarray) -> np.ndarray:
     """Ranks of each column in (0, 1], ties shared, which make models of unlike spread comparable."""
-    return pd.DataFrame(predictions).rank(pct=True).to_numpy()
-
-
-def average(predictions: Sequence[np.ndarray], method: Method, weights: np.ndarray | None = None) -> np.ndarray:
-    """Mean, or mean rank, of M models' (N, C) predictions of the same rows, with (M,) weights or equal ones."""
-    parts = [to_ranks(part) if method == "rank_mean" else part for part in predictions]
-    return np.mean(parts, axis=0) if weights is None else np.average(parts, axis=0, weights=weights)
+    return np.stack([mean_ranks(column) for column in predictions.T], axis=1) / len(predictions)
 
 
 def assemble_oof(parts: dict[int, np.ndarray], folds: np.ndarray, method: Method) -> np.ndarray:
@@ -64,20 +58,12 @@ def greedy_weights(metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[
 
 
 def fit_weights(
-    metric: Metric,
-    task: str,
-    truth: np.ndarray,
-    oofs: Sequence[np.ndarray],
-    folds: np.ndarray,
-    method: Method = "mean",
+    metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[np.ndarray], folds: np.ndarray, method: Method
 ) -> np.ndarray:
     """(folds, M) weights of members, each fold's fitted on the rows of the *other* folds; none negative, together 1.
 
     New rows are weighed by the mean over folds, as they get the mean of the folds' models: chance in one fit is
     averaged away (the bagging of Caruana et al.). A fold that is alone is fitted on itself.
-
-    Args:
-        oofs: (N, C) of each member, as `assemble_oof` gives them with `method`.
     """
     if metric.prediction_type == "label":
         # A score of labels jumps when single rows cross a threshold: the best of many weightings is chosen by chance.
@@ -103,18 +89,13 @@ def cross_fitted_scores(
     """Score of weighted members on all rows at once, and of each fold, at the thresholds best on the *other* folds.
 
     Thresholds and weights flatter on the rows they were chosen on; this is what a new row can expect. A fold that is
-    alone takes the thresholds that are best on itself.
-
-    Args:
-        weights: (folds, M) of each fold, as `fit_weights` gives them, or (M,) for all; 1 for equal ones.
+    alone takes the thresholds that are best on itself. Weights are (folds, M) or (M,), by default equal ones.
     """
     numbers, by_labels = np.unique(folds), metric.prediction_type == "label"
-    if not all(np.isfinite(oof).all() for oof in oofs):
-        return float("nan"), [float("nan")] * len(numbers)
     scores, parts = [], []
     for fold, size in zip(numbers, np.broadcast_to(weights, (len(numbers), len(oofs))), strict=True):
         inside, others = folds == fold, outside_of(folds, fold)
-        oof = average(oofs, "mean", size)
+        oof = np.average(oofs, axis=0, weights=size)
         thresholds = best_thresholds(metric, task, truth[others], oof[others])
         scores.append(score(metric, task, truth[inside], oof[inside], thresholds))
         parts.append(TASKS[task].to_labels(oof[inside], thresholds) if by_labels else oof[inside])

@@ -16,12 +16,11 @@ from typing import Literal
 
 import numpy as np
 
-from foldwise.checking import check as check_section
 from foldwise.config import Config, Section
 from foldwise.console import Progress
 from foldwise.data.targets import Targets
 from foldwise.data.tokenizer import SPECIAL
-from foldwise.errors import InputError, shorten
+from foldwise.errors import InputError, check, shorten
 from foldwise.learners import learner_for
 
 FORMAT = 3  # of the folder; another one once it is read in another way
@@ -81,11 +80,7 @@ def networks(manifest: Manifest, own: bool) -> list[str]:
 
 
 def reads_vectors(manifest: Manifest, words: list[str]) -> bool:
-    """True if words that only the test set has get vectors from files: there is room for them, and a use.
-
-    Args:
-        words: the packed vocabulary.
-    """
+    """True if words that only the test set has get vectors from files: `words` has room for them, and they a use."""
     settings = manifest.config.recipe.tokens
     room = settings.vocabulary == "train+test" and len(words) - len(SPECIAL) < settings.max_size
     return room and bool(networks(manifest, own=False))
@@ -103,11 +98,7 @@ def describe_file(path: Path) -> PackedFile:
 
 
 def open_manifest(folder: Path, slug: str) -> Manifest:
-    """Read model.json and hold every file against it.
-
-    Raises:
-        InputError: there is none, it is of another format or competition, or a file is missing, cut short or another.
-    """
+    """Read model.json of competition `slug`, and hold every file against it; what differs is an `InputError`."""
     path, again = folder / MANIFEST, "build the kernel again (`kernel build --infer`) and take all of its weights"
     if not path.is_file():
         raise InputError(f"{folder}: no {MANIFEST}; give --weights the folder that `kernel build --infer` packed")
@@ -118,7 +109,7 @@ def open_manifest(folder: Path, slug: str) -> Manifest:
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
         raise InputError(f"{path}: format {shorten(found)}, and this foldwise reads {FORMAT}; {again}")
-    manifest = check_section(Manifest, content, str(path))
+    manifest = check(Manifest, content, str(path))
     if (packed := manifest.config.competition.slug) != slug:
         raise InputError(f"{path}: weights of {packed!r}, and -c says {slug!r}; change one of them")
     with Progress("infer", sum(part.size for part in manifest.parts.values()), "bytes") as shown:

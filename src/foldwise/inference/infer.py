@@ -16,14 +16,14 @@ import numpy as np
 import torch
 
 from foldwise.console import Progress, duration, say, warn
-from foldwise.data.competition import count_empty, load_test
+from foldwise.data.competition import load_test
 from foldwise.data.token_store import TokenStore
 from foldwise.ensembling.blend import combine_test
-from foldwise.ensembling.submission import Format, write_submission
+from foldwise.ensembling.submission import write_submission
 from foldwise.errors import InputError
 from foldwise.inference.bundle import Manifest, PackedFold, open_manifest
 from foldwise.inference.new_words import prepare_tokens
-from foldwise.inference.predict import Predicted, PredictedRows, PredictJob, predict_job
+from foldwise.inference.predict import Predicted, PredictJob, predict_job
 from foldwise.paths import Paths
 from foldwise.plugins import source_hash
 from foldwise.run import Run, warn_of_empty
@@ -33,16 +33,7 @@ from foldwise.training.precision import Runtime, choose_device, why_not
 
 
 def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> None:
-    """Predict the test table and write the submission.
-
-    Args:
-        paths: of which only test, sample and files of word vectors are read.
-        weights: the packed folder.
-
-    Raises:
-        InputError: the folder is not whole or of another competition, the tables do not fit it, or word vectors that
-            new words need are not there.
-    """
+    """Predict the test table with the packed folder `weights`; of `paths` test, sample and word vectors are read."""
     start = time.perf_counter()
     manifest = open_manifest(weights, paths.slug)
     check_own(manifest)
@@ -52,13 +43,12 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
     say("infer", f"{'; '.join(names)} of {weights}: {len(manifest.parts)} files, {size:,.1f} MB, whole")
     targets, method = manifest.targets, run.config.recipe.ensemble.method
     asked = load_test(run.config, run.paths, targets)
-    warn_of_empty(run.paths.table("test"), count_empty(asked.texts))
+    warn_of_empty(run.paths.table("test"), asked.test_texts)
     with tempfile.TemporaryDirectory(prefix="foldwise-") as folder:
         prepare_tokens(run, manifest, asked, weights, Path(folder))
         predictions = predict_folds(run, manifest, weights, Path(folder))
-    form = Format.of(run.config, targets, asked.sample, asked.sample_columns)
     blended = combine_test(predictions, method, manifest.weights)
-    write_submission(paths.submission, form, asked.ids, blended, np.array(manifest.thresholds))
+    write_submission(paths.submission, run.config, targets, asked, blended, np.array(manifest.thresholds))
     seconds, rows = duration(time.perf_counter() - start), f"{len(asked.sample):,} rows"
     say("infer", f"made {paths.submission} in {seconds}: {rows}, checked against the sample and read back")
 
@@ -75,11 +65,7 @@ def check_own(manifest: Manifest) -> None:
 
 
 def predict_folds(run: Run, manifest: Manifest, weights: Path, data: Path) -> dict[str, list[np.ndarray]]:
-    """Of each member, fold by fold, the (M, C) float64 predictions of the test rows.
-
-    Args:
-        data: folder of the prepared tokens.
-    """
+    """Of each member, fold by fold, the (M, C) float64 predictions of the test rows, whose tokens are in `data`."""
     device, warning = choose_device(run.device)
     if warning:
         warn(warning)
@@ -88,9 +74,8 @@ def predict_folds(run: Run, manifest: Manifest, weights: Path, data: Path) -> di
         for name, member in manifest.members.items()
         for fold in member.folds
     ]
-    for precision in dict.fromkeys(
-        job.packed.precision for job in jobs if job.packed.precision != job.runtime.precision
-    ):
+    others = [job.packed.precision for job in jobs if job.packed.precision != job.runtime.precision]
+    for precision in dict.fromkeys(others):
         error = why_not(precision, device)
         warn(f"folds were trained in {precision}; {error}: they predict in fp32, and last digits differ")
     threads = max(job.runtime.threads for job in jobs)
@@ -101,17 +86,15 @@ def predict_folds(run: Run, manifest: Manifest, weights: Path, data: Path) -> di
     say("infer", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {threads}")
     found: dict[tuple[str, int], np.ndarray] = {}
 
-    def on_event(slot: int, job: PredictJob, event: PredictedRows | Predicted) -> None:  # noqa: ARG001
-        if isinstance(event, PredictedRows):
-            progress.update(event.rows)
-        else:
-            found[job.member, job.packed.fold] = event.predictions
-            rate = len(store) / max(event.seconds, 1e-3)
-            say("infer", f"{job}: {rate:,.0f} rows/s, {duration(event.seconds)}")
+    def on_event(slot: int, job: PredictJob, event: int | Predicted) -> None:  # noqa: ARG001
+        if not isinstance(event, Predicted):
+            return progress.update(event)
+        found[job.member, job.packed.fold] = event.predictions
+        rate = len(store) / max(event.seconds, 1e-3)
+        return say("infer", f"{job}: {rate:,.0f} rows/s, {duration(event.seconds)}")
 
     with Progress("infer", len(store) * passes, "rows") as progress:
-        engine = find_engine(at_once)
-        engine(jobs, predict_job, at_once, on_event, placement.prepare, do_nothing)
+        find_engine(at_once)(jobs, predict_job, at_once, on_event, placement.prepare, do_nothing)
     return {name: [found[name, fold.fold] for fold in member.folds] for name, member in manifest.members.items()}
 
 

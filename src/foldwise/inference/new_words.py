@@ -21,11 +21,7 @@ from foldwise.vectors.table import build_vectors, random_vectors
 
 
 def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path, folder: Path) -> None:
-    """Tokenize the test texts and write what folds predict from to `folder`: tokens, features, words and new vectors.
-
-    Raises:
-        InputError: files of word vectors are not there, or others than at home.
-    """
+    """Tokenize the test texts; write to `folder` what folds predict from: tokens, features, words and new vectors."""
     settings = run.config.recipe.tokens.model_copy(update={"max_length": manifest.max_length})
     words, sources = read_words(weights), []
     if reads_vectors(manifest, words):
@@ -34,14 +30,15 @@ def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path
         except InputError as error:
             need = "words that only this test set has need the vectors they would have had at home"
             raise InputError(f"{need}: {error}") from error
-    texts, columns = texts_of(asked.texts, settings)
+    texts, columns = texts_of(asked.test_texts, settings)
     with Progress("infer", 2 * len(texts), "texts") as shown:
         store, new, counts = tokenize_further(texts, words, settings, shown.update)
-    replace(store, columns=columns).save(folder)
-    np.save(folder / FEATURES, features_of(asked.texts, asked.features, settings))
+    store = replace(store, columns=columns)
+    store.save(folder)
+    np.save(folder / FEATURES, features_of(asked.test_texts, asked.features, settings))
     write_text(folder / WORDS, "\n".join([*words, *new]))
     unknown, tokens = int((store.tokens == UNK).sum()), len(store.tokens)
-    say("infer", f"{len(asked.ids):,} rows, {tokens:,} tokens, of these {unknown:,} <unk>; new words: {len(new):,}")
+    say("infer", f"{len(store):,} rows, {tokens:,} tokens, of these {unknown:,} <unk>; new words: {len(new):,}")
     vectors = np.empty((len(new), manifest.dimension), dtype=np.float32)  # where no built-in network looks at them
     if new and networks(manifest, own=False):
         vectors = vectors_of(run, manifest.dimension, words, (new, counts), sources)
@@ -57,13 +54,9 @@ def vectors_of(
     """(V', E) float32 vectors of the V' new words: those they would have had at home, where no one learns them either.
 
     Args:
-        dimension: E at home.
         words: V words that are not new.
         new: the words and their (V',) counts.
         sources: files of word vectors; none where all are random.
-
-    Raises:
-        InputError: the files' vectors have another E than those at home.
     """
     settings, (added, counts) = run.config.recipe.tokens, new
     if not sources:

@@ -32,15 +32,11 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     """Write all that predicting needs, beside the test table and the sample, into an existing folder.
 
     The same folds give the same bytes. Members that the ensemble gives no weight stay at home.
-
-    Raises:
-        InputError: a fold is missing or does not match, named.
     """
     records = check_folds(run)
     blend = combine(run, fold_of_row, records)
-    weights = dict(zip(records, blend.weights.tolist(), strict=True))
     config, targets, tokens = run.config, run.competition.targets, run.paths.tokens
-    chosen = [name for name in records if weights[name] > 0]
+    chosen = [name for name in records if blend.weights[name] > 0]
     members = {name: pack_member(run, name, records[name], folder) for name in chosen}
     write_text(folder / VOCABULARY, "\n".join(read_json(tokens / paths.VOCABULARY)))
     parts = [VOCABULARY]
@@ -58,7 +54,7 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
         shape={"outputs": targets.outputs + targets.auxiliary_outputs, "columns": texts, "features": features},
         dimension=np.load(tokens / paths.VECTORS, mmap_mode="r").shape[1],
         max_length=limit,
-        weights=weights,
+        weights=blend.weights,
         thresholds=blend.thresholds.tolist(),
         members=members,
         parts={name: describe_file(folder / name) for name in parts},

@@ -20,15 +20,10 @@ WORDS, NEW_VECTORS = "words.txt", "new_vectors.npy"  # beside the tokens; words 
 
 @dataclass(frozen=True)
 class PredictJob:
-    """One fold to predict with.
+    """One fold to predict with."""
 
-    Attributes:
-        weights: the packed folder.
-        data: the folder of the test set's tokens.
-    """
-
-    weights: Path
-    data: Path
+    weights: Path  # the packed folder
+    data: Path  # the folder of the test set's tokens
     manifest: Manifest
     member: str
     packed: PackedFold
@@ -39,13 +34,6 @@ class PredictJob:
 
 
 @dataclass(frozen=True)
-class PredictedRows:
-    """So many more rows are predicted."""
-
-    rows: int
-
-
-@dataclass(frozen=True)
 class Predicted:
     """A fold has predicted everything, in so many seconds."""
 
@@ -53,8 +41,8 @@ class Predicted:
     seconds: float
 
 
-def predict_job(job: PredictJob, report: Callable[[PredictedRows | Predicted], object]) -> None:
-    """Report rows as they are done, at the end with the (M, C) predictions and the seconds."""
+def predict_job(job: PredictJob, report: Callable[[int | Predicted], object]) -> None:
+    """Report numbers of rows as they are done, and at the end what is predicted."""
     start, manifest = Clock.now(), job.manifest
     shape = Shape(**manifest.shape)
     rows = NewRows(
@@ -69,5 +57,5 @@ def predict_job(job: PredictJob, report: Callable[[PredictedRows | Predicted], o
     )
     checkpoint = Checkpoint([job.weights / name for name in job.packed.weights], job.weights / job.packed.facts)
     learner = learner_for(manifest.config.recipe.of_member(job.member))
-    predictions = learner.predict(checkpoint, rows, job.runtime, lambda done: report(PredictedRows(done)))
+    predictions = learner.predict(checkpoint, rows, job.runtime, report)
     report(Predicted(predictions.astype(np.float64), Clock.now() - start))

@@ -37,7 +37,7 @@ from foldwise.kaggle.metadata import (
     title_of,
 )
 from foldwise.kaggle.notebook import make_notebook
-from foldwise.kaggle.script import Kernel, Part, make_script, weigh
+from foldwise.kaggle.script import Kernel, check_size, make_script
 from foldwise.paths import CONFIG, REPOSITORY
 from foldwise.run import Run
 from foldwise.stages.folds import folds
@@ -49,7 +49,7 @@ from foldwise.vectors.files import VectorFile, vector_sources
 class KernelOptions:
     """What the user said of the kernel."""
 
-    mode: str = "train"  # or "infer": it predicts with what was trained here
+    infer: bool = False  # it predicts with what was trained here, and trains nothing
     notebook: bool = False  # instead of a script
     user: str | None = None  # whose kernel; None for the one of the credentials
     name: str | None = None  # of the kernel; None for one made from the contest's
@@ -57,96 +57,78 @@ class KernelOptions:
     accelerator: str = "NvidiaTeslaT4"  # as Kaggle names it, or "none"
     time_budget: str | None = None  # handed on to the training
 
-    def line(self, slug: str, settings: list[str]) -> str:
+    def line(self, slug: str, settings: tuple[str, ...]) -> str:
         """The command that builds this kernel, without the folders of the machine it was built on."""
         values = [("--user", self.user), ("--name", self.name), *(("--dataset", name) for name in self.datasets)]
-        if self.accelerator != KernelOptions.accelerator:
-            values.append(("--accelerator", self.accelerator))
+        values += [*(("--set", setting) for setting in settings), ("--accelerator", self.accelerator)]
+        values.append(("--time-budget", self.time_budget))
         given = [part for option, value in values if value for part in (option, value)]
-        form = [f"--{self.mode}", *["--notebook"] * self.notebook]
-        return shlex.join(["./run.sh", "kernel", "build", "-c", slug, *form, *given, *settings, *self.budget])
-
-    @property
-    def budget(self) -> list[str]:
-        """The option of the time budget, where there is one."""
-        return ["--time-budget", self.time_budget] if self.time_budget else []
+        form = [*["--infer"] * self.infer, *["--notebook"] * self.notebook]
+        return shlex.join(["./run.sh", "kernel", "build", "-c", slug, *form, *given])
 
 
 def build_kernel(run: Run, options: KernelOptions) -> None:
-    """Write the kernel's folder, and its dataset's where one is needed.
-
-    Raises:
-        InputError: a name that Kaggle does not take, a recipe that cannot run there, or a script that is too large.
-    """
+    """Write the kernel's folder, and its dataset's where one is needed; `InputError` for what cannot run on Kaggle."""
     slug, root, recipe = run.paths.slug, run.paths.output, run.config.recipe
     user, name = options.user or credentials.user_name(), options.name or short_name(f"foldwise-{slug}")
     check_names(user, name, options.datasets)
     check_options(options)
     fold_of_row = folds(run)
-    check_modules(run, options.mode)
-    if options.mode == "train":
+    check_modules(run, options.infer)
+    if not options.infer:
         prepare_members(run, recipe.ensemble_members)
     sources = [] if options.datasets else vector_sources(recipe.tokens, run.paths)
     vectors = [file for file in sources if not file.path.is_relative_to(run.paths.input)]  # the contest's are on Kaggle
-    travels = bool(vectors) or options.mode == "infer"
-    dataset = short_name(name, "-model" if options.mode == "infer" else "-vectors")
-    datasets = [f"{user}/{dataset}", *options.datasets] if travels else list(options.datasets)
-    parts = collect_parts(run, fold_of_row, options.mode)
+    travels = options.infer or bool(vectors)
+    dataset = short_name(name, "-model" if options.infer else "-vectors")
+    datasets = [f"{user}/{dataset}"] * travels + list(options.datasets)
+    command = ["infer"] if options.infer else ["all"]
+    if options.time_budget:
+        command += ["--time-budget", options.time_budget]
+    files = collect_files(run, fold_of_row, options.infer)
     code_file = "kernel.ipynb" if options.notebook else "kernel.py"
     with atomic_folder(root / DATASET) as folder:  # takes its place only if the script can, too
         about = {"title": title_of(dataset), "id": f"{user}/{dataset}", "licenses": [{"name": "other"}]}
         write_json(folder / DATASET_METADATA, about)
         trained, manifest = dict.fromkeys(recipe.ensemble_members, recipe.folds.n), b""
-        if options.mode == "infer":
+        if options.infer:
             trained, manifest, needs_vectors = pack_trained(run, fold_of_row, folder)
             vectors = vectors if needs_vectors else []
         for source in vectors:
             add_vectors(source, folder)
-        kernel = plan_kernel(run, options, datasets, trained, manifest)
-        code = make_notebook(run, kernel, parts) if options.notebook else make_script(kernel, parts)
-        packed = {name: content for part in parts for name, content in part.files.items()}
-        check_secrets({**packed, "model.json": manifest, code_file: code.encode()})
-        weights = weigh(parts, len(code.encode()))
+        kernel = Kernel(
+            slug,
+            command,
+            settings=[] if options.infer else [part for setting in run.settings for part in ("--set", setting)],
+            datasets=datasets,
+            model_sha256=hashlib.sha256(manifest).hexdigest() if options.infer else "",
+            folds=trained,
+            title=" ".join((run.config.competition.title or slug).split()),
+            built_by=options.line(slug, run.settings),
+        )
+        code = make_notebook(run, kernel, files) if options.notebook else make_script(kernel, files)
+        check_secrets({**files, "model.json": manifest, code_file: code.encode()})
+        check_size(code, files)
         with atomic_folder(root / KERNEL) as kernel_folder:
             write_text(kernel_folder / code_file, code)
             metadata = describe_kernel(user, name, code_file, slug, datasets, options.accelerator)
             write_json(kernel_folder / KERNEL_METADATA, metadata)
-    for line in [*weights, f"made {root / KERNEL / code_file}"]:
-        say("kernel", line)
+    say("kernel", f"made {root / KERNEL / code_file}")
     if travels:
-        files = dataset_files(root / DATASET)
-        size = sum(file.stat().st_size for file in files)
-        what = f"{len(files)} files, {size:,} bytes, the dataset {datasets[0]} that it needs"
-        say("kernel", f"made {root / DATASET}: {what}")
+        size = sum(file.stat().st_size for file in dataset_files(root / DATASET))
+        say("kernel", f"made {root / DATASET}: {size:,} bytes, the dataset {datasets[0]} that it needs")
     else:
         shutil.rmtree(root / DATASET)
     target = ["-c", slug, *(["--output", str(root.parent)] if "--output" in run.options else [])]
     say("kernel", f"next: {shlex.join(['./run.sh', 'kernel', 'push', *target])}")
 
 
-def plan_kernel(
-    run: Run, options: KernelOptions, datasets: list[str], trained: dict[str, int], manifest: bytes
-) -> Kernel:
-    """What the kernel does; `manifest` is that of the trained model, empty where the kernel trains."""
-    settings = [part for setting in run.settings for part in ("--set", setting)]
-    return Kernel(
-        run.paths.slug,
-        command=["infer"] if manifest else ["all", *options.budget],
-        settings=[] if manifest else settings,  # of a model they are in the dataset
-        datasets=datasets,
-        model_sha256=hashlib.sha256(manifest).hexdigest() if manifest else "",
-        folds=trained,
-        title=" ".join((run.config.competition.title or run.paths.slug).split()),
-        built_by=options.line(run.paths.slug, settings),
-    )
-
-
 def check_options(options: KernelOptions) -> None:
     """Refuse a time budget that cannot hold, and what needs an extension that is not part of this checkout."""
-    if options.mode == "infer":
+    if options.infer:
         find_extension("infer")
         if options.time_budget:
-            raise InputError("--time-budget is for --train: a kernel that predicts has no training to cut; take it out")
+            raise InputError("--time-budget: a kernel built with --infer has no training to cut; take it out")
     elif options.notebook:
         find_extension("report")
     if options.time_budget and find_extension("--time-budget")(options.time_budget).seconds > 3600 * LONGEST_RUN:
@@ -156,36 +138,20 @@ def check_options(options: KernelOptions) -> None:
         )
 
 
-def collect_parts(run: Run, fold_of_row: np.ndarray, mode: str) -> list[Part]:
-    """What the kernel carries."""
-    slug, root = run.paths.slug, REPOSITORY / "src"
-    paths = [path for pattern in ("*.py", "*.toml") for path in root.rglob(pattern) if path.is_file()]
-    names = {path.relative_to(REPOSITORY).as_posix(): path for path in sorted(paths)}
-    content = {name: path.read_bytes() for name, path in names.items() if "/." not in name}
-    package = {name: text for name, text in content.items() if name.startswith("src/foldwise/")}
-    modules = {name: text for name, text in content.items() if name not in package}
-    heaviest = ", ".join(sorted(modules, key=lambda name: -len(modules[name]))[:3])
-    parts = [
-        Part("package", package, "the package itself has grown; take out of src/foldwise what is not used"),
-        Part("own modules", modules, f"move data out of the modules in src/ and delete those not used: {heaviest}"),
-    ]
-    if mode == "infer":  # its settings and folds are in the dataset
-        return parts
-    settings = {f"input/{slug}/{CONFIG}": run.paths.config.read_bytes()}
-    packed = {f"folds/{packed_name(slug)}": pack_folds(fold_of_row, run.competition.train_ids).encode()}
-    fewer = "fewer folds take less (--set folds.n=…, and folds --force), and a kernel built with --infer carries none"
-    return [*parts, Part("settings", settings, f"shorten {run.paths.config}"), Part("folds", packed, fewer)]
+def collect_files(run: Run, fold_of_row: np.ndarray, infer: bool) -> dict[str, bytes]:
+    """What the kernel carries, content by path: src/, and settings and folds unless these are in the dataset."""
+    slug, source = run.paths.slug, REPOSITORY / "src"
+    paths = [path for pattern in ("*.py", "*.toml") for path in source.rglob(pattern) if path.is_file()]
+    names = {path.relative_to(REPOSITORY).as_posix(): path for path in paths}
+    files = {name: path.read_bytes() for name, path in names.items() if "/." not in name}
+    if not infer:
+        files[f"input/{slug}/{CONFIG}"] = run.paths.config.read_bytes()
+        files[f"folds/{packed_name(slug)}"] = pack_folds(fold_of_row, run.competition.train_ids).encode()
+    return files
 
 
 def check_secrets(contents: dict[str, bytes]) -> None:
-    """Refuse to pack the credentials of Kaggle's client, should a module or a setting hold them.
-
-    Args:
-        contents: of files, by name.
-
-    Raises:
-        InputError: naming the file, not what is in it.
-    """
+    """Refuse to pack the credentials of Kaggle's client: the `InputError` names the file, not what is in it."""
     secrets = [value.encode() for value in credentials.secrets()]
     for name, content in contents.items():
         if any(secret in content for secret in secrets):

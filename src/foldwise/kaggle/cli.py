@@ -21,7 +21,7 @@ from foldwise.files import read_json
 from foldwise.kaggle import datasets, kernels, submissions
 from foldwise.kaggle.client import show_command
 from foldwise.kaggle.download import archive_folder, download_files
-from foldwise.kaggle.metadata import DATASET, KERNEL, KERNEL_METADATA, read_dataset, read_metadata
+from foldwise.kaggle.metadata import DATASET, DATASET_METADATA, KERNEL, KERNEL_METADATA, read_metadata
 from foldwise.options import InputFolder, OutputFolder, add_command
 from foldwise.paths import Paths, resolve
 from foldwise.run import Run
@@ -44,11 +44,7 @@ kernel = typer.Typer(
 
 
 def paths_of(slug: str, input_: Path | None = None, output: Path | None = None) -> Paths:
-    """The contest's folders.
-
-    Raises:
-        InputError: the slug is not the last part of an address.
-    """
+    """The contest's folders; `InputError` if the slug is not the last part of an address."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug):
         raise InputError(
             f"-c {slug!r}: give the last part of the contest's address, as nlp-getting-started of "
@@ -87,7 +83,6 @@ def download(
 
 def build(
     run: Run,
-    train: Annotated[bool, typer.Option("--train", help="The kernel does everything; the default.")] = False,
     infer: Annotated[
         bool, typer.Option("--infer", help="The kernel predicts with the folds trained here, sent as a dataset.")
     ] = False,
@@ -106,25 +101,26 @@ def build(
         str, typer.Option(metavar="ID", help="As `kaggle kernels push` names it; none: CPU alone.")
     ] = "NvidiaTeslaT4",
     time_budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="The kernel ends within it: 2h, 90m. With --train.")
+        str | None, typer.Option(metavar="TIME", help="The kernel ends within it: 2h, 90m. Not with --infer.")
     ] = None,
 ) -> None:
     """Pack package, settings and folds into one script, output/SLUG/kernel/, and what must travel beside it."""
     from foldwise.kaggle.build import KernelOptions, build_kernel
 
-    if train and infer:
-        raise InputError("--train and --infer: a kernel does one of them; take one out")
-    mode = "infer" if infer else "train"
-    build_kernel(run, KernelOptions(mode, notebook, user, name, tuple(dataset or ()), accelerator, time_budget))
+    build_kernel(run, KernelOptions(infer, notebook, user, name, tuple(dataset or ()), accelerator, time_budget))
 
 
 def push(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> None:
     """Send the built kernel to Kaggle, which starts it."""
-    paths, build_command = paths_of(slug, output=output), suggest(f"kernel build -c {slug}", output)
+    paths, again = paths_of(slug, output=output), suggest(f"kernel build -c {slug}", output)
     folder, files = paths.output / KERNEL, paths.output / DATASET
-    metadata = read_metadata(folder / KERNEL_METADATA, build_command)
-    gpu = metadata.get("enable_gpu")
-    dataset = read_dataset(files, metadata, build_command) if files.is_dir() else ""
+    metadata = read_metadata(folder / KERNEL_METADATA, again)
+    gpu, dataset = metadata.get("enable_gpu"), ""
+    if files.is_dir():
+        dataset = read_metadata(files / DATASET_METADATA, again)["id"]
+        if dataset not in metadata.get("dataset_sources", []):
+            where = f"the kernel does not name {dataset} among its dataset_sources"
+            raise InputError(f"{files / DATASET_METADATA}: {where}; run `{again}` again")
     message = submissions.default_message(paths)
     if dry_run:
         if gpu:
@@ -139,25 +135,20 @@ def push(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> No
         kernels.show_quota(slug)
     if dataset:
         datasets.update_dataset(files, dataset, paths.output / UPLOADED, message, slug)
-    pushed = kernels.push_kernel(folder, slug, metadata["id"], paths.output / PUSHED)
+    version = kernels.push_kernel(folder, slug, metadata["id"], paths.output / PUSHED)
     status_command = suggest(f"kernel status -c {slug}", output)
-    return say("kernel", f"{pushed['kernel']} version {pushed['version']} runs; next: {status_command}")
+    return say("kernel", f"{metadata['id']} version {version} runs; next: {status_command}")
 
 
-def find_kernel(paths: Paths, output: Path | None) -> tuple[str, int]:
-    """owner/name of the built kernel, and its version; before it is pushed, the version is 0.
-
-    Once pushed, the name is the one that Kaggle gave it, which may differ from that in kernel-metadata.json.
-    """
-    metadata = paths.output / KERNEL / KERNEL_METADATA
-    name = read_metadata(metadata, suggest(f"kernel build -c {paths.slug}", output))["id"]
-    pushed = read_json(paths.output / PUSHED) or {}
-    return (pushed["kernel"], pushed["version"]) if pushed.get("id") == name else (name, 0)
+def find_kernel(paths: Paths, output: Path | None) -> str:
+    """owner/name of the built kernel."""
+    again = suggest(f"kernel build -c {paths.slug}", output)
+    return str(read_metadata(paths.output / KERNEL / KERNEL_METADATA, again)["id"])
 
 
 def status(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> None:
     """Wait until the kernel has ended; show the end of its log if it failed."""
-    name, _ = find_kernel(paths_of(slug, output=output), output)
+    name = find_kernel(paths_of(slug, output=output), output)
     if dry_run:
         show_command("status", kernel=name)
         show_command("log", kernel=name)
@@ -169,7 +160,7 @@ def status(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> 
 def fetch(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> None:
     """Fetch what the kernel wrote into output/SLUG/kernel-output."""
     paths = paths_of(slug, output=output)
-    (name, _), folder = find_kernel(paths, output), paths.output / OUTPUT
+    name, folder = find_kernel(paths, output), paths.output / OUTPUT
     if dry_run:
         show_command("output", kernel=name, folder=folder)
     else:
@@ -180,11 +171,11 @@ def fetch(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> N
 def submit_kernel(slug: Slug, message: Message = None, output: OutputFolder = None, dry_run: DryRun = False) -> None:
     """Submit the pushed version of the kernel to a code competition, and wait for the score."""
     paths = paths_of(slug, output=output)
-    name, version = find_kernel(paths, output)
-    if not version:
+    name, pushed = find_kernel(paths, output), read_json(paths.output / PUSHED) or {}
+    if pushed.get("id") != name:
         again = suggest(f"kernel push -c {slug}", output)
         raise InputError(f"{name}: not pushed from here; run `{again}` first")
-    send(paths, message, dry_run, "submit kernel", notebook=name, version=version)
+    send(paths, message, dry_run, "submit kernel", notebook=name, version=pushed["version"])
 
 
 def submit(slug: Slug, message: Message = None, output: OutputFolder = None, dry_run: DryRun = False) -> None:

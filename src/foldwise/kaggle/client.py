@@ -6,13 +6,12 @@ look at its words, and `client_errors.explain` turns those of a failure into one
 
 import json
 import os
-import queue
 import re
+import select
 import shlex
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,6 +37,7 @@ COMMANDS = {
     "update dataset": "datasets version -p {folder} -r zip -m {message}",
 }
 PATIENCE = 300.0  # seconds without a word or a byte: the client itself would wait for ever
+OUTPUT_PATIENCE = 3600.0  # the client writes nothing while it fetches a large file of a kernel
 BAR = re.compile(r"\d+%\|")
 # From these lines on the client explains itself at length; the error that follows says it in one line.
 LENGTHY = ("Traceback (most recent call last)", "Authentication required to call")
@@ -67,32 +67,24 @@ def find_client() -> str:
     return found
 
 
-def run_client(name: str, show: bool = True, patience: float = PATIENCE, **values: Any) -> str:
-    """As `call_client`, and give what it wrote; `slug` and, for a command about a kernel, `kernel` are among `values`.
-
-    Raises:
-        InputError, RunError: it failed; see client_errors.explain.
-    """
-    code, output = call_client(name, show, patience, **values)
+def run_client(name: str, show: bool = True, **values: Any) -> str:
+    """As `call_client`, but a failure raises what `explain` makes of it; `slug` is among `values`."""
+    code, output = call_client(name, show, **values)
     if code != 0:
         raise explain(output, str(values["slug"]), str(values.get("kernel", "")))
     return output
 
 
-def call_client(name: str, show: bool = True, patience: float = PATIENCE, **values: Any) -> tuple[int, str]:
-    """Run the client; give its exit code and what it wrote, on both of its streams, without credentials.
+def call_client(name: str, show: bool = True, **values: Any) -> tuple[int, str]:
+    """Run one of `COMMANDS`; give the client's exit code and what it wrote, on both streams, without credentials.
 
     Args:
-        name: one of `COMMANDS`, which `values` are filled into.
         show: relay what it writes, as it comes.
-        patience: seconds of silence after which it is ended.
 
     Raises:
-        InputError: the client is not installed.
         RunError: it was silent for too long.
     """
-    secrets = credentials.secrets()
-    bar = Progress("kaggle")
+    secrets, bar = credentials.secrets(), Progress("kaggle")
     lines: list[str] = []
     lengthy = False
     client = subprocess.Popen(
@@ -103,7 +95,7 @@ def call_client(name: str, show: bool = True, patience: float = PATIENCE, **valu
         env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
     )
     try:
-        for line in read_lines(client, patience):
+        for line in read_lines(client, OUTPUT_PATIENCE if name == "output" else PATIENCE):
             text = credentials.hide(line, secrets)
             lines.append(text)
             lengthy = lengthy or text.startswith(LENGTHY)
@@ -125,31 +117,21 @@ def read_lines(client: subprocess.Popen[bytes], patience: float) -> Iterator[str
 
     A bar begins with its carriage return and may stand still for long: it is yielded before it has ended as well.
     """
-    chunks: queue.Queue[bytes] = queue.Queue()
-
-    def read_chunks() -> None:
-        assert client.stdout is not None
-        with client.stdout as stream:
-            while chunk := os.read(stream.fileno(), 65536):
-                chunks.put(chunk)
-        chunks.put(b"")  # the end
-
-    threading.Thread(target=read_chunks, daemon=True).start()
-    rest = b""
-    while True:
-        try:
-            chunk = chunks.get(timeout=patience)
-        except queue.Empty:
-            raise RunError(
-                f"Kaggle sent nothing for {patience:.0f} s; check the network and run the same command again"
-            ) from None
-        *whole, rest = re.split(rb"[\r\n]+", rest + chunk)
-        yield from (line.decode("utf-8", "replace") for line in whole)
-        unfinished = rest.decode("utf-8", "replace")
-        if BAR.search(unfinished) or not chunk:
-            yield unfinished
-        if not chunk:
-            return
+    assert client.stdout is not None
+    with client.stdout as stream:
+        rest, ended = b"", False
+        while not ended:
+            if not select.select([stream], [], [], patience)[0]:
+                raise RunError(
+                    f"Kaggle sent nothing for {patience:.0f} s; check the network and run the same command again"
+                )
+            chunk = os.read(stream.fileno(), 65536)
+            ended = not chunk
+            *whole, rest = re.split(rb"[\r\n]+", rest + chunk)
+            yield from (line.decode("utf-8", "replace") for line in whole)
+            unfinished = rest.decode("utf-8", "replace")
+            if ended or BAR.search(unfinished):
+                yield unfinished
 
 
 def json_in(output: str) -> Any:

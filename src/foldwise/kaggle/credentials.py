@@ -1,10 +1,9 @@
 """Where the client finds credentials. They are looked at only to keep them out of everything that is shown."""
 
-import json
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from foldwise.errors import InputError
 from foldwise.files import read_json
@@ -27,13 +26,8 @@ def files() -> list[Path]:
 
 
 def user_name() -> str:
-    """The name of the Kaggle user, which is no secret.
-
-    Raises:
-        InputError: the credentials do not tell it, as a token does not.
-    """
-    contents = [read_json(path) for path in files() if path.suffix == ".json"]
-    stored = [content.get("username") for content in contents if isinstance(content, dict)]
+    """The name of the Kaggle user; `InputError` where the credentials do not tell it, as a token does not."""
+    stored = [(read_json(path) or {}).get("username") for path in files()]
     for name in (os.environ.get("KAGGLE_USERNAME"), *stored):
         if name:
             return str(name)
@@ -51,16 +45,11 @@ def secrets() -> set[str]:
         found.discard(token)
         paths.append(Path(token))
 
-    def collect(table: dict[str, Any]) -> None:
-        found.update(value for key, value in table.items() if isinstance(value, str) and key != "username")
-
     for path in paths:
-        try:
-            text = path.read_text(encoding="utf-8").strip()
-            found.add(text)  # a token, if it is not JSON
-            json.loads(text, object_hook=collect)
-        except (OSError, ValueError):
-            continue  # what cannot be read here, the client cannot read either
+        with suppress(OSError, ValueError):  # what cannot be read here, the client cannot read either
+            found.add(path.read_text(encoding="utf-8").strip())  # a token, if it is not JSON
+            content = (read_json(path) or {}).items()
+            found.update(value for key, value in content if isinstance(value, str) and key != "username")
     return {value for value in found if len(value) >= SHORTEST}
 
 

@@ -5,7 +5,6 @@ The client ends with 0 after an upload that failed and after a refusal; an unkno
 
 import re
 from pathlib import Path
-from typing import Any
 
 from foldwise.console import say
 from foldwise.errors import InputError, RunError
@@ -27,29 +26,23 @@ NOT_SEEN, NOT_NEW = "not to be seen yet", "ready but for its new version"
 def update_dataset(
     folder: Path, dataset: str, record: Path, message: str, slug: str, interval: float = INTERVAL
 ) -> None:
-    """Upload the dataset if it has changed, and wait until kernels see it.
+    """Upload the files of `folder` as the dataset owner/name if they have changed, and wait until kernels see it.
 
     Args:
-        folder: with the files and their dataset-metadata.json.
-        dataset: owner/name.
         record: a file that remembers what was uploaded from here, and the version that it became.
         message: beside the version, shown on Kaggle.
         slug: the contest, for messages.
-
-    Raises:
-        InputError: credentials, a name that is taken or is not one's own.
-        RunError: network, service, files that did not arrive, or a dataset that Kaggle could not make.
     """
-    found, known = find_dataset(dataset, slug), read_json(record) or {}
-    there = found["current_version_number"] if found else 0
-    content = {"dataset": dataset, "content": hash_files(folder)}
-    version = known.get("version", 0) if found and content.items() <= known.items() else 0
+    state, there = look_at(dataset, slug)
+    known, content = read_json(record) or {}, {"dataset": dataset, "content": hash_files(folder)}
+    same = state != NOT_SEEN and content.items() <= known.items()
+    version = known.get("version", 0) if same else 0
     if version and there <= version:
         say("dataset", f"kept: {dataset} has these files already")
     else:
         if version:
             say("dataset", f"version {there} of {dataset} is from elsewhere, later than version {version} from here")
-        upload(folder, dataset, message if found else None, slug)
+        upload(folder, dataset, None if state == NOT_SEEN else message, slug)
         version = there + 1
         write_json(record, {**content, "version": version})  # also for a call after this one was broken off
     version = wait_until_ready(dataset, version, slug, record, interval)
@@ -62,14 +55,15 @@ def hash_files(folder: Path) -> str:
     return hash_of(*(part for path in dataset_files(folder) for part in (path.relative_to(folder).as_posix(), path)))
 
 
-def find_dataset(dataset: str, slug: str) -> dict[str, Any] | None:
-    """State and version of a dataset, None if Kaggle has none of that name that these credentials may see."""
+def look_at(dataset: str, slug: str) -> tuple[str, int]:
+    """State and version of a dataset; `NOT_SEEN` and 0 if these credentials may see none of that name."""
     code, output = call_client("dataset status", show=False, dataset=dataset)
-    if code == 0:
-        return dict(json_in(output))
-    if find_status(output) in UNKNOWN:
-        return None
-    raise explain(output, slug)
+    if code != 0 and find_status(output) in UNKNOWN:
+        return NOT_SEEN, 0
+    if code != 0:
+        raise explain(output, slug)
+    found = json_in(output)
+    return str(found["status"]), int(found["current_version_number"])
 
 
 def upload(folder: Path, dataset: str, message: str | None, slug: str) -> None:
@@ -98,17 +92,12 @@ def upload(folder: Path, dataset: str, message: str | None, slug: str) -> None:
 def wait_until_ready(dataset: str, uploaded: int, slug: str, record: Path, interval: float) -> int:
     """Wait until kernels see version `uploaded` or a later one; which it is.
 
-    The old version stays ready while the new one is made: its number tells them apart.
-
-    Raises:
-        RunError: it could not be made, so that `record` is removed; or it or its new version does not show.
+    The old version stays ready while the new one is made: its number tells them apart. If it cannot be made, `record`
+    is removed.
     """
 
     def look() -> tuple[str, int]:
-        found = find_dataset(dataset, slug)
-        if not found:
-            return NOT_SEEN, 0
-        state, version = str(found["status"]), int(found["current_version_number"])
+        state, version = look_at(dataset, slug)
         return NOT_NEW if state == "ready" and version < uploaded else state, version
 
     hidden = 0

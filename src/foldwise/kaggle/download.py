@@ -6,7 +6,7 @@ from pathlib import Path
 from foldwise.console import say, warn
 from foldwise.errors import InputError, RunError
 from foldwise.files import read_json, write_json
-from foldwise.kaggle.client import PATIENCE, run_client
+from foldwise.kaggle.client import run_client
 from foldwise.kaggle.unpack import unpack
 
 RECORD = ".download.json"  # names and sizes of the files that a download put there
@@ -19,16 +19,11 @@ def archive_folder(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.download")
 
 
-def download_files(slug: str, folder: Path, force: bool = False, patience: float = PATIENCE) -> None:
-    """Fetch all files of contest `slug` into `folder`, unpacked.
+def download_files(slug: str, folder: Path, force: bool = False) -> None:
+    """Fetch all files of contest `slug` into `folder`, unpacked; files of the user's own in it stay.
 
     Args:
-        folder: input/SLUG; files of the user's own in it stay.
         force: fetch anew what is there, and replace files that no download put there.
-
-    Raises:
-        InputError: credentials, rules, an unknown contest, or files of the user's own in the way.
-        RunError: network, service, or an archive that is not as it should be.
     """
     if not force and is_complete(folder):
         say("download", f"kept: {folder} has all files of the last download; --force fetches them anew")
@@ -37,7 +32,7 @@ def download_files(slug: str, folder: Path, force: bool = False, patience: float
     if force:
         shutil.rmtree(store, ignore_errors=True)
     store.mkdir(parents=True, exist_ok=True)
-    run_client("download", patience=patience, slug=slug, folder=store)
+    run_client("download", slug=slug, folder=store)
     fetched = [path for path in store.iterdir() if path.is_file()]
     if len(fetched) != 1 or fetched[0].suffix == PARTIAL:
         raise RunError("the download did not end; run the same command again, it goes on where it stopped")
@@ -68,11 +63,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def move_files(unpacked: Path, names: list[Path], folder: Path, force: bool) -> None:
-    """Move the files into place; their names are recorded first, so that a call after a kill knows them as its own.
-
-    Raises:
-        InputError: files that no download put there are in the way.
-    """
+    """Move the files into place; their names are recorded first, so that a call after a kill knows them as its own."""
     known = read_json(folder / RECORD) or {}
     foreign = [str(name) for name in names if (folder / name).exists() and str(name) not in known]
     if foreign and not force:

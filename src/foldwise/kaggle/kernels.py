@@ -7,20 +7,17 @@ import json
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from foldwise.console import say, warn
 from foldwise.errors import InputError, RunError
 from foldwise.files import atomic_folder, write_json
 from foldwise.kaggle.client import json_in, poll, run_client
-from foldwise.kaggle.metadata import KERNEL_METADATA, OWNED
+from foldwise.kaggle.metadata import KERNEL_METADATA
 
 LONGEST_RUN = 12.0  # hours that a kernel with a GPU may run at most
 INTERVAL = 30.0  # seconds between two looks at a kernel, which runs for minutes to hours
-OUTPUT_PATIENCE = 3600.0  # the client writes nothing while it fetches a large file
 LOG_LINES = 20
-PUSHED = re.compile(r"Kernel version (\d+) successfully pushed\.\s+Please check progress at (\S+)")
-ADDRESS = re.compile(rf"//[^/]+/(?:code/|kernels/)?({OWNED})")
+PUSHED = re.compile(r"Kernel version (\d+) successfully pushed")
 REFUSED = re.compile(r"Kernel push error: (.*)")
 INVALID = re.compile(r"The following are not valid (\w+) (?:sources )?and could not be added to the kernel: (.*)")
 STATE = re.compile(r'has status "(?:KernelWorkerStatus\.)?(\w+)"')
@@ -48,16 +45,8 @@ def show_quota(slug: str) -> None:
         warn(f"a kernel may run for up to {LONGEST_RUN:g} h, and ends without output when the hours are used up{again}")
 
 
-def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> dict[str, Any]:
-    """Send what `kernel build` made in `folder`, which starts it.
-
-    Returns:
-        What `record` remembers. id: owner/name in its metadata; kernel: as Kaggle has it; version; url.
-
-    Raises:
-        InputError: a source that it names does not exist.
-        RunError: the service refused it.
-    """
+def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> int:
+    """Send what `kernel build` made in `folder`, which starts it; → its version, which `record` remembers."""
     output = run_client("push", slug=slug, kernel=kernel, folder=folder)
     if refused := REFUSED.search(output):
         raise RunError(f"Kaggle refuses the kernel: {refused[1]}")
@@ -70,24 +59,12 @@ def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> dict[str,
     found = PUSHED.search(output)
     if not found:
         raise RunError(f"Kaggle gives the kernel no version: {output.strip() or 'it said nothing'}; push again")
-    address = ADDRESS.search(found[2])  # Kaggle makes the name of the title, not of the id
-    name = address[1] if address else kernel
-    pushed = {"id": kernel, "kernel": name, "version": int(found[1]), "url": found[2]}
-    write_json(record, pushed)
-    if name.lower() != kernel.lower():
-        warn(
-            f"{folder / KERNEL_METADATA}: Kaggle calls the kernel {name}, by its title, and not {kernel}; status, "
-            "output and submit ask for that name"
-        )
-    return pushed
+    write_json(record, {"id": kernel, "version": int(found[1])})
+    return int(found[1])
 
 
 def wait_for_kernel(kernel: str, slug: str, interval: float = INTERVAL) -> None:
-    """Wait until the kernel has ended.
-
-    Raises:
-        RunError: it failed; the last lines of its log are shown.
-    """
+    """Wait until the kernel has ended; `RunError` if it failed, with the last lines of its log before it."""
 
     def look() -> tuple[str, str]:
         output = run_client("status", show=False, slug=slug, kernel=kernel)
@@ -124,13 +101,9 @@ def log_lines(text: str) -> list[str]:
 
 
 def fetch_output(kernel: str, slug: str, folder: Path) -> list[Path]:
-    """Fetch what the kernel wrote, and give its files; `folder` is replaced once everything is there.
-
-    Raises:
-        RunError: nothing is there, or the submission is an error page.
-    """
+    """Fetch what the kernel wrote, and give its files; `folder` is replaced once everything is there."""
     with atomic_folder(folder) as temporary:
-        run_client("output", patience=OUTPUT_PATIENCE, slug=slug, kernel=kernel, folder=temporary)
+        run_client("output", slug=slug, kernel=kernel, folder=temporary)
         found = [path.relative_to(temporary) for path in sorted(temporary.rglob("*")) if path.is_file()]
         if not [path for path in found if path.suffix != ".log"]:
             raise RunError(f"{kernel} has no output; see whether it ended, with kernel status")

@@ -10,18 +10,13 @@ from foldwise.errors import InputError
 KERNEL, DATASET = "kernel", "kernel-dataset"  # folders below output/SLUG; the latter only where the kernel needs it
 KERNEL_METADATA = "kernel-metadata.json"
 DATASET_METADATA = "dataset-metadata.json"
-USER = r"[A-Za-z0-9_-]+"  # a user as it stands in addresses
-OWNED = rf"{USER}/{USER}"  # owner/name of a kernel or a dataset
+USER = "[A-Za-z0-9_-]+"  # a user as it stands in addresses
+OWNED = f"{USER}/{USER}"  # owner/name of a kernel or a dataset
 SHORTEST, LONGEST = 6, 50  # characters of a dataset's name and title; a kernel's may be one shorter
-CPU = "none"  # instead of an accelerator
 
 
 def check_names(user: str, kernel: str, datasets: tuple[str, ...]) -> None:
-    """Refuse what is no user name, no kernel's name, and no owner/name of a dataset.
-
-    Raises:
-        InputError: naming the option.
-    """
+    """Refuse what is no user name, no kernel's name, and no owner/name of a dataset; the error names the option."""
     if not re.fullmatch(USER, user):
         raise InputError(f"--user {user!r}: give the name that stands in the address of your Kaggle profile")
     if not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", kernel) or not SHORTEST <= len(kernel) <= LONGEST:
@@ -55,7 +50,7 @@ def describe_kernel(
     user: str, name: str, code_file: str, competition: str, datasets: list[str], accelerator: str
 ) -> dict[str, Any]:
     """The content of kernel-metadata.json: private, and without internet, which the client would turn on."""
-    gpu = accelerator != CPU
+    gpu = accelerator != "none"
     return {
         "id": f"{user}/{name}",
         "title": title_of(name),
@@ -73,36 +68,13 @@ def describe_kernel(
     }
 
 
-def read_dataset(folder: Path, kernel: dict[str, Any], build: str) -> str:
-    """owner/name of the dataset in a folder; title and licence are checked by the client.
-
-    Args:
-        kernel: metadata of the kernel that needs it.
-        build: the command that builds both, for messages.
-
-    Raises:
-        InputError: no metadata, no files, or a kernel that does not name it.
-    """
-    path = folder / DATASET_METADATA
-    name = str(read_metadata(path, build)["id"])
-    if name not in kernel.get("dataset_sources", []):
-        raise InputError(f"{path}: the kernel does not name {name} among its dataset_sources; run `{build}` again")
-    if not dataset_files(folder):
-        raise InputError(f"{folder}: no files for the dataset; run `{build}` again")
-    return name
-
-
 def dataset_files(folder: Path) -> list[Path]:
     """The files of a dataset without its metadata, in order of their names."""
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != DATASET_METADATA]
 
 
 def read_metadata(path: Path, build: str) -> dict[str, Any]:
-    """Read kernel-metadata.json or dataset-metadata.json, made by the command `build`; its id is owner/name.
-
-    Raises:
-        InputError: no such file, no JSON, or an id of another form.
-    """
+    """Read kernel-metadata.json or dataset-metadata.json, made by the command `build`; its id is owner/name."""
     kind = path.name.partition("-")[0]
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

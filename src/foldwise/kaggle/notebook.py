@@ -1,10 +1,9 @@
 """The notebook of a kernel: the script's functions and packed files in folded cells, the story of the run around."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
-from foldwise.kaggle.script import Kernel, Part, fill_template
+from foldwise.kaggle.script import Kernel, fill_template
 from foldwise.learners import learner_for
 from foldwise.run import Run
 
@@ -15,17 +14,17 @@ METADATA = {
 }
 
 
-def make_notebook(run: Run, kernel: Kernel, parts: Sequence[Part]) -> str:
+def make_notebook(run: Run, kernel: Kernel, files: dict[str, bytes]) -> str:
     """The text of kernel.ipynb; the same input gives the same bytes."""
-    template = fill_template(kernel, parts)
+    template = fill_template(kernel, files)
     cells = [
         text("title", f"# {kernel.title}\n\n{kernel.summary}\n\nBuilt from a checkout by `{kernel.built_by}`."),
-        text("plan", "## The plan\n\n" + "\n".join(f"- {line}" for line in describe_recipe(run, kernel))),
-        text("packed", PACKED),
+        text("plan", f"## The plan\n\n{describe_recipe(run, kernel)}"),
+        text("packed", "## Unpacking\n\nThe package and its settings are in the folded cells below."),
         code("tools", tools(template), FOLDED),
         code("payload", template["payload"].strip(), FOLDED),
         code("unpack", "inputs = find_input()\nunpacked = unpack()"),
-        *(TRAIN_CELLS if kernel.trains else INFER_CELLS),
+        *(INFER_CELLS if kernel.model_sha256 else TRAIN_CELLS),
     ]
     notebook = {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
@@ -47,34 +46,26 @@ def tools(template: dict[str, str]) -> str:
     return (template["tools"] + template["notebook"]).strip()
 
 
-def describe_recipe(run: Run, kernel: Kernel) -> list[str]:
-    """The recipe in a few sentences."""
+def describe_recipe(run: Run, kernel: Kernel) -> str:
+    """The recipe as a list."""
     config, recipe = run.config, run.config.recipe
-    metric = config.competition.metric.replace("_", " ")
-    task = f"The task is {config.competition.task}, scored by {metric}; texts: {', '.join(config.columns.text)}."
-    members = [
-        f"`{name}`: {learner_for(recipe.of_member(name)).describe(config.competition.task)}." for name in kernel.folds
-    ]
-    if not kernel.trains:
-        return [task, *members]
-    return [
-        task,
-        f"Training rows are dealt to {recipe.folds.n} folds, once. Each fold in turn is predicted by a model that has "
-        "not seen it: how good these out-of-fold predictions are says what to expect of new rows.",
-        f"Word vectors: {', '.join(recipe.tokens.vectors)}.",
+    task, metric = config.competition.task, config.competition.metric.replace("_", " ")
+    members = [f"`{name}`: {learner_for(recipe.of_member(name)).describe(task)}." for name in kernel.folds]
+    lines = [
+        f"The task is {task}, scored by {metric}; texts: {', '.join(config.columns.text)}; word vectors: "
+        f"{', '.join(recipe.tokens.vectors)}.",
         *members,
-        f"The folds' predictions are combined by {recipe.ensemble.method.replace('_', ' ')}.",
+        f"Predictions of {recipe.folds.n} folds are combined by {recipe.ensemble.method.replace('_', ' ')}.",
     ]
+    return "\n".join(f"- {line}" for line in lines)
 
 
-PACKED = "## Unpacking\n\nThe package and its settings are in the folded cells below, with a hash of each file."
-RUN = code("run", "stream(command_of(inputs, unpacked), environment_of(unpacked))")
+RUN = code("run", "stream(command_of(inputs, unpacked))")
 # Nobody sees the rerun on the hidden test set, so that nothing which is only looked at may make it fail.
 REPORT = """if not is_rerun():
     from IPython.display import HTML
 
-    report = command_of(inputs, unpacked, ["report"])
-    subprocess.run(report, env=environment_of(unpacked), check=True)
+    subprocess.run(command_of(inputs, unpacked, ["report"]), check=True)
 None if is_rerun() else HTML(Path(SLUG, "report.html").read_text(encoding="utf-8"))"""
 HEAD = """if not is_rerun():
     import pandas as pd

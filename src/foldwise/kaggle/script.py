@@ -2,16 +2,15 @@
 
 import base64
 import hashlib
+import io
 import lzma
 import pprint
 import re
 import shlex
+import tarfile
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from foldwise.errors import InputError
 
@@ -34,15 +33,10 @@ class Kernel:
     built_by: str = ""  # the command that built it
 
     @property
-    def trains(self) -> bool:
-        """Whether it makes everything, or predicts with what was trained at home."""
-        return not self.model_sha256
-
-    @property
     def summary(self) -> str:
         """What it does, in one sentence."""
         folds = ", ".join(f"{n} of {name}" for name, n in self.folds.items())
-        if not self.trains:
+        if self.model_sha256:
             return (
                 f"It reads the test set that it finds, predicts it with folds trained at home ({folds}) and writes "
                 "submission.csv."
@@ -54,68 +48,42 @@ class Kernel:
         )
 
 
-@dataclass(frozen=True)
-class Part:
-    """Files that are packed and weighed together."""
-
-    name: str
-    files: dict[str, bytes]  # content by path, relative to where it is unpacked
-    fix: str = ""  # how to make them smaller
-
-    @cached_property
-    def packed(self) -> bytes:
-        """The contents one after the other, compressed."""
-        return lzma.compress(b"".join(content for _, content in sorted(self.files.items()))) if self.files else b""
-
-    @property
-    def weight(self) -> int:
-        """Bytes in the script: base 85 makes five characters of four bytes."""
-        return -(-len(self.packed) * 5 // 4)
+def pack(files: dict[str, bytes]) -> str:
+    """Lines of base 85 of a .tar.xz; the same files, content by path, give the same lines."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:xz") as archive:
+        for name, content in sorted(files.items()):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    text = base64.b85encode(packed.getvalue()).decode()
+    return "".join(text[start : start + WIDTH] + "\n" for start in range(0, len(text), WIDTH))
 
 
-def pack(parts: Sequence[Part]) -> dict[str, str]:
-    """The template's constants for the packed files, as Python."""
-    rows = [
-        f"    {name!r}: {(len(content), hashlib.sha256(content).hexdigest())},\n"
-        for part in parts
-        for name, content in sorted(part.files.items())
-    ]
-    packed = b"".join(part.packed for part in parts)  # compressed pieces in a row are one compressed piece
-    text = base64.b85encode(packed).decode()
-    lines = [text[start : start + WIDTH] + "\n" for start in range(0, len(text), WIDTH)]
-    return {
-        "FILES": f"{{\n{''.join(rows)}}}",
-        "PAYLOAD_SHA256": repr(hashlib.sha256(packed).hexdigest()),
-        "PAYLOAD": f'"""\n{"".join(lines)}"""',
-    }
-
-
-def fill_template(kernel: Kernel, parts: Sequence[Part]) -> dict[str, str]:
+def fill_template(kernel: Kernel, files: dict[str, bytes]) -> dict[str, str]:
     """The template's cells by name, from one `# %% name` to the next, with its constants filled in."""
-    values: dict[str, Any] = {
+    payload = f"\n{pack(files)}"
+    values = {
         "SLUG": kernel.slug,
         "COMMAND": kernel.command,
         "SETTINGS": kernel.settings,
         "DATASETS": kernel.datasets,
         "MODEL_SHA256": kernel.model_sha256,
+        "PAYLOAD_SHA256": hashlib.sha256(payload.encode()).hexdigest(),
     }
-    code = {name: pprint.pformat(value, width=100) for name, value in values.items()} | pack(parts)
+    code = {name: pprint.pformat(value, width=100) for name, value in values.items()}
+    code["PAYLOAD"] = f'"""{payload}"""'
     pattern = re.compile(rf"^({'|'.join(code)})(?:: .*)? = .*$", re.MULTILINE)
     _, *pieces = re.split(r"^# %% (\w+)\n", TEMPLATE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     filled = [pattern.sub(lambda found: f"{found[1]} = {code[found[1]]}", piece) for piece in pieces[1::2]]
     return dict(zip(pieces[::2], filled, strict=True))
 
 
-def make_script(kernel: Kernel, parts: Sequence[Part]) -> str:
+def make_script(kernel: Kernel, files: dict[str, bytes]) -> str:
     """The text of kernel.py; the same input gives the same bytes."""
-    purpose = "from the CSVs to submission.csv" if kernel.trains else "predicting with folds trained before"
     needs = " and ".join(["the contest's files", *(f"the dataset {name}" for name in kernel.datasets)])
-    does = (
-        f"{kernel.summary} Everything else is packed below, each file with its hash. The kernel's inputs are {needs}."
-    )
-    about = f"""{kernel.title}
-
-foldwise, {purpose}. Built from a checkout by
+    does = f"{kernel.summary} Its inputs are {needs}; everything else is packed below."
+    about = f"""{kernel.title}: foldwise, built from a checkout by
 
     {kernel.built_by}
 
@@ -123,25 +91,20 @@ foldwise, {purpose}. Built from a checkout by
 
     {shlex.join(["python", "-m", "foldwise", *kernel.command, "-c", kernel.slug, *kernel.settings])}"""
     about = about.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    cells = fill_template(kernel, parts)
+    cells = fill_template(kernel, files)
     return f'"""{about}\n"""\n\n' + "".join(cells[name] for name in ("tools", "main", "payload", "start"))
 
 
-def weigh(parts: Sequence[Part], total: int) -> list[str]:
-    """A table of what weighs what, a line a part; `total` is the bytes of the finished code.
-
-    Raises:
-        InputError: they are too many; with the table, and how to make the heaviest part smaller.
-    """
-    lines = [f"{'part':<14}{'files':>6}{'bytes':>12}{'in the code':>14}"]
-    for part in parts:
-        if part.files:
-            size = sum(map(len, part.files.values()))
-            lines.append(f"{part.name:<14}{len(part.files):>6}{size:>12,}{part.weight:>14,}")
-    rest = total - sum(part.weight for part in parts)
-    lines += [f"{'code around it':<32}{rest:>14,}", f"{'together':<32}{total:>14,}"]
-    if total > LIMIT:
-        fix = max(parts, key=lambda part: part.weight).fix
-        head = f"the kernel has {total:,} bytes, and Kaggle takes {LIMIT:,} at most:"
-        raise InputError("\n  ".join([head, *lines, fix]))
-    return lines
+def check_size(code: str, files: dict[str, bytes]) -> None:
+    """Raise an `InputError` for code that Kaggle does not take, with the packed files that weigh most in it."""
+    size = len(code.encode())
+    if size <= LIMIT:
+        return
+    weights = {name: len(lzma.compress(content)) * 5 // 4 for name, content in files.items()}
+    heaviest = sorted(weights, key=lambda name: -weights[name])[:3]
+    raise InputError(
+        f"the kernel has {size:,} bytes, and Kaggle takes {LIMIT:,} at most; most of them are those of "
+        f"{', '.join(f'{name} ({weights[name]:,})' for name in heaviest)}: move data out of the modules in src/ and "
+        "delete those not used; fewer folds take less (--set folds.n=…, and folds --force), and a kernel built with "
+        "--infer carries none"
+    )

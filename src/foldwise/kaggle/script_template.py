@@ -6,11 +6,12 @@ A cell begins with `# %%` and its name. A script has all but `notebook`, a noteb
 # %% tools
 import base64
 import hashlib
-import lzma
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -60,25 +61,15 @@ def find_model(inputs: Path) -> Path:
 
 
 def unpack() -> Path:
-    """Check every hash, and unpack into a new folder outside the working folder, of which Kaggle keeps every file."""
-    try:
-        packed = base64.b85decode("".join(PAYLOAD.split()))
-    except ValueError:
-        packed = b""
-    if hashlib.sha256(packed).hexdigest() != PAYLOAD_SHA256:
+    """Unpack outside the working folder, of which Kaggle keeps every file; Python finds the package there first."""
+    if hashlib.sha256(PAYLOAD.encode()).hexdigest() != PAYLOAD_SHA256:
         raise KernelError("the payload of this kernel is damaged; build it anew with the command at its top")
-    content = lzma.decompress(packed)
-    parts, start = {}, 0
-    for name, (size, sha256) in FILES.items():
-        parts[name], start = content[start : start + size], start + size
-        leads_out = Path(name).is_absolute() or ".." in Path(name).parts
-        if leads_out or hashlib.sha256(parts[name]).hexdigest() != sha256:
-            raise KernelError(f"{name}: not what was packed; build this kernel anew with the command at its top")
     scratch = next((folder for folder in (Path.cwd().parent / "temp", Path("/kaggle/temp")) if folder.is_dir()), None)
     unpacked = Path(tempfile.mkdtemp(prefix="foldwise-", dir=scratch))
-    for name, part in parts.items():
-        (unpacked / name).parent.mkdir(parents=True, exist_ok=True)
-        (unpacked / name).write_bytes(part)
+    with tarfile.open(fileobj=io.BytesIO(base64.b85decode(PAYLOAD.replace("\n", "")))) as archive:
+        archive.extractall(unpacked, filter="data")
+    paths = [str(unpacked / "src"), os.environ.get("PYTHONPATH", "")]
+    os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, paths)), PYTHONUNBUFFERED="1")
     return unpacked
 
 
@@ -90,50 +81,35 @@ def command_of(inputs: Path, unpacked: Path, command: list[str] = COMMAND) -> li
     return [sys.executable, "-m", "foldwise", *command, "-c", SLUG, *SETTINGS, *packed, *folders]
 
 
-def environment_of(unpacked: Path) -> dict[str, str]:
-    """The environment in which Python finds the unpacked package first."""
-    paths = [str(unpacked / "src"), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
-
-
 def is_rerun() -> bool:
     """True where Kaggle runs this on the hidden test set: nobody sees anything of it but the score."""
     return bool(os.environ.get("KAGGLE_IS_COMPETITION_RERUN"))
 
 
-def when_written() -> int:
-    """The time of submission.csv, 0 where there is none."""
-    submission = Path.cwd() / "submission.csv"
-    return submission.stat().st_mtime_ns if submission.is_file() else 0
+def finish(code: int) -> int:
+    """What a run that ended with `code` means for the kernel; → its exit code.
 
-
-def finish(code: int, before: int) -> int:
-    """Check the submission after a run that ended with `code`; → the exit code of the kernel.
-
-    On the rerun a score is better than none: there a run that failed after it had written a submission, later than
-    `before`, counts as done.
+    On the rerun a score is better than none: there a run that failed after it had written a submission counts as done.
     """
     shutil.rmtree(Path.cwd() / ".vectors", ignore_errors=True)  # only a later run at home would use it
     submission = Path.cwd() / "submission.csv"
-    if code and not (is_rerun() and when_written() not in (0, before)):
+    if code and not (is_rerun() and submission.is_file()):
         return code
     if code:
         print("the run failed, see above; the submission of the folds that were finished stands", flush=True)
-    elif not submission.is_file():
-        raise KernelError(f"{submission} is missing, though the run ended well")
     print(f"submission: {submission}, {submission.stat().st_size:,} bytes", flush=True)
     return 0
 
 
 # %% main
 def main() -> int:
-    """Unpack, run, check; → the exit code: 0 done, 1 an error of the run, 2 an error of the inputs or of this file."""
-    unpacked, before = None, when_written()
+    """Unpack and run; → the exit code: 0 done, 1 an error of the run, 2 an error of the inputs or of this file."""
+    unpacked = None
     try:
         inputs = find_input()
         unpacked = unpack()
-        done = subprocess.run(command_of(inputs, unpacked), env=environment_of(unpacked), check=False)
-        return finish(done.returncode, before)
+        Path("submission.csv").unlink(missing_ok=True)  # of an earlier run
+        return finish(subprocess.run(command_of(inputs, unpacked), check=False).returncode)
     except KernelError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -143,21 +119,19 @@ def main() -> int:
 
 
 # %% notebook
-def stream(command: list[str], environment: dict[str, str]) -> None:
-    """Run a command, print its lines as they come, where the notebook shows them, and check the submission."""
-    before, pipe, same = when_written(), subprocess.PIPE, subprocess.STDOUT
-    with subprocess.Popen(
-        command, env=environment, stdout=pipe, stderr=same, encoding="utf-8", errors="replace"
-    ) as run:
+def stream(command: list[str]) -> None:
+    """Run a command, and print its lines as they come, where the notebook shows them."""
+    Path("submission.csv").unlink(missing_ok=True)  # of an earlier run
+    pipe, same = subprocess.PIPE, subprocess.STDOUT
+    with subprocess.Popen(command, stdout=pipe, stderr=same, encoding="utf-8", errors="replace") as run:
         for line in run.stdout or ():
             print(line, end="", flush=True)
-    if code := finish(run.returncode, before):
+    if code := finish(run.returncode):
         raise KernelError(f"foldwise ended with exit code {code}; its last lines say why")
 
 
 # %% payload
-# What is packed: path, bytes and sha256 of each file, in the order in which they stand in the payload.
-FILES: dict[str, tuple[int, str]] = {}
+# A .tar.xz in base 85.
 PAYLOAD_SHA256 = ""
 PAYLOAD = ""
 

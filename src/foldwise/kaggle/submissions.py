@@ -25,36 +25,28 @@ def default_message(paths: Paths) -> str:
 
 
 def submit(name: str, slug: str, message: str, interval: float = INTERVAL, **values: Any) -> str:
-    """Submit, wait, and show the public score; "" where the contest shows none.
+    """Submit by the client's command `name`, wait, and show the public score; "" where the contest shows none.
 
-    Args:
-        name: of the client's command, which `values` are for.
-        message: by which the submission is known in the list: others may submit meanwhile.
-
-    Raises:
-        RunError: the upload failed, the submission does not show, or the service could not score it.
+    The message tells the submission from others in the list: team mates may submit meanwhile.
     """
     page = f"https://www.kaggle.com/competitions/{slug}/submissions"
     before = {entry["ref"] for entry in list_submissions(slug)}
     if FAILED in run_client(name, slug=slug, message=message, **values):
         raise RunError("the upload of the submission failed, so nothing was submitted; run the same command again")
-    looks, ours = 0, None
+    looks = 0
     for entries in poll(lambda: list_submissions(slug), lambda _: f"{slug} waits for its score", "submit", interval):
-        if ours:
-            own = [entry for entry in entries if entry["ref"] == ours["ref"]]
-        else:
-            own = [entry for entry in entries if entry["ref"] not in before and is_own(entry, message)]
-        if len(own) > 1:
-            warn(f"{len(own)} new submissions have the message {shorten(message)}; the first one's score is shown")
-        ours = own[-1] if own else ours
-        looks += not ours
+        own = [entry for entry in entries if entry["ref"] not in before and is_own(entry, message)]
+        looks += not own
         if looks > LOOKS or (own and not str(own[-1]["status"]).upper().endswith("PENDING")):
             break
-    if not ours:
+    if not own:
         raise RunError(
             f"no new submission with the message {shorten(message)} shows in the list; it may have been taken all the "
             f"same: look at {page} before you submit again"
         )
+    if len(own) > 1:
+        warn(f"{len(own)} new submissions have the message {shorten(message)}; the first one's score is shown")
+    ours = own[-1]
     if not str(ours["status"]).upper().endswith("COMPLETE"):
         raise RunError(f"Kaggle could not score the submission; {page} says why")
     score, private = str(ours.get("publicScore") or ""), ours.get("privateScore")

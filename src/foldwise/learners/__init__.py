@@ -27,43 +27,25 @@ LEARNERS = {
 
 @dataclass(frozen=True)
 class NewRows:
-    """M rows that were not there at training.
+    """M rows that were not there at training."""
 
-    Attributes:
-        store: their tokens, by the vocabulary at training with new words behind it.
-        words: V + V' words in id order, the new ones last.
-        features: (M, D) float64 numbers beside the text, None where there are none.
-        new_vectors: (V', E) float32 of the new words.
-        vectors: file with the (V, E) vectors that training began with, for learners that still need them.
-        dimension: E.
-        shape: of a network, with outputs of auxiliary targets.
-        targets: task and names; of no rows.
-    """
-
-    store: TokenStore
-    words: Sequence[str]
-    features: np.ndarray | None
-    new_vectors: np.ndarray
-    vectors: Path
-    dimension: int
-    shape: "Shape"
-    targets: Targets
+    store: TokenStore  # their tokens, by the vocabulary at training with new words behind it
+    words: Sequence[str]  # V + V' in id order, the new ones last
+    features: np.ndarray | None  # (M, D) float64 numbers beside the text
+    new_vectors: np.ndarray  # (V', E) float32 of the new words
+    vectors: Path  # file with the (V, E) vectors that training began with, for learners that still need them
+    dimension: int  # E
+    shape: "Shape"  # of a network, with outputs of auxiliary targets
+    targets: Targets  # task and names; of no rows
 
 
 class Learner(ABC):
-    """One kind of member. The methods that train or predict import what they need when they are called.
+    """One kind of member. The methods that train or predict import what they need when they are called."""
 
-    Attributes:
-        can_be_cut: whether a fit may end early, as a time budget asks; else `estimate_seconds` tells its time before.
-        uses_vectors: whether it looks words up in the table of vectors, and trains on a GPU where there is one.
-        needs_vectors: whether predicting, too, needs that table, because the weights do not hold it.
-        epochs: passes over the data that the recipe asks for.
-    """
-
-    can_be_cut: bool
-    uses_vectors: bool
-    needs_vectors = False
-    epochs = 1
+    can_be_cut: bool  # a fit may end early, as a time budget asks; else `estimate_seconds` tells its time before
+    uses_vectors: bool  # it looks words up in the table of vectors, and trains on a GPU where there is one
+    needs_vectors = False  # predicting, too, needs that table, because the weights do not hold it
+    epochs = 1  # passes over the data that the recipe asks for
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -84,10 +66,7 @@ class Learner(ABC):
     def prepare(self, targets: Targets, texts: int, features: int) -> None:
         """Make what training needs once, on a few rows, so that an error in it shows before hours of training.
 
-        Args:
-            targets: of the training rows.
-            texts: K of a row.
-            features: D numbers beside them.
+        A row has so many texts, and so many numbers beside them.
 
         Raises:
             InputError: a part of the recipe that does not exist, does not fit the task, or fails.
@@ -95,24 +74,17 @@ class Learner(ABC):
 
     @abstractmethod
     def fit(self, data: Any, job: Any, report: Callable[[Any], object]) -> Any:
-        """Train one fold.
+        """Train one fold: `FoldData`, `FoldJob` → `FoldResult`, whose weights and facts become a checkpoint.
 
         Args:
-            data: `foldwise.training.fold_data.FoldData`.
-            job: `foldwise.running.job.FoldJob`.
             report: takes events as they happen; `Started` must be the first.
-
-        Returns:
-            `foldwise.training.fold.FoldResult`, whose weights and facts become a checkpoint.
         """
 
     @abstractmethod
     def predict(self, checkpoint: Any, data: NewRows, runtime: Any, on_rows: Callable[[int], object]) -> np.ndarray:
-        """(M, C) predictions.
+        """(M, C) predictions by the `Checkpoint` of one fold, on a `Runtime`.
 
         Args:
-            checkpoint: `foldwise.training.checkpoint.Checkpoint` of one fold.
-            runtime: where, and in which number format.
             on_rows: called with numbers of rows done.
         """
 

@@ -1,25 +1,34 @@
-"""The learner "linear": n-grams into logistic or ridge regression (`foldwise.learners.ngrams`)."""
+"""The learner "linear": n-grams of words and characters into logistic or ridge regression, by scikit-learn.
+
+It takes seconds a fold, is hard to beat on small tables, and errs on other rows than a recurrent network does, which
+helps an ensemble. scikit-learn and torch are imported where they are needed: they take seconds to load.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy import sparse
+from scipy.special import expit, softmax
 
 from foldwise.clock import Clock
-from foldwise.config import Task
+from foldwise.config import Linear, Task
 from foldwise.data.targets import Targets
-from foldwise.errors import RunError
+from foldwise.errors import InputError, RunError
 from foldwise.events import Evaluated, Started, Stepped
 from foldwise.learners import Learner, NewRows
+from foldwise.learners.regression import FALLBACK_C, fit_columns, fit_ridge, fit_softmax
+from foldwise.metrics import best_score, metric_for
 from foldwise.tasks import TASKS
 
-if TYPE_CHECKING:  # scipy and torch take a second and three to load
-    from foldwise.data.token_store import TokenStore
+if TYPE_CHECKING:
     from foldwise.running.job import FoldJob
     from foldwise.training.checkpoint import Checkpoint
     from foldwise.training.fold import FoldResult
     from foldwise.training.fold_data import FoldData
 
+SHORTEST_CHARS = 2  # single characters say little
 SAMPLE = 1_000  # rows of a trial fit
 SAFETY = 1.5  # a fit takes somewhat longer than in proportion to its rows
 
@@ -31,20 +40,16 @@ class LinearLearner(Learner):
 
     def describe(self, task: Task) -> str:
         """Its n-grams and its fit."""
-        settings = self.recipe.linear
-        kinds = [(settings.word_ngrams, "words", 1), (settings.char_ngrams, "characters", min(2, settings.char_ngrams))]
-        grams = " and ".join(f"{shortest} to {longest} {kind}" for longest, kind, shortest in kinds if longest)
+        settings, y = self.recipe.linear, TASKS[task].y
+        kinds = [(settings.word_ngrams, "words", 1), (settings.char_ngrams, "characters", SHORTEST_CHARS)]
+        grams = " and ".join(f"{min(least, most)} to {most} {kind}" for most, kind, least in kinds if most)
         weighed = "TF-IDF" if settings.weighting == "tfidf" else "TF-IDF times the log-count ratio of naive Bayes"
         strength = "C chosen by inner cross-validation" if settings.C == "auto" else f"C = {settings.C:g}"
-        if TASKS[task].y == "values":
-            fit = f"ridge regression ({strength}, alpha = 1 / C), one for each target"
-        elif TASKS[task].y == "classes" and settings.weighting == "tfidf":
-            fit = f"logistic regression ({strength}) over the classes"
-        else:
-            fit = f"logistic regression ({strength}), one for each output"
+        fit = f"ridge regression ({strength}, alpha = 1 / C)" if y == "values" else f"logistic regression ({strength})"
+        together = y == "classes" and settings.weighting == "tfidf"
         return (
             f"no layers, by scikit-learn: {weighed} of n-grams of {grams} that stand in {settings.min_count} or more "
-            f"training texts → {fit}"
+            f"training texts → {fit}{' over the classes' if together else ', one for each output'}"
         )
 
     def inputs(self) -> dict[str, Any]:
@@ -54,20 +59,12 @@ class LinearLearner(Learner):
 
     def prepare(self, targets: Targets, texts: int, features: int) -> None:  # noqa: ARG002
         """Hold the settings against the task."""
-        from foldwise.learners.ngrams import check_linear
-
         check_linear(targets.task, self.recipe.linear)
 
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
-        """Fit on every fold but one, predict that fold and the test rows.
-
-        Raises:
-            RunError: the score is not finite.
-        """
+        """Fit on every fold but one, predict that fold and the test rows."""
         import torch
 
-        from foldwise.learners.ngrams import fit_linear
-        from foldwise.metrics import best_score, metric_for
         from foldwise.training.fold import FoldResult, fold_seed
 
         targets, started = data.targets, Clock.now()
@@ -75,10 +72,10 @@ class LinearLearner(Learner):
         report(Started(2))
         weights = None if targets.weights is None else targets.weights[train_rows].astype(np.float64)
         seed = fold_seed(self.recipe.seed, job.member, job.fold)
-        texts, y = join_tokens(data.store, data.words, train_rows), learnt(targets, train_rows)
+        texts, y = join_tokens(data, train_rows), targets.y[train_rows]
         model = fit_linear(texts, y, targets.task, self.recipe.linear, weights, seed, targets.outputs)
         report(Stepped(1))
-        oof, test = (model.predict(join_tokens(data.store, data.words, rows)) for rows in (valid_rows, data.test_rows))
+        oof, test = (model.predict(join_tokens(data, rows)) for rows in (valid_rows, data.test_rows))
         report(Stepped(1))
         metric = metric_for(job.metric, targets.task)
         score = best_score(metric, targets.task, targets.truth[valid_rows], oof)
@@ -88,8 +85,9 @@ class LinearLearner(Learner):
             )
         seconds = round(Clock.now() - started, 3)
         record = Evaluated(1.0, 1, None, score, True, learning_rate=0.0, padding=0.0, train_seconds=seconds)
-        arrays, facts = model.to_arrays()
+        arrays = {"coef": model.coef, "intercept": model.intercept, "idf": model.idf}
         tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        facts = {"link": model.link, "C": model.C, "ngrams": model.ngrams}
         return FoldResult(valid_rows, oof, test, [tensors], facts, [record])
 
     def predict(
@@ -102,23 +100,18 @@ class LinearLearner(Learner):
         """(M, C) float64."""
         from safetensors.numpy import load_file
 
-        from foldwise.learners.ngrams import LinearModel
-
-        (weights,) = checkpoint.weights
-        model = LinearModel.from_arrays(load_file(weights), checkpoint.read_facts())
-        predictions = model.predict(join_tokens(data.store, data.words, np.arange(len(data.store))))
+        arrays: dict[str, Any] = load_file(checkpoint.weights[0])
+        model = LinearModel(**arrays, **checkpoint.read_facts())
+        predictions = model.predict(join_tokens(data, np.arange(len(data.store))))
         on_rows(len(data.store))
         return predictions
 
     def estimate_seconds(self, data: "FoldData", fold: int) -> float:
         """One fit and prediction on a part of the rows, scaled up."""
-        from foldwise.learners.ngrams import fit_linear
-        from foldwise.learners.regression import FALLBACK_C
-
         train_rows, _ = data.split(fold)
         sample = train_rows[:: max(1, len(train_rows) // SAMPLE)]
         started, targets = Clock.now(), data.targets
-        texts, y = join_tokens(data.store, data.words, sample), learnt(targets, sample)
+        texts, y = join_tokens(data, sample), targets.y[sample]
         least = max(1, self.recipe.linear.min_count * len(sample) // len(train_rows))
         settings, twice = self.recipe.linear.model_copy(update={"min_count": least}), 1
         if settings.C == "auto":  # whose search takes a larger share of a small table's time than of a large one's
@@ -127,12 +120,123 @@ class LinearLearner(Learner):
         return twice * SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
 
 
-def learnt(targets: Targets, rows: np.ndarray) -> np.ndarray:
-    """What is learnt of some rows: class numbers, or float64."""
-    y = targets.y[rows]
-    return y if y.dtype.kind == "i" else y.astype(np.float64)
-
-
-def join_tokens(store: "TokenStore", words: Sequence[str], rows: np.ndarray) -> list[str]:
+def join_tokens(data: "FoldData | NewRows", rows: np.ndarray) -> list[str]:
     """The tokens of each row, joined by blanks."""
-    return [" ".join([words[token] for token in store.row(row).tolist()]) for row in rows.tolist()]
+    return [" ".join([data.words[token] for token in data.store.row(row).tolist()]) for row in rows.tolist()]
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """A fitted linear member: arrays for a safetensors file, and what goes into a JSON file."""
+
+    coef: np.ndarray  # (C, F) float64
+    intercept: np.ndarray  # (C,) float64
+    C: list[float]  # of the softmax, or of each column; 0 where there was nothing to learn
+    link: Literal["sigmoid", "shares", "softmax", "identity"]  # what turns a score into a prediction
+    idf: np.ndarray  # (F,) float64
+    ngrams: list[dict[str, Any]]  # of words, of characters: analyzer, lengths, and the terms, F together
+
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, C) float64 probabilities, or the values of a regression."""
+        parts, start = [], 0
+        for grams in self.ngrams:
+            vectorizer = make_vectorizer(grams["analyzer"], grams["lengths"], vocabulary=grams["terms"])
+            vectorizer.idf_ = self.idf[start : start + len(grams["terms"])]
+            parts.append(vectorizer.transform(texts))
+            start += len(grams["terms"])
+        scores = sparse.hstack(parts).tocsr() @ self.coef.T + self.intercept
+        if self.link == "softmax":
+            return softmax(scores, axis=1)
+        if self.link == "identity":
+            return scores
+        shares = expit(scores)
+        return shares / shares.sum(axis=1, keepdims=True) if self.link == "shares" else shares
+
+
+def check_linear(task: Task, settings: Linear) -> None:
+    """Raise InputError where there are no n-grams, or the task has no meaning for the weighting; needs no data."""
+    if settings.word_ngrams == settings.char_ngrams == 0:
+        raise InputError("recipe.linear: word_ngrams and char_ngrams are both 0; give at least one a length, such as 2")
+    if settings.weighting == "nb" and TASKS[task].y == "values":
+        raise InputError(
+            f"recipe.linear.weighting = 'nb': its ratios compare classes, of which a {task} task has none; use 'tfidf'"
+        )
+
+
+def fit_linear(
+    texts: Sequence[str],
+    y: np.ndarray,
+    task: Task,
+    settings: Linear,
+    sample_weight: np.ndarray | None,
+    seed: int,
+    outputs: int | None = None,
+) -> LinearModel:
+    """Fit on a fold's training rows. Binary and multilabel: logistic regression for each column.
+
+    Multiclass: one softmax regression; by naive Bayes each class against the rest, since each weighs n-grams its own
+    way, and the probabilities then divided by their sum. Regression and ordinal: a ridge for each column.
+
+    Args:
+        texts: n texts, their tokens joined by blanks; taken as they are, without another lower-casing.
+        y: (n, C), or (n,) of one column, where 0 … 1 are shares of raters; (n,) class numbers of a multiclass task.
+        sample_weight: (n,), or None for 1 each.
+        seed: of the inner folds and the search for C; the last fit draws nothing.
+        outputs: C of a multiclass task; a class without rows gets probability 0.
+
+    Raises:
+        InputError: settings that do not fit the task, or no n-gram stands in `min_count` texts.
+    """
+    from threadpoolctl import threadpool_limits  # what scikit-learn itself uses
+
+    check_linear(task, settings)
+    ngrams, idf, inputs = fit_ngrams(texts, settings)
+    weight = np.ones(len(y)) if sample_weight is None else sample_weight
+    # Sums in another order have other last bits, and folds side by side would fight for the cores.
+    with threadpool_limits(1):
+        if TASKS[task].y == "classes":
+            classes = outputs or int(y.max()) + 1
+            if settings.weighting == "tfidf":
+                fit = fit_softmax((inputs, y, weight), classes, settings, seed)
+                return LinearModel(*fit, "softmax", idf, ngrams)
+            coef, intercept, chosen = fit_columns((inputs, np.eye(classes)[y], weight), settings, seed)
+            intercept[np.bincount(y, minlength=classes) == 0] = -np.inf
+            return LinearModel(coef, intercept, chosen, "shares", idf, ngrams)
+        columns = y.astype(np.float64).reshape(len(y), -1)
+        if TASKS[task].y == "values":
+            fit = fit_ridge(inputs, columns, sample_weight, settings, seed)
+            return LinearModel(*fit, "identity", idf, ngrams)
+        fit = fit_columns((inputs, columns, weight), settings, seed)
+        return LinearModel(*fit, "sigmoid", idf, ngrams)
+
+
+def fit_ngrams(texts: Sequence[str], settings: Linear) -> tuple[list[dict[str, Any]], np.ndarray, Any]:
+    """The n-grams of words and characters as `LinearModel` has them, their (F,) idf, and the (n, F) TF-IDF of texts."""
+    kinds = [("word", 1, settings.word_ngrams), ("char_wb", SHORTEST_CHARS, settings.char_ngrams)]
+    ngrams, idf, parts, reason = [], [], [], ""
+    for analyzer, shortest, longest in kinds:
+        if not longest:
+            continue
+        lengths = (min(shortest, longest), longest)
+        vectorizer = make_vectorizer(analyzer, lengths, min_df=settings.min_count)
+        try:
+            parts.append(vectorizer.fit_transform(texts))
+        except ValueError as error:  # no n-grams: nothing else in texts can be wrong
+            reason = str(error)
+            continue
+        ngrams.append({"analyzer": analyzer, "lengths": lengths, "terms": vectorizer.get_feature_names_out().tolist()})
+        idf.append(vectorizer.idf_)
+    if not ngrams:
+        raise InputError(
+            f"recipe.linear.min_count = {settings.min_count}: no n-gram stands in so many of the {len(texts)} training "
+            f"texts; lower it, or, if it is 1, see whether the texts are empty ({reason})"
+        )
+    return ngrams, np.concatenate(idf), sparse.hstack(parts).tocsr()
+
+
+def make_vectorizer(analyzer: str, lengths: Sequence[int], **options: Any) -> Any:
+    """TF-IDF of n-grams with logarithmic counts; words are what stands between blanks, punctuation too."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    options |= {"ngram_range": tuple(lengths), "token_pattern": r"\S+" if analyzer == "word" else None}
+    return TfidfVectorizer(analyzer=analyzer, lowercase=False, sublinear_tf=True, **options)

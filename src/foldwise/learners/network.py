@@ -20,11 +20,14 @@ if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every f
     from foldwise.training.precision import Runtime
 
 TABLE = "embedding.weight"  # of a built-in model
-# Fields of a recipe that name parts, and the parts' arguments.
-NAMED = (
-    *("loss", "loss_arguments", "class_weights", "optimizer", "optimizer_arguments", "schedule", "schedule_arguments"),
-    "precision",
-)
+# What of a recipe may be missing or fail: parts that are named, and the parts' arguments.
+NAMED: dict[str, Any] = {
+    "model": {"name", "pooling", "arguments"},
+    "training": {
+        *("loss", "loss_arguments", "class_weights", "optimizer", "optimizer_arguments", "schedule"),
+        *("schedule_arguments", "precision"),
+    },
+}
 
 
 class Network(Learner):
@@ -50,21 +53,12 @@ class Network(Learner):
 
     def own_parts(self) -> dict[str, str]:
         """Model, loss and optimizer."""
-        training = self.recipe.training
-        named = {"model.name": self.recipe.model.name, "training.loss": training.loss}
-        return {**named, "training.optimizer": training.optimizer}
-
-    @property
-    def is_plain(self) -> bool:
-        """True if nothing can be missing or fail: trying it takes torch two seconds to load."""
-        default, recipe = Recipe(), self.recipe
-        same = all(getattr(recipe.training, name) == getattr(default.training, name) for name in NAMED)
-        model, usual = recipe.model, default.model
-        return same and (model.name, model.pooling, model.arguments) == (usual.name, usual.pooling, usual.arguments)
+        model, training = self.recipe.model, self.recipe.training
+        return {"model.name": model.name, "training.loss": training.loss, "training.optimizer": training.optimizer}
 
     def prepare(self, targets: Targets, texts: int, features: int) -> None:
-        """A rehearsal of the training on a few rows."""
-        if not self.is_plain:
+        """A rehearsal of the training on a few rows, unless nothing can fail: torch takes two seconds to load."""
+        if self.recipe.model_dump(include=NAMED) != Recipe().model_dump(include=NAMED):
             from foldwise.training.rehearsal import rehearse
 
             rehearse(self.recipe, targets, texts, features)
@@ -101,7 +95,7 @@ class Network(Learner):
             store = replace(store, tokens=np.where(store.tokens < len(vectors), store.tokens, UNK))
         elif self.needs_vectors and len(new):
             vectors = torch.cat([vectors, torch.from_numpy(new)])
-        units, features = Units.from_json(checkpoint.read_facts()), None
+        units, features = Units.model_validate(checkpoint.read_facts()), None
         if units.features is not None and data.features is not None:
             features = torch.from_numpy(units.features.apply(data.features))
         model = build_model(vectors, data.shape, self.recipe.model, 0).to(device)
@@ -115,13 +109,9 @@ class Network(Learner):
 
 
 def load_weights(model: Any, path: Any, new: np.ndarray) -> None:
-    """Give a model the weights of a checkpoint; frozen vectors are not among them, and stay.
+    """Give a model the weights of a checkpoint, with the (V', E) vectors of new words behind its own.
 
-    Args:
-        new: (V', E) vectors of words that the checkpoint does not know, appended to its own.
-
-    Raises:
-        InputError: the weights are of another model.
+    Frozen vectors are not among them, and stay. An `InputError` says that they are of another model.
     """
     import torch
     from safetensors.torch import load_file

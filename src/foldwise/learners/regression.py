@@ -13,7 +13,8 @@ from scipy import sparse
 
 from foldwise.config import Linear
 
-Rows = tuple[Any, np.ndarray, np.ndarray]  # (n, F) sparse inputs, (n,) y, (n,) weights
+Rows = tuple[Any, np.ndarray, np.ndarray]  # (n, F) sparse inputs, (n,) y or (n, C) columns, (n,) weights
+Fit = tuple[np.ndarray, np.ndarray, list[float]]  # (C, F) coefficients, (C,) intercepts, the C chosen for them
 ITERATIONS = 1000  # of a logistic regression, many more than it takes
 # Steps of 4, since the loss is flat around the best C: 4 for movie-reviews, 64 with 12 or 40 classes, 1/4 to 1 for
 # ridges on noisy targets (EXPERIMENTS.md). The search goes up from the smallest and seldom pays for the last.
@@ -25,10 +26,8 @@ HELD_OUT = 1000  # rows that tell steps of 4 apart: larger tables hold out fewer
 SEARCH_EPOCHS = 20  # of SAGA at most for each C, going on from the last one: 3 to 8 times faster than full fits
 
 
-def fit_ridge(
-    inputs: Any, y: np.ndarray, sample_weight: np.ndarray | None, settings: Linear, seed: int
-) -> tuple[np.ndarray, np.ndarray, list[float]]:
-    """(C, F), (C,) and the C of a ridge regression for each column, in the target's own units."""
+def fit_ridge(inputs: Any, y: np.ndarray, sample_weight: np.ndarray | None, settings: Linear, seed: int) -> Fit:
+    """A ridge regression for each of (n, C) columns, in the target's own units."""
     from sklearn.linear_model import Ridge
 
     weight = np.ones(len(y)) if sample_weight is None else sample_weight
@@ -37,8 +36,8 @@ def fit_ridge(
     return np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_), chosen
 
 
-def fit_softmax(rows: Rows, classes: int, settings: Linear, seed: int) -> tuple[np.ndarray, np.ndarray, list[float]]:
-    """(C, F), (C,) and the C of a softmax regression; a class without rows has the intercept -inf."""
+def fit_softmax(rows: Rows, classes: int, settings: Linear, seed: int) -> Fit:
+    """A softmax regression; a class without rows has the intercept -inf."""
     found = np.unique(rows[1])
     coef, intercept = np.zeros((classes, rows[0].shape[1])), np.full(classes, -np.inf)
     intercept[found] = 0
@@ -50,16 +49,22 @@ def fit_softmax(rows: Rows, classes: int, settings: Linear, seed: int) -> tuple[
     return coef, intercept, [model.C]
 
 
-def fit_column(rows: Rows, settings: Linear, seed: int) -> tuple[np.ndarray, float, float]:
-    """(F,) weights, the intercept and the C of one 0/1 column, or one of shares.
+def fit_columns(rows: Rows, settings: Linear, seed: int) -> Fit:
+    """A logistic regression for each column of 0 and 1, or of shares.
 
     A column of one value throughout has nothing to learn from: all rows get (ones + 1) / (rows + 2), by weight.
     """
-    _, values, weight = split_shares(*rows)
-    if len(np.unique(values)) < 2:
-        return np.zeros(rows[0].shape[1]), float(np.log1p(weight.sum()) * (1 if 1 in values else -1)), 0.0
-    model = fit_logistic(rows, settings, seed)
-    return model.coef_[0], float(model.intercept_[0]), model.C
+    inputs, columns, weight = rows
+    coef = np.zeros((columns.shape[1], inputs.shape[1]))
+    intercept, chosen = np.zeros(len(coef)), [0.0] * len(coef)
+    for index, y in enumerate(columns.T):
+        _, values, counts = split_shares(inputs, y, weight)
+        if len(np.unique(values)) < 2:
+            intercept[index] = np.log1p(counts.sum()) * (1 if 1 in values else -1)
+        else:
+            model = fit_logistic((inputs, y, weight), settings, seed)
+            coef[index], intercept[index], chosen[index] = model.coef_[0], model.intercept_[0], model.C
+    return coef, intercept, chosen
 
 
 def fit_logistic(rows: Rows, settings: Linear, seed: int) -> Any:
@@ -109,8 +114,11 @@ def choose_c(model: Any, grid: Sequence[float], rows: Rows, settings: Linear, se
     fold_of_row = deal_folds(y, seed)
     runs = []
     for fold in range(min(INNER_FOLDS, math.ceil(HELD_OUT * INNER_FOLDS / max(1, len(y))))):
-        train, held = ((inputs[part], y[part], weight[part]) for part in (fold_of_row != fold, fold_of_row == fold))
-        if len(train[1]) and np.ptp(train[1]) > 0 and len(held[1]):
+        outside, inside = fold_of_row != fold, fold_of_row == fold
+        if y.dtype.kind == "i":  # a row of a class that no other row has says nothing about C
+            inside &= np.isin(y, y[outside])
+        if len(np.unique(y[outside])) > 1 and inside.any():
+            train, held = ((inputs[part], y[part], weight[part]) for part in (outside, inside))
             runs.append(held_out_losses(model, grid, train, held, settings))
     best, smallest = FALLBACK_C, np.inf
     for c, losses in zip(grid, zip(*runs, strict=True), strict=False):
@@ -132,10 +140,7 @@ def deal_folds(y: np.ndarray, seed: int) -> np.ndarray:
 
 
 def held_out_losses(model: Any, grid: Sequence[float], train: Rows, held: Rows, settings: Linear) -> Iterator[float]:
-    """Summed squared error or cross entropy of the held-out rows, for one C of the grid after the other.
-
-    A held-out row of a class that no row of `train` has says nothing about C and is left out.
-    """
+    """Summed squared error or cross entropy of the held-out rows, for one C of the grid after the other."""
     from sklearn.base import clone, is_regressor
     from sklearn.exceptions import ConvergenceWarning
 
@@ -145,12 +150,6 @@ def held_out_losses(model: Any, grid: Sequence[float], train: Rows, held: Rows, 
         train, held = (train[0] @ ratio, *train[1:]), (held[0] @ ratio, *held[1:])
     if not ridge:
         train, held = (split_shares(add_ones(inputs), y, weight) for inputs, y, weight in (train, held))
-        known = np.flatnonzero(np.isin(held[1], train[1]))
-        if len(known) == 0:
-            yield from [0.0] * len(grid)
-            return
-        held = held[0][known], held[1][known], held[2][known]
-        places = np.arange(len(known)), np.searchsorted(np.unique(train[1]), held[1])
     inputs, y, weight = held
     for c in grid:
         model.set_params(**({"alpha": 1 / c} if ridge else {"C": c}))
@@ -160,5 +159,6 @@ def held_out_losses(model: Any, grid: Sequence[float], train: Rows, held: Rows, 
         if ridge:
             errors = (model.predict(inputs) - y) ** 2
         else:
-            errors = -np.log(np.maximum(model.predict_proba(inputs)[places], np.finfo(np.float32).tiny))
+            chances = model.predict_proba(inputs)[np.arange(len(y)), np.searchsorted(model.classes_, y)]
+            errors = -np.log(np.maximum(chances, np.finfo(np.float32).tiny))
         yield float(weight @ errors)

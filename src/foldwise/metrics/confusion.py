@@ -1,7 +1,6 @@
-"""Scores of hard labels, each from the confusion matrix alone.
+"""Scores of hard labels: (…, K, K) confusion matrices, rows by true class and columns by label → (…) scores.
 
-Of one matrix a function is the metric, of many it compares all places for a threshold at once.
-Functions take (…, K, K) matrices, rows by true class and columns by label, and give (…) scores; greater is better.
+Of one matrix a function is the metric, of many it compares all places for a threshold at once. Greater is better.
 """
 
 import numpy as np

@@ -15,10 +15,7 @@ Score = Callable[[np.ndarray, np.ndarray], float]  # of truth and predictions
 
 
 def over_columns(score: Score) -> Score:
-    """From a score of one column its mean over the columns with more than one true value.
-
-    Of (N,) class numbers each class is a column against the rest.
-    """
+    """From a score of one column its mean over columns; of (N,) class numbers each is a column against the rest."""
 
     def mean(truth: np.ndarray, predictions: np.ndarray) -> float:
         if truth.ndim == 1:
@@ -46,11 +43,7 @@ def levels_of(values: np.ndarray) -> np.ndarray:
 def area(levels: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> float:
     """Area under the ROC curve: the share of pairs, one positive and one negative row, that stand right.
 
-    A pair on the same level counts half. NaN where there is no pair.
-
-    Args:
-        levels: (N,) from `levels_of` predictions.
-        positive, negative: (N,) bool which rows are.
+    A pair on the same one of `levels_of` predictions counts half. NaN where there is no pair.
     """
     size = int(levels.max()) + 1
     up, down = (np.bincount(levels[rows], minlength=size) for rows in (positive, negative))
@@ -76,16 +69,13 @@ def average_precision(truth: np.ndarray, probabilities: np.ndarray) -> float:
 def jigsaw_bias_auc(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """The score of Jigsaw Unintended Bias in Toxicity Classification (Kaggle 2019; Borkan et al. 2019).
 
-    The mean of the area under the ROC curve of all rows and of three power means, (1/S · Σ a_s^-5)^(-1/5) over the S
-    subgroups, of the areas on
+    Truth is (N, 1 + S) of 0 and 1: the target, then membership of each subgroup. The score is the mean of the area
+    under the ROC curve of all rows and of three power means, (1/S · Σ a_s^-5)^(-1/5) over the S subgroups, of areas on
       the rows of the subgroup;
       BPSN: background positive (not of the subgroup), subgroup negative;
       BNSP: background negative, subgroup positive.
     A subgroup that lacks the rows for an area is left out of its mean, a mean without any area out of the score (on
     the contest's own rows neither happens). NaN where not even the first area is defined.
-
-    Args:
-        truth: (N, 1 + S) of 0 and 1: the target, then membership of each subgroup.
     """
     levels = levels_of(probabilities[:, 0])
     toxic, members = truth[:, 0] > 0.5, truth[:, 1:].T > 0.5

@@ -60,11 +60,7 @@ METRICS: dict[str, Metric] = {
 
 
 def metric_for(name: str, task: str) -> Metric:
-    """The metric, if it is defined for the task.
-
-    Raises:
-        InputError: it is not; names those that are.
-    """
+    """The metric, if it is defined for the task; else an `InputError` that names those that are."""
     fitting = [known for known, metric in METRICS.items() if TASKS[task].truth in metric.fits]
     if name not in fitting:
         raise InputError(

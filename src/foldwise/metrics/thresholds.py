@@ -47,17 +47,10 @@ def find_places(truth: np.ndarray, predictions: np.ndarray, classes: int) -> Pla
 def best_thresholds(metric: Metric, task: str, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """The thresholds that score best on these rows; the neutral ones where there is nothing to choose.
 
-    Thresholds of 0/1 columns are the best of all there are; those between ordered classes are the best that moving one
-    at a time finds. Never worse than the neutral ones. Of places that score alike the middle one is taken: the ends of
-    a plateau are where chance decides. The order of rows plays no part.
-
-    Args:
-        truth: (N, C) of 0 and 1, or (N,) class numbers.
-        predictions: (N, C) probabilities, or (N, 1) values of an ordinal task.
-
-    Returns:
-        (C,) thresholds of 0/1 columns, (K - 1,) rising ones between K ordered classes up to the highest in `truth`;
-        nothing for other tasks.
+    The (C,) thresholds of 0/1 columns are the best of all there are; the (K - 1,) rising ones between K ordered classes
+    up to the highest in `truth` are the best that moving one at a time finds. Never worse than the neutral ones. Of
+    places that score alike the middle one is taken: the ends of a plateau are where chance decides. The order of rows
+    plays no part. Nothing for other tasks.
     """
     spec, neutral = TASKS[task], TASKS[task].neutral_thresholds(truth, predictions)
     if metric.prediction_type != "label" or not len(neutral) or not np.isfinite(predictions).all():

@@ -16,7 +16,7 @@ from foldwise.errors import InputError, did_you_mean
 from foldwise.models.recurrent import BiGRU, BiLSTM, BiLSTMBiGRU
 from foldwise.models.text import Shape
 from foldwise.models.textcnn import TextCNN
-from foldwise.plugins import describe_error, is_own, load
+from foldwise.plugins import as_input_error, is_own, load
 
 __all__ = ["BUILDERS", "Shape", "build_model"]
 
@@ -29,10 +29,7 @@ BUILDERS: dict[str, Callable[[Tensor, Shape, Model], nn.Module]] = {
 
 
 def build_model(vectors: Tensor, shape: Shape, settings: Model, seed: int) -> nn.Module:
-    """The model `settings.name`, its weights drawn from `seed` alone.
-
-    Args:
-        vectors: (V, E) float32 word vectors.
+    """The model `settings.name` of (V, E) float32 word vectors, its weights drawn from `seed` alone.
 
     Raises:
         InputError: no model of that name, or a class of the user's own that cannot be imported or made.
@@ -57,11 +54,9 @@ def build_own(vectors: Tensor, shape: Shape, settings: Model) -> nn.Module:
     where, name = f"recipe.model.name = {settings.name!r}", settings.name.partition(":")[2]
     takes = ["vocabulary_size=int", "vectors=(V, E) float32 tensor", "outputs=int", *settings.arguments]
     call = f"foldwise calls {name}({', '.join(takes)})"
-    try:
+    yours = f"; yours is {name}{inspect.signature(make)}" if callable(make) else ""
+    with as_input_error(f"{where}: ", f"; {call}{yours}"):
         model = make(vocabulary_size=len(vectors), vectors=vectors.clone(), outputs=shape.outputs, **settings.arguments)
-    except Exception as error:  # whatever stands in a user's class
-        yours = f"; yours is {name}{inspect.signature(make)}" if callable(make) else ""
-        raise InputError(f"{where}: {describe_error(error)}; {call}{yours}") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"{where}: gave {type(model).__name__}, not a torch.nn.Module; {call}")
     return model

@@ -71,11 +71,7 @@ POOLINGS: dict[str, Callable[[int], Pooling]] = {
 
 
 def build_pooling(name: str, hidden: int) -> Pooling:
-    """The pooling of that name for states of `hidden` features.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The pooling of that name for states of `hidden` features; an InputError if there is none."""
     if name not in POOLINGS:
         fix = did_you_mean(name, POOLINGS, f"known are {', '.join(POOLINGS)}")
         raise InputError(f"recipe.model.pooling = {name!r}: no such pooling; {fix}")

@@ -34,27 +34,29 @@ class PaddedNet(nn.RNNBase):
         super().__init__(input_size, hidden_size, batch_first=True, bidirectional=True)  # type: ignore[call-arg, arg-type]
 
     def forward(self, inputs: Tensor, lengths: Tensor, mask: Tensor | None) -> Tensor:
-        """Run over the rows.
-
-        Args:
-            inputs: (B, T, E), rows padded at the end.
-            lengths: (B,) int64 on the CPU.
-            mask: (B, T) bool, true where there is a token; None where there is no padding.
-
-        Returns:
-            (B, T, 2H); what stands on padding is not meaningful.
-        """
+        """(B, T, E) → (B, T, 2H), the arguments as in `TextModel.encode`; what stands on padding is not meaningful."""
         if mask is None:
             return super().forward(inputs)[0]
         if inputs.is_cuda:
             return run_packed(super().forward, inputs, lengths)
+        feature = inputs.new_zeros(*mask.shape, ALIGN)
+        feature[:, :, 0] = ~mask
+        inputs, weights = torch.cat([inputs, feature], dim=2), self.weights_with_gate()
         start = inputs.new_zeros(2, inputs.shape[0], self.hidden_size)
         # has_biases, num_layers, dropout, train, bidirectional, batch_first
         options = (True, 1, 0.0, self.training, True, True)
-        inputs, weights = with_padding_feature(inputs, mask), with_gate_column(self, self.gate, self.hold)
         if isinstance(self, nn.LSTM):  # which has a cell beside its state
             return torch.lstm(inputs, (start, start), weights, *options)[0]
         return torch.gru(inputs, start, weights, *options)[0]
+
+    def weights_with_gate(self) -> list[Tensor]:
+        """Those of both directions, with ALIGN columns of which the first moves the gate where the feature is 1."""
+        weights: list[Tensor] = []
+        for of_inputs, *others in self.all_weights:
+            column = of_inputs.new_zeros(len(of_inputs), ALIGN)
+            column[self.gate * self.hidden_size : (self.gate + 1) * self.hidden_size, 0] = self.hold
+            weights += [torch.cat([of_inputs, column], dim=1), *others]
+        return weights
 
 
 class PaddedLSTM(PaddedNet, nn.LSTM):  # type: ignore[misc]
@@ -75,25 +77,6 @@ def run_packed(run: Callable[..., typing.Any], inputs: Tensor, lengths: Tensor) 
     is_sorted = bool((lengths[1:] <= lengths[:-1]).all())
     packed = pack_padded_sequence(inputs, lengths.clamp(min=1), batch_first=True, enforce_sorted=is_sorted)
     return pad_packed_sequence(run(packed)[0], batch_first=True, total_length=inputs.shape[1])[0]
-
-
-def with_padding_feature(inputs: Tensor, mask: Tensor) -> Tensor:
-    """(B, T, E) inputs with ALIGN more features, (B, T, E + ALIGN): the first is 1 on padding, the others are 0."""
-    feature = inputs.new_zeros(*mask.shape, ALIGN)
-    feature[:, :, 0] = ~mask
-    return torch.cat([inputs, feature], dim=2)
-
-
-def with_gate_column(net: nn.RNNBase, gate: int, value: float) -> list[Tensor]:
-    """The weights of both directions of a layer, with columns that add `value` to gate number `gate` on padding."""
-    hidden, hidden_weights = net.hidden_size, typing.cast(Tensor, net.weight_hh_l0)
-    column = hidden_weights.new_zeros(len(hidden_weights), ALIGN)
-    column[gate * hidden : (gate + 1) * hidden, 0] = value
-    weights = []
-    for suffix in ("", "_reverse"):
-        weights.append(torch.cat([getattr(net, f"weight_ih_l0{suffix}"), column], dim=1))
-        weights += [getattr(net, f"{name}_l0{suffix}") for name in ("weight_hh", "bias_ih", "bias_hh")]
-    return weights
 
 
 class Recurrent(TextModel):

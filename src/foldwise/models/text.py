@@ -22,11 +22,7 @@ class Shape:
 
 
 class TextModel(nn.Module):
-    """A model of texts without its encoder.
-
-    Args:
-        vectors: (V, E) float32 word vectors; that of padding zero.
-    """
+    """A model of texts without its encoder, made of (V, E) float32 word vectors, that of padding zero."""
 
     def __init__(self, vectors: Tensor, shape: Shape, settings: Model) -> None:
         super().__init__()

@@ -24,19 +24,3 @@ def describe(
     from foldwise.report import describe as layers
 
     layers.describe(run, member)
-
-
-def recipe(
-    run: Run,
-    field: Annotated[
-        str | None, typer.Argument(help="A field or a table: training.epochs, training. All if left out.")
-    ] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="The content of RECIPE.md.", hidden=True)] = False,
-) -> None:
-    """Show the fields of the recipe: what they do, what they may be, their defaults and their values here."""
-    from foldwise.report.recipe import recipe_markdown, show_recipe
-
-    if markdown:
-        print(recipe_markdown(), end="")
-    else:
-        show_recipe(run.config, field)

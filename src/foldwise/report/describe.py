@@ -8,6 +8,7 @@ length, which shows what follows the length of a text and what does not.
 """
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,6 @@ from foldwise.vectors.table import random_vectors
 
 BATCHES = ((3, 7), (5, 12))  # rows, tokens of the longest
 WORDS = 1000  # where there are no tokens yet
-Calls = Counter[tuple[int, str]]  # how often a module was called, by batch and shapes
 
 
 def describe(run: Run, member: str | None) -> None:
@@ -56,7 +56,11 @@ def describe(run: Run, member: str | None) -> None:
         beside = f", {features} numbers beside it" if features else ""
         outputs = f"{shape.outputs} output{'s' if shape.outputs > 1 else ''}"
         inputs = f"{words:,} words ({source}) of {dimension} numbers; {columns}{beside}; {outputs}"
-        parts = [inputs, layer_table(model, trace(model, words, shape)), totals(model)]
+        total = sum(value.numel() for value in model.parameters())
+        trained = sum(value.numel() for value in model.parameters() if value.requires_grad)
+        size = sum(value.nbytes for value in model.parameters()) / 1e6
+        ending = f"of which {trained:,} are trained and {total - trained:,} are not; {size:,.2f} MB"
+        parts = [inputs, layer_table(model, trace(model, words, shape)), f"parameters: {total:,}, {ending}"]
     Console(highlight=False).print(Text(title, style="bold"), *parts, sep="\n", markup=False)
 
 
@@ -73,22 +77,21 @@ def size_of_vectors(run: Run) -> tuple[int, int, str]:
 
 
 @torch.inference_mode()
-def trace(model: nn.Module, words: int, shape: Shape) -> dict[str, Calls]:
-    """The calls of each module by its name, "" for the model itself, in the order of the first call."""
-    names = {module: name for name, module in model.named_modules()}
-    calls: dict[str, Calls] = {}
+def trace(model: nn.Module, words: int, shape: Shape) -> dict[str, Counter[str]]:
+    """How often each module was called with which shapes, "" for the model itself, in the order of the first call."""
+    calls: dict[str, Counter[str]] = {}
 
-    def begin(module: nn.Module, _: Any) -> None:
-        calls.setdefault(names[module], Counter())
+    def begin(name: str, *_: Any) -> None:
+        calls.setdefault(name, Counter())
 
-    def end(module: nn.Module, inputs: Any, named: dict[str, Any], output: Any) -> None:
-        calls[names[module]][batch, f"{shapes_in((*inputs, *named.values()))} → {shapes_in(output)}"] += 1
+    def end(name: str, _: nn.Module, inputs: Any, named: dict[str, Any], output: Any) -> None:
+        calls[name][f"{shapes_in((*inputs, *named.values()))} → {shapes_in(output)}"] += 1
 
-    for module in names:
-        module.register_forward_pre_hook(begin)
-        module.register_forward_hook(end, with_kwargs=True)
+    for name, module in model.named_modules():
+        module.register_forward_pre_hook(partial(begin, name))
+        module.register_forward_hook(partial(end, name), with_kwargs=True)
     model.eval()
-    for batch, (rows, width) in enumerate(BATCHES):  # noqa: B007 - `end` reads it
+    for rows, width in BATCHES:
         lengths = torch.randint(1, width + 1, (shape.columns * rows,))
         lengths[0] = width
         tokens = torch.randint(len(SPECIAL), max(words, len(SPECIAL) + 1), (len(lengths), width), dtype=torch.int32)
@@ -104,7 +107,7 @@ def shapes_in(value: Any) -> str:
     return ", ".join(filter(None, map(shapes_in, value))) if isinstance(value, list | tuple) else ""
 
 
-def layer_table(model: nn.Module, calls: dict[str, Calls]) -> Table:
+def layer_table(model: nn.Module, calls: dict[str, Counter[str]]) -> Table:
     """A row for each module that was called, then for others with weights; below a line the model itself."""
     columns = [Column(title, overflow="fold") for title in ("layer", "type", "input → output")]
     columns += [Column("parameters", justify="right", no_wrap=True), Column("trained", no_wrap=True)]
@@ -113,7 +116,7 @@ def layer_table(model: nn.Module, calls: dict[str, Calls]) -> Table:
     idle = [name for name in modules if name not in calls and list(modules[name].parameters(recurse=False))]
     for name in [*filter(None, calls), *idle, ""]:
         own = list(modules[name].parameters(recurse=not name))
-        lines = [f"{shapes} ({n}×)" if n > 1 else shapes for (_, shapes), n in calls.get(name, {}).items()]
+        lines = [f"{shapes} ({n}×)" if n > 1 else shapes for shapes, n in calls.get(name, {}).items()]
         trained = {value.requires_grad for value in own}
         mark = "partly" if len(trained) == 2 else "yes" if True in trained else "no"
         if not name:
@@ -122,12 +125,3 @@ def layer_table(model: nn.Module, calls: dict[str, Calls]) -> Table:
         numbers = (f"{sum(value.numel() for value in own):,}", mark) if own else ("", "")
         table.add_row(*map(Text, cells + numbers))
     return table
-
-
-def totals(model: nn.Module) -> str:
-    """Parameters of the whole model, and their memory."""
-    every = list(model.parameters())
-    total = sum(value.numel() for value in every)
-    trained = sum(value.numel() for value in every if value.requires_grad)
-    size = sum(value.numel() * value.element_size() for value in every) / 1e6
-    return f"parameters: {total:,}, of which {trained:,} are trained and {total - trained:,} are not; {size:,.2f} MB"

@@ -12,7 +12,6 @@ import io
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -35,12 +34,10 @@ Draw = Callable[[Run, Figure], None]
 
 
 def report(run: Run) -> None:
-    """Write report.html from what the other stages left.
-
-    Raises:
-        InputError: there is no finished run to report on.
-    """
-    summary, slug = read_summary(run), html.escape(run.paths.slug)
+    """Write report.html from what the other stages left; InputError where no run has ended."""
+    summary, slug = read_json(run.paths.summary), html.escape(run.paths.slug)
+    if summary is None:
+        raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
     parts = [
         f"<!doctype html><meta charset=utf-8><title>foldwise: {slug}</title><style>{STYLE}</style><main>",
         f"<h1>{html.escape(run.config.competition.title) or slug}</h1>",
@@ -55,14 +52,6 @@ def report(run: Run) -> None:
     say("report", f"wrote {path}")
 
 
-def read_summary(run: Run) -> dict[str, Any]:
-    """The content of summary.json; InputError where there is none."""
-    summary = read_json(run.paths.summary)
-    if summary is None:
-        raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
-    return summary
-
-
 def read_oof(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The predicted rows of oof.csv, in three parts: ids and targets as text; predictions (n, C); truth (n, C).
 
@@ -75,10 +64,8 @@ def read_oof(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     oof = oof[oof[predicted[0]].astype(str) != ""]  # a time budget drops folds
     predictions, targets = oof[predicted].astype(float), oof[names]
     if TASKS[run.config.competition.task].y == "classes":  # one column has the class, and each has its predictions
-        truth = pd.DataFrame({name: targets[names[0]] == name.removeprefix("prediction_") for name in predicted})
-    else:
-        truth = targets
-    return oof[["id", *names]], predictions, truth.astype(float)
+        targets = pd.DataFrame({name: targets[names[0]] == name.removeprefix("prediction_") for name in predicted})
+    return oof[["id", *names]], predictions, targets.astype(float)
 
 
 def score_rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -113,17 +100,15 @@ def table(header: list[str], rows: Iterable[Iterable[str]]) -> str:
 
 def picture(draw: Draw, run: Run) -> str:
     """A plot as a PNG in base 64."""
-    with mpl.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(9, 3.2), layout="constrained")
-        draw(run, figure)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=120)
+    figure, buffer = Figure(figsize=(9, 3.2), layout="constrained"), io.BytesIO()
+    draw(run, figure)
+    figure.savefig(buffer, format="png", dpi=120)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
 def draw_curves(run: Run, figure: Figure) -> None:
     """Training loss and validation score over epochs, a line a fold; the kept evaluation marked."""
-    summary = read_summary(run)
+    summary = read_json(run.paths.summary)
     left, right = figure.subplots(1, 2)
     folds = [(member["name"], fold["fold"]) for member in summary["members"] for fold in summary["folds"]]
     for number, (member, fold) in enumerate(folds):

@@ -1,18 +1,20 @@
 """`./run.sh recipe [FIELD]`: the fields of the recipe as `foldwise.config` documents them; RECIPE.md is the same."""
 
-import difflib
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from foldwise.config import Config, Recipe
-from foldwise.errors import InputError
+from foldwise.config import Recipe
+from foldwise.errors import InputError, did_you_mean
 from foldwise.load_config import RENAMED
+from foldwise.run import Run
 
 WIDTH = 100  # of text on a wide terminal
 ENDLESS = 10**6  # elsewhere: a line a paragraph
@@ -34,76 +36,83 @@ This page is made from `src/foldwise/config.py`: change the text there, then `./
 class Field:
     """A field as a reader sees it."""
 
+    table: str  # that it belongs to, "" outside of any
     name: str  # dotted, as `--set` takes it; of a member "members.NAME.seed"
     values: str  # what it may be
     default: str  # in TOML; "" where there is none
     text: str  # what it does
 
 
-@dataclass(frozen=True)
-class Table:
-    """Fields that belong together: a table of the recipe, or with the name "" those outside of any."""
-
-    name: str
-    text: str
-    fields: list[Field]
-
-
-def show_recipe(config: Config, wanted: str | None) -> None:
-    """Print all fields, or those that `wanted` names, with the values of a competition where they differ.
-
-    Raises:
-        InputError: there is no such field or table.
-    """
+def recipe(
+    run: Run,
+    field: Annotated[
+        str | None, typer.Argument(help="A field or a table: training.epochs, training. All if left out.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The content of RECIPE.md.", hidden=True)] = False,
+) -> None:
+    """Show the fields of the recipe: what they do, what they may be, their defaults and their values here."""
+    if markdown:
+        print(recipe_markdown(), end="")
+        return
     console = Console(highlight=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else ENDLESS
-    for table in select(read_tables(), wanted):
-        if table.text:
-            console.print(Text(f"[{table.name}]", "bold"), Text(f"{table.text}\n"), sep="\n")
-        for field in table.fields:
-            here = current_value(config.recipe, field)
-            facts = [field.values, f"default {field.default}" if field.default else "", f"here {here}" if here else ""]
-            heading = Text(f"{field.name}: {'; '.join(filter(None, facts))}")
-            heading.stylize("bold cyan", 0, len(field.name))
-            console.print(heading, Padding(Text(field.text), (0, 0, 0, 4), expand=False), "", sep="\n")
+    changed = run.config.recipe.model_dump(exclude_unset=True, exclude_defaults=True)
+    fields, texts = read_recipe()
+    for name, group in groupby(select(fields, field), key=lambda shown: shown.table):
+        rows = list(group)
+        if name and len(rows) > 1:
+            console.print(Text(f"[{name}]", "bold"), Text(f"{texts[name]}\n"), sep="\n")
+        for row in rows:
+            here: Any = changed
+            for part in row.name.split("."):
+                here = here.get(part, {})
+            default = f"; default {row.default}" if row.default else ""
+            differs = f"; here {to_toml(here)}" if here != {} else ""
+            heading = Text(f"{row.name}: {row.values}{default}{differs}")
+            heading.stylize("bold cyan", 0, len(row.name))
+            console.print(heading, Padding(Text(row.text), (0, 0, 0, 4), expand=False), "", sep="\n")
 
 
 def recipe_markdown() -> str:
     """The content of RECIPE.md."""
-    parts = [INTRODUCTION]
-    for table in read_tables():
-        rows = []
-        for field in table.fields:
-            default = f"`{field.default}`" if field.default else ""
-            rows.append(f"| `{field.name}` | {field.values} | {default} | {field.text} |")
-        heading = [f"## {table.name}\n", f"{table.text}\n"] if table.name else []
-        parts.append("\n".join([*heading, "| field | values | default | |", "|---|---|---|---|", *rows]) + "\n")
-    old = [f"| `{old}` | `{new}` |" for old, new in RENAMED.items()]
-    note = "## Old names\n\nThey still work in this version, with a warning.\n"
-    return "\n".join([*parts, "\n".join([note, "| old | new |", "|---|---|", *old]) + "\n"])
+    fields, texts = read_recipe()
+    lines = [INTRODUCTION]
+    for name, rows in groupby(fields, key=lambda field: field.table):
+        if name:
+            lines += [f"## {name}\n", f"{texts[name]}\n"]
+        lines += ["| field | values | default | |", "|---|---|---|---|"]
+        for row in rows:
+            default = f"`{row.default}`" if row.default else ""
+            lines.append(f"| `{row.name}` | {row.values} | {default} | {row.text} |")
+        lines.append("")
+    lines += ["## Old names\n\nThey still work in this version, with a warning.\n", "| old | new |", "|---|---|"]
+    return "\n".join(lines + [f"| `{old}` | `{new}` |" for old, new in RENAMED.items()]) + "\n"
 
 
-def read_tables() -> list[Table]:
-    """The recipe's tables and fields in their order, from the types and texts of `foldwise.config`."""
+def read_recipe() -> tuple[list[Field], dict[str, str]]:
+    """The recipe's fields in their order, and what each table says of itself, as `foldwise.config` has them."""
     schema = Recipe.model_json_schema()
     alone: list[Field] = []
-    tables = [Table("", "", alone)]
+    inside: list[Field] = []
+    texts = {}
     for name, field in schema["properties"].items():
-        (inside,) = field.get("patternProperties", {"": field}).values()  # members are a table of tables
-        if "$ref" not in inside:
-            alone.append(read_field(name, field))
+        (kind,) = field.get("patternProperties", {"": field}).values()  # members are a table of tables
+        if "$ref" not in kind:
+            alone.append(read_field("", name, field))
             continue
-        table = schema["$defs"][inside["$ref"].rpartition("/")[2]]
-        own, prefix = ([read_field(name, field)], f"{name}.NAME") if inside is not field else ([], name)
-        fields = [read_field(f"{prefix}.{key}", value) for key, value in table["properties"].items()]
-        tables.append(Table(name, table["description"], [*own, *fields]))
-    return tables
+        table = schema["$defs"][kind["$ref"].rpartition("/")[2]]
+        texts[name], prefix = table["description"], name
+        if kind is not field:
+            inside.append(read_field(name, name, field))
+            prefix = f"{name}.NAME"
+        inside += [read_field(name, f"{prefix}.{key}", value) for key, value in table["properties"].items()]
+    return alone + inside, texts
 
 
-def read_field(name: str, schema: dict[str, Any]) -> Field:
+def read_field(table: str, name: str, schema: dict[str, Any]) -> Field:
     """A field from its JSON schema."""
     default = "" if schema.get("default") is None else to_toml(schema["default"])
-    return Field(name, name_values(schema), default, " ".join(schema["description"].split()))
+    return Field(table, name, name_values(schema), default, " ".join(schema["description"].split()))
 
 
 def name_values(schema: dict[str, Any]) -> str:
@@ -132,50 +141,29 @@ def name_values(schema: dict[str, Any]) -> str:
 
 
 def to_toml(value: Any) -> str:
-    """A value as competition.toml writes it."""
-    if isinstance(value, dict):
-        pairs = ", ".join(f"{key} = {to_toml(part)}" for key, part in value.items())
-        return f"{{ {pairs} }}" if pairs else "{}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(to_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False)
+    """A value as competition.toml writes it; JSON's texts, numbers and lists are TOML's too.
 
-
-def current_value(recipe: Recipe, field: Field) -> str:
-    """A field's value in a recipe, in TOML; "" where it is the default, and of a member's own fields."""
-    if field.name.startswith("members."):
-        return ""
-    value: Any = recipe
-    for part in field.name.split("."):
-        value = getattr(value, part)
-    if field.name == "members":
-        listed = {name: member.model_dump(exclude_defaults=True) for name, member in value.items()}
-        return to_toml(listed) if value != Recipe(model=recipe.model).members else ""
-    shown = to_toml(value)
-    return shown if shown != field.default else ""
-
-
-def select(tables: list[Table], wanted: str | None) -> list[Table]:
-    """The tables with only those fields that are wanted, each with its text only where it is wanted as a whole.
-
-    Raises:
-        InputError: nothing has that name.
+    >>> to_toml({"deep": {"seeds": [1, 2]}}), to_toml({})
+    ('{ deep = { seeds = [1, 2] } }', '{}')
     """
+    if not isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    pairs = ", ".join(f"{key} = {to_toml(part)}" for key, part in value.items())
+    return f"{{ {pairs} }}" if pairs else "{}"
+
+
+def select(fields: list[Field], wanted: str | None) -> list[Field]:
+    """All fields, those of the table wanted or the one wanted; InputError where nothing has that name."""
     if wanted is None:
-        return tables
+        return fields
     name = wanted.removeprefix("recipe.")
-    if of_member := re.fullmatch(r"members\.[^.]+(?:\.(.+))?", name):
-        field = of_member[1]
-        name = "members" if field is None else f"members.NAME.{field}" if field in ("seed", "seeds") else field
-    if whole := [table for table in tables if table.name == name]:
-        return whole
-    found = [Table("", "", [field for field in table.fields if field.name == name]) for table in tables]
-    if any(table.fields for table in found):
+    if name.startswith("members."):
+        inside = name.removeprefix("members.").partition(".")[2]
+        name = f"members.NAME.{inside}" if inside in ("seed", "seeds") else inside or "members"
+    if found := [field for field in fields if name in (field.table, field.name)]:
         return found
-    fields = [field.name for table in tables for field in table.fields]
-    last = name.rpartition(".")[2]
-    same = [field for field in fields if field.rpartition(".")[2] == last]
-    close = difflib.get_close_matches(name, [*fields, *(table.name for table in tables)], n=1, cutoff=0.5)
-    near = [RENAMED[name]] if name in RENAMED else same or close
-    fix = f"did you mean {' or '.join(near)}?" if near else "`./run.sh recipe` lists all of them"
+    known = dict.fromkeys([*(field.name for field in fields), *(field.table for field in fields)])
+    fix = did_you_mean(name, known, "`./run.sh recipe` lists all of them", cutoff=0.5)
+    if name in RENAMED:
+        fix = f"did you mean {RENAMED[name]}?"
     raise InputError(f"recipe {wanted}: no such field or table; {fix}")

@@ -4,7 +4,6 @@ from foldwise.console import Progress, duration, say
 from foldwise.events import Evaluated, Finished, GivenUp, Started, Stepped
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {remaining} {rate_fmt}{postfix}"  # fits 80 columns
-UNIT = "steps (fewer if it stops early)"
 
 
 class FoldDisplay:
@@ -18,7 +17,7 @@ class FoldDisplay:
         match event:
             case Started():
                 looks = {"position": slot, "bar_format": BAR, "unit": "it"}
-                self.bars[slot] = Progress("train", event.steps, UNIT, name, looks)
+                self.bars[slot] = Progress("train", event.steps, "steps (fewer if it stops early)", name, looks)
             case Stepped():
                 self.bars[slot].update(event.steps)
             case Evaluated():
@@ -29,7 +28,12 @@ class FoldDisplay:
                 say("train", f"{name}: given up, there is no time for its epochs")
             case Finished():
                 self.remove(slot)
-                say("train", f"{name}: {describe_end(event)}")
+                stays = "" if event.written else "; the one that is there was trained longer and stays"
+                say(
+                    "train",
+                    f"{name}: {event.score:.4f} at epoch {event.best_epoch:.2f} of {event.epochs:.2f}, "
+                    f"{event.padding:.1%} padding, {event.rows_per_second:,.0f} rows/s, {duration(event.seconds)}{stays}",
+                )
 
     def remove(self, slot: int) -> None:
         """Clear the bar of a fold that ended."""
@@ -46,12 +50,3 @@ def describe_evaluation(event: Evaluated) -> str:
     loss = "" if event.loss is None else f" loss {event.loss:.2f}"
     score = "nan" if event.score is None else f"{event.score:.4f}"
     return f"epoch {event.epoch:.2f}{loss} score {score} lr {event.learning_rate:.0e}"
-
-
-def describe_end(event: Finished) -> str:
-    """How good the fold became, and how fast it was."""
-    stays = "; the one that is there was trained longer and stays" if not event.written else ""
-    return (
-        f"{event.score:.4f} at epoch {event.best_epoch:.2f} of {event.epochs:.2f}, {event.padding:.1%} padding, "
-        f"{event.rows_per_second:,.0f} rows/s, {duration(event.seconds)}{stays}"
-    )

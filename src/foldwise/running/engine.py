@@ -14,14 +14,13 @@ It ends with the error, `RunError` or `InputError`, of the first job that failed
 import pkgutil
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-Job = TypeVar("Job")
-Work = Callable[[Job, Callable[[Any], object]], None]
-OnEvent = Callable[[int, Job, Any], object]
+Work = Callable[[Any, Callable[[Any], object]], None]
+OnEvent = Callable[[int, Any, Any], object]
 Prepare = Callable[[int], None]
-After = Callable[[Job], None]
-Engine = Callable[[Iterable[Any], Work[Any], int, OnEvent[Any], Prepare, After[Any]], None]
+After = Callable[[Any], None]
+Engine = Callable[[Iterable[Any], Work, int, OnEvent, Prepare, After], None]
 
 ENGINES = {
     "here": "foldwise.running.engine:run_here",
@@ -40,12 +39,12 @@ def find_engine(workers: int) -> Engine:
 
 
 def run_here(
-    jobs: Iterable[Job],
-    work: Work[Job],
+    jobs: Iterable[Any],
+    work: Work,
     workers: int,  # noqa: ARG001
-    on_event: OnEvent[Job],
+    on_event: OnEvent,
     prepare: Prepare = do_nothing,
-    after: After[Job] = do_nothing,
+    after: After = do_nothing,
 ) -> None:
     """Do every job in this process, one after the other."""
     prepare(0)

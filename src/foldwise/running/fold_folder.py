@@ -17,7 +17,7 @@ from typing import Any
 from foldwise.ensembling.predictions import write_predictions
 from foldwise.errors import InputError
 from foldwise.events import Evaluated
-from foldwise.files import atomic_folder, read_json, sizes_of, write_json, write_text
+from foldwise.files import atomic_folder, sizes_of, write_json, write_text
 from foldwise.paths import FOLD_OOF, FOLD_RECORD, FOLD_TEST, HISTORY
 from foldwise.training.checkpoint import write_checkpoint
 
@@ -25,12 +25,7 @@ from foldwise.training.checkpoint import write_checkpoint
 def write_fold(
     folder: Path, record: dict[str, Any], result: Any, valid_ids: Sequence[str], test_ids: Sequence[str]
 ) -> None:
-    """The fold's folder, all of it or nothing.
-
-    Args:
-        record: the content of fold.json, without the sizes of the other files.
-        result: `foldwise.training.fold.FoldResult`.
-    """
+    """The fold's folder, all of it or nothing: a `FoldResult`, and fold.json's content but for the sizes of the other files."""
     shutil.rmtree(stopped_folder(folder), ignore_errors=True)  # of an earlier try
     with atomic_folder(folder) as temporary:
         write_history(temporary, result.history)
@@ -60,17 +55,8 @@ def write_history(folder: Path, history: Sequence[Evaluated]) -> None:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The lines of history.jsonl.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+    """The lines of history.jsonl."""
     try:
         return [json.loads(line) for line in (folder / HISTORY).read_text(encoding="utf-8").splitlines()]
     except ValueError as error:
         raise InputError(f"{folder / HISTORY}: damaged ({error}); train this fold again") from error
-
-
-def read_fold(folder: Path) -> dict[str, Any]:
-    """The content of fold.json."""
-    return dict(read_json(folder / FOLD_RECORD))

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from foldwise.clock import Clock
-from foldwise.config import Metric as MetricName
-from foldwise.config import Recipe
+from foldwise.config import Metric, Recipe
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore, open_array
 from foldwise.errors import RunError
@@ -19,7 +18,7 @@ from foldwise.files import read_json
 from foldwise.freshness import differences
 from foldwise.learners import learner_for
 from foldwise.paths import FEATURES, FOLD_RECORD, VECTORS, VOCABULARY
-from foldwise.running.fold_folder import read_fold, write_fold, write_stopped
+from foldwise.running.fold_folder import write_fold, write_stopped
 from foldwise.training.fold import FoldResult, GivenUpError
 from foldwise.training.fold_data import FoldData
 from foldwise.training.loop import StoppedError
@@ -36,7 +35,7 @@ class FoldJob:
     member: str
     fold: int
     recipe: Recipe
-    metric: MetricName
+    metric: Metric
     targets: Targets
     folds: np.ndarray
     valid_ids: list[str]  # of the fold alone: a million ids a worker would be 0.1 GB
@@ -73,8 +72,12 @@ def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
         report(GivenUp())
         return
     last = result.history[-1]
-    best = max((record for record in result.history if record.best), key=lambda record: record.step)
+    best = [record for record in result.history if record.best][-1]
     assert best.score is not None
+    stays = False  # the same fold is there, and was trained as long
+    if result.shortened and not differences(job.folder, FOLD_RECORD, job.inputs):
+        earlier = read_json(job.folder / FOLD_RECORD)
+        stays = "shortened" not in earlier or earlier["epochs"] >= last.epoch
     finished = Finished(
         score=best.score,
         best_epoch=best.epoch,
@@ -83,19 +86,11 @@ def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
         rows_per_second=round(last.epoch * int((job.folds != job.fold).sum()) / last.train_seconds),
         padding=float(np.mean([record.padding for record in result.history])),
         shortened={"epochs": last.epoch, "of": learner.epochs} if result.shortened else None,
-        written=not (result.shortened and was_trained_longer(job, last.epoch)),
+        written=not stays,
     )
     if finished.written:
         write_fold(job.folder, make_record(job, result, finished), result, job.valid_ids, job.test_ids)
     report(finished)
-
-
-def was_trained_longer(job: FoldJob, epochs: float) -> bool:
-    """True if the fold that is there is the same one, and a time budget gave it no fewer epochs."""
-    if differences(job.folder, FOLD_RECORD, job.inputs):
-        return False
-    record = read_fold(job.folder)
-    return "shortened" not in record or bool(record["epochs"] >= epochs)
 
 
 def make_record(job: FoldJob, result: FoldResult, finished: Finished) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import signal
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -16,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from foldwise.errors import InputError, RunError
-from foldwise.running.engine import After, Job, OnEvent, Prepare, Work, do_nothing
+from foldwise.running.engine import After, OnEvent, Prepare, Work, do_nothing
 
 # An LSTM step takes and frees some 40 MB of workspace, which glibc gives back to the kernel and gets back zeroed, page
 # by page, at the next step: a quarter of a step at batch 512. Asking for pages of 2 MB leaves a third of that cost
@@ -25,25 +26,24 @@ HUGE_PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 
 
 def run_in_processes(
-    jobs: Iterable[Job],
-    work: Work[Job],
+    jobs: Iterable[Any],
+    work: Work,
     workers: int,
-    on_event: OnEvent[Job],
+    on_event: OnEvent,
     prepare: Prepare = do_nothing,
-    after: After[Job] = do_nothing,
+    after: After = do_nothing,
 ) -> None:
     """Do every job in one of `workers` processes, which import `work` by its name; see `foldwise.running.engine`."""
     waiting = iter(jobs)
-    context = get_context("spawn")
-    running: dict[Connection, tuple[int, BaseProcess, Job]] = {}
+    running: dict[Connection, tuple[int, BaseProcess, Any]] = {}
     started: list[tuple[Connection, BaseProcess]] = []
-    finished = False
     try:
         for slot, job in enumerate(islice(waiting, workers)):
-            ours, process = start_worker(context, work, slot, prepare)
-            started.append((ours, process))
-            running[ours] = (slot, process, job)
-            send(process, job, ours)
+            pipe, process = start_worker(work, slot, prepare)
+            started.append((pipe, process))
+            running[pipe] = (slot, process, job)
+            with notice_death(process, job):
+                pipe.send(job)
         while running:
             for pipe in wait(list(running)):
                 assert isinstance(pipe, Connection)
@@ -53,35 +53,32 @@ def run_in_processes(
                     on_event(slot, job, event)
                     continue
                 if (following := next(waiting, None)) is None:
-                    pipe.send(None)
                     del running[pipe]
+                    pipe.close()
                 else:
                     running[pipe] = (slot, process, following)
-                    send(process, following, pipe)
+                    with notice_death(process, following):
+                        pipe.send(following)
                 after(job)
-        finished = True
     finally:
         for pipe, process in started:
-            if not finished:
+            if running:
                 process.terminate()
             pipe.close()
             process.join()
 
 
-def start_worker(context: Any, work: Work[Any], slot: int, prepare: Prepare) -> tuple[Connection, BaseProcess]:
+def start_worker(work: Work, slot: int, prepare: Prepare) -> tuple[Connection, BaseProcess]:
     """A worker process and our end of the pipe to it."""
+    context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, work, slot, prepare), daemon=True)
+    os.environ.setdefault(*HUGE_PAGES)
     # Ctrl-C reaches the whole group of processes, and the parent alone decides what it means. A child inherits which
     # signals are blocked, so it is deaf from its first moment on, while it still loads torch; ours come once it runs.
     resource_tracker.ensure_running()  # starts at first use otherwise, and unblocks the signal
-    name, value = HUGE_PAGES
-    given = os.environ.get(name)
     with held_back_signals() as held:
-        os.environ[name] = given or value
         process.start()
-        if given is None:
-            del os.environ[name]
     if held:
         process.terminate()
         process.join()
@@ -109,63 +106,52 @@ def held_back_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def died(process: BaseProcess, job: Any) -> RunError:
-    """What to say of a worker that is gone."""
-    process.join()
-    return RunError(
-        f"{job}: its process died (exit code {process.exitcode}; -9 often means out of memory); "
-        "finished folds are kept, run the same command again to go on"
-    )
-
-
-def send(process: BaseProcess, job: Any, pipe: Connection) -> None:
-    """Give a worker its next job."""
+@contextmanager
+def notice_death(process: BaseProcess, job: Any) -> Iterator[None]:
+    """A pipe that breaks inside the block means that the worker is gone."""
     try:
-        pipe.send(job)
-    except OSError:
-        raise died(process, job) from None
+        yield
+    except (EOFError, OSError):
+        process.join()
+        raise RunError(
+            f"{job}: its process died (exit code {process.exitcode}; -9 often means out of memory); "
+            "finished folds are kept, run the same command again to go on"
+        ) from None
 
 
 def receive(pipe: Connection, process: BaseProcess, job: Any) -> Any:
     """The worker's next event; None when its job is done."""
-    try:
-        kind, content = pipe.recv()
-    except (EOFError, OSError):
-        raise died(process, job) from None
-    if kind == "input error":
-        raise InputError(content)
-    if kind == "run error":
-        raise RunError(content)
-    if kind == "crash":
-        message, trace = content
+    with notice_death(process, job):
+        event = pipe.recv()
+    if isinstance(event, WorkerError):
+        message, trace = event.args
         raise RunError(f"{job}: {message}; finished folds are kept, --traceback shows where") from WorkerError(trace)
-    return content
+    if isinstance(event, Exception):
+        raise event
+    return event
 
 
 class WorkerError(Exception):
-    """Carries the traceback of a worker process as its text."""
+    """Message and traceback, as texts, of an error in a worker that is a fault of the code."""
 
 
-def serve(pipe: Connection, work: Work[Any], slot: int, prepare: Prepare) -> None:
-    """A worker process: jobs in, events and outcomes out, until None comes or the parent is gone."""
-    prepared = False
+def serve(pipe: Connection, work: Work, slot: int, prepare: Prepare) -> None:
+    """A worker process: jobs in; events, and None or an error at the end of each job, out; until the pipe breaks."""
+    prepare_once = cache(prepare)
     try:
-        while (job := pipe.recv()) is not None:
+        while True:
+            job = pipe.recv()
+            outcome: Exception | None = None
             try:
-                if not prepared:
-                    prepare(slot)
-                    prepared = True
-                work(job, lambda event: pipe.send(("event", event)))
-                outcome: tuple[str, Any] = ("done", None)
-            except InputError as error:
-                outcome = "input error", str(error)
-            except RunError as error:
-                outcome = "run error", str(error)
+                prepare_once(slot)
+                work(job, pipe.send)
+            except (InputError, RunError) as error:
+                outcome = error
             except BrokenPipeError:
                 raise
             except Exception as error:
                 message = f"{type(error).__name__}: {str(error).strip()}"
-                outcome = "crash", (message, traceback.format_exc().strip())
+                outcome = WorkerError(message, traceback.format_exc().strip())
             pipe.send(outcome)
-    except (EOFError, OSError):  # the parent is gone, and nobody is left to tell
+    except (EOFError, OSError):  # the parent is gone, or has no further jobs
         return

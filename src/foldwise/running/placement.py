@@ -56,43 +56,32 @@ def place_on_cpu(folds: int, tokens: int) -> Placement:
 
 
 def place_on_gpus(asked: Sequence[tuple[FoldData, Recipe, Runtime]], tokens: int) -> Placement:
-    """As many folds at once as memory and time of the GPUs allow, dealt to the GPUs, all taken as alike, in turn.
+    """As many of the asked folds at once as memory and time of the GPUs, all taken as alike, allow; dealt in turn.
 
-    The kernels of a small LSTM leave gaps in which the host prepares the next ones; other folds fill them. How much one
-    fold takes is measured by training it a few steps on the longest rows.
-
-    Args:
-        asked: what to train; the largest counts.
-        tokens: as of `place_on_cpu`.
+    The kernels of a small LSTM leave gaps in which the host prepares the next ones; other folds fill them. How much the
+    largest fold takes is measured by training it a few steps on the longest rows.
     """
     gpus = torch.cuda.device_count()
     prepare = partial(choose_gpu, gpus=gpus)
     if tokens < WORTH_PROCESSES:
         return Placement(1, prepare)
-    probes = [probe(*fold) for fold in asked]
-    needed, busy = max(size for size, _ in probes), max(share for _, share in probes)
+    sizes, shares = zip(*(probe(*fold) for fold in asked), strict=True)
     torch.cuda.empty_cache()  # what the probes took is the workers' now
-    free = torch.cuda.mem_get_info()[0]
-    workers = gpus * folds_at_once(free, needed, busy)
+    workers = gpus * folds_at_once(torch.cuda.mem_get_info()[0], max(sizes), max(shares))
     return Placement(min(workers, max(gpus, count_cores())), prepare)
 
 
 def place_prediction(device: torch.device, threads: int, tokens: int) -> Placement:
     """Trained folds that predict side by side: one on each GPU, or as many as the cores have `threads` for."""
-    gpus = torch.cuda.device_count() if device.type == "cuda" else 0
-    workers = gpus or max(1, count_cores() // threads)
-    prepare = partial(choose_gpu, gpus=gpus) if gpus else do_nothing
-    return Placement(workers if tokens >= WORTH_PREDICTING[device.type] else 1, prepare)
+    worth = tokens >= WORTH_PREDICTING[device.type]
+    if device.type == "cpu":
+        return Placement(max(1, count_cores() // threads) if worth else 1)
+    gpus = torch.cuda.device_count()
+    return Placement(gpus if worth else 1, partial(choose_gpu, gpus=gpus))
 
 
 def folds_at_once(free: int, needed: int, busy: float) -> int:
-    """Folds that one GPU trains at once, at least 1.
-
-    Args:
-        free: bytes of its memory.
-        needed: bytes that a fold takes.
-        busy: share of the time in which one fold alone keeps it busy.
-    """
+    """Folds that a GPU with `free` bytes trains at once, where one needs so many, and keeps it `busy` that share."""
     return max(1, min(int(USABLE * free // needed), int(1 / max(busy, 0.01))))
 
 

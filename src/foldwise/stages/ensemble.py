@@ -5,14 +5,13 @@
 
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from foldwise.console import say
-from foldwise.data.solution import read_solution
+from foldwise.data.competition import read_solution
 from foldwise.data.targets import Targets
 from foldwise.ensembling.blend import Blend, Records, check_folds, combine, submit
 from foldwise.ensembling.submission import in_sample_order, to_scale
@@ -25,11 +24,7 @@ from foldwise.run import Run
 
 
 def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
-    """Combine all folds of all members and write the submission, unless it was made from the same folds.
-
-    Returns:
-        The content of summary.json.
-    """
+    """Combine all folds of all members, unless the submission was made from them; gives the content of summary.json."""
     records = check_folds(run)
     inputs = {
         "folds": {
@@ -49,8 +44,7 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
         return dict(summary)
     start = time.perf_counter()
     summary = write_outcome(run, fold_of_row, records, combine(run, fold_of_row, records))
-    run.record_seconds("ensemble", time.perf_counter() - start)
-    seconds = read_json(run.paths.output / "seconds.json")
+    seconds = run.record_seconds("ensemble", time.perf_counter() - start)
     summary["seconds"] = {**seconds, "total": round(sum(seconds.values()), 2)}
     summary |= {"inputs": inputs, "outputs": [hash_of(path) for path in made], "form": submission_form(run)}
     write_json(run.paths.summary, summary)
@@ -71,30 +65,25 @@ def why_combine(summary: dict[str, Any] | None, inputs: dict[str, Any], made: li
 
 def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Blend) -> dict[str, Any]:
     """Write submission.csv and oof.csv, and describe the result."""
-    config, competition = run.config, run.competition
+    config, competition, metric = run.config, run.competition, run.metric
     targets = competition.targets
-    metric = run.metric
     solution = read_solution(config, run.paths, competition.sample, targets.names)  # an error comes before any file
     submit(run, blend)
     write_oof(run, fold_of_row, blend)
 
-    truth, folds = targets.truth[blend.rows], fold_of_row[blend.rows]
+    truth, folds, scores = targets.truth[blend.rows], fold_of_row[blend.rows], blend.fold_scores
     member_scores = {
         name: cross_fitted_scores(metric, targets.task, truth, [oof], folds)[0] if len(records) > 1 else blend.pooled
         for name, oof in blend.members.items()
     }
-    first = next(iter(records.values()))
-    any_fold = next(iter(first.values()))
+    first, *_ = records.values()
+    any_fold, *_ = first.values()
     summary: dict[str, Any] = {
         "competition": run.paths.slug,
         "task": targets.task,
         "metric": config.competition.metric,
         "greater_is_better": metric.greater_is_better,
-        "cv": {
-            "pooled": blend.pooled,
-            "mean": float(np.mean(blend.fold_scores)),
-            "std": float(np.std(blend.fold_scores)),
-        },
+        "cv": {"pooled": blend.pooled, "mean": float(np.mean(scores)), "std": float(np.std(scores))},
         "folds": [
             {
                 "fold": fold,
@@ -103,12 +92,12 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
                 "epochs": record["epochs"],
                 "seconds": round(sum(group[fold]["seconds"] for group in records.values()), 2),
             }
-            for (fold, record), fold_score in zip(first.items(), blend.fold_scores, strict=True)
+            for (fold, record), fold_score in zip(first.items(), scores, strict=True)
         ],
         "members": [{"name": name, "cv": cv} for name, cv in member_scores.items()],
         "ensemble": {
             "method": config.recipe.ensemble.method,
-            "weights": dict(zip(records, blend.weights.tolist(), strict=True)),
+            "weights": blend.weights,
             "threshold": shown_thresholds(metric, targets, blend.thresholds),
             "cv": blend.pooled,
         },
@@ -119,8 +108,7 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
         "git_commit": git_commit(),
         "seed": config.recipe.seed,
     }
-    if budget := budget_facts(run, records):
-        summary["budget"] = budget
+    summary |= budget_facts(run, records)
     if solution is not None:
         test = in_sample_order(competition.sample[config.columns.id], competition.test_ids, blend.test)
         summary["leaderboard"] = score(metric, targets.task, solution.truth, test[solution.rows], blend.thresholds)
@@ -128,8 +116,8 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
 
 
 def budget_facts(run: Run, records: Records) -> dict[str, Any]:
-    """What a time budget, of this run or the one before, allowed and left out; empty without one."""
-    folds = next(iter(records.values()))
+    """What a time budget, of this run or the one before, allowed and left out, as `budget`; empty without one."""
+    folds, *_ = records.values()
     facts = {
         "dropped_members": [name for name in run.config.recipe.ensemble_members if name not in records],
         "dropped_folds": [fold for fold in range(run.config.recipe.folds.n) if fold not in folds],
@@ -141,9 +129,9 @@ def budget_facts(run: Run, records: Records) -> dict[str, Any]:
         ],
     }
     if run.budget:
-        return {"seconds": run.budget.seconds, "used": round(run.budget.used, 2), **facts}
+        return {"budget": {"seconds": run.budget.seconds, "used": round(run.budget.used, 2), **facts}}
     earlier = (read_json(run.paths.summary) or {}).get("budget")
-    return {**earlier, **facts} if earlier and any(facts.values()) else {}
+    return {"budget": {**earlier, **facts}} if earlier and any(facts.values()) else {}
 
 
 def shown_thresholds(metric: Metric, targets: Targets, thresholds: np.ndarray) -> float | list[float] | None:
@@ -161,17 +149,16 @@ def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
     Rows of folds that a time budget dropped have empty predictions.
     """
     targets = run.competition.targets
-    truth: Sequence[Sequence[Any]]
     if targets.spec.named:
-        truth = [[targets.names[number]] for number in targets.truth.tolist()]
+        truth = np.array(targets.names, dtype=object)[targets.truth, None]
     elif targets.spec.y == "values" or run.config.competition.soft_cut is not None:
-        truth = targets.y.astype(str).tolist()  # the shortest form that reads back as the same number
+        truth = targets.y.astype(str)  # the shortest form that reads back as the same number
     else:
-        truth = targets.y.astype(int).tolist()
+        truth = targets.y.astype(int)
     oof = to_scale(blend.oof, targets.names) if targets.spec.ordered else blend.oof
     names = ["prediction"] if oof.shape[1] == 1 else [f"prediction_{name}" for name in targets.names]
     predicted = [row if known else [""] * len(row) for row, known in zip(oof.tolist(), blend.rows, strict=True)]
-    rows = zip(run.competition.train_ids, fold_of_row.tolist(), truth, predicted, strict=True)
+    rows = zip(run.competition.train_ids, fold_of_row.tolist(), truth.tolist(), predicted, strict=True)
     with atomic_file(run.paths.oof) as temporary:
         header = ["id", "fold", *run.config.columns.target, *names]
         write_csv(temporary, header, ([row_id, fold, *true, *values] for row_id, fold, true, values in rows))
@@ -179,10 +166,8 @@ def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
 
 def git_commit() -> str | None:
     """The commit of this code, None outside a checkout."""
+    command = ["git", "rev-parse", "HEAD"]
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=10
-        )
+        return subprocess.check_output(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL, text=True).strip()
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip()

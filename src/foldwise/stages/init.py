@@ -49,8 +49,7 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     if not paths.input.is_dir():
         raise InputError(f"{paths.input}: no such folder; make it and put train, test and sample_submission there")
     names = ("train", "test", "sample_submission")
-    tables = Tables(*(read_table(paths.table(name), choices.quotes) for name in names))
-    found = infer(choices, tables)
+    found = infer(choices, Tables(*(read_table(paths.table(name), choices.quotes) for name in names)))
     for name, (value, reason) in found.items():
         shown = ", ".join(value) if isinstance(value, list) else value
         say("init", f"{name:<6} = {shown or '(none)'}: {reason}")
@@ -115,5 +114,6 @@ def to_toml(slug: str, choices: Choices, found: dict[str, Any]) -> str:
     tables = []
     for section, values in sections.items():
         pairs = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items() if value]
-        tables += ["".join([f"[{section}]\n", *pairs])] if pairs else []
+        if pairs:
+            tables.append("".join([f"[{section}]\n", *pairs]))
     return "\n".join(tables)

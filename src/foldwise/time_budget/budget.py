@@ -20,15 +20,10 @@ PART = r"(\d+(?:\.\d+)?)\s*(h|min|m|s)"
 
 @dataclass(frozen=True)
 class TimeBudget:
-    """How long a run may take.
+    """How long a run may take."""
 
-    Attributes:
-        seconds: from its start to its end.
-        started: on `Clock`.
-    """
-
-    seconds: float
-    started: float
+    seconds: float  # from its start to its end
+    started: float  # on `Clock`
 
     @property
     def deadline(self) -> float:
@@ -40,24 +35,15 @@ class TimeBudget:
         """Seconds since the start."""
         return Clock.now() - self.started
 
-    def hand_out(self, run: Any, fold_of_row: np.ndarray, jobs: list[Any], again: set[Any], workers: int) -> Any:
-        """The jobs that fit: an iterator with `on_event(job, event)`, and `after()` for when one is done.
-
-        Args:
-            jobs: of the folds to train.
-            again: those of them, by member and number, that an earlier budget had ended early.
-            workers: folds that train at once.
-        """
+    def hand_out(self, run: Any, fold_of_row: np.ndarray, jobs: list[Any], workers: int) -> Any:
+        """The jobs that fit: an iterator with `on_event(job, event)`, and `after(job)` for when one is done."""
         from foldwise.time_budget.jobs import TimedJobs
 
-        return TimedJobs(self, run, fold_of_row, jobs, again, workers)
+        return TimedJobs(self, run, fold_of_row, jobs, workers)
 
 
 def parse_budget(text: str) -> TimeBudget:
     """A budget that began when this process did.
-
-    Raises:
-        InputError: `text` says no length of time.
 
     >>> parse_budget("1h30m").seconds, parse_budget("90 min").seconds, parse_budget("45s").seconds
     (5400.0, 5400.0, 45.0)

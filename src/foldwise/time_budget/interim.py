@@ -20,24 +20,23 @@ RECORD = "submission.json"
 
 
 class Submissions:
-    """The submission of a run under a time budget: there from the first finished fold on, and never a poorer one."""
+    """The submission of a run under a time budget."""
 
     def __init__(self, run: Run, fold_of_row: np.ndarray) -> None:
         self.run, self.fold_of_row = run, fold_of_row
         self.read: dict[Path, np.ndarray] = {}
-        self.models = models_of_submission(run)
+        self.models = count_models(run)
 
     def update(self) -> float:
         """Replace the submission if the finished folds make one of more models; seconds that this took."""
-        start = Clock.now()
-        records = most_models(finished_folds(self.run)[0])
+        start, run = Clock.now(), self.run
+        records = most_models(finished_folds(run)[0])
         if (models := sum(map(len, records.values()))) > self.models:
-            blend = combine(self.run, self.fold_of_row, records, self.predictions)
-            submit(self.run, blend)
-            record_submission(self.run, models)
+            submit(run, combine(run, self.fold_of_row, records, self.predictions))
+            content = {"submission": hash_of(run.paths.submission), "models": models, "form": submission_form(run)}
+            write_json(run.paths.output / RECORD, content)
             self.models = models
-            noun = "models" if models > 1 else "model"
-            say("ensemble", f"{self.run.paths.submission.name} is there, of {models} {noun} so far")
+            say("ensemble", f"{run.paths.submission.name} is there, of {models} model{'s' * (models > 1)} so far")
         return Clock.now() - start
 
     def predictions(self, path: Path, ids: list[str]) -> np.ndarray:
@@ -47,21 +46,14 @@ class Submissions:
         return self.read[path]
 
 
-def record_submission(run: Run, models: int) -> None:
-    """Remember what the submission that was just written was made of."""
-    content = {"submission": hash_of(run.paths.submission), "models": models, "form": submission_form(run)}
-    write_json(run.paths.output / RECORD, content)
-
-
-def models_of_submission(run: Run) -> int:
+def count_models(run: Run) -> int:
     """How many models the submission that is there was made of; 0 if there is no valid one of this competition."""
     if not run.paths.submission.is_file():
         return 0
     made, form = hash_of(run.paths.submission), submission_form(run)
-    record = read_json(run.paths.output / RECORD)
+    record, summary = read_json(run.paths.output / RECORD), read_json(run.paths.summary)
     if record and record["submission"] == made and record["form"] == form:
         return int(record["models"])
-    summary = read_json(run.paths.summary)  # of a run that ended
-    if summary and made in summary.get("outputs", []) and summary.get("form") == form:  # older ones lack the form
+    if summary and made in summary.get("outputs", []) and summary.get("form") == form:  # of a run that ended
         return len(summary["folds"]) * len(summary["members"])
     return 0

@@ -1,25 +1,21 @@
-"""Training under `--time-budget`: hands out the folds that fit, and shows what was left out as a table.
+"""Training under `--time-budget`: hands out the folds that fit.
 
 How many folds and members fit is decided when a job is handed out, from what the folds before it took. A fold knows
 until when it must be written (`foldwise.training.progress`), so nobody has to interrupt it.
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
-from tqdm import tqdm
 
 from foldwise.clock import Clock
-from foldwise.console import duration
+from foldwise.console import duration, say
+from foldwise.ensembling.blend import finished_folds
 from foldwise.errors import RunError
 from foldwise.events import Event, Finished, GivenUp
 from foldwise.learners import learner_for
 from foldwise.run import Run
-from foldwise.running.fold_folder import read_fold
 from foldwise.running.job import FoldJob, open_data
 from foldwise.time_budget.budget import RESERVED, TimeBudget
 from foldwise.time_budget.interim import Submissions
@@ -35,43 +31,38 @@ START = 5.0  # seconds without which no fold begins: loading torch alone takes a
 
 
 class TimedJobs(Iterator[FoldJob]):
-    """The jobs to train next, as long as they fit.
+    """The jobs to train next, as long as they fit; `workers` train at once.
 
-    Args:
-        jobs: those to be trained, in order.
-        again: those of them, by member and number, that a budget had ended early; their turn comes last.
-        workers: folds that train at once.
+    Those of folds that are there, ended early by a budget before, have their turn last.
     """
 
     def __init__(
-        self,
-        budget: TimeBudget,
-        run: Run,
-        fold_of_row: np.ndarray,
-        jobs: list[FoldJob],
-        again: set[Fold],
-        workers: int,
+        self, budget: TimeBudget, run: Run, fold_of_row: np.ndarray, jobs: list[FoldJob], workers: int
     ) -> None:
         recipe = run.config.recipe
-        self.budget, self.folds, self.workers = budget, recipe.folds.n, workers
+        self.budget, self.count, self.workers = budget, recipe.folds.n, workers
         self.learners = {name: learner_for(recipe.of_member(name)) for name in recipe.ensemble_members}
         self.submissions = Submissions(run, fold_of_row)
         self.waiting = {(job.member, job.fold): job for job in jobs}
-        folds = {(name, number) for name in self.learners for number in range(self.folds)}
-        self.done = (folds - self.waiting.keys()) | again
-        self.cut = set(again)  # those done with too few epochs
+        records = {} if run.force else finished_folds(run)[0]
+        self.done = {(member, number) for member, group in records.items() for number in group}
+        self.cut = self.done & self.waiting.keys()  # those done with too few epochs
+        if self.cut:
+            names = ", ".join(str(self.waiting[fold]) for fold in sorted(self.cut))
+            say("train", f"{names}: ended early by the last time budget; again if this one leaves time")
         self.began: dict[Fold, float] = {}  # those that train now, and since when
         self.guessed: dict[str, float] = {}  # seconds of a whole fold of a member
         self.measured: dict[str, float] = {}  # the same, of folds that this run has trained
-        for fold in sorted(self.done):
-            record = read_fold(run.paths.fold(*fold))
-            self.guessed[fold[0]] = self.seconds_of_whole(fold[0], record["seconds"], record["epochs"])
+        for member, group in records.items():
+            for record in group.values():
+                self.guessed[member] = self.seconds_of_whole(member, record["seconds"], record["epochs"])
         for job in jobs:
-            if not self.learners[job.member].can_be_cut and job.member not in self.guessed:
-                self.guessed[job.member] = self.learners[job.member].estimate_seconds(open_data(job), job.fold)
+            learner = self.learners[job.member]
+            if not learner.can_be_cut and job.member not in self.guessed:
+                self.guessed[job.member] = learner.estimate_seconds(open_data(job), job.fold)
         rows = len(fold_of_row) + len(jobs[0].test_ids)
         self.reserve = LEAST + COMBINING * rows * (1 + len(self.learners))  # for the ensemble
-        self.shown: Plan | None = None
+        self.told = False
 
     def seconds_of_whole(self, member: str, seconds: float, epochs: float) -> float:
         """What a fold of all epochs takes, if one of so many took so long."""
@@ -83,9 +74,9 @@ class TimedJobs(Iterator[FoldJob]):
         return {name: MARGIN * seconds for name, seconds in {**self.guessed, **self.measured}.items()}
 
     @property
-    def deadline(self) -> float:
-        """When the last fold must be written."""
-        return self.budget.deadline - self.reserve
+    def missing(self) -> list[Fold]:
+        """Folds to train that are not there yet; the others that wait are to be trained again."""
+        return [fold for fold in self.waiting if fold not in self.done]
 
     def __next__(self) -> FoldJob:
         """The next job that fits, with its limit.
@@ -93,21 +84,17 @@ class TimedJobs(Iterator[FoldJob]):
         Raises:
             RunError: the time is too short for any fold.
         """
-        left = self.deadline - Clock.now()
+        deadline = self.budget.deadline - self.reserve  # when the last fold must be written
+        left = deadline - Clock.now()
         plan = self.plan(left)
         fold = self.choose(plan, left) if left >= START else None
         if fold is None:
-            self.stop(plan, left)
+            self.say_why(plan, left)
             raise StopIteration
         job = self.waiting.pop(fold)
         self.began[fold] = Clock.now()
         whole = bool(self.done - self.cut)  # beside a whole fold one of half its epochs does harm
-        return replace(job, limit=Limit(self.deadline, NEARLY if whole else 0.0))
-
-    @property
-    def missing(self) -> list[Fold]:
-        """Folds to train that are not there yet; the others that wait are to be trained again."""
-        return [fold for fold in self.waiting if fold not in self.done]
+        return replace(job, limit=Limit(deadline, NEARLY if whole else 0.0))
 
     def choose(self, plan: Plan, left: float) -> Fold | None:
         """The next fold of the plan, or one to be trained again if all others are done and it fits whole."""
@@ -122,36 +109,35 @@ class TimedJobs(Iterator[FoldJob]):
 
     def plan(self, left: float) -> Plan:
         """What fits by what is known; everything as long as nothing is."""
-        names, numbers = tuple(self.learners), tuple(range(self.folds))
+        names = tuple(self.learners)
         if not self.seconds:
-            return Plan(names, numbers, 0.0)
+            return Plan(names, tuple(range(self.count)), 0.0)
         known = [seconds for name, seconds in self.seconds.items() if self.learners[name].can_be_cut]
         most = max(known or self.seconds.values())
         seconds = {name: self.seconds.get(name, most) for name in names}
         now = Clock.now()
         running = {fold: max(0.0, seconds[fold[0]] - (now - began)) for fold, began in self.began.items()}
-        return choose_plan(State(names, self.folds, seconds, self.done, running, self.workers), left)
+        return choose_plan(State(names, self.count, seconds, self.done, running, self.workers), left)
 
-    def stop(self, plan: Plan, left: float) -> None:
-        """No further fold begins; say which are left out.
-
-        Raises:
-            RunError: none has begun.
-        """
+    def say_why(self, plan: Plan, left: float) -> None:
+        """Why no further fold begins, once, if some are left out; a `RunError` if none has begun at all."""
         if not self.done and not self.began:
             what = "is over before a fold could begin"
             if left >= START:
                 what = f"is too short for a fold of {', '.join(plan.members)}, which cannot be cut"
             raise RunError(f"the time budget of {duration(self.budget.seconds)} {what}; give more")
-        if self.missing and self.shown != (plan := replace(plan, seconds=0.0)):
-            self.shown = plan
-            self.show(left)
+        if self.missing and not self.told:
+            self.told = True
+            longest = max(self.seconds.get(name, 0.0) for name, _ in self.missing)
+            why = f"one takes {duration(longest)}, and {duration(max(0.0, left))} are left"
+            given = f"time budget {duration(self.budget.seconds)}, {RESERVED:.0%} of it reserved"
+            say("train", f"{given}: no further fold begins; {why if longest else 'no time is left'}")
 
     def on_event(self, job: FoldJob, event: Event) -> None:
         """Take in what a fold tells."""
         fold = (job.member, job.fold)
         if isinstance(event, Finished):
-            self.began.pop(fold)
+            del self.began[fold]
             self.done.add(fold)
             seconds = self.seconds_of_whole(job.member, event.seconds, event.epochs)
             self.measured[job.member] = max(seconds, self.measured.get(job.member, 0.0))
@@ -160,26 +146,9 @@ class TimedJobs(Iterator[FoldJob]):
                 nearly = short is None or short["epochs"] >= NEARLY * short["of"]
                 (self.cut.discard if nearly else self.cut.add)(fold)
         elif isinstance(event, GivenUp):
-            self.began.pop(fold)
+            del self.began[fold]
             self.waiting[fold] = job
 
-    def after(self) -> None:
+    def after(self, _: FoldJob) -> None:
         """A fold is written: make a submission of all that are, and keep as much time for the last one."""
         self.reserve = max(self.reserve, LEAST + ENSEMBLE * self.submissions.update())
-
-    def show(self, left: float) -> None:
-        """Asked and planned, and why they differ."""
-        title = f"time budget {duration(self.budget.seconds)}, {RESERVED:.0%} of it reserved"
-        table = Table("", "asked", "planned", "why", title=title, title_justify="left", title_style="bold")
-        begun = self.done | set(self.began)
-        members = [name for name in self.learners if any(fold[0] == name for fold in begun)]
-        folds = sorted({number for _, number in begun})
-        longest = max(self.seconds.get(name, 0.0) for name, _ in self.missing)
-        left = max(0.0, left)
-        why = f"one takes {duration(longest)}, and {duration(left)} are left" if longest else "no time is left"
-        table.add_row("folds", ", ".join(map(str, range(self.folds))), ", ".join(map(str, folds)), why)
-        if len(self.learners) > 1:
-            why = "folds of the first ones come first" if len(members) < len(self.learners) else ""
-            table.add_row("members", ", ".join(self.learners), ", ".join(members), why)
-        with tqdm.external_write_mode(sys.stdout):  # makes room among the bars
-            Console(highlight=False).print(table)

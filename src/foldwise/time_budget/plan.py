@@ -9,7 +9,7 @@ half of them, in less time (EXPERIMENTS.md). So a fold begins only if it can be 
 anything was measured, end when their time does. Pure: seconds measured so far go in, folds come out.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 FEW = 2  # folds that stay until members are down to one: a fold alone has no others to choose its thresholds by
@@ -19,27 +19,14 @@ Fold = tuple[str, int]  # member and number
 
 @dataclass(frozen=True)
 class State:
-    """What is there to do.
+    """What is there to do."""
 
-    Attributes:
-        members: names, in order of the ensemble.
-        folds: K.
-        seconds: that a whole fold of each member takes.
-        done: folds that are finished.
-        running: folds that train now, and the seconds that each still needs.
-        workers: folds that train at once.
-    """
-
-    members: Sequence[str]
-    folds: int
-    seconds: Mapping[str, float]
-    done: Collection[Fold]
-    running: Mapping[Fold, float]
-    workers: int
-
-    def begun(self, names: Sequence[str], number: int) -> int:
-        """How many of these members have trained a fold, or train it."""
-        return sum((name, number) in self.done or (name, number) in self.running for name in names)
+    members: Sequence[str]  # in order of the ensemble
+    folds: int  # K
+    seconds: Mapping[str, float]  # that a whole fold of each member takes
+    done: set[Fold]
+    running: Mapping[Fold, float]  # folds that train now, and the seconds that each still needs
+    workers: int  # folds that train at once
 
 
 @dataclass(frozen=True)
@@ -57,32 +44,24 @@ class Plan:
 
 def choose_plan(state: State, seconds: float) -> Plan:
     """The first plan of the order that fits into `seconds`; the smallest one if none does."""
-    for members, folds in candidates(state):
+    names = tuple(state.members)
+    steps = [(names, count) for count in range(state.folds, FEW, -1)]
+    steps += [(names[:size], FEW) for size in range(len(names), 0, -1)]
+    steps += [(names[:1], 1)]
+    for members, count in steps:
+        folds = choose_folds(state, members, count)
         plan = Plan(members, folds, seconds_until_done(state, members, folds))
         if plan.seconds <= seconds:
-            return plan
+            break
     return plan
 
 
-def candidates(state: State) -> Iterator[tuple[tuple[str, ...], tuple[int, ...]]]:
-    """Members and folds of each plan, in order."""
-    names = tuple(state.members)
-    for count in range(state.folds, fewest(state, names, FEW) - 1, -1):
-        yield names, choose_folds(state, names, count)
-    for size in range(len(names) - 1, 0, -1):
-        yield names[:size], choose_folds(state, names[:size], fewest(state, names[:size], FEW))
-    yield names[:1], choose_folds(state, names[:1], fewest(state, names[:1], 1))
-
-
-def fewest(state: State, names: Sequence[str], wanted: int) -> int:
-    """How far the number of folds may go down: not below those that all these members have begun."""
-    return min(state.folds, max(wanted, sum(state.begun(names, fold) == len(names) for fold in range(state.folds))))
-
-
 def choose_folds(state: State, names: Sequence[str], count: int) -> tuple[int, ...]:
-    """The folds to keep, rising: those that most of the members have begun, then the first."""
-    by_use = sorted(range(state.folds), key=lambda fold: (-state.begun(names, fold), fold))
-    return tuple(sorted(by_use[:count]))
+    """So many folds, or all that each of the members has begun; those that most have begun, then the first; rising."""
+    begun = state.done | state.running.keys()
+    uses = [sum((name, number) in begun for name in names) for number in range(state.folds)]
+    by_use = sorted(range(state.folds), key=lambda number: (-uses[number], number))
+    return tuple(sorted(by_use[: max(count, uses.count(len(names)))]))
 
 
 def seconds_until_done(state: State, members: Sequence[str], folds: Collection[int]) -> float:

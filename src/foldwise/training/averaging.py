@@ -17,9 +17,6 @@ class AveragedWeights:
 
     The average of a table row that stands still moves in a known way, avg ← w + d (avg - w) at every step, so it is
     only brought up to date before a batch moves the row, and before it is used.
-
-    Args:
-        decay: share of the old average that an update keeps; 0 makes the average the weights themselves.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -28,8 +25,7 @@ class AveragedWeights:
         self.averages = [parameter.detach().clone() for parameter in self.parameters]
         self.decay, self.updates = decay, 0
         pairs = list(zip(self.parameters, self.averages, strict=True))
-        self.dense = [pair for pair in pairs if id(pair[0]) not in tables]
-        self.tables = [pair for pair in pairs if id(pair[0]) in tables]
+        self.dense, self.tables = ([p for p in pairs if (id(p[0]) in tables) == wanted] for wanted in (False, True))
         # Sum of the logarithms of all decays so far, and what it was when each row was last up to date.
         self.log_decay = 0.0
         self.marks = [torch.zeros(len(table), dtype=torch.float64, device=table.device) for table, _ in self.tables]

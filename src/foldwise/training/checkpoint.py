@@ -1,9 +1,7 @@
-"""The file format of a trained fold's weights: safetensors, and beside them what else predicting needs, as JSON.
+"""The file format of a trained fold's weights; packed for a kernel, files have other names (`inference/bundle.py`).
 
-    weights.safetensors     of the best evaluation; weights-2.safetensors … where several predict together
-    model.json              the learner's own facts: units of a network's numbers, n-grams of a linear model
-
-Packed for a kernel the same files have other names (`foldwise.inference.bundle`).
+weights.safetensors     of the best evaluation; weights-2.safetensors … where several predict together
+model.json              what else predicting needs: units of a network's numbers, n-grams of a linear model
 """
 
 from collections.abc import Sequence

@@ -14,9 +14,8 @@ class EarlyStopping:
     A score that is not finite is never an improvement. Of equal scores the earlier one stays.
 
     Args:
-        patience: scores in a row without improvement until `should_stop`.
         min_delta: an improvement is one by more than this.
-        keep: of how many scores the weights are kept; their predictions are averaged (Quora Insincere Questions,
+        keep: of how many scores the weights are kept, whose predictions are averaged (Quora Insincere Questions,
             seventh place).
     """
 
@@ -29,13 +28,11 @@ class EarlyStopping:
     def update(self, score: float, copy_weights: Callable[[], Weights]) -> bool:
         """Take the next score; true if it is the best so far. `copy_weights` is called if it is to be kept."""
         value = self.sign * score
+        self.misses += 1
         if not math.isfinite(score):
-            self.misses += 1
             return False
         if value > self.to_beat + self.min_delta:
             self.to_beat, self.misses = value, 0
-        else:
-            self.misses += 1
         place = sum(other >= value for other, _ in self.kept)
         if place < self.keep:
             self.kept.insert(place, (value, copy_weights()))

@@ -33,7 +33,7 @@ from foldwise.training.losses import Objective
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit, Progress
 
-REPORT_SECONDS = 0.25  # between two reports of steps
+REPORT_SECONDS = 0.25  # between two reports of steps, which would fill the pipe of a worker whose reader is busy
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,6 @@ class FoldResult:
     facts: dict[str, Any]  # what a later prediction needs besides the weights, as JSON
     history: list[Evaluated]
     shortened: bool = False  # a time budget ended it, not the recipe
-
-
-class StepReports:
-    """Reports steps, but not every single one: that would fill the pipe of a worker whose reader is busy."""
-
-    def __init__(self, report: Callable[[Event], object]) -> None:
-        self.report, self.steps, self.told = report, 0, Clock.now()
-
-    def tell(self, steps: int, at_once: bool = False) -> None:
-        """So many are done; reported if the last time is some while ago."""
-        if steps > self.steps and (at_once or Clock.now() - self.told >= REPORT_SECONDS):
-            self.report(Stepped(steps - self.steps))
-            self.steps, self.told = steps, Clock.now()
 
 
 class GivenUpError(Exception):
@@ -77,10 +64,6 @@ def train_fold(
     limit: Limit | None = None,
 ) -> FoldResult:
     """Train on every fold but `fold`, stop early on `fold`, predict `fold` and the test rows with the best weights.
-
-    Args:
-        report: takes progress: `Started`, `Stepped` now and then, `Evaluated`.
-        limit: what a time budget leaves.
 
     Raises:
         StoppedError: the loss was not finite.
@@ -104,11 +87,11 @@ def train_fold(
     # Model, loss, optimizers, learning rate
     trainer = build_trainer(data, recipe, seed, steps, runtime, train_rows)
     model = trainer.model
-    kept = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta, settings.snapshots)
     progress, done = Progress(data, fold, settings, steps, limit), 0.0
     history: list[Evaluated] = []
-    train_seconds, steps_told = 0.0, StepReports(report)
+    train_seconds, steps_told, told = 0.0, 0, Clock.now()
     report(Started(steps))
 
     for epoch in range(settings.epochs):
@@ -127,7 +110,9 @@ def train_fold(
                 losses.append((trainer.step(batch.to(runtime.device)), trainer.rate.value, batch.rows))
                 step += 1
                 done = progress.after(step)
-                steps_told.tell(step)
+                if Clock.now() - told >= REPORT_SECONDS:
+                    report(Stepped(step - steps_told))
+                    steps_told, told = step, Clock.now()
                 if done >= 1:
                     break
             trim_heap()
@@ -143,10 +128,10 @@ def train_fold(
             with trainer.averages.applied():
                 values = predict_values(model, dataset.select(valid_rows), units, targets, runtime)
                 score = best_score(metric, targets.task, targets.truth[valid_rows], values)
-                best = stopping.update(score, partial(copy_weights, model, kept))
+                best = stopping.update(score, partial(copy_weights, model, frozen))
             trainer.rate.on_score(score, metric.greater_is_better)
             trainer.rate.set(done)
-            progress.note_validation(Clock.now() - trained)
+            progress.validations.append(Clock.now() - trained)
 
             # Log
             record = Evaluated(
@@ -160,7 +145,6 @@ def train_fold(
                 train_seconds=round(train_seconds, 3),
             )
             history.append(record)
-            steps_told.tell(step, at_once=True)
             report(record)
             if stopping.should_stop or done >= 1:
                 break
@@ -175,15 +159,14 @@ def train_fold(
             "--set training.learning_rate)"
         )
     shortened = step < steps and not stopping.should_stop
-    if shortened and progress.is_too_little(step):
+    if shortened and limit and step < limit.least * steps:
         raise GivenUpError
-    parts_of_rows = []
+    both, parts_of_both = (valid_rows, data.test_rows), []
     for weights in stopping.weights:
         model.load_state_dict(weights, strict=False)  # frozen vectors are as they were
-        rows = (valid_rows, data.test_rows)
-        parts_of_rows.append([predict_values(model, dataset.select(own), units, targets, runtime) for own in rows])
-    oof, test = (np.mean(values, axis=0) for values in zip(*parts_of_rows, strict=True))
-    return FoldResult(valid_rows, oof, test, stopping.weights, units.to_json(), history, shortened)
+        parts_of_both.append([predict_values(model, dataset.select(rows), units, targets, runtime) for rows in both])
+    oof, test = (np.mean(values, axis=0) for values in zip(*parts_of_both, strict=True))
+    return FoldResult(valid_rows, oof, test, stopping.weights, units.model_dump(), history, shortened)
 
 
 def build_trainer(

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
+from foldwise.config import Section
 from foldwise.data.dataset import TokenDataset
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
@@ -42,22 +42,21 @@ class FoldData:
         return np.flatnonzero(self.folds != fold), np.flatnonzero(self.folds == fold)
 
 
-@dataclass(frozen=True)
-class Scale:
-    """(C,) mean and standard deviation, which training brings to 0 and 1. Unknown numbers (NaN) become the mean."""
+class Scale(Section):
+    """Mean and standard deviation of C columns, which training brings to 0 and 1. Unknown numbers become the mean."""
 
-    mean: np.ndarray
-    std: np.ndarray
+    mean: list[float]
+    std: list[float]
 
     @classmethod
     def fit(cls, numbers: np.ndarray, rows: np.ndarray) -> "Scale":
-        """Of `rows` of (n, C) numbers; the standard deviation of a column without any is 1."""
+        """Of `rows` of (n, C) numbers, NaN where unknown; the standard deviation of a column without any is 1."""
         known = np.isfinite(numbers[rows])
         counts = np.maximum(known.sum(axis=0), 1)
         mean = np.where(known, numbers[rows], 0.0).sum(axis=0) / counts
         centred = np.where(known, numbers[rows] - mean, 0.0)
         std = np.sqrt((centred**2).sum(axis=0) / counts)
-        return cls(mean, np.where(std > 0, std, 1))
+        return cls(mean=mean.tolist(), std=np.where(std > 0, std, 1).tolist())
 
     def apply(self, numbers: np.ndarray) -> np.ndarray:
         """(n, C) float32 in units of the training."""
@@ -68,18 +67,8 @@ class Scale:
         """Units of the training → units of the target."""
         return numbers * self.std + self.mean
 
-    def to_json(self) -> dict[str, list[float]]:
-        """Both, which JSON keeps to the last bit."""
-        return {"mean": self.mean.tolist(), "std": self.std.tolist()}
 
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Scale":
-        """What `to_json` was called on."""
-        return cls(np.array(content["mean"]), np.array(content["std"]))
-
-
-@dataclass(frozen=True)
-class Units:
+class Units(Section):
     """The scales that a fold trains in; None for targets that are no values, and where there are no features."""
 
     targets: Scale | None
@@ -89,16 +78,7 @@ class Units:
     def fit(cls, data: FoldData, rows: np.ndarray) -> "Units":
         """By a fold's training rows."""
         targets = Scale.fit(data.targets.y, rows) if data.targets.spec.y == "values" else None
-        return cls(targets, None if data.features is None else Scale.fit(data.features, rows))
-
-    def to_json(self) -> dict[str, Any]:
-        """For a checkpoint."""
-        return {name: scale and scale.to_json() for name, scale in vars(self).items()}
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Units":
-        """What `to_json` was called on."""
-        return cls(**{name: content[name] and Scale.from_json(content[name]) for name in ("targets", "features")})
+        return cls(targets=targets, features=None if data.features is None else Scale.fit(data.features, rows))
 
 
 def build_dataset(data: FoldData, rows: np.ndarray, units: Units, device: torch.device) -> TokenDataset:

@@ -29,11 +29,7 @@ TRIM_STEPS = 200
 
 
 class Trainer:
-    """What a training step needs besides the batch: optimizers, their learning rates, the average of the weights.
-
-    Args:
-        steps: of the whole training, for the learning rate.
-    """
+    """What a training step needs besides the batch: optimizers, their learning rates, the average of the weights."""
 
     def __init__(
         self, model: nn.Module, objective: Objective, settings: Training, steps: int, runtime: Runtime
@@ -44,7 +40,6 @@ class Trainer:
         self.rate = LearningRate(self.optimizers, settings, steps)
         self.averages = AveragedWeights(model, settings.ema)
         self.max_grad_norm = torch.full((), settings.max_grad_norm, device=runtime.device)
-        self.steps = 0
         # Gradients too small for fp16 are scaled up before and down after; in other formats this does nothing.
         self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
         if self.scaler.is_enabled() and any(isinstance(optimizer, LBFGS) for optimizer in self.optimizers):
@@ -72,8 +67,7 @@ class Trainer:
                 self.scaler.step(optimizer)  # optimizer.step(), left out where scaled gradients overflowed
         self.scaler.update()
         self.averages.update()
-        self.steps += 1
-        if self.steps % TRIM_STEPS == 0:
+        if self.averages.updates % TRIM_STEPS == 0:
             trim_heap()
         return loss
 
@@ -82,7 +76,7 @@ class Trainer:
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         with autocast(self.runtime.device, self.runtime.precision):
-            logits = run_model(self.model, batch)
+            logits = self.model(*model_inputs(batch))
         loss = self.objective(logits.float(), batch)
         self.scaler.scale(loss).backward()
         for parameter in self.averages.parameters:
@@ -92,19 +86,16 @@ class Trainer:
         return loss.detach()
 
 
-def run_model(model: nn.Module, batch: Batch) -> Tensor:
-    """(B, C) logits of a batch."""
-    if batch.features is None:
-        return model(batch.tokens, batch.lengths)
-    return model(batch.tokens, batch.lengths, batch.features)
+def model_inputs(batch: Batch) -> list[Tensor]:
+    """What a model is called with."""
+    return [part for part in (batch.tokens, batch.lengths, batch.features) if part is not None]
 
 
 def mean_loss(losses: Sequence[tuple[Tensor, float, Tensor]], steps: int) -> float:
-    """Mean over the rows of some steps; only here the steps are waited for.
+    """Mean over the rows of the last of so many steps; only here a GPU is waited for.
 
     Args:
         losses: of each step, with its learning rate and the row numbers of its batch.
-        steps: of the fold so far, for the message.
 
     Raises:
         StoppedError: the loss of a step is not finite.
@@ -132,17 +123,13 @@ class StoppedError(RunError):
 def predict(
     model: nn.Module, dataset: TokenDataset, runtime: Runtime, on_rows: Callable[[int], object] = lambda _: None
 ) -> Tensor:
-    """(n, C) float32 logits of a dataset's rows, in their order, on the CPU.
-
-    Args:
-        on_rows: called with the number of rows of each batch.
-    """
+    """(n, C) float32 logits of a dataset's rows, in their order, on the CPU; `on_rows` is told how many are done."""
     model.eval()
     sampler = SortedBatchSampler(dataset.lengths, PREDICT_TOKENS)
     parts = []
     for batch in make_loader(dataset.select(dataset.rows, labelled=False), sampler, runtime.device):
         with autocast(runtime.device, runtime.precision):
-            parts.append(run_model(model, batch.to(runtime.device)).float())
+            parts.append(model(*model_inputs(batch.to(runtime.device))).float())
         on_rows(len(batch.rows))
     logits = torch.cat(parts).cpu()
     restored = torch.empty_like(logits)
@@ -164,9 +151,8 @@ def predict_values(
     return values if units.targets is None else units.targets.undo(values)
 
 
-def copy_weights(model: nn.Module, names: set[str]) -> Weights:
-    """A copy on the CPU of the named parameters and of all buffers; frozen vectors are in tokens/vectors.npy."""
-    frozen = {name for name, _ in model.named_parameters()} - names
+def copy_weights(model: nn.Module, frozen: set[str]) -> Weights:
+    """A copy on the CPU of all parameters but the frozen ones, which are in tokens/vectors.npy, and of all buffers."""
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items() if name not in frozen}
 
 

@@ -1,9 +1,8 @@
 """The losses that have a name, each for the form of targets it is for (`y` in `foldwise.tasks`).
 
-All take logits (B, C), targets and row weights, and give the mean over the batch; with weights w the weighted one,
-Σ w · loss / Σ w. Targets are (B,) int64 class numbers, or (B, C) float32: columns of 0 … 1, or values. Losses of
-columns also take `pos_weight` (C,), by which the ones of a column count more than its zeros, as in torch's
-`BCEWithLogitsLoss`.
+All take logits (B, C), targets and row weights w, and give the mean over the batch, Σ w · loss / Σ w. Targets are (B,)
+int64 class numbers, or (B, C) float32: columns of 0 … 1, or values. Losses of columns also take `pos_weight` (C,), by
+which the ones of a column count more than its zeros, as in torch's `BCEWithLogitsLoss`.
 """
 
 from collections.abc import Callable

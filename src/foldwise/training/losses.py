@@ -27,15 +27,13 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class Objective(nn.Module):
-    """The loss of a batch: of the task's targets, and of the auxiliary ones where there are any.
+    """The loss of a batch: of the task's targets (C logits), and of the auxiliary ones (A more) where there are any.
 
     Args:
-        outputs: C, logits of the task; A more are those of the auxiliary targets.
         y: targets of the training rows alone, from which class weights come: (n,) int64 classes or (n, C) floats.
 
     Raises:
-        InputError: no such loss, one for other tasks, unknown or unfit arguments, class weights where there are no
-            classes.
+        InputError: no such loss, one for other tasks, unfit arguments, class weights where there are no classes.
     """
 
     class_weights: Tensor | None  # (C,): a row weighs as much as its class, as in torch's `CrossEntropyLoss`
@@ -60,8 +58,7 @@ class Objective(nn.Module):
 
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
         """(B, C + A) float32 logits and their batch → scalar."""
-        if batch.targets is None:
-            raise ValueError("a batch without targets has no loss")
+        assert batch.targets is not None
         weights = batch.weights
         if self.class_weights is not None:
             of_class = self.class_weights[batch.targets]
@@ -97,11 +94,7 @@ class OwnLoss(nn.Module):
         self.loss, self.arguments = loss, arguments
 
     def forward(self, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
-        """The batch's mean, weighed where there are weights.
-
-        Raises:
-            ValueError: the loss gives anything else; the rehearsal before training shows it.
-        """
+        """The batch's mean; a ValueError, which the rehearsal before training shows, where the loss gives none."""
         result = self.loss(logits, targets, **self.arguments)
         if not isinstance(result, Tensor):
             raise ValueError(f"it returns {type(result).__name__}, not a tensor")
@@ -121,14 +114,10 @@ def own_loss(spec: str, arguments: dict[str, Any]) -> OwnLoss:
     if isinstance(loss, type):
         if not issubclass(loss, nn.Module):
             raise InputError(f"{where}: a class must be a torch.nn.Module; {loss.__name__} is none")
-        try:
+        call = f"{loss.__name__}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
+        hint = f"; its signature is {inspect.signature(loss)}, and training.loss_arguments are its arguments"
+        with plugins.as_input_error(f"{where}: {call} fails: ", hint):
             loss, arguments = loss(**arguments), {}
-        except Exception as error:  # whatever stands in a user's class
-            given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-            raise InputError(
-                f"{where}: {loss.__name__}({given}) fails: {plugins.describe_error(error)}; its signature is "
-                f"{inspect.signature(loss)}, and training.loss_arguments are its arguments"
-            ) from error
     if not callable(loss):
         raise InputError(f"{where}: {type(loss).__name__} is neither a function nor a class")
     own = OwnLoss(loss, arguments)

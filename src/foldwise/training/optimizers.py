@@ -4,7 +4,6 @@ Tables are the weights of `nn.Embedding`. Those with sparse gradients have an op
 touches (`training/rowwise.py`).
 """
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -16,11 +15,12 @@ from torch.optim import LBFGS, Adam, AdamW, Muon, Optimizer, SparseAdam
 
 from foldwise import plugins
 from foldwise.config import Training
-from foldwise.errors import InputError
+from foldwise.errors import InputError, did_you_mean
 from foldwise.training.rowwise import RowwiseAdam
 
 KEY = "recipe.training.optimizer"
 EXTRA = "pytorch_optimizer"
+OWN_FIELDS = {"lr": "learning_rate", "weight_decay": "weight_decay"}  # of the recipe, by torch's arguments
 Group = dict[str, Any]
 
 
@@ -35,26 +35,22 @@ def build_optimizers(model: nn.Module, settings: Training) -> list[Optimizer]:
         InputError: no such optimizer, one that cannot train these weights, or arguments that it does not take.
     """
     kind, embeddings = find_optimizer(settings.optimizer), trained_embeddings(model)
-    if settings.embedding_optimizer == "same":
-        for embedding in embeddings:
-            embedding.sparse = False
+    for embedding in embeddings:
+        embedding.sparse = embedding.sparse and settings.embedding_optimizer == "rowwise"
     is_sparse = {id(embedding.weight): embedding.sparse for embedding in embeddings}
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    rest = [parameter for parameter in trained if id(parameter) not in is_sparse]
-    tables = [parameter for parameter in trained if is_sparse.get(id(parameter)) is False]
-    rows = [parameter for parameter in trained if is_sparse.get(id(parameter))]
+    rest, tables, rows = ([p for p in trained if is_sparse.get(id(p)) is wanted] for wanted in (None, False, True))
     of_tables: Group = {"params": tables, "lr": settings.embedding_learning_rate, "weight_decay": 0.0}
-    given = settings.optimizer_arguments
-    optimizers: list[Optimizer] = []
+    parts: list[tuple[type[Optimizer], list[Group]]] = [(kind, [{"params": rest}, of_tables])]
     if issubclass(kind, Muon):
         matrices, others = ([p for p in rest if (p.ndim == 2) == wanted] for wanted in (True, False))
-        optimizers += construct(kind, [{"params": matrices}], settings, given)
-        optimizers += construct(AdamW, [{"params": others}, of_tables], settings, {})
+        parts = [(kind, [{"params": matrices}]), (AdamW, [{"params": others}, of_tables])]
     elif issubclass(kind, LBFGS):  # knows no groups
-        optimizers += construct(kind, [{"params": rest}], settings, given)
-        optimizers += construct(kind, [of_tables], settings, given)
-    else:
-        optimizers += construct(kind, [{"params": rest}, of_tables], settings, given)
+        parts = [(kind, [{"params": rest}]), (kind, [of_tables])]
+    optimizers: list[Optimizer] = []
+    for each, groups in parts:
+        if filled := [group for group in groups if group["params"]]:
+            optimizers.append(construct(each, filled, settings, settings.optimizer_arguments if each is kind else {}))
     return optimizers + ([RowwiseAdam(rows, settings.embedding_learning_rate)] if rows else [])
 
 
@@ -80,9 +76,7 @@ def find_optimizer(name: str) -> type[Optimizer]:
         known = {**optimizers_in(importlib.import_module(EXTRA)), **known}
     if name in known:
         return known[name]
-    by_lower = {other.lower(): other for other in known}
-    near = [by_lower[other] for other in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)]
-    fix = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
+    fix = did_you_mean(name, known, f"known are {', '.join(known)}", n=3, cutoff=0.5)
     others = "" if is_installed else f"others: pip install {EXTRA}; "
     raise InputError(f"{KEY} = {name!r}: no such optimizer; {fix} ({others}your own: module:Class)")
 
@@ -96,38 +90,30 @@ def optimizers_in(module: Any) -> dict[str, type[Optimizer]]:
     }
 
 
-def construct(kind: type[Optimizer], groups: list[Group], settings: Training, given: dict[str, Any]) -> list[Optimizer]:
-    """The optimizer of these groups; none for no weights.
+def construct(kind: type[Optimizer], groups: list[Group], settings: Training, given: dict[str, Any]) -> Optimizer:
+    """The optimizer of these groups.
 
     Learning rate and weight decay go to a class that takes them, or that takes whatever it is given on to another.
     """
-    groups = [group for group in groups if group["params"]]
-    if not groups:
-        return []
-    own_fields = {"lr": "learning_rate", "weight_decay": "weight_decay"}
     signature = inspect.signature(kind)
     takes = [p.name for p in list(signature.parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
     if "lr" not in takes and any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
-        takes += [*own_fields, *given]
+        takes += [*OWN_FIELDS, *given]
     for name, value in given.items():
         key = f"recipe.training.optimizer_arguments.{name} = {value!r}"
-        if name in own_fields:
-            raise InputError(f"{key}: that is recipe.training.{own_fields[name]}")
+        if name in OWN_FIELDS:
+            raise InputError(f"{key}: that is recipe.training.{OWN_FIELDS[name]}")
         if name not in takes:  # some classes would take it and do nothing with it
-            known = ", ".join(other for other in takes if other not in own_fields)
+            known = ", ".join(other for other in takes if other not in OWN_FIELDS)
             raise InputError(f"{key}: {kind.__name__} takes {known or 'no arguments'}")
-    arguments = {name: getattr(settings, field) for name, field in own_fields.items() if name in takes} | given
+    arguments = {name: getattr(settings, field) for name, field in OWN_FIELDS.items() if name in takes} | given
     # One kernel for all weights; also skips a step whose scaled gradients overflowed without asking a GPU.
     if issubclass(kind, Adam) and "fused" in takes and not {"fused", "foreach", "differentiable"} & set(given):
         arguments["fused"] = True
-    try:
+    shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    call = f"{kind.__name__}(groups of weights, {shown})"
+    with plugins.as_input_error(f"{KEY} = {settings.optimizer!r}: {call} fails: ", f"; its signature is {signature}"):
         optimizer = kind(groups, **arguments)
         if any("lr" not in group for group in optimizer.param_groups):
             raise ValueError("its groups hold no 'lr', which the schedule of the learning rate moves")
-    except Exception as error:  # whatever stands in a user's class
-        shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        raise InputError(
-            f"{KEY} = {settings.optimizer!r}: {kind.__name__}(groups of weights, {shown}) fails: "
-            f"{plugins.describe_error(error)}; its signature is {signature}"
-        ) from error
-    return [optimizer]
+    return optimizer

@@ -1,7 +1,7 @@
 """How far a fold has come, 0 … 1: by its steps, or by its time where that runs out first.
 
-With a time budget a fold knows when it must be written. Training may use the time until then, less what comes after it
-(a validation, the predictions, their files), which is estimated from what was measured so far.
+A time budget says when a fold must be written. Training may use the time until then, less what comes after it (a
+validation, the predictions, their files), which is estimated from what was measured so far.
 """
 
 from dataclasses import dataclass
@@ -24,46 +24,31 @@ class Limit:
 
 
 class Progress:
-    """The progress of one fold; time counts from its first step on.
-
-    Args:
-        steps: of the whole training, by the recipe.
-    """
+    """The progress of one fold; time counts from its first step on."""
 
     def __init__(self, data: FoldData, fold: int, settings: Training, steps: int, limit: Limit | None) -> None:
         self.steps, self.epochs, self.snapshots, self.limit = steps, settings.epochs, settings.snapshots, limit
         rows = (*data.split(fold), data.test_rows)
-        lengths = data.store.lengths
-        self.train_tokens, self.valid_tokens, self.test_tokens = (int(lengths[part].sum()) for part in rows)
+        self.train_tokens, self.valid_tokens, self.test_tokens = (int(data.store.lengths[part].sum()) for part in rows)
         self.rows = len(rows[1]) + len(rows[2])  # whose predictions are written
         self.begun = Clock.now()
-        self.validated = 0.0  # seconds of the longest validation
-        self.validating = 0.0  # seconds of all of them
+        self.validations = [0.0]  # seconds of each
         self.share = 0.0  # never falls, however the estimates change
-
-    def note_validation(self, seconds: float) -> None:
-        """Take in how long a validation took."""
-        self.validated = max(self.validated, seconds)
-        self.validating += seconds
 
     def after(self, steps: int) -> float:
         """Progress after so many steps; training ends at 1."""
         self.share = max(self.share, steps / self.steps)
         if self.limit and steps and self.share < 1:
             now = Clock.now()
-            step = (now - self.begun - self.validating) / steps
+            step = (now - self.begun - sum(self.validations)) / steps
             end = self.limit.deadline - SAFETY * (step + self.seconds_after_training(step))
             used = (now - self.begun) / (end - self.begun) if end > now else 1.0
             self.share = min(max(self.share, used), 1.0)
         return self.share
 
-    def is_too_little(self, steps: int) -> bool:
-        """True if the fold is not worth keeping."""
-        return self.limit is not None and steps < self.limit.least * self.steps
-
     def seconds_after_training(self, step: float) -> float:
         """Seconds of a validation, the predictions and their files, by the seconds of a training step."""
         epoch = step * self.steps / self.epochs
-        validation = self.validated or epoch * self.valid_tokens / max(self.train_tokens, 1) / FORWARD
+        validation = max(self.validations) or epoch * self.valid_tokens / max(self.train_tokens, 1) / FORWARD
         predictions = self.snapshots * (self.valid_tokens + self.test_tokens) / max(self.valid_tokens, 1)
         return validation * (1 + predictions) + WRITING * self.rows

@@ -15,11 +15,11 @@ from foldwise.data.dataset import Batch, make_loader
 from foldwise.data.targets import Targets, weigh_by_subgroups
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import InputError
-from foldwise.plugins import describe_error
+from foldwise.plugins import as_input_error
 from foldwise.tasks import Learnt
 from foldwise.training.fold import build_trainer
 from foldwise.training.fold_data import FoldData, Units, build_dataset
-from foldwise.training.loop import Trainer, run_model
+from foldwise.training.loop import model_inputs
 from foldwise.training.losses import Objective
 from foldwise.training.precision import Runtime
 
@@ -35,7 +35,6 @@ def rehearse(recipe: Recipe, targets: Targets, texts: int, features: int) -> Non
     """Build what training needs and try it, without a trace in the random numbers.
 
     Args:
-        targets: of the training rows.
         texts: K of a row.
         features: D numbers beside them.
 
@@ -54,9 +53,13 @@ def rehearse(recipe: Recipe, targets: Targets, texts: int, features: int) -> Non
         (batch,) = make_loader(dataset, [rows.tolist()])
         rehearse_model(trainer.model, batch, data.shape.outputs, f"recipe.model.name = {recipe.model.name!r}")
         rehearse_loss(trainer.objective, batch, targets.spec.y, f"recipe.training.loss = {settings.loss!r}")
+        where = f"recipe.training.optimizer = {settings.optimizer!r}"  # what else can fail in a step
         for tables in (settings.unfreeze_epoch == 0, True):  # tables that stand still have no gradient
             trainer.train_tables(tables)
-            rehearse_step(trainer, batch, f"recipe.training.optimizer = {settings.optimizer!r}")
+            with as_input_error(f"{where}: a step fails: "):
+                loss = trainer.step(batch)
+            if not all(weight.isfinite().all() for weight in trainer.model.parameters()):
+                raise InputError(f"{where}: after a step at a loss of {loss:.3g} the weights are not finite")
 
 
 def few_rows(targets: Targets, texts: int, features: int, by_subgroups: bool) -> FoldData:
@@ -78,28 +81,21 @@ def few_rows(targets: Targets, texts: int, features: int, by_subgroups: bool) ->
 
 def rehearse_model(model: nn.Module, batch: Batch, outputs: int, where: str) -> None:
     """A pass as in evaluation, and one forward and backward as in training."""
-    given = [part for part in (batch.tokens, batch.lengths, batch.features) if part is not None]
+    given = model_inputs(batch)
     call = f"{type(model).__name__}.forward(tokens, lengths{', features' * (len(given) == 3)})"
     called = f"{where}: {call} was given {', '.join(str(tuple(part.shape)) for part in given)}"
-    expected = f"it must give {(len(batch.rows), outputs)} floats, C = {outputs} logits a row"
+    expected = f"; it must give {(len(batch.rows), outputs)} floats, C = {outputs} logits a row"
     for training in (False, True):
-        try:
-            with torch.inference_mode(not training):
-                logits = run_model(model.train(training), batch)
-        except Exception as error:  # whatever stands in a user's class
-            raise InputError(f"{called} and failed, {describe_error(error)}; {expected}") from error
+        with as_input_error(f"{called} and failed, ", expected), torch.inference_mode(not training):
+            logits = model.train(training)(*given)
         is_tensor = isinstance(logits, Tensor)
         if not is_tensor or logits.shape != (len(batch.rows), outputs) or not logits.is_floating_point():
             gave = f"{tuple(logits.shape)} of {logits.dtype}" if is_tensor else type(logits).__name__
-            raise InputError(f"{called} and gave {gave}; {expected}")
+            raise InputError(f"{called} and gave {gave}{expected}")
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise InputError(f"{where}: has no weights that train; give it an nn.Parameter that requires a gradient")
-    try:
+    with as_input_error(f"{where}: a step of training fails, "):
         logits.sum().backward()
-    except Exception as error:
-        raise InputError(f"{where}: a step of training fails, {describe_error(error)}") from error
-    if all(parameter.grad is None for parameter in model.parameters()):
-        raise InputError(f"{where}: its logits depend on none of its weights; is something detached?")
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     for name, weight in model.named_parameters():
         if weight.grad is not None and weight.grad.is_sparse and id(weight) not in tables:
@@ -110,26 +106,14 @@ def rehearse_loss(objective: Objective, batch: Batch, learnt: Learnt, where: str
     """Forward and backward, of the main targets alone."""
     logits = torch.randn(len(batch.rows), objective.outputs).requires_grad_()
     expected = (
-        f"expected is (logits, targets) → a scalar or one loss a row, (B,); logits: (B, C) float32; targets: "
+        f"; expected is (logits, targets) → a scalar or one loss a row, (B,); logits: (B, C) float32; targets: "
         f"{FORMS[learnt]}; tried with B = {len(logits)}, C = {objective.outputs}"
     )
-    try:
+    with as_input_error(f"{where}: the call fails: ", expected):
         loss = objective(logits, batch._replace(auxiliary=None))
         if loss.requires_grad:
             loss.backward()
-    except Exception as error:  # whatever stands in a user's loss
-        raise InputError(f"{where}: the call fails: {describe_error(error)}; {expected}") from error
     if logits.grad is None:
-        raise InputError(f"{where}: no gradient reaches the logits; is something detached or rounded? {expected}")
+        raise InputError(f"{where}: no gradient reaches the logits; is something detached or rounded?{expected}")
     if not logits.grad.isfinite().all():
-        raise InputError(f"{where}: the gradient of the logits is not finite; {expected}")
-
-
-def rehearse_step(trainer: Trainer, batch: Batch, where: str) -> None:
-    """A whole step; what can fail in it now is the optimizer."""
-    try:
-        loss = trainer.step(batch)
-    except Exception as error:  # whatever stands in a user's optimizer
-        raise InputError(f"{where}: a step fails: {describe_error(error)}") from error
-    if not all(weight.isfinite().all() for weight in trainer.model.parameters()):
-        raise InputError(f"{where}: after a step at a loss of {loss:.3g} the weights are not finite")
+        raise InputError(f"{where}: the gradient of the logits is not finite{expected}")

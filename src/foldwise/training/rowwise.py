@@ -16,9 +16,7 @@ EPSILON = 1e-8  # Adam's
 
 def sum_rows(gradient: Tensor) -> Tensor:
     """The sparse (V, E) gradient with one entry a row: a word that a batch holds n times brings n entries."""
-    if not gradient.is_cuda:
-        return gradient.coalesce()
-    return sum_rows_in_place(gradient)
+    return sum_rows_in_place(gradient) if gradient.is_cuda else gradient.coalesce()
 
 
 def sum_rows_in_place(gradient: Tensor) -> Tensor:
@@ -55,10 +53,7 @@ class RowwiseAdam(Optimizer):
     """Adam on the rows that a sparse gradient holds; moments of others stand still, as in `torch.optim.SparseAdam`.
 
     Unlike that it never waits for a GPU, and it skips a step whose scaled gradients overflowed without asking for the
-    flag (the protocol of `torch.amp.GradScaler`).
-
-    Args:
-        tables: (V, E), with sparse gradients that `sum_rows` has been through.
+    flag (the protocol of `torch.amp.GradScaler`). Gradients must have been through `sum_rows`.
     """
 
     def __init__(self, tables: Sequence[Tensor], learning_rate: float) -> None:

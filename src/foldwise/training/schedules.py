@@ -4,7 +4,7 @@ So the rate of a fold whose time runs out, which makes progress faster than by i
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -13,61 +13,48 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from foldwise.config import Training
 from foldwise.errors import InputError
-from foldwise.training.arguments import ABOVE_0, EVALUATIONS, FROM_0, INSIDE, Range, check_arguments
+from foldwise.training.arguments import ABOVE_0, EVALUATIONS, FROM_0, INSIDE, check_arguments
 
-# By name: progress after the warm-up, 0 … 1, to a factor of the learning rate. `step` and `one_cycle`, which look at
-# the progress of the whole training, are below; the falls of a plateau come from the scores.
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "cosine": lambda progress: 0.5 * (1 + math.cos(math.pi * progress)),
-    "linear": lambda progress: 1 - progress,
-    "constant": lambda _: 1.0,
-    "plateau": lambda _: 1.0,
-}
-# The arguments of each schedule.
-ARGUMENTS: dict[str, dict[str, Range]] = {
+# The arguments of each schedule, with their defaults. Those of one_cycle are torch's, but for `pct_start`: the warm-up.
+ARGUMENTS: dict[str, dict[str, float]] = {
     "cosine": {},
     "linear": {},
     "constant": {},
-    "step": {"step_size": INSIDE, "gamma": INSIDE},
-    "plateau": {"factor": INSIDE, "patience": EVALUATIONS, "threshold": FROM_0, "cooldown": EVALUATIONS},
-    "one_cycle": {
-        **{"pct_start": INSIDE, "div_factor": ABOVE_0, "final_div_factor": ABOVE_0},
-        **{"base_momentum": INSIDE, "max_momentum": INSIDE},
-    },
-}
-# Their defaults; those of one_cycle are torch's, and its pct_start is the warm-up.
-DEFAULTS: dict[str, dict[str, float]] = {
     "step": {"step_size": 1 / 3, "gamma": 0.1},
     "plateau": {"factor": 0.5, "patience": 1, "threshold": 0.0, "cooldown": 0},
-    "one_cycle": {"div_factor": 25.0, "final_div_factor": 1e4, "base_momentum": 0.85, "max_momentum": 0.95},
+    "one_cycle": {
+        **{"pct_start": 0.0, "div_factor": 25.0, "final_div_factor": 1e4},
+        **{"base_momentum": 0.85, "max_momentum": 0.95},
+    },
 }
+# What they may be; those that do not stand here lie inside 0 … 1.
+RANGES = {"patience": EVALUATIONS, "cooldown": EVALUATIONS, "threshold": FROM_0}
+RANGES |= {"div_factor": ABOVE_0, "final_div_factor": ABOVE_0}
 
 
 class LearningRate:
     """Sets the learning rates of all groups of all optimizers, each a factor of its own largest one.
 
     Args:
-        optimizers: as `build_optimizers` makes them.
         steps: of the whole training.
 
     Raises:
-        InputError: an argument that the schedule does not have, a value that it cannot take, or momentum to move in an
-            optimizer without.
+        InputError: an argument or a value that the schedule does not take, or momentum to move in an optimizer without.
     """
 
     def __init__(self, optimizers: Sequence[Optimizer], settings: Training, steps: int) -> None:
         self.name, self.steps, given = settings.schedule, steps, settings.schedule_arguments
-        check_arguments("schedule_arguments", self.name, given, ARGUMENTS[self.name])
-        self.arguments = {**DEFAULTS.get(self.name, {}), **given}
+        takes = {name: RANGES.get(name, INSIDE) for name in ARGUMENTS[self.name]}
+        check_arguments("schedule_arguments", self.name, given, takes)
+        self.arguments = {**ARGUMENTS[self.name], **given}
         self.groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         self.largest = [float(group["lr"]) for group in self.groups]
         self.warm_steps = max(1, round(settings.warmup * steps))
-        self.pct_start = self.arguments.get("pct_start", settings.warmup)
+        self.pct_start = self.arguments.get("pct_start") or settings.warmup
         self.plateau: ReduceLROnPlateau | None = None
         if self.name == "plateau":  # torch's, on a scale of its own: 1 at first
-            whole = {name: int(self.arguments[name]) for name in ("patience", "cooldown")}
             scale = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-            self.plateau = ReduceLROnPlateau(scale, threshold_mode="abs", **{**self.arguments, **whole})  # type: ignore[arg-type]
+            self.plateau = ReduceLROnPlateau(scale, threshold_mode="abs", **self.arguments)  # type: ignore[arg-type]
         self.moves_momentum = bool({"base_momentum", "max_momentum"} & set(given))
         if self.moves_momentum and not all("betas" in group or "momentum" in group for group in self.groups):
             raise InputError(
@@ -103,8 +90,9 @@ class LearningRate:
             return scale * min(1.0, (progress + 1 / self.steps) / warm)
         if self.name == "step":
             return self.arguments["gamma"] ** math.floor(progress / self.arguments["step_size"] + 1e-9)
-        behind = (progress - warm) / (1 - warm) if warm < 1 else 1.0
-        return scale * SCHEDULES[self.name](min(max(behind, 0.0), 1.0))
+        behind = min(max((progress - warm) / (1 - warm), 0.0), 1.0) if warm < 1 else 1.0
+        falls = {"cosine": anneal(1.0, 0.0, behind), "linear": 1 - behind}
+        return scale * falls.get(self.name, 1.0)
 
     def cycle(self, progress: float, start: float, top: float, end: float) -> float:
         """One cycle of cosines from `start` up to `top` and down to `end` (Smith & Topin 2019; torch's OneCycleLR)."""

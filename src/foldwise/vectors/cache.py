@@ -8,8 +8,8 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from foldwise.console import duration, say
 from foldwise.files import atomic_file, hash_of
@@ -17,7 +17,7 @@ from foldwise.vectors.files import VectorFile, content_hash
 from foldwise.vectors.reading import VectorTable, read_vectors
 from foldwise.vectors.table import wanted_words
 
-FORMAT = 2  # of what is remembered; another one once files are read in another way
+FORMAT = 3  # of what is remembered; another one once files are read in another way
 KEPT = 8  # tables remembered, a few hundred MB each; those not used for longest go
 
 
@@ -32,34 +32,27 @@ def read_table(source: VectorFile, wanted: Set[str], cache: Path, stage: str) ->
     if source.suffix == ".safetensors":
         return read_vectors(source, wanted)
     path = cache / f"{hash_of(FORMAT, content_hash(source), sorted(wanted))}.safetensors"
-    if table := recall(path, source.file_name):
-        say(stage, f"{source.file_name}: {len(table.words):,} rows of use, as read before")
+    try:
+        arrays = load_file(path)
+        path.touch()
+    except (OSError, SafetensorError):  # there is no whole one
+        start = time.perf_counter()
+        table = read_vectors(source, wanted)
+        say(stage, f"{table.name}: read {len(table.words):,} rows of use in {duration(time.perf_counter() - start)}")
+        remember(path, table)
         return table
-    start = time.perf_counter()
-    table = read_vectors(source, wanted)
-    say(stage, f"{source.file_name}: read {len(table.words):,} rows of use in {duration(time.perf_counter() - start)}")
-    remember(path, table)
-    return table
+    *words, first = arrays.pop("texts").tobytes().decode().split("\n")
+    malformed = int(arrays.pop("malformed"))
+    say(stage, f"{source.file_name}: {len(words):,} rows of use, as read before")
+    return VectorTable(source.file_name, words, **arrays, malformed=malformed, first_malformed=first)
 
 
 def remember(path: Path, table: VectorTable) -> None:
-    """Write a table to the cache."""
-    words = np.frombuffer("\n".join(table.words).encode(), dtype=np.uint8)
-    arrays = {"words": words, "vectors": table.vectors, "mean": table.mean, "std": table.std}
+    """Write a table to the cache, as arrays alone; those used longest ago go."""
+    arrays = {name: part for name, part in vars(table).items() if isinstance(part, np.ndarray)}
+    arrays["malformed"] = np.array(table.malformed)
+    arrays["texts"] = np.frombuffer("\n".join([*table.words, table.first_malformed]).encode(), dtype=np.uint8)
     with atomic_file(path) as temporary:
-        save_file(arrays, temporary, {"malformed": str(table.malformed), "first_malformed": table.first_malformed})
+        save_file(arrays, temporary)
     for other in sorted(path.parent.glob("*.safetensors"), key=lambda file: file.stat().st_mtime_ns)[:-KEPT]:
         other.unlink(missing_ok=True)
-
-
-def recall(path: Path, name: str) -> VectorTable | None:
-    """A table from the cache, or None where there is no whole one."""
-    try:
-        with safe_open(path, framework="np") as file:
-            words, vectors, mean, std = map(file.get_tensor, ("words", "vectors", "mean", "std"))
-            facts = file.metadata()
-        path.touch()
-    except (OSError, SafetensorError):
-        return None
-    names = words.tobytes().decode().split("\n") if len(words) else []
-    return VectorTable(name, names, vectors, mean, std, int(facts["malformed"]), facts["first_malformed"])

@@ -132,10 +132,7 @@ def list_vectors(folders: Iterable[Path]) -> list[VectorFile]:
 
 
 def content_hash(source: VectorFile) -> str:
-    """Short hash of what a file contains and of how it is read; of more than 64 MiB, of that much from all over it.
-
-    It may miss a change in a few places of a plain file that keeps its size; a .gz and a .zip end with checksums.
-    """
+    """Short hash of what a file contains and of how it is read; of more than 64 MiB, of that much from all over it."""
     digest, sizes = hashlib.sha256(), [path.stat().st_size for path in source.paths]
     for path, size in zip(source.paths, sizes, strict=True):
         with path.open("rb") as file:

@@ -8,7 +8,6 @@ Rows that are not a word and E numbers are counted and skipped: GloVe 840B has w
 paragram_300_sl999 words in Latin-1.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
@@ -31,6 +30,7 @@ FIRST_LINES = 100  # lines whose majority tells the dimension
 ROWS = 1024  # parsed together
 STD_ROWS = 50_000  # rows of a file that its mean and std are taken from; enough, and not all of 2 million
 Row = tuple[int, bytes, Any]  # number from 1, word, and values as they stand in the file: bytes, or an array
+Malformed = list[tuple[int, str]]  # the rows that are skipped, in any order: number, and what is wrong
 Parse = Callable[[list[Any]], np.ndarray]  # values of n rows to (n, E) float; not finite where a row is malformed
 
 
@@ -47,24 +47,9 @@ class VectorTable:
     first_malformed: str = ""  # where the first of them is and what is wrong with it
 
 
-class Malformed:
-    """The rows that are skipped: how many, and the number and error of the first of them."""
-
-    def __init__(self) -> None:
-        self.count, self.first = 0, (sys.maxsize, "")
-
-    def add(self, number: int, error: str) -> None:
-        """Count one; they come in any order."""
-        self.count, self.first = self.count + 1, min(self.first, (number, error))
-
-
 def read_vectors(source: VectorFile, wanted: Set[str]) -> VectorTable:
-    """Read the rows of wanted words; of a word that is there twice, the first.
-
-    Raises:
-        InputError: no row is usable, the file is cut short, or it has another format than its name says.
-    """
-    malformed = Malformed()
+    """Read the rows of wanted words, of a word that is there twice the first; `InputError` where that cannot be."""
+    malformed: Malformed = []
     rows, parse = open_rows(source, malformed)
     chosen = choose_rows(rows, wanted, malformed)
     words: dict[str, None] = {}
@@ -75,15 +60,15 @@ def read_vectors(source: VectorFile, wanted: Set[str]) -> VectorTable:
         usable = np.logical_and.reduce(np.isfinite(vectors), axis=1)
         for index, (number, word, _) in enumerate(batch):
             if not usable[index]:
-                malformed.add(number, "not all values are finite numbers")
+                malformed.append((number, "not all values are finite numbers"))
             elif word in wanted and word not in words:
                 words[word] = None
                 kept.append(index)
         found.append(vectors[kept])
         if (room := STD_ROWS - sum(map(len, first))) > 0:
             first.append(vectors[usable][:room])
-    number, error = malformed.first
-    place = f"{'word' if source.suffix == '.bin' else 'line'} {number:,}: {error}" if malformed.count else ""
+    number, error = min(malformed, default=(0, ""))
+    place = f"{'word' if source.suffix == '.bin' else 'line'} {number:,}: {error}" if malformed else ""
     if not sum(map(len, first)):
         raise InputError(
             f"{source}: no usable row: {place or 'it has no rows'}; a line must be a word and its numbers with spaces "
@@ -91,12 +76,12 @@ def read_vectors(source: VectorFile, wanted: Set[str]) -> VectorTable:
         )
     sample = np.concatenate(first).astype(np.float32)
     mean, std = sample.mean(axis=0), sample.std(axis=0)
-    return VectorTable(source.file_name, list(words), np.concatenate(found), mean, std, malformed.count, place)
+    return VectorTable(source.file_name, list(words), np.concatenate(found), mean, std, len(malformed), place)
 
 
 def read_dimension(source: VectorFile) -> int:
-    """E, from the beginning of the file; errors as of `read_vectors`."""
-    rows, parse = open_rows(source, Malformed())
+    """E, from the beginning of the file."""
+    rows, parse = open_rows(source, [])
     for _, _, values in rows:
         return parse([values]).shape[1]
     raise InputError(f"{source}: no usable row")
@@ -108,7 +93,7 @@ def choose_rows(rows: Iterator[Row], wanted: Set[str], malformed: Malformed) -> 
     for number, raw_word, values in rows:
         word = raw_word.decode(errors="ignore")
         if not word or word.encode() != raw_word:
-            malformed.add(number, f"{shorten(raw_word)} is no word in UTF-8")
+            malformed.append((number, f"{shorten(raw_word)} is no word in UTF-8"))
             continue
         seen += 1
         if seen <= STD_ROWS or word in wanted:
@@ -137,7 +122,8 @@ def text_rows(source: VectorFile, malformed: Malformed) -> Iterator[Row]:
         elif len(numbers := values.split()) == dimension:  # more spaces than one, or tabs
             yield number, word, b" ".join(numbers)
         elif number > 1 or not has_header:
-            malformed.add(number, f"{len(numbers)} values after the first space where most lines have {dimension}")
+            error = f"{len(numbers)} values after the first space where most lines have {dimension}"
+            malformed.append((number, error))
 
 
 def split_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -194,13 +180,11 @@ def binary_rows(source: VectorFile) -> Iterator[Row]:
         )
     total, size = int(header.split()[0]), 4 * dimension
     for number in range(1, total + 1):
-        space = buffer.find(b" ", start)
-        while space < 0 or space + 1 + size > len(buffer):
+        while (space := buffer.find(b" ", start)) < 0 or space + 1 + size > len(buffer):
             more = next(blocks, b"")
             if not more or (space < 0 and len(buffer) - start > LONGEST_LINE):
                 raise InputError(f"{source}: ends within word {number:,} of {total:,}; fetch it again")
             buffer, start = buffer[start:] + more, 0
-            space = buffer.find(b" ")
         yield number, buffer[start:space].lstrip(b"\n"), buffer[space + 1 : space + 1 + size]
         start = space + 1 + size
     for _ in blocks:  # to the end, where a .gz or .zip has its checksum

@@ -108,12 +108,11 @@ def build_vectors(
     combine: Literal["concat", "mean"] = "concat",
     seed: int = 0,
 ) -> tuple[np.ndarray, Coverage]:
-    """(V, E) float32 vectors for a vocabulary from one table or several, the padding row zero; how much they cover.
+    """(V, E) float32 vectors for a vocabulary, the padding row zero; how much of it the tables cover.
 
     Args:
         words: V words in id order; `<pad>` first.
         counts: (V,) int64 how often each occurs.
-        tables: at least one, with the rows that `wanted_words` asks for.
         combine: "concat" puts the tables' vectors side by side, random ones where a table lacks the word;
             "mean" takes the mean over the tables that have the word, or of a random vector for each if none has it.
     """
