@@ -48,12 +48,10 @@ class Run:
         """What the leaderboard scores by."""
         return metric_for(self.config.competition.metric, self.config.competition.task)
 
-    def record_seconds(self, stage: str, seconds: float) -> dict[str, float]:
-        """Remember how long a stage took when it last ran, for summary.json; gives this of all stages."""
+    def record_seconds(self, stage: str, seconds: float) -> None:
+        """Remember how long a stage took when it last ran, for summary.json."""
         path = self.paths.output / "seconds.json"
-        all_seconds = {**(read_json(path) or {}), stage: round(seconds, 2)}
-        write_json(path, all_seconds)
-        return all_seconds
+        write_json(path, {**(read_json(path) or {}), stage: round(seconds, 2)})
 
 
 def warn_of_empty(path: Path, texts_of_columns: list[list[str]]) -> None:
@@ -64,11 +62,7 @@ def warn_of_empty(path: Path, texts_of_columns: list[list[str]]) -> None:
 
 
 def check_config(config: Config, slug: str) -> None:
-    """Check that the parts of a configuration fit together, before anything runs.
-
-    Raises:
-        InputError: slug, metric, kind of submission or recipe do not fit the task or one another.
-    """
+    """Check that the parts of a configuration fit together, before anything runs."""
     asked, kind, recipe = config.competition, config.submission.kind, config.recipe
     metric, spec, a_task = metric_for(asked.metric, asked.task), TASKS[asked.task], f"{with_article(asked.task)} task"
     if asked.slug != slug:

@@ -21,19 +21,19 @@ class FoldDisplay:
             case Stepped():
                 self.bars[slot].update(event.steps)
             case Evaluated():
-                text = describe_evaluation(event)
-                self.bars[slot].note(text + " best" * event.best, short=text.replace("epoch", "ep"))
+                loss = "" if event.loss is None else f" loss {event.loss:.2f}"
+                score = "nan" if event.score is None else f"{event.score:.4f}"
+                text = f"{event.epoch:.2f}{loss} score {score} lr {event.learning_rate:.0e}"
+                self.bars[slot].note(f"epoch {text}{' best' * event.best}", short=f"ep {text}")
             case GivenUp():
                 self.remove(slot)
                 say("train", f"{name}: given up, there is no time for its epochs")
             case Finished():
                 self.remove(slot)
+                best = f"{event.score:.4f} at epoch {event.best_epoch:.2f} of {event.epochs:.2f}"
+                speed = f"{event.rows_per_second:,.0f} rows/s, {duration(event.seconds)}"
                 stays = "" if event.written else "; the one that is there was trained longer and stays"
-                say(
-                    "train",
-                    f"{name}: {event.score:.4f} at epoch {event.best_epoch:.2f} of {event.epochs:.2f}, "
-                    f"{event.padding:.1%} padding, {event.rows_per_second:,.0f} rows/s, {duration(event.seconds)}{stays}",
-                )
+                say("train", f"{name}: {best}, {event.padding:.1%} padding, {speed}{stays}")
 
     def remove(self, slot: int) -> None:
         """Clear the bar of a fold that ended."""
@@ -43,10 +43,3 @@ class FoldDisplay:
         """Clear the bars of folds that did not end."""
         for slot in list(self.bars):
             self.remove(slot)
-
-
-def describe_evaluation(event: Evaluated) -> str:
-    """Its figures in half a line."""
-    loss = "" if event.loss is None else f" loss {event.loss:.2f}"
-    score = "nan" if event.score is None else f"{event.score:.4f}"
-    return f"epoch {event.epoch:.2f}{loss} score {score} lr {event.learning_rate:.0e}"

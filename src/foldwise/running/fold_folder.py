@@ -25,7 +25,7 @@ from foldwise.training.checkpoint import write_checkpoint
 def write_fold(
     folder: Path, record: dict[str, Any], result: Any, valid_ids: Sequence[str], test_ids: Sequence[str]
 ) -> None:
-    """The fold's folder, all of it or nothing: a `FoldResult`, and fold.json's content but for the sizes of the other files."""
+    """The folder of a `FoldResult`, all of it or nothing; `record` is fold.json without the other files' sizes."""
     shutil.rmtree(stopped_folder(folder), ignore_errors=True)  # of an earlier try
     with atomic_folder(folder) as temporary:
         write_history(temporary, result.history)

@@ -49,7 +49,7 @@ class FoldJob:
 
 
 def open_data(job: FoldJob) -> FoldData:
-    """What the fold learns from. Arrays are mapped, so that processes side by side share their pages."""
+    """What the fold learns from; its arrays are mapped, so that processes side by side share their pages."""
     vectors, features = (open_array(job.tokens / name) for name in (VECTORS, FEATURES))
     beside = features if features.shape[1] else None
     words = list(read_json(job.tokens / VOCABULARY))

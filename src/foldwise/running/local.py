@@ -35,15 +35,15 @@ def run_in_processes(
 ) -> None:
     """Do every job in one of `workers` processes, which import `work` by its name; see `foldwise.running.engine`."""
     waiting = iter(jobs)
-    running: dict[Connection, tuple[int, BaseProcess, Any]] = {}
+    running: dict[Connection, tuple[int, BaseProcess, Any]] = {}  # by our end of the pipe
     started: list[tuple[Connection, BaseProcess]] = []
     try:
         for slot, job in enumerate(islice(waiting, workers)):
-            pipe, process = start_worker(work, slot, prepare)
-            started.append((pipe, process))
-            running[pipe] = (slot, process, job)
+            ours, process = start_worker(work, slot, prepare)
+            started.append((ours, process))
+            running[ours] = (slot, process, job)
             with notice_death(process, job):
-                pipe.send(job)
+                ours.send(job)
         while running:
             for pipe in wait(list(running)):
                 assert isinstance(pipe, Connection)
@@ -61,10 +61,10 @@ def run_in_processes(
                         pipe.send(following)
                 after(job)
     finally:
-        for pipe, process in started:
+        for ours, process in started:
             if running:
                 process.terminate()
-            pipe.close()
+            ours.close()
             process.join()
 
 
@@ -74,36 +74,27 @@ def start_worker(work: Work, slot: int, prepare: Prepare) -> tuple[Connection, B
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, work, slot, prepare), daemon=True)
     os.environ.setdefault(*HUGE_PAGES)
-    # Ctrl-C reaches the whole group of processes, and the parent alone decides what it means. A child inherits which
-    # signals are blocked, so it is deaf from its first moment on, while it still loads torch; ours come once it runs.
     resource_tracker.ensure_running()  # starts at first use otherwise, and unblocks the signal
-    with held_back_signals() as held:
-        process.start()
-    if held:
-        process.terminate()
-        process.join()
-        raise KeyboardInterrupt
-    theirs.close()  # so that our end sees the worker's death as an end of file
-    return ours, process
-
-
-@contextmanager
-def held_back_signals() -> Iterator[list[int]]:
-    """Inside the block a request to stop is only noted, in the list, so that a child gets all that it is started with.
-
-    Blocking alone does not do: another thread, of which torch starts some, would take the signal.
-    """
+    # Ctrl-C reaches the whole group of processes, and the parent alone decides what it means. A child inherits which
+    # signals are blocked, so it is deaf from its first moment on, while it still loads torch. Here a request to stop is
+    # noted until the child runs: blocking alone does not do, as another thread, of which torch starts some, takes it.
     held: list[int] = []
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in handlers:
         signal.signal(number, lambda received, _: held.append(received))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield held
+        process.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for number, handler in handlers.items():
             signal.signal(number, handler)
+    if held:
+        process.terminate()
+        process.join()
+        raise KeyboardInterrupt
+    theirs.close()  # so that our end sees the worker's death as an end of file
+    return ours, process
 
 
 @contextmanager

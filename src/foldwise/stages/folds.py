@@ -19,11 +19,7 @@ from foldwise.run import Run
 def folds(run: Run, remake: bool = False) -> np.ndarray:
     """Make the fold file if there is none; give the (N,) int64 folds in the order of train.csv.
 
-    Args:
-        remake: replace a file that is there. `--force` of the whole pipeline does not: a fold file is made once.
-
-    Raises:
-        InputError: the file that is there does not match train.csv, or parts a text or a group.
+    Only `remake` replaces a file that is there; `--force` of the whole pipeline does not.
     """
     path, settings, competition = run.paths.folds, run.config.recipe.folds, run.competition
     make_anew = run.hint("folds", "--force")

@@ -1,27 +1,32 @@
-"""Training under `--time-budget`: hands out the folds that fit.
+"""Training under `--time-budget`: hands out the folds that fit, and makes submissions of those that are done.
 
 How many folds and members fit is decided when a job is handed out, from what the folds before it took. A fold knows
 until when it must be written (`foldwise.training.progress`), so nobody has to interrupt it.
 """
 
+from collections import ChainMap
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from foldwise.clock import Clock
 from foldwise.console import duration, say
-from foldwise.ensembling.blend import finished_folds
+from foldwise.ensembling.blend import combine, finished_folds, most_models, submit
+from foldwise.ensembling.predictions import read_predictions
 from foldwise.errors import RunError
 from foldwise.events import Event, Finished, GivenUp
+from foldwise.files import hash_of, read_json, write_json
+from foldwise.freshness import submission_form
 from foldwise.learners import learner_for
 from foldwise.run import Run
 from foldwise.running.job import FoldJob, open_data
 from foldwise.time_budget.budget import RESERVED, TimeBudget
-from foldwise.time_budget.interim import Submissions
 from foldwise.time_budget.plan import Fold, Plan, State, choose_plan
 from foldwise.training.progress import Limit
 
+SUBMISSION_RECORD = "submission.json"
 NEARLY = 0.75  # share of the steps that is as good as whole
 ENSEMBLE = 2.0  # how much longer the last ensemble may take than one made on the way: it writes more
 COMBINING = 1e-5  # seconds for each row and member, until one was timed: some five times what it takes
@@ -51,27 +56,23 @@ class TimedJobs(Iterator[FoldJob]):
             names = ", ".join(str(self.waiting[fold]) for fold in sorted(self.cut))
             say("train", f"{names}: ended early by the last time budget; again if this one leaves time")
         self.began: dict[Fold, float] = {}  # those that train now, and since when
-        self.guessed: dict[str, float] = {}  # seconds of a whole fold of a member
+        self.guessed: dict[str, float] = {}  # seconds that a whole fold of a member may take
         self.measured: dict[str, float] = {}  # the same, of folds that this run has trained
+        self.seconds = ChainMap(self.measured, self.guessed)
         for member, group in records.items():
             for record in group.values():
-                self.guessed[member] = self.seconds_of_whole(member, record["seconds"], record["epochs"])
+                self.guessed[member] = self.whole(member, record["seconds"], record["epochs"])
         for job in jobs:
             learner = self.learners[job.member]
             if not learner.can_be_cut and job.member not in self.guessed:
-                self.guessed[job.member] = learner.estimate_seconds(open_data(job), job.fold)
+                self.guessed[job.member] = MARGIN * learner.estimate_seconds(open_data(job), job.fold)
         rows = len(fold_of_row) + len(jobs[0].test_ids)
         self.reserve = LEAST + COMBINING * rows * (1 + len(self.learners))  # for the ensemble
         self.told = False
 
-    def seconds_of_whole(self, member: str, seconds: float, epochs: float) -> float:
-        """What a fold of all epochs takes, if one of so many took so long."""
-        return seconds / epochs * self.learners[member].epochs
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        """That a whole fold may take, of the members of which something is known."""
-        return {name: MARGIN * seconds for name, seconds in {**self.guessed, **self.measured}.items()}
+    def whole(self, member: str, seconds: float, epochs: float) -> float:
+        """Seconds that a fold of all epochs may take, if one of so many took so long."""
+        return MARGIN * seconds / epochs * self.learners[member].epochs
 
     @property
     def missing(self) -> list[Fold]:
@@ -79,11 +80,7 @@ class TimedJobs(Iterator[FoldJob]):
         return [fold for fold in self.waiting if fold not in self.done]
 
     def __next__(self) -> FoldJob:
-        """The next job that fits, with its limit.
-
-        Raises:
-            RunError: the time is too short for any fold.
-        """
+        """The next job that fits, with its limit."""
         deadline = self.budget.deadline - self.reserve  # when the last fold must be written
         left = deadline - Clock.now()
         plan = self.plan(left)
@@ -98,22 +95,19 @@ class TimedJobs(Iterator[FoldJob]):
 
     def choose(self, plan: Plan, left: float) -> Fold | None:
         """The next fold of the plan, or one to be trained again if all others are done and it fits whole."""
-        fitting = [fold for fold in self.waiting if self.seconds.get(fold[0], 0.0) <= left]
-        if not (missing := self.missing):
-            return next(iter(fitting), None)
-        for fold in missing:
+        missing = self.missing
+        for fold in missing or self.waiting:
+            fits = self.seconds.get(fold[0], 0.0) <= left
             first = not self.done and not self.began and self.learners[fold[0]].can_be_cut
-            if plan.holds(fold) and (fold in fitting or first):
+            if (fits or first) and (plan.holds(fold) or not missing):
                 return fold
         return None
 
     def plan(self, left: float) -> Plan:
         """What fits by what is known; everything as long as nothing is."""
         names = tuple(self.learners)
-        if not self.seconds:
-            return Plan(names, tuple(range(self.count)), 0.0)
         known = [seconds for name, seconds in self.seconds.items() if self.learners[name].can_be_cut]
-        most = max(known or self.seconds.values())
+        most = max(known or self.seconds.values(), default=0.0)
         seconds = {name: self.seconds.get(name, most) for name in names}
         now = Clock.now()
         running = {fold: max(0.0, seconds[fold[0]] - (now - began)) for fold, began in self.began.items()}
@@ -139,7 +133,7 @@ class TimedJobs(Iterator[FoldJob]):
         if isinstance(event, Finished):
             del self.began[fold]
             self.done.add(fold)
-            seconds = self.seconds_of_whole(job.member, event.seconds, event.epochs)
+            seconds = self.whole(job.member, event.seconds, event.epochs)
             self.measured[job.member] = max(seconds, self.measured.get(job.member, 0.0))
             short = event.shortened
             if event.written:
@@ -152,3 +146,47 @@ class TimedJobs(Iterator[FoldJob]):
     def after(self, _: FoldJob) -> None:
         """A fold is written: make a submission of all that are, and keep as much time for the last one."""
         self.reserve = max(self.reserve, LEAST + ENSEMBLE * self.submissions.update())
+
+
+class Submissions:
+    """The submission on the way: there is a valid one from the first finished fold on, and never a poorer one.
+
+    Beside it lies a record of how many models it was made of and for which sample, so that neither a later run nor one
+    after a kill replaces it by a poorer one, or takes one for valid that was made for another test set.
+    """
+
+    def __init__(self, run: Run, fold_of_row: np.ndarray) -> None:
+        self.run, self.fold_of_row = run, fold_of_row
+        self.read: dict[Path, np.ndarray] = {}
+        self.models = count_models(run)
+
+    def update(self) -> float:
+        """Replace the submission if the finished folds make one of more models; seconds that this took."""
+        start, run = Clock.now(), self.run
+        records = most_models(finished_folds(run)[0])
+        if (models := sum(map(len, records.values()))) > self.models:
+            submit(run, combine(run, self.fold_of_row, records, self.predictions))
+            content = {"submission": hash_of(run.paths.submission), "models": models, "form": submission_form(run)}
+            write_json(run.paths.output / SUBMISSION_RECORD, content)
+            self.models = models
+            say("ensemble", f"{run.paths.submission.name} is there, of {models} model{'s' * (models > 1)} so far")
+        return Clock.now() - start
+
+    def predictions(self, path: Path, ids: list[str]) -> np.ndarray:
+        """`read_predictions`, each file once."""
+        if path not in self.read:
+            self.read[path] = read_predictions(path, ids)
+        return self.read[path]
+
+
+def count_models(run: Run) -> int:
+    """How many models the submission that is there was made of; 0 if there is no valid one of this competition."""
+    if not run.paths.submission.is_file():
+        return 0
+    made, form = hash_of(run.paths.submission), submission_form(run)
+    record, summary = read_json(run.paths.output / SUBMISSION_RECORD), read_json(run.paths.summary)
+    if record and record["submission"] == made and record["form"] == form:
+        return int(record["models"])
+    if summary and made in summary.get("outputs", []) and summary.get("form") == form:  # of a run that ended
+        return len(summary["folds"]) * len(summary["members"])
+    return 0
