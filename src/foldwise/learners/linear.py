@@ -18,6 +18,7 @@ from foldwise.data.targets import Targets
 from foldwise.errors import InputError, RunError
 from foldwise.events import Evaluated, Started, Stepped
 from foldwise.learners import Learner, NewRows
+from foldwise.learners.ngrams import SHORTEST_CHARS, count_ngrams, fit_ngrams, weigh_ngrams
 from foldwise.learners.regression import FALLBACK_C, fit_columns, fit_ridge, fit_softmax
 from foldwise.metrics import best_score, metric_for
 from foldwise.tasks import TASKS
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from foldwise.training.fold import FoldResult
     from foldwise.training.fold_data import FoldData
 
-SHORTEST_CHARS = 2  # single characters say little
 SAMPLE = 1_000  # rows of a trial fit
 SAFETY = 1.5  # a fit takes somewhat longer than in proportion to its rows
 
@@ -140,10 +140,9 @@ class LinearModel:
         """(n, C) float64 probabilities, or the values of a regression."""
         parts, start = [], 0
         for grams in self.ngrams:
-            vectorizer = make_vectorizer(grams["analyzer"], grams["lengths"], vocabulary=grams["terms"])
-            vectorizer.idf_ = self.idf[start : start + len(grams["terms"])]
-            parts.append(vectorizer.transform(texts))
-            start += len(grams["terms"])
+            counts, terms = count_ngrams(texts, **grams)
+            parts.append(weigh_ngrams(counts, self.idf[start : start + len(terms)])[0])
+            start += len(terms)
         scores = sparse.hstack(parts).tocsr() @ self.coef.T + self.intercept
         if self.link == "softmax":
             return softmax(scores, axis=1)
@@ -208,35 +207,3 @@ def fit_linear(
             return LinearModel(*fit, "identity", idf, ngrams)
         fit = fit_columns((inputs, columns, weight), settings, seed)
         return LinearModel(*fit, "sigmoid", idf, ngrams)
-
-
-def fit_ngrams(texts: Sequence[str], settings: Linear) -> tuple[list[dict[str, Any]], np.ndarray, Any]:
-    """The n-grams of words and characters as `LinearModel` has them, their (F,) idf, and the (n, F) TF-IDF of texts."""
-    kinds = [("word", 1, settings.word_ngrams), ("char_wb", SHORTEST_CHARS, settings.char_ngrams)]
-    ngrams, idf, parts, reason = [], [], [], ""
-    for analyzer, shortest, longest in kinds:
-        if not longest:
-            continue
-        lengths = (min(shortest, longest), longest)
-        vectorizer = make_vectorizer(analyzer, lengths, min_df=settings.min_count)
-        try:
-            parts.append(vectorizer.fit_transform(texts))
-        except ValueError as error:  # no n-grams: nothing else in texts can be wrong
-            reason = str(error)
-            continue
-        ngrams.append({"analyzer": analyzer, "lengths": lengths, "terms": vectorizer.get_feature_names_out().tolist()})
-        idf.append(vectorizer.idf_)
-    if not ngrams:
-        raise InputError(
-            f"recipe.linear.min_count = {settings.min_count}: no n-gram stands in so many of the {len(texts)} training "
-            f"texts; lower it, or, if it is 1, see whether the texts are empty ({reason})"
-        )
-    return ngrams, np.concatenate(idf), sparse.hstack(parts).tocsr()
-
-
-def make_vectorizer(analyzer: str, lengths: Sequence[int], **options: Any) -> Any:
-    """TF-IDF of n-grams with logarithmic counts; words are what stands between blanks, punctuation too."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    options |= {"ngram_range": tuple(lengths), "token_pattern": r"\S+" if analyzer == "word" else None}
-    return TfidfVectorizer(analyzer=analyzer, lowercase=False, sublinear_tf=True, **options)
