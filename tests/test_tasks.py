@@ -24,8 +24,6 @@ def test_entries_fit_together(task):
         assert metric_for(name, task).prediction_type in (kind, "label")
     if "label" in spec.kinds:
         assert spec.kinds[0] == "label"
-        for ranks in (False, True):
-            assert metric_for(spec.smooth_metric(ranks), task).prediction_type != "label"
 
 
 def test_the_configuration_knows_tasks_and_metrics_by_their_tables():

@@ -351,8 +351,9 @@ class Ensemble(Section):
     roc_auc, and for labels that are decided by thresholds."""
 
     weights: MemberWeights = "equal"
-    """Weights of the members. "fit" chooses them by greedy selection on out-of-fold rows, and scores them on folds that
-    they were not fitted on. Or a table of your own, such as { bilstm = 2, linear = 1 }; 0 leaves one out."""
+    """Weights of the members. "fit" calibrates each on out-of-fold rows, weighs them by the same rows, and scores the
+    result on folds that it was not fitted on. Or a table of your own, such as { bilstm = 2, linear = 1 }; 0 leaves one
+    out."""
 
     members: list[str] = []
     """Names of the members to train and average; all if empty."""

@@ -57,12 +57,6 @@ class TaskSpec:
         """Whether classes are numbers in order, so that one output stands for all of them."""
         return self.truth == "ordered classes"
 
-    def smooth_metric(self, ranks: bool) -> str:
-        """The metric that weights of members are fitted on where labels are scored: it moves with every row."""
-        if self.y == "values":
-            return "spearman" if ranks else "rmse"
-        return "roc_auc" if ranks else "log_loss"
-
     def strata(self, truth: np.ndarray, names: int) -> np.ndarray:
         """(N, L) uint8 indicators that the folds share evenly: classes, labels, or quantiles of values.
 

@@ -1,7 +1,8 @@
 """From the folders of trained folds to one prediction a row: weights of members, thresholds, the submission."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,15 @@ import numpy as np
 
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.ensembling.submission import write_submission
-from foldwise.ensembling.weights import Method, assemble_oof, cross_fitted_scores, fit_weights, to_ranks
+from foldwise.ensembling.weights import (
+    Method,
+    Mixture,
+    assemble_oof,
+    cross_fitted_scores,
+    fit_mixture,
+    fit_mixtures,
+    to_ranks,
+)
 from foldwise.errors import InputError
 from foldwise.files import read_json
 from foldwise.freshness import check_tokens, differences, fold_inputs
@@ -75,7 +84,7 @@ class Blend:
     oof: np.ndarray  # (N, C) predictions of them, NaN elsewhere
     members: dict[str, np.ndarray]  # (n, C) the same of each member
     test: np.ndarray  # (M, C)
-    weights: dict[str, float]  # of members, together 1
+    mixture: Mixture  # of the members, in their order
     thresholds: np.ndarray  # where labels begin, as `best_thresholds` gives them
     pooled: float  # score out of fold of all rows at once
     fold_scores: list[float]
@@ -101,17 +110,34 @@ def combine(
             tests[member].append(read(folder / FOLD_TEST, competition.test_ids))
         oofs[member] = assemble_oof(parts, fold_of_row, settings.method)
     rows = np.isin(fold_of_row, list(next(iter(records.values()))))
-    truth, folds, members = targets.truth[rows], fold_of_row[rows], [oof[rows] for oof in oofs.values()]
-    if settings.weights == "fit":
-        fold_weights = fit_weights(metric, targets.task, truth, members, folds, settings.method)
-    else:
-        fold_weights = given_weights(settings.weights, list(oofs))[None]
-    weights = dict(zip(oofs, fold_weights.mean(axis=0).tolist(), strict=True))
-    oof = np.average(list(oofs.values()), axis=0, weights=list(weights.values()))
-    test = combine_test(tests, settings.method, weights)
-    thresholds = best_thresholds(metric, targets.task, truth, oof[rows])
-    pooled, scores = cross_fitted_scores(metric, targets.task, truth, members, folds, fold_weights)
-    return Blend(rows, oof, dict(zip(oofs, members, strict=True)), test, weights, thresholds, pooled, scores)
+    truth, folds, task = targets.truth[rows], fold_of_row[rows], targets.task
+    members = {name: oof[rows] for name, oof in oofs.items()}
+    mixture, by_fold = mix(run, truth, members, folds)
+    oof = mixture.apply(task, list(oofs.values()))
+    test = combine_test(tests, settings.method, task, mixture)
+    thresholds = best_thresholds(metric, task, truth, oof[rows])
+    pooled, scores = cross_fitted_scores(metric, task, truth, list(members.values()), folds, by_fold)
+    return Blend(rows, oof, members, test, mixture, thresholds, pooled, scores)
+
+
+def mix(
+    run: Run, truth: np.ndarray, members: dict[str, np.ndarray], folds: np.ndarray
+) -> tuple[Mixture, Iterable[Mixture]]:
+    """The mixture of these members for new rows, and one for each fold to be scored with."""
+    weights, parts = run.config.recipe.ensemble.weights, list(members.values())
+    if weights == "fit":
+        known = run.metric, run.competition.targets.task, truth, parts, folds
+        return fit_mixture(*known), fit_mixtures(*known)
+    mixture = Mixture(given_weights(weights, list(members)))
+    return mixture, repeat(mixture)
+
+
+def score_without(run: Run, truth: np.ndarray, members: dict[str, np.ndarray], folds: np.ndarray, left: str) -> float:
+    """Score out of fold, as that of the ensemble, of all members but one."""
+    others = {name: oof for name, oof in members.items() if name != left}
+    _, by_fold = mix(run, truth, others, folds)
+    task = run.competition.targets.task
+    return cross_fitted_scores(run.metric, task, truth, list(others.values()), folds, by_fold)[0]
 
 
 def given_weights(weights: str | dict[str, float], members: list[str]) -> np.ndarray:
@@ -122,14 +148,10 @@ def given_weights(weights: str | dict[str, float], members: list[str]) -> np.nda
     return sizes / sizes.sum()
 
 
-def combine_test(predictions: dict[str, list[np.ndarray]], method: Method, weights: dict[str, float]) -> np.ndarray:
-    """(M, C) predictions of all folds of all members as one: the weighted mean of the members' mean, or mean rank.
-
-    Members without weight may be left out.
-    """
+def combine_test(predictions: dict[str, list[np.ndarray]], method: Method, task: str, mixture: Mixture) -> np.ndarray:
+    """(M, C) predictions of all folds of all members as one: the mixture of the members' mean, or mean rank."""
     parts = [[to_ranks(fold) for fold in folds] if method == "rank_mean" else folds for folds in predictions.values()]
-    tests = [np.mean(folds, axis=0) for folds in parts]
-    return np.average(tests, axis=0, weights=[weights[name] for name in predictions])
+    return mixture.apply(task, [np.mean(folds, axis=0) for folds in parts])
 
 
 def submit(run: Run, blend: Blend) -> None:

@@ -32,8 +32,12 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
     if "leaderboard" in summary:
         table.add_row("leaderboard (solution.csv)", f"{summary['leaderboard']:.4f}", style="bold")
 
+    lines = []
+    if len(members) > 1:
+        gains = ", ".join(f"{member['name']} {member['adds']:+.4f}" for member in members)
+        lines.append(f"what each member adds to the score of the others: {gains}")
     stages = ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items() if stage != "total")
-    lines = [f"time when last made: {stages}; together {duration(seconds['total'])}"]
+    lines.append(f"time when last made: {stages}; together {duration(seconds['total'])}")
     if "budget" in summary:
         lines.append(budget_line(summary["budget"]))
         if run.budget and (over := run.budget.used - run.budget.seconds) > 0:

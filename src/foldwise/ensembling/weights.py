@@ -1,18 +1,21 @@
-"""From the predictions of folds and members to one per row: averages, weights, and scores that do not flatter."""
+"""From the predictions of folds and members to one per row: mixtures of members, and scores that do not flatter."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Literal
 
 import numpy as np
+from scipy.optimize import minimize, nnls
+from scipy.special import softmax
 
-from foldwise.metrics import METRICS, Metric, best_thresholds, score, score_labels
+from foldwise.ensembling.calibration import PRIOR, TINY, calibrate, fit_calibration
+from foldwise.metrics import Metric, best_score, best_thresholds, score, score_labels
 from foldwise.metrics.formulas import mean_ranks
 from foldwise.tasks import TASKS
 
 Method = Literal["mean", "rank_mean"]
-STEPS = 50  # members that the greedy search picks at most; weights are whole multiples of a share of that size
-PATIENCE = 5  # picks without a gain before it stops
-GAIN = 1e-9  # in the score; less is rounding
+GAIN = 1e-4  # in the score, that makes a member alone worth taking
 
 
 def to_ranks(predictions: np.ndarray) -> np.ndarray:
@@ -31,45 +34,103 @@ def assemble_oof(parts: dict[int, np.ndarray], folds: np.ndarray, method: Method
     return oof
 
 
-def greedy_weights(metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[np.ndarray]) -> np.ndarray:
-    """(M,) weights of models by greedy selection with replacement.
+@dataclass(frozen=True)
+class Mixture:
+    """How the predictions of M members become one: each calibrated, then their weighted mean."""
 
-    The member that does the mean most good joins it, again and again, also more than once; the weights are the counts
-    of the best mean on the way. Few members get much weight and useless ones none, which holds up better on new rows
-    than solving for the weights (Caruana et al. 2004, "Ensemble selection from libraries of models").
+    weights: np.ndarray  # (M,) together 1
+    calibrations: list[np.ndarray] = field(default_factory=list)  # (2, C) of each member; none where not fitted
+
+    def apply(self, task: str, predictions: Sequence[np.ndarray]) -> np.ndarray:
+        """(n, C) of the members' (n, C)."""
+        if self.calibrations:
+            pairs = zip(predictions, self.calibrations, strict=True)
+            predictions = [calibrate(task, values, calibration) for values, calibration in pairs]
+        return np.average(predictions, axis=0, weights=self.weights)
+
+
+ALONE = repeat(Mixture(np.ones(1)))  # one member as it is, for any number of folds
+
+
+def fit_mixture(metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[np.ndarray], folds: np.ndarray) -> Mixture:
+    """Calibrate M members and weigh them, both by their out-of-fold predictions; one member alone stays as it is.
+
+    The weights make the log loss, or the squared error, of the mean smallest, which every row has a say in; a score of
+    labels jumps when single rows cross a threshold. Where a member alone scores higher by the metric itself, by more
+    than one standard error of the difference over the folds, it is taken alone.
     """
-    direction = 1 if metric.greater_is_better else -1
-    total, counts = np.zeros_like(oofs[0], dtype=np.float64), np.zeros(len(oofs))
-    best, kept, idle = -np.inf, np.ones(len(oofs)), 0
-    for step in range(1, STEPS + 1):
-        scores = [direction * score(metric, task, truth, (total + oof) / step) for oof in oofs]
-        if np.isnan(scores).all():
-            break  # undefined on these rows, whatever the weights
-        pick = int(np.nanargmax(scores))
-        total += oofs[pick]
-        counts[pick] += 1
-        if scores[pick] > best + GAIN:
-            best, kept, idle = scores[pick], counts.copy(), 0
-        else:
-            idle += 1
-        if idle == PATIENCE or len(oofs) == 1:
-            break
-    return kept / kept.sum()
+    if len(oofs) == 1:
+        return Mixture(np.ones(1))
+    calibrations = [fit_calibration(task, truth, oof) for oof in oofs]
+    members = [calibrate(task, *pair) for pair in zip(oofs, calibrations, strict=True)]
+    values = TASKS[task].y == "values"
+    fitted = (least_squares_weights if values else likelihood_weights)(task, truth, members)
+    candidates = [fitted, *np.eye(len(oofs))]
+    scores = [
+        scores_by_fold(metric, task, truth, Mixture(weights).apply(task, members), folds) for weights in candidates
+    ]
+    chosen = candidates[surely_best(np.array(scores) - scores[0])]
+    return Mixture(chosen, [] if values else calibrations)
 
 
-def fit_weights(
-    metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[np.ndarray], folds: np.ndarray, method: Method
+def scores_by_fold(
+    metric: Metric, task: str, truth: np.ndarray, predictions: np.ndarray, folds: np.ndarray
 ) -> np.ndarray:
-    """(folds, M) weights of members, each fold's fitted on the rows of the *other* folds; none negative, together 1.
+    """(folds,) the score of each, at its own best thresholds; the more the better, whatever the metric's direction."""
+    direction = 1 if metric.greater_is_better else -1
+    parts = [folds == fold for fold in np.unique(folds)]
+    return np.array([direction * best_score(metric, task, truth[rows], predictions[rows]) for rows in parts])
 
-    New rows are weighed by the mean over folds, as they get the mean of the folds' models: chance in one fit is
-    averaged away (the bagging of Caruana et al.). A fold that is alone is fitted on itself.
-    """
-    if metric.prediction_type == "label":
-        # A score of labels jumps when single rows cross a threshold: the best of many weightings is chosen by chance.
-        metric = METRICS[TASKS[task].smooth_metric(ranks=method == "rank_mean")]
+
+def surely_best(gains: np.ndarray) -> int:
+    """The row of (candidates, folds) gains over the first row whose mean, less its standard error, is the largest."""
+    folds = gains.shape[1]
+    if folds == 1 or not np.isfinite(gains).all():
+        return 0
+    sure = gains.mean(axis=1) - gains.std(axis=1, ddof=1) / np.sqrt(folds)
+    return int(np.argmax(sure)) if sure.max() > GAIN else 0
+
+
+def likelihood_weights(task: str, truth: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
+    """(M,) weights of the smallest log loss of the mean, pulled to equal ones by `PRIOR` rows."""
+    if TASKS[task].y == "classes":
+        chances = np.stack([member[np.arange(len(truth)), truth] for member in members], axis=1)
+        counts = np.ones(len(truth))
+    else:
+        ones = np.stack([member.ravel() for member in members], axis=1)
+        truth = truth.reshape(len(truth), -1)[:, : members[0].shape[1]].ravel()
+        chances, counts = np.concatenate([ones, 1 - ones]), np.concatenate([truth, 1 - truth])
+        chances, counts = chances[counts > 0], counts[counts > 0]
+
+    def loss(logits: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = softmax(logits)
+        means, away = np.maximum(chances @ weights, TINY), weights - 1 / len(weights)
+        slopes = PRIOR * away - (counts / means) @ chances
+        return PRIOR / 2 * away @ away - (counts * np.log(means)).sum(), weights * (slopes - weights @ slopes)
+
+    return softmax(minimize(loss, np.zeros(len(members)), jac=True, method="L-BFGS-B").x)
+
+
+def least_squares_weights(task: str, truth: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:  # noqa: ARG001
+    """(M,) weights, none negative, of the smallest squared error of the mean, pulled to equal ones by `PRIOR` rows."""
+    truth = truth.reshape(len(truth), -1)
+    errors = np.stack([(member - truth).ravel() for member in members], axis=1)
+    products = errors.T @ errors
+    pull = PRIOR * products.trace() / errors.size
+    # The mean's error is that of the weighted errors where weights sum to 1, which a heavy row sees to.
+    heavy = 1e3 * np.sqrt(products.trace())
+    root = np.linalg.cholesky(products + pull * np.eye(len(members))).T
+    equal = np.linalg.solve(root.T, np.full(len(members), pull / len(members)))
+    weights, _ = nnls(np.vstack([root, np.full(len(members), heavy)]), np.append(equal, heavy))
+    return weights / weights.sum()
+
+
+def fit_mixtures(
+    metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[np.ndarray], folds: np.ndarray
+) -> list[Mixture]:
+    """For each fold the mixture that the rows of the *other* folds ask for, which it is scored with."""
     outside = [outside_of(folds, fold) for fold in np.unique(folds)]
-    return np.stack([greedy_weights(metric, task, truth[rows], [oof[rows] for oof in oofs]) for rows in outside])
+    return [fit_mixture(metric, task, truth[rows], [oof[rows] for oof in oofs], folds[rows]) for rows in outside]
 
 
 def outside_of(folds: np.ndarray, fold: int) -> np.ndarray:
@@ -84,18 +145,21 @@ def cross_fitted_scores(
     truth: np.ndarray,
     oofs: Sequence[np.ndarray],
     folds: np.ndarray,
-    weights: np.ndarray | float = 1.0,
+    mixtures: Iterable[Mixture] = ALONE,
 ) -> tuple[float, list[float]]:
-    """Score of weighted members on all rows at once, and of each fold, at the thresholds best on the *other* folds.
+    """Score of mixed members on all rows at once, and of each fold, at the thresholds best on the *other* folds.
 
-    Thresholds and weights flatter on the rows they were chosen on; this is what a new row can expect. A fold that is
-    alone takes the thresholds that are best on itself. Weights are (folds, M) or (M,), by default equal ones.
+    Thresholds and mixtures flatter on the rows they were chosen on; this is what a new row can expect. A fold that is
+    alone takes the thresholds that are best on itself.
+
+    Args:
+        mixtures: one for each fold, as `fit_mixtures` gives them; not needed of one member alone.
     """
     numbers, by_labels = np.unique(folds), metric.prediction_type == "label"
     scores, parts = [], []
-    for fold, size in zip(numbers, np.broadcast_to(weights, (len(numbers), len(oofs))), strict=True):
+    for fold, mixture in zip(numbers, mixtures, strict=False):
         inside, others = folds == fold, outside_of(folds, fold)
-        oof = np.average(oofs, axis=0, weights=size)
+        oof = mixture.apply(task, oofs)
         thresholds = best_thresholds(metric, task, truth[others], oof[others])
         scores.append(score(metric, task, truth[inside], oof[inside], thresholds))
         parts.append(TASKS[task].to_labels(oof[inside], thresholds) if by_labels else oof[inside])

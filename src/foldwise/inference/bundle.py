@@ -20,10 +20,11 @@ from foldwise.config import Config, Section
 from foldwise.console import Progress
 from foldwise.data.targets import Targets
 from foldwise.data.tokenizer import SPECIAL
+from foldwise.ensembling.weights import Mixture
 from foldwise.errors import InputError, check, shorten
 from foldwise.learners import learner_for
 
-FORMAT = 3  # of the folder; another one once it is read in another way
+FORMAT = 4  # of the folder; another one once it is read in another way
 MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
 
 
@@ -61,10 +62,17 @@ class Manifest(Section):
     shape: dict[str, int]  # of `foldwise.models.Shape`; outputs with those of auxiliary targets
     dimension: int  # E, numbers of a word's vector
     max_length: int  # tokens; a share such as "95%" is one of the training texts
-    weights: dict[str, float]  # of all members of the ensemble, exactly as fitted
+    weights: dict[str, float]  # of the members below, exactly as fitted
+    calibrations: dict[str, list[list[float]]]  # slopes and offsets of each; empty where not fitted
     thresholds: list[float]
     members: dict[str, PackedMember]  # those with a weight above 0
     parts: dict[str, PackedFile]
+
+    @property
+    def mixture(self) -> Mixture:
+        """How the members become one prediction."""
+        calibrations = [np.array(self.calibrations[name]) for name in self.members if self.calibrations]
+        return Mixture(np.array([self.weights[name] for name in self.members]), calibrations)
 
     @property
     def targets(self) -> Targets:

@@ -47,7 +47,7 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
     with tempfile.TemporaryDirectory(prefix="foldwise-") as folder:
         prepare_tokens(run, manifest, asked, weights, Path(folder))
         predictions = predict_folds(run, manifest, weights, Path(folder))
-    blended = combine_test(predictions, method, manifest.weights)
+    blended = combine_test(predictions, method, targets.task, manifest.mixture)
     write_submission(paths.submission, run.config, targets, asked, blended, np.array(manifest.thresholds))
     seconds, rows = duration(time.perf_counter() - start), f"{len(asked.sample):,} rows"
     say("infer", f"made {paths.submission} in {seconds}: {rows}, checked against the sample and read back")

@@ -36,8 +36,9 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     records = check_folds(run)
     blend = combine(run, fold_of_row, records)
     config, targets, tokens = run.config, run.competition.targets, run.paths.tokens
-    chosen = [name for name in records if blend.weights[name] > 0]
-    members = {name: pack_member(run, name, records[name], folder) for name in chosen}
+    weights = {name: weight for name, weight in zip(records, blend.mixture.weights.tolist(), strict=True) if weight > 0}
+    calibrations = dict(zip(records, blend.mixture.calibrations, strict=bool(blend.mixture.calibrations)))
+    members = {name: pack_member(run, name, records[name], folder) for name in weights}
     write_text(folder / VOCABULARY, "\n".join(read_json(tokens / paths.VOCABULARY)))
     parts = [VOCABULARY]
     if any(learner_for(config.recipe.of_member(name)).needs_vectors for name in members):
@@ -54,7 +55,8 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
         shape={"outputs": targets.outputs + targets.auxiliary_outputs, "columns": texts, "features": features},
         dimension=np.load(tokens / paths.VECTORS, mmap_mode="r").shape[1],
         max_length=limit,
-        weights=blend.weights,
+        weights=weights,
+        calibrations={name: calibration.tolist() for name, calibration in calibrations.items() if name in weights},
         thresholds=blend.thresholds.tolist(),
         members=members,
         parts={name: describe_file(folder / name) for name in parts},

@@ -13,7 +13,7 @@ import numpy as np
 from foldwise.console import say
 from foldwise.data.competition import read_solution
 from foldwise.data.targets import Targets
-from foldwise.ensembling.blend import Blend, Records, check_folds, combine, submit
+from foldwise.ensembling.blend import Blend, Records, check_folds, combine, score_without, submit
 from foldwise.ensembling.submission import in_sample_order, to_scale
 from foldwise.ensembling.weights import cross_fitted_scores
 from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
@@ -44,7 +44,8 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
         return dict(summary)
     start = time.perf_counter()
     summary = write_outcome(run, fold_of_row, records, combine(run, fold_of_row, records))
-    seconds = run.record_seconds("ensemble", time.perf_counter() - start)
+    run.record_seconds("ensemble", time.perf_counter() - start)
+    seconds = read_json(run.paths.output / "seconds.json")
     summary["seconds"] = {**seconds, "total": round(sum(seconds.values()), 2)}
     summary |= {"inputs": inputs, "outputs": [hash_of(path) for path in made], "form": submission_form(run)}
     write_json(run.paths.summary, summary)
@@ -71,11 +72,7 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
     submit(run, blend)
     write_oof(run, fold_of_row, blend)
 
-    truth, folds, scores = targets.truth[blend.rows], fold_of_row[blend.rows], blend.fold_scores
-    member_scores = {
-        name: cross_fitted_scores(metric, targets.task, truth, [oof], folds)[0] if len(records) > 1 else blend.pooled
-        for name, oof in blend.members.items()
-    }
+    scores = blend.fold_scores
     first, *_ = records.values()
     any_fold, *_ = first.values()
     summary: dict[str, Any] = {
@@ -94,10 +91,10 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
             }
             for (fold, record), fold_score in zip(first.items(), scores, strict=True)
         ],
-        "members": [{"name": name, "cv": cv} for name, cv in member_scores.items()],
+        "members": describe_members(run, fold_of_row, blend),
         "ensemble": {
             "method": config.recipe.ensemble.method,
-            "weights": blend.weights,
+            "weights": dict(zip(records, blend.mixture.weights.tolist(), strict=True)),
             "threshold": shown_thresholds(metric, targets, blend.thresholds),
             "cv": blend.pooled,
         },
@@ -113,6 +110,22 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
         test = in_sample_order(competition.sample[config.columns.id], competition.test_ids, blend.test)
         summary["leaderboard"] = score(metric, targets.task, solution.truth, test[solution.rows], blend.thresholds)
     return summary
+
+
+def describe_members(run: Run, fold_of_row: np.ndarray, blend: Blend) -> list[dict[str, Any]]:
+    """Of each member its score out of fold, and by how much the ensemble's score is better with it than without."""
+    targets, sign = run.competition.targets, 1 if run.metric.greater_is_better else -1
+    truth, folds = targets.truth[blend.rows], fold_of_row[blend.rows]
+    if len(blend.members) == 1:
+        return [{"name": name, "cv": blend.pooled} for name in blend.members]
+    return [
+        {
+            "name": name,
+            "cv": cross_fitted_scores(run.metric, targets.task, truth, [oof], folds)[0],
+            "adds": sign * (blend.pooled - score_without(run, truth, blend.members, folds, name)),
+        }
+        for name, oof in blend.members.items()
+    ]
 
 
 def budget_facts(run: Run, records: Records) -> dict[str, Any]:
