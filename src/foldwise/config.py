@@ -59,6 +59,7 @@ MaxLength = Annotated[
     explained('give a number of tokens from 1 on, or a share of the training texts such as "95%"'),
 ]
 InverseRegularisation = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
+CharNgrams = Annotated[NotNegativeCount | Literal["auto"], explained('give a whole number from 0 on, or "auto"')]
 # A member is a folder of the output, beside those of tokens and kernels.
 MEMBER = re.compile(r"^(?!(?:tokens|kernel|kernel-dataset|kernel-output)\Z)[A-Za-z0-9_-]+\Z")
 MemberName = Annotated[
@@ -253,8 +254,9 @@ class Linear(Section):
     word_ngrams: NotNegativeCount = 2
     """Longest n-gram of words; 0 for none."""
 
-    char_ngrams: NotNegativeCount = 5
-    """Longest n-gram of characters; 0 for none. Slow for long texts, and good with misspelt ones."""
+    char_ngrams: CharNgrams = "auto"
+    """Longest n-gram of characters; 0 for none. Slow for long texts, and good with misspelt ones. "auto" is 5 where the
+    training rows have at most 2 million words, and 0 beyond, where they would take gigabytes."""
 
     min_count: Count = 2
     """An n-gram counts if it occurs in at least so many training texts."""

@@ -18,7 +18,7 @@ from foldwise.data.targets import Targets
 from foldwise.errors import InputError, RunError
 from foldwise.events import Evaluated, Started, Stepped
 from foldwise.learners import Learner, NewRows
-from foldwise.learners.ngrams import SHORTEST_CHARS, count_ngrams, fit_ngrams, weigh_ngrams
+from foldwise.learners.ngrams import MANY_WORDS, SHORTEST_CHARS, find_ngrams, fit_ngrams, longest_chars, weigh_ngrams
 from foldwise.learners.regression import FALLBACK_C, fit_columns, fit_ridge, fit_softmax
 from foldwise.metrics import best_score, metric_for
 from foldwise.tasks import TASKS
@@ -41,7 +41,9 @@ class LinearLearner(Learner):
     def describe(self, task: Task) -> str:
         """Its n-grams and its fit."""
         settings, y = self.recipe.linear, TASKS[task].y
-        kinds = [(settings.word_ngrams, "words", 1), (settings.char_ngrams, "characters", SHORTEST_CHARS)]
+        auto, chars = settings.char_ngrams == "auto", longest_chars(settings, 0)
+        few = f" (where the training rows have at most {MANY_WORDS:,} words)" if auto else ""
+        kinds = [(settings.word_ngrams, "words", 1), (chars, f"characters{few}", SHORTEST_CHARS)]
         grams = " and ".join(f"{min(least, most)} to {most} {kind}" for most, kind, least in kinds if most)
         weighed = "TF-IDF" if settings.weighting == "tfidf" else "TF-IDF times the log-count ratio of naive Bayes"
         strength = "C chosen by inner cross-validation" if settings.C == "auto" else f"C = {settings.C:g}"
@@ -140,9 +142,9 @@ class LinearModel:
         """(n, C) float64 probabilities, or the values of a regression."""
         parts, start = [], 0
         for grams in self.ngrams:
-            counts, terms = count_ngrams(texts, **grams)
-            parts.append(weigh_ngrams(counts, self.idf[start : start + len(terms)])[0])
-            start += len(terms)
+            end = start + len(grams["terms"])
+            parts.append(weigh_ngrams(find_ngrams(texts, **grams), self.idf[start:end])[0])
+            start = end
         scores = sparse.hstack(parts).tocsr() @ self.coef.T + self.intercept
         if self.link == "softmax":
             return softmax(scores, axis=1)

@@ -1,6 +1,7 @@
 """N-grams of words and characters, and their TF-IDF, which the linear learner fits."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,63 +10,117 @@ from scipy import sparse
 from foldwise.config import Linear
 from foldwise.errors import InputError
 
-SHORTEST_CHARS = 2  # single characters say little
+SHORTEST_CHARS, LONGEST_CHARS = 2, 5  # single characters say little
+MANY_WORDS = 2_000_000  # of which n-grams of characters take 34 million places, and more than a gigabyte with copies
+
+
+@dataclass(frozen=True)
+class Words:
+    """Texts as word numbers; words are what stands between blanks, punctuation too."""
+
+    known: list[str]  # W different ones
+    numbers: np.ndarray  # (k,) int64, all texts one after the other
+    ends: np.ndarray  # (n + 1,) int64 where each text begins, and the last one ends
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "Words":
+        """The words of texts, numbered by their first occurrence."""
+        number_of: dict[str, int] = {}
+        split = [text.split() for text in texts]
+        numbers = [number_of.setdefault(word, len(number_of)) for words in split for word in words]
+        return cls(list(number_of), np.array(numbers, np.int64), np.cumsum([0, *map(len, split)]))
+
+    def counts(self) -> Any:
+        """(n, W) how often each word stands in each text."""
+        ones = np.ones(len(self.numbers), np.int64)
+        return sparse.csr_matrix((ones, self.numbers, self.ends), (len(self.ends) - 1, len(self.known)))
 
 
 def fit_ngrams(texts: Sequence[str], settings: Linear) -> tuple[list[dict[str, Any]], np.ndarray, Any]:
     """The n-grams of words and characters as `LinearModel` has them, their (F,) idf, and the (n, F) TF-IDF of texts."""
-    kinds = [("word", 1, settings.word_ngrams), ("char_wb", SHORTEST_CHARS, settings.char_ngrams)]
-    ngrams, idf, parts, reason = [], [], [], ""
-    for analyzer, shortest, longest in kinds:
-        if not longest:
-            continue
-        lengths = (min(shortest, longest), longest)
-        try:
-            counts, terms = count_ngrams(texts, analyzer, lengths)
-        except ValueError as error:  # no n-grams: nothing else in texts can be wrong
-            reason = str(error)
-            continue
-        frequent = np.flatnonzero(counts.count_nonzero(axis=0) >= settings.min_count)
-        if len(frequent):
-            part, idf_of_part = weigh_ngrams(counts[:, frequent])
+    words, kinds = Words.of(texts), []
+    longest = longest_chars(settings, len(words.numbers))
+    if settings.word_ngrams:
+        kinds.append(("word", (1, settings.word_ngrams), count_words(words, settings.word_ngrams, settings.min_count)))
+    if longest and len(words.known):
+        lengths = (min(SHORTEST_CHARS, longest), longest)
+        kinds.append(("char_wb", lengths, count_characters(words, lengths, settings.min_count)))
+    ngrams, idf, parts = [], [], []
+    for analyzer, lengths, (counts, terms) in kinds:
+        if terms:
+            part, idf_of_part = weigh_ngrams(counts)
             parts.append(part)
             idf.append(idf_of_part)
-            ngrams.append({"analyzer": analyzer, "lengths": lengths, "terms": [terms[place] for place in frequent]})
+            ngrams.append({"analyzer": analyzer, "lengths": lengths, "terms": terms})
     if not ngrams:
         raise InputError(
             f"recipe.linear.min_count = {settings.min_count}: no n-gram stands in so many of the {len(texts)} training "
-            f"texts; lower it, or, if it is 1, see whether the texts are empty{reason and f' ({reason})'}"
+            "texts; lower it, or, if it is 1, see whether the texts are empty"
         )
     return ngrams, np.concatenate(idf), sparse.hstack(parts).tocsr()
 
 
-def count_ngrams(
-    texts: Sequence[str], analyzer: str, lengths: Sequence[int], terms: list[str] | None = None
-) -> tuple[Any, list[str]]:
-    """(n, F) how often each n-gram stands in each text, and the n-grams, which are `terms` if these are given.
+def longest_chars(settings: Linear, words: int) -> int:
+    """The longest n-gram of characters for so many words; 0 for none."""
+    if settings.char_ngrams == "auto":
+        return LONGEST_CHARS if words <= MANY_WORDS else 0
+    return settings.char_ngrams
 
-    Words are what stands between blanks, punctuation too. N-grams of characters never cross a blank, so that those of a
-    text are those of its words: each different word is cut up once, which takes a tenth of the time.
 
-    Raises:
-        ValueError: there is no n-gram.
+def count_words(words: Words, longest: int, min_count: int) -> tuple[Any, list[str]]:
+    """(n, F) how often each n-gram of words stands in each text, and the n-grams, which rise; the rare ones left out.
+
+    An n-gram has a number: that of its beginning, one word shorter, and of its last word decide it.
     """
+    row_of = np.repeat(np.arange(len(words.ends) - 1), np.diff(words.ends))
+    starts, begun = np.arange(len(row_of)), np.zeros(len(row_of), np.int64)
+    parts, terms = [], []
+    for more in range(longest):
+        inside = starts + more < len(row_of)
+        inside[inside] &= row_of[starts[inside] + more] == row_of[starts[inside]]
+        starts = starts[inside]
+        keys = begun[inside] * len(words.known) + words.numbers[starts + more]
+        _, first, begun = np.unique(keys, return_index=True, return_inverse=True)
+        ones = np.ones(len(starts), np.int64)
+        counts = sparse.csr_matrix((ones, (row_of[starts], begun)), (len(words.ends) - 1, len(first)))
+        counts, frequent = drop_rare(counts, min_count)
+        parts.append(counts)
+        places = words.numbers[starts[first[frequent]][:, None] + np.arange(more + 1)].tolist()
+        terms += [" ".join([words.known[number] for number in numbers]) for numbers in places]
+    order = sorted(range(len(terms)), key=terms.__getitem__)
+    counts = sparse.hstack(parts).tocsr()[:, order]
+    counts.sort_indices()
+    return counts, [terms[place] for place in order]
+
+
+def count_characters(words: Words, lengths: Sequence[int], min_count: int) -> tuple[Any, list[str]]:
+    """The same of characters. They never cross a blank, so that a text has those of its words: each is cut up once."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    vectorizer = CountVectorizer(analyzer="char_wb", ngram_range=tuple(lengths), lowercase=False)
+    counts, frequent = drop_rare(words.counts() @ vectorizer.fit_transform(words.known), min_count)
+    counts.sort_indices()
+    return counts, vectorizer.get_feature_names_out()[frequent].tolist()
+
+
+def drop_rare(counts: Any, min_count: int) -> tuple[Any, np.ndarray]:
+    """The columns that at least `min_count` rows have, and which these are."""
+    frequent = np.flatnonzero(np.bincount(counts.indices, minlength=counts.shape[1]) >= min_count)
+    return counts[:, frequent], frequent
+
+
+def find_ngrams(texts: Sequence[str], analyzer: str, lengths: Sequence[int], terms: list[str]) -> Any:
+    """(n, F) how often each of the n-grams `terms` stands in each text."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     options = {"ngram_range": tuple(lengths), "vocabulary": terms, "lowercase": False}
     if analyzer == "word":
-        vectorizer = CountVectorizer(token_pattern=r"\S+", **options)
-        counts = vectorizer.fit_transform(texts)
+        counts = CountVectorizer(token_pattern=r"\S+", **options).transform(texts)
     else:
-        number_of: dict[str, int] = {}
-        split = [text.split() for text in texts]
-        numbers = [number_of.setdefault(word, len(number_of)) for words in split for word in words]
-        ends = np.cumsum([0, *map(len, split)])
-        in_texts = sparse.csr_matrix((np.ones(len(numbers), np.int64), numbers, ends), (len(texts), len(number_of)))
-        vectorizer = CountVectorizer(analyzer=analyzer, **options)
-        counts = in_texts @ vectorizer.fit_transform(number_of)
+        words = Words.of(texts)
+        counts = words.counts() @ CountVectorizer(analyzer=analyzer, **options).transform(words.known)
     counts.sort_indices()
-    return counts, vectorizer.get_feature_names_out().tolist()
+    return counts
 
 
 def weigh_ngrams(counts: Any, idf: np.ndarray | None = None) -> tuple[Any, np.ndarray]:
