@@ -63,17 +63,19 @@ def test_members_of_seeds_are_named_together():
         ("mine:Bag", "Bag"),
         ("a.b:Größe", "Gr__e"),
         ("x:tokens", "tokens_model"),
+        ("x:linear", "linear"),
     ],
 )
-def test_a_member_without_a_name_is_called_by_its_model(model, name):
-    assert Recipe(model=Model(name=model)).members == {name: Member()}
-    assert Recipe.model_validate({"model": {"name": model}}).members == {name: Member()}
+def test_a_member_without_a_name_is_called_by_its_model_and_has_the_linear_one_beside_it(model, name):
+    expected = {"linear": Member(model={"name": "linear"})} | {name: Member()}
+    assert Recipe(model=Model(name=model)).members == expected
+    assert Recipe.model_validate({"model": {"name": model}}).members == expected
     assert Recipe(model=Model(name=model), members={"bi": Member()}).members == {"bi": Member()}
 
 
 @given(st.text())
 def test_whatever_a_model_is_called_its_member_has_a_folder(model):
-    (name,) = Recipe(model=Model(name=model)).members
+    name, *_ = Recipe(model=Model(name=model)).members
     assert TypeAdapter(MemberName).validate_python(name) == name
 
 

@@ -49,7 +49,7 @@ def test_later_sources_win(toml):
         ("members.kernel-dataset.seed=1", ["members.kernel-dataset", "or 'kernel'"]),
         ("training.learning_rate=inf", ["training.learning_rate = inf", "finite"]),
         ("members={'../x'={}}", ["'../x'", "letters, digits"]),
-        ("ensemble.members=['wide']", ["'wide'", "not among recipe.members (bilstm)"]),
+        ("ensemble.members=['wide']", ["'wide'", "not among recipe.members (bilstm, linear)"]),
         ("members.wide.sed=3", ["members.wide.sed = 3", "did you mean seed?"]),
         ("members={}", ["--set members={}: --set adds to the members", "ensemble.members=", "[recipe.members]"]),
         ("recipe.members = {}", ["--set recipe.members = {}: --set adds to the members"]),

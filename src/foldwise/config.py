@@ -352,7 +352,7 @@ class Ensemble(Section):
     """What is averaged: predictions, or their ranks. "rank_mean" is for metrics that see only the order, such as
     roc_auc, and for labels that are decided by thresholds."""
 
-    weights: MemberWeights = "equal"
+    weights: MemberWeights = "fit"
     """Weights of the members. "fit" calibrates each on out-of-fold rows, weighs them by the same rows, and scores the
     result on folds that it was not fitted on. Or a table of your own, such as { bilstm = 2, linear = 1 }; 0 leaves one
     out."""
@@ -399,6 +399,13 @@ def member_name(model: Model) -> str:
     return name if MEMBER.match(name) else f"{name}_model"
 
 
+def default_members(model: Model) -> dict[str, Member]:
+    """The recipe's own model, and the linear learner beside it: words that say the topic are its strength."""
+    members = {member_name(model): Member()}
+    members.setdefault("linear", Member(model={"name": "linear"}))
+    return members
+
+
 class Recipe(Section):
     """Everything between the CSVs and the submission that can be chosen."""
 
@@ -412,8 +419,9 @@ class Recipe(Section):
     linear: Linear = Linear()
     training: Training = Training()
     ensemble: Ensemble = Ensemble()
-    members: dict[MemberName, Member] = Field(default_factory=lambda recipe: {member_name(recipe["model"]): Member()})
-    """The models to train and average, each in a folder `output/SLUG/NAME/`. By default one, named after its model."""
+    members: dict[MemberName, Member] = Field(default_factory=lambda recipe: default_members(recipe["model"]))
+    """The models to train and average, each in a folder `output/SLUG/NAME/`. By default `model.name`, and "linear"
+    beside it."""
 
     @field_validator("members")
     @classmethod

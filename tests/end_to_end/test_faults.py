@@ -158,7 +158,7 @@ def test_stages_in_the_wrong_order(cli_here):
         (["all", "-c", "twin-binary", "--device", "tpu"], ["tpu"]),
         (
             ["all", "-c", "twin-binary", "--set", "ensemble.weights={bilstn = 1}"],
-            ["'bilstm' has none, 'bilstn' is no member"],
+            ["'bilstm' has none, 'linear' has none, 'bilstn' is no member"],
         ),
         (["al", "-c", "twin-binary"], ["No such command 'al'"]),
     ],

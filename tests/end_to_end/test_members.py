@@ -6,7 +6,7 @@ import json
 def test_the_one_member_is_called_by_its_model(cli_here, workspace):
     linear = ["--set", "model.name=linear", "--set", "linear.min_count=1"]
     output = workspace / "output" / "twin-binary"
-    cli_here("all", "-c", "twin-binary")
+    cli_here("all", "-c", "twin-binary", "--set", 'ensemble.members=["bilstm"]')
     shown = cli_here("all", "-c", "twin-binary", *linear).stdout
     assert "train     linear folds 0, 1: not trained yet" in shown
     assert "train     bilstm" not in shown

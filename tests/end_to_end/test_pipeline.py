@@ -55,8 +55,14 @@ def test_from_csv_to_submission(cli, cli_here, workspace, task):
     assert summary["rows"] == {"train": 20, "test": 8}
     assert [fold["fold"] for fold in summary["folds"]] == [0, 1]
     assert summary["folds"][0].keys() >= {"fold", "score", "best_epoch", "epochs", "seconds"}
-    assert summary["members"] == [{"name": "bilstm", "cv": summary["cv"]["pooled"]}]
-    assert summary["ensemble"]["weights"] == {"bilstm": 1.0}
+    assert [member["name"] for member in summary["members"]] == list(summary["ensemble"]["weights"])
+    assert list(summary["ensemble"]["weights"]) == ["bilstm", "linear"]
+    assert sum(summary["ensemble"]["weights"].values()) == pytest.approx(1)
+    alone = {member["name"]: member["cv"] for member in summary["members"]}
+    sign = 1 if summary["greater_is_better"] else -1
+    for member, other in zip(summary["members"], reversed(list(alone)), strict=True):
+        assert member["adds"] == pytest.approx(sign * (summary["cv"]["pooled"] - alone[other]))
+    assert "what each member adds to the score of the others: bilstm " in shown
 
     oof = rows_of(output / "oof.csv")
     train = read_table(next(source.glob("train.*")))

@@ -43,6 +43,8 @@ SETTINGS = [
     "model.name=slow:Slow",
 ]
 
+ALONE = 'ensemble.members=["Slow"]'
+
 
 @pytest.fixture
 def clock(tmp_path, monkeypatch) -> SimpleNamespace:
@@ -231,12 +233,12 @@ def test_a_submission_for_another_test_set_does_not_stand(cli_here, workspace, c
 
 
 def test_a_summary_of_an_older_version_says_nothing_of_its_submission(cli_here, workspace, clock):
-    run(cli_here, None, "model.arguments={seconds=0.01}")
+    run(cli_here, None, "model.arguments={seconds=0.01}", ALONE)
     path = workspace / "output" / "twin-binary" / "summary.json"
     summary = json.loads(path.read_text())
     del summary["form"]
     path.write_text(json.dumps(summary))
-    done = run(cli_here, "1000s", "model.arguments={seconds=0.2}")
+    done = run(cli_here, "1000s", "model.arguments={seconds=0.2}", ALONE)
     assert "submission.csv is there, of 1 model so far" in done.stdout
 
 
@@ -248,9 +250,9 @@ def test_what_was_there_at_a_kill_is_not_replaced_by_less(cli_here, workspace, c
             raise KeyboardInterrupt
 
     clock.look = stop
-    cli_here("all", "-c", "twin-binary", *options_of(quick), "--time-budget", "1h", code=1)
+    cli_here("all", "-c", "twin-binary", *options_of(quick, ALONE), "--time-budget", "1h", code=1)
     clock.look = lambda: None
-    again = cli_here("all", "-c", "twin-binary", *options_of(quick), "--seed", "7", "--time-budget", "1h")
+    again = cli_here("all", "-c", "twin-binary", *options_of(quick, ALONE), "--seed", "7", "--time-budget", "1h")
     so_far = [line for line in again.stdout.splitlines() if "submission.csv is there" in line]
     assert [line.split(" of ")[1] for line in so_far] == ["4 models so far", "5 models so far"]
 
@@ -293,12 +295,12 @@ def test_a_linear_fold_begins_only_if_it_fits(cli_here, workspace, clock, monkey
 
 def test_a_poorer_submission_never_takes_the_place_of_a_better_one_on_the_way(cli_here, workspace, clock):
     quick, slow = "model.arguments={seconds=0.01}", "model.arguments={seconds=1.2}"
-    run(cli_here, None, quick)
+    run(cli_here, None, quick, ALONE)
     submission = workspace / "output" / "twin-binary" / "submission.csv"
     whole, seen = submission.read_bytes(), []
     clock.time = 0.0
     clock.look = lambda: seen.append(submission.read_bytes() == whole)
-    done = run(cli_here, "100s", slow)
+    done = run(cli_here, "100s", slow, ALONE)
     assert all(seen)
     assert len(seen) > 20
     assert "submission.csv is there" not in done.stdout

@@ -72,7 +72,7 @@ APART = ['tokens.columns="apart"', 'tokens.features=["length"]', 'tokens.max_len
 CASES: dict[str, tuple[str, list[str]]] = {
     "twin-binary": ("", [FILE, "training.snapshots=2"]),
     "twin-multiclass": (FROZEN, [FILE, "linear.min_count=1", 'ensemble.weights="fit"']),
-    "twin-multilabel": (OWN, [NONE, 'ensemble.method="rank_mean"']),
+    "twin-multilabel": (OWN, [NONE, 'ensemble.method="rank_mean"', 'ensemble.weights="equal"']),
     "twin-regression": ("", [NONE, *APART]),
     INSULTS: ("", [NONE, "linear.min_count=1"]),  # tables without ids
     ESSAYS: ("", [NONE, "tokens.max_length=30", 'model.pooling=["attention"]', "model.layers=2"]),
@@ -454,7 +454,7 @@ def test_the_command(packed, cli_here, workspace):
     output = workspace / "output" / "twin-regression" / "submission.csv"
     shown = cli_here("infer", "-c", "twin-regression", "--weights", str(weights), "--device", "cpu").stdout
     assert output.read_bytes() == submission
-    assert "bilstm folds 0, 1 of" in shown
+    assert "bilstm folds 0, 1; linear folds 0, 1 of" in shown
     assert f"made {output} in " in shown.splitlines()[-1]
     refused = cli_here("infer", "-c", "twin-regression", "--weights", str(weights), "--set", "seed=1", code=2)
     assert "No such option: --set" in refused.stderr

@@ -1,6 +1,7 @@
 """Folders as a kernel finds them on Kaggle, and a built script that runs there, alone and without network."""
 
 import csv
+import os
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,8 @@ def run_alone(script: Path, working: Path, python: Path | str = sys.executable) 
     shutil.copyfile(script, alone)
     sealed = ["unshare", "-rnm", "sh", "-c", SEALED, "sh", str(working.parent / "input")] if can_seal() else []
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(working.parent), "TMPDIR": str(working.parent / "temp")}
+    # Where a machine is told which kernels its linear algebra takes, others would give other last bits.
+    environment |= {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}
     return subprocess.run(
         [*sealed, str(python), str(alone)],
         cwd=working,

@@ -46,7 +46,8 @@ class Mean(Learner):
 
 def test_one_entry_makes_it_a_member(cli_here, workspace, monkeypatch):
     monkeypatch.setitem(learners.LEARNERS, "mean", f"{__name__}:Mean")
-    shown = cli_here("all", "-c", "twin-regression", "--set", "model.name=mean").stdout
+    alone = ["--set", "model.name=mean", "--set", 'ensemble.members=["mean"]']
+    shown = cli_here("all", "-c", "twin-regression", *alone).stdout
     assert "made submission.csv" in shown
     output = workspace / "output" / "twin-regression"
     summary = json.loads((output / "summary.json").read_text())
@@ -56,4 +57,4 @@ def test_one_entry_makes_it_a_member(cli_here, workspace, monkeypatch):
     for fold in (0, 1):
         inside = oof.fold == fold
         assert np.allclose(oof.prediction[inside], oof[truth][~inside].mean())
-    assert "kept mean folds 0, 1" in cli_here("all", "-c", "twin-regression", "--set", "model.name=mean").stdout
+    assert "kept mean folds 0, 1" in cli_here("all", "-c", "twin-regression", *alone).stdout

@@ -67,7 +67,8 @@ def unpack() -> Path:
     scratch = next((folder for folder in (Path.cwd().parent / "temp", Path("/kaggle/temp")) if folder.is_dir()), None)
     unpacked = Path(tempfile.mkdtemp(prefix="foldwise-", dir=scratch))
     with tarfile.open(fileobj=io.BytesIO(base64.b85decode(PAYLOAD.replace("\n", "")))) as archive:
-        archive.extractall(unpacked, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.3 and before have none
+        archive.extractall(unpacked)
     paths = [str(unpacked / "src"), os.environ.get("PYTHONPATH", "")]
     os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, paths)), PYTHONUNBUFFERED="1")
     return unpacked
