@@ -248,8 +248,9 @@ class Model(Section):
 class Linear(Section):
     """The model "linear": n-grams into logistic or ridge regression (scikit-learn). Quick; helps beside a network."""
 
-    weighting: Literal["tfidf", "nb"] = "tfidf"
-    """Of n-grams: "tfidf", or "nb", times the log-count ratio of naive Bayes (Wang & Manning 2012; for classes)."""
+    weighting: Literal["auto", "tfidf", "nb"] = "auto"
+    """Of n-grams: "tfidf", or "nb", times the log-count ratio of naive Bayes (Wang & Manning 2012; for classes). "auto"
+    is "nb" for columns of 0 and 1, else "tfidf"."""
 
     word_ngrams: NotNegativeCount = 2
     """Longest n-gram of words; 0 for none."""

@@ -11,7 +11,8 @@ from foldwise.learners import learner_for
 from foldwise.training.fold_data import FoldData
 from training.test_fold import make_data
 
-RECIPE = Recipe.model_validate({"model": {"name": "linear"}, "linear": {"char_ngrams": 0, "min_count": 1}})
+LINEAR = {"char_ngrams": 0, "min_count": 1, "weighting": "tfidf"}
+RECIPE = Recipe.model_validate({"model": {"name": "linear"}, "linear": LINEAR})
 WORDS = [f"w{number}" for number in range(30)]
 
 

@@ -19,7 +19,7 @@ from foldwise.errors import InputError
 from foldwise.learners.linear import LinearModel, fit_linear
 
 ROWS, NEW = 320, 150
-SETTINGS = Linear(char_ngrams=4, C=4.0)
+SETTINGS = Linear(weighting="tfidf", char_ngrams=4, C=4.0)
 
 
 def read_rows() -> tuple[list[str], np.ndarray]:

@@ -28,7 +28,7 @@ from foldwise.learners.regression import (
 from foldwise.load_config import load_config
 from learners.test_ngrams import CLASSES, LENGTHS, OTHER, ROWS, TRAIN, WEIGHTS, Y, ngrams
 
-AUTO = Linear(char_ngrams=4)
+AUTO = Linear(weighting="tfidf", char_ngrams=4)
 INPUTS = ngrams().fit_transform(TRAIN)
 
 
@@ -123,7 +123,7 @@ def test_a_noisy_regression_is_no_worse_than_the_mean():
 
 @pytest.mark.parametrize(("task", "y"), [("binary", Y[:ROWS]), ("multiclass", CLASSES), ("regression", NOISY[:ROWS])])
 def test_a_given_c_is_scikit_learns_fit_to_the_bit(task, y):
-    model = fit_linear(TRAIN, y, task, Linear(char_ngrams=4, C=2.5), None, 0)
+    model = fit_linear(TRAIN, y, task, Linear(weighting="tfidf", char_ngrams=4, C=2.5), None, 0)
     expected = (Ridge(alpha=1 / 2.5) if task == "regression" else logistic(2.5)).fit(SORTED, y)
     assert model.coef.tobytes() == np.atleast_2d(expected.coef_).tobytes()
     assert model.intercept.tobytes() == np.atleast_1d(expected.intercept_).tobytes()

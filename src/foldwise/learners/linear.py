@@ -45,10 +45,12 @@ class LinearLearner(Learner):
         few = f" (where the training rows have at most {MANY_WORDS:,} words)" if auto else ""
         kinds = [(settings.word_ngrams, "words", 1), (chars, f"characters{few}", SHORTEST_CHARS)]
         grams = " and ".join(f"{min(least, most)} to {most} {kind}" for most, kind, least in kinds if most)
-        weighed = "TF-IDF" if settings.weighting == "tfidf" else "TF-IDF times the log-count ratio of naive Bayes"
+        weighed = (
+            "TF-IDF" if weighting_for(task, settings) == "tfidf" else "TF-IDF times the log-count ratio of naive Bayes"
+        )
         strength = "C chosen by inner cross-validation" if settings.C == "auto" else f"C = {settings.C:g}"
         fit = f"ridge regression ({strength}, alpha = 1 / C)" if y == "values" else f"logistic regression ({strength})"
-        together = y == "classes" and settings.weighting == "tfidf"
+        together = y == "classes" and weighting_for(task, settings) == "tfidf"
         return (
             f"no layers, by scikit-learn: {weighed} of n-grams of {grams} that stand in {settings.min_count} or more "
             f"training texts → {fit}{' over the classes' if together else ', one for each output'}"
@@ -164,6 +166,13 @@ def check_linear(task: Task, settings: Linear) -> None:
         )
 
 
+def weighting_for(task: Task, settings: Linear) -> str:
+    """The weighting that "auto" means for a task: naive Bayes gains where columns are 0 and 1 (EXPERIMENTS.md)."""
+    if settings.weighting != "auto":
+        return settings.weighting
+    return "nb" if TASKS[task].y == "columns" else "tfidf"
+
+
 def fit_linear(
     texts: Sequence[str],
     y: np.ndarray,
@@ -191,6 +200,7 @@ def fit_linear(
     from threadpoolctl import threadpool_limits  # what scikit-learn itself uses
 
     check_linear(task, settings)
+    settings = settings.model_copy(update={"weighting": weighting_for(task, settings)})
     ngrams, idf, inputs = fit_ngrams(texts, settings)
     weight = np.ones(len(y)) if sample_weight is None else sample_weight
     # Sums in another order have other last bits, and folds side by side would fight for the cores.

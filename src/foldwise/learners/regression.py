@@ -79,11 +79,11 @@ def fit_logistic(rows: Rows, settings: Linear, seed: int) -> Any:
     search = LogisticRegression(solver="saga", warm_start=True, max_iter=SEARCH_EPOCHS, tol=1e-2, random_state=seed)
     c = choose_c(search, LOGISTIC_GRID, rows, settings, seed)
     classes = len(np.unique(rows[1]))
-    if settings.weighting == "tfidf" and rows[1].dtype.kind == "i" and classes > 2 and rows[0].nnz * classes > LARGE:
+    if settings.weighting != "nb" and rows[1].dtype.kind == "i" and classes > 2 and rows[0].nnz * classes > LARGE:
         epochs = max(FEWEST_EPOCHS, min(EPOCHS, STEPS // len(rows[1])))
         return fit_by_saga(LogisticRegression(C=c, solver="saga", max_iter=epochs, tol=1e-3, random_state=seed), rows)
     model = LogisticRegression(C=c, max_iter=ITERATIONS)
-    if settings.weighting == "tfidf":
+    if settings.weighting != "nb":
         return model.fit(*split_shares(*rows))
     ratio = log_count_ratio(*rows)
     model.fit(*split_shares(rows[0] @ sparse.diags_array(ratio), *rows[1:]))

@@ -12,8 +12,9 @@ from foldwise.console import say, warn
 from foldwise.data.features import join_texts
 from foldwise.data.fold_file import packed_name, read_folds, unpack_folds, write_folds
 from foldwise.data.splits import check_units, make_folds, missing_classes, units_of
-from foldwise.errors import InputError
 from foldwise.run import Run
+
+SHOWN = 10  # classes that a warning names
 
 
 def folds(run: Run, remake: bool = False) -> np.ndarray:
@@ -50,13 +51,11 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
 
 
 def check_classes(run: Run, fold_of_row: np.ndarray) -> None:
-    """Every fold has rows of every class; of the 200 rows of `--debug` it is enough to say which are missing."""
+    """Warn of classes that a fold has no row of: too few rows, or rows of one text or group, which share a fold."""
     missing = missing_classes(fold_of_row, run.competition.targets, run.competition.train_ids)
-    if missing and run.debug:
-        warn("; ".join(missing) + "; without --debug this may be an error")
-    elif missing:
-        fix = (
-            "a class with fewer rows than folds: join it to another, take its rows out, or ask for fewer folds "
-            f"(--set folds.n=…); a class with more: make the folds anew (`{run.hint('folds', '--force')}`)"
+    if missing:
+        shown = missing[:SHOWN] + [f"and {len(missing) - SHOWN} more"] * (len(missing) > SHOWN)
+        warn(
+            "\n  ".join([f"{run.paths.table('train')}: classes that a fold has no row of", *shown])
+            + "\n  there it is not scored; where all its rows are in one fold, that fold's model never sees it"
         )
-        raise InputError("\n  ".join([f"{run.paths.table('train')}: classes that a fold has no row of", *missing, fix]))
