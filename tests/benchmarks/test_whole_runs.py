@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import classics
 import contest_scale
 import growth
 import jobs
@@ -13,6 +14,7 @@ import peak_memory
 import pytest
 import snippets
 import tfidf
+from commands import command, environment
 
 import time_budget
 from foldwise.files import write_csv
@@ -46,6 +48,17 @@ def test_all_jobs_are_scored_on_the_same_folds(reviews):
         assert 0.3 < found.oof <= 1
         assert 0.3 < found.leaderboard <= 1
         assert found.seconds > 0
+
+
+def test_the_classic_is_compared_on_the_same_folds(reviews):
+    root = reviews.output.parent.parent
+    line = command(root, reviews.slug, ["all"], input=root / "input", folds=root / "folds")
+    subprocess.run(line, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    row = classics.compare("movie-reviews", {name: root / name for name in ("input", "folds", "output")})
+    slug, metric, *cells = row.strip("| ").split(" | ")
+    assert (slug, metric) == ("movie-reviews", "accuracy")
+    assert len(cells) == 8
+    assert all(0.3 < float(cells[place]) <= 1 for place in (0, 1, 4, 5))
 
 
 def test_fasttext_predicts_a_probability_a_row():
