@@ -30,10 +30,12 @@ class FoldDisplay:
                 say("train", f"{name}: given up, there is no time for its epochs")
             case Finished():
                 self.remove(slot)
-                best = f"{event.score:.4f} at epoch {event.best_epoch:.2f} of {event.epochs:.2f}"
+                best = f"{event.score:.4f}"
+                if event.padding or event.epochs > 1:  # a linear fit has neither epochs nor padding
+                    best += f" at epoch {event.best_epoch:.2f} of {event.epochs:.2f}, {event.padding:.1%} padding"
                 speed = f"{event.rows_per_second:,.0f} rows/s, {duration(event.seconds)}"
                 stays = "" if event.written else "; the one that is there was trained longer and stays"
-                say("train", f"{name}: {best}, {event.padding:.1%} padding, {speed}{stays}")
+                say("train", f"{name}: {best}, {speed}{stays}")
 
     def remove(self, slot: int) -> None:
         """Clear the bar of a fold that ended."""
