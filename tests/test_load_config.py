@@ -5,6 +5,7 @@ import pytest
 from foldwise.config import Recipe
 from foldwise.errors import InputError
 from foldwise.load_config import RENAMED, load_config, parse_setting
+from foldwise.paths import REPOSITORY
 
 MINIMAL = """
 [competition]
@@ -25,6 +26,15 @@ def toml(tmp_path: Path) -> Path:
     path = tmp_path / "competition.toml"
     path.write_text(MINIMAL, encoding="utf-8")
     return path
+
+
+def test_settings_of_usual_members_take_none_away():
+    path = REPOSITORY / "input" / "movie-reviews" / "competition.toml"
+    changed = load_config(path, ["members.linear.linear.C=4"]).recipe
+    assert list(changed.members) == ["bilstm", "linear"]
+    assert changed.of_member("linear").model.name == "linear"
+    assert changed.of_member("linear").linear.C == 4
+    assert list(load_config(path, ["members.wide.model.hidden=8"]).recipe.members) == ["wide"]
 
 
 def test_later_sources_win(toml):

@@ -354,9 +354,9 @@ class Ensemble(Section):
     roc_auc, and for labels that are decided by thresholds."""
 
     weights: MemberWeights = "fit"
-    """Weights of the members. "fit" calibrates each on out-of-fold rows, weighs them by the same rows, and scores the
-    result on folds that it was not fitted on. Or a table of your own, such as { bilstm = 2, linear = 1 }; 0 leaves one
-    out."""
+    """Weights of the members. "fit" calibrates their probabilities on out-of-fold rows, weighs them by the same rows,
+    and scores the result on folds that it was not fitted on. Or a table of your own, such as
+    { bilstm = 2, linear = 1 }; 0 leaves one out."""
 
     members: list[str] = []
     """Names of the members to train and average; all if empty."""

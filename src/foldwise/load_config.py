@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from foldwise.config import Config, merge
+from foldwise.config import Config, Model, default_members, merge
 from foldwise.console import warn
 from foldwise.errors import InputError, check
 
@@ -29,7 +29,10 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
         chosen = merge(chosen, parse_setting(setting))
     source = " --set ".join([f"{path} with", *settings]) if settings else str(path)
     content = read_toml(path)
-    config = check(Config, merge(content, {"recipe": chosen}) if chosen else content, source)
+    merged = merge(content, {"recipe": chosen}) if chosen else content
+    if "members" in chosen and "members" not in content.get("recipe", {}):
+        merged = keep_usual_members(merged)
+    config = check(Config, merged, source)
     recipe = config.recipe
     for name in recipe.members:
         recipe.of_member(name)  # checks what it changes
@@ -41,6 +44,18 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
             for field in DEBUG:
                 member.training.pop(field, None)
     return config
+
+
+def keep_usual_members(content: dict[str, Any]) -> dict[str, Any]:
+    """Where settings name only members that there are by default, they change these and take none away."""
+    model = content["recipe"].get("model")
+    name = model.get("name") if isinstance(model, dict) else None
+    usual = default_members(Model(name=name) if isinstance(name, str) else Model())
+    chosen = content["recipe"]["members"]
+    if not isinstance(chosen, dict) or not chosen.keys() <= usual.keys():
+        return content
+    members = {member: settings.model_dump(exclude_defaults=True) for member, settings in usual.items()}
+    return {**content, "recipe": {**content["recipe"], "members": merge(members, chosen)}}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -55,7 +70,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     if isinstance(recipe, dict):
         rename(recipe, str(path))
         if recipe.get("members") == {}:
-            raise InputError(f"{path}: recipe.members is empty; take it out for one member, called by its model's name")
+            raise InputError(f"{path}: recipe.members is empty; take it out for the usual ones")
     return content
 
 

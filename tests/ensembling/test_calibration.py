@@ -42,16 +42,6 @@ def test_the_temperature_of_classes_is_found():
     assert losses[0] == pytest.approx(losses[1], abs=1e-3)
 
 
-def test_a_line_is_least_squares():
-    truth, values = RNG.normal(size=(300, 2)), RNG.normal(size=(300, 2))
-    fitted = fit_calibration("regression", truth, values)
-    for column in range(2):
-        assert fitted[:, column] == pytest.approx(np.polyfit(values[:, column], truth[:, column], 1))
-    assert calibrate("regression", np.ones((2, 2)), fit_calibration("regression", truth, np.ones((300, 2)))) == (
-        pytest.approx(np.tile(truth.mean(axis=0), (2, 1)))
-    )
-
-
 @given(
     predictions=st.lists(st.sampled_from([0.0, 1e-300, 0.3, 0.5, 1 - 1e-16, 1.0]), min_size=3, max_size=8),
     ones=st.sampled_from([0.0, 0.5, 1.0]),

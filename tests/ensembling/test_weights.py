@@ -179,6 +179,26 @@ def test_weights_are_the_best_there_are(task, name):
     assert loss(fit(task, truth, oofs)) == pytest.approx(solved.fun, abs=1e-4)
 
 
+def test_values_are_weighed_as_they_are():
+    """A line through each would make one equal to the other, and its weights would then be of other predictions."""
+    rng = np.random.default_rng(2)
+    truth, folds = rng.normal(5, 1, (600, 1)), np.arange(600) % 3
+    oofs = [0.3 * truth, truth + rng.normal(0, 0.4, truth.shape)]
+    mixture = fit_mixture(METRICS["rmse"], "regression", truth, oofs, folds)
+    assert not mixture.calibrations
+    assert mixture.weights[1] > 0.9
+    found = score(METRICS["rmse"], "regression", truth, mixture.apply("regression", oofs))
+    assert found < 1.02 * score(METRICS["rmse"], "regression", truth, oofs[1])  # pulled to equal weights by 25 rows
+
+
+def test_exact_members_weigh_the_same():
+    ones = np.ones((20, 1))
+    assert fit_mixture(METRICS["rmse"], "regression", ones, [ones, ones], np.arange(20) % 2).weights.tolist() == [
+        0.5,
+        0.5,
+    ]
+
+
 def test_few_rows_leave_weights_nearly_equal():
     truth = np.array([[0.0], [1.0], [1.0], [0.0]])
     oofs = [truth * 0.8 + 0.1, 0.9 - truth * 0.8]

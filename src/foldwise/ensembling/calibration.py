@@ -7,7 +7,6 @@ say in every row. Two numbers an output mend that, fitted on out-of-fold predict
 |--------------------|----------------------------------|--------------------------------------------|
 | columns of 0 and 1 | sigmoid(slope · logit(p) + offset) | Platt 1999, "Probabilistic outputs for SVMs" |
 | classes            | softmax(slope · log p)           | Guo et al. 2017, temperature scaling       |
-| values             | slope · value + offset           | least squares                              |
 """
 
 import numpy as np
@@ -22,40 +21,29 @@ ROWS = 200_000  # that are enough for two numbers; of more, every n-th
 
 
 def fit_calibration(task: str, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """(2, C) slopes and offsets that fit (n, C) predictions to the truth of their rows."""
+    """(2, C) slopes and offsets that fit (n, C) probabilities to the truth of their rows."""
     step = max(1, len(predictions) // ROWS)
     truth, predictions = truth[::step], predictions[::step]
-    learnt, outputs = TASKS[task].y, predictions.shape[1]
-    if learnt == "classes":
+    outputs = predictions.shape[1]
+    if TASKS[task].y == "classes":
         slope = fit_temperature(truth, to_scores(task, predictions))
         return np.stack([np.full(outputs, slope), np.zeros(outputs)])
     truth = truth.reshape(len(truth), -1)[:, :outputs]  # further columns are subgroups
-    fit = fit_line if learnt == "values" else fit_sigmoid
-    return np.stack([fit(*pair) for pair in zip(truth.T, to_scores(task, predictions).T, strict=True)], axis=1)
+    return np.stack([fit_sigmoid(*pair) for pair in zip(truth.T, to_scores(task, predictions).T, strict=True)], axis=1)
 
 
 def calibrate(task: str, predictions: np.ndarray, calibration: np.ndarray) -> np.ndarray:
-    """(n, C) predictions as `calibration` corrects them."""
+    """(n, C) probabilities as `calibration` corrects them."""
     slope, offset = calibration
     scores = slope * to_scores(task, predictions) + offset
-    match TASKS[task].y:
-        case "columns":
-            return expit(scores)
-        case "classes":
-            return softmax(scores, axis=1)
-        case _:
-            return scores
+    return expit(scores) if TASKS[task].y == "columns" else softmax(scores, axis=1)
 
 
 def to_scores(task: str, predictions: np.ndarray) -> np.ndarray:
-    """Probabilities as log odds or logarithms; values as they are."""
-    match TASKS[task].y:
-        case "columns":
-            return logit(np.clip(predictions, TINY, 1 - TINY))
-        case "classes":
-            return np.log(np.maximum(predictions, TINY))
-        case _:
-            return predictions
+    """Probabilities of columns as log odds, of classes as logarithms."""
+    if TASKS[task].y == "columns":
+        return logit(np.clip(predictions, TINY, 1 - TINY))
+    return np.log(np.maximum(predictions, TINY))
 
 
 def fit_sigmoid(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -81,10 +69,3 @@ def fit_temperature(truth: np.ndarray, scores: np.ndarray) -> float:
         return -logs[rows, truth].sum() + PRIOR / 2 * away @ away, gradient + PRIOR * away
 
     return float(minimize(loss, [1.0], jac=True, method="L-BFGS-B").x[0])
-
-
-def fit_line(truth: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Slope and offset of the smallest squared error, for one column; a constant prediction becomes the mean."""
-    variance = values.var()
-    slope = np.mean((values - values.mean()) * (truth - truth.mean())) / variance if variance > 0 else 0.0
-    return np.array([slope, truth.mean() - slope * values.mean()])

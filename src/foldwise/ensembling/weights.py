@@ -55,22 +55,24 @@ ALONE = repeat(Mixture(np.ones(1)))  # one member as it is, for any number of fo
 def fit_mixture(metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[np.ndarray], folds: np.ndarray) -> Mixture:
     """Calibrate M members and weigh them, both by their out-of-fold predictions; one member alone stays as it is.
 
+    Only probabilities are calibrated: ridges shrink their values on purpose.
+
     The weights make the log loss, or the squared error, of the mean smallest, which every row has a say in; a score of
     labels jumps when single rows cross a threshold. Where a member alone scores higher by the metric itself, by more
     than one standard error of the difference over the folds, it is taken alone.
     """
     if len(oofs) == 1:
         return Mixture(np.ones(1))
-    calibrations = [fit_calibration(task, truth, oof) for oof in oofs]
-    members = [calibrate(task, *pair) for pair in zip(oofs, calibrations, strict=True)]
     values = TASKS[task].y == "values"
+    calibrations = [] if values else [fit_calibration(task, truth, oof) for oof in oofs]
+    members = oofs if values else [calibrate(task, *pair) for pair in zip(oofs, calibrations, strict=True)]
     fitted = (least_squares_weights if values else likelihood_weights)(task, truth, members)
     candidates = [fitted, *np.eye(len(oofs))]
     scores = [
         scores_by_fold(metric, task, truth, Mixture(weights).apply(task, members), folds) for weights in candidates
     ]
     chosen = candidates[surely_best(np.array(scores) - scores[0])]
-    return Mixture(chosen, [] if values else calibrations)
+    return Mixture(chosen, calibrations)
 
 
 def scores_by_fold(
@@ -116,6 +118,8 @@ def least_squares_weights(task: str, truth: np.ndarray, members: Sequence[np.nda
     truth = truth.reshape(len(truth), -1)
     errors = np.stack([(member - truth).ravel() for member in members], axis=1)
     products = errors.T @ errors
+    if not products.any():  # nothing to tell exact members apart by
+        return np.full(len(members), 1 / len(members))
     pull = PRIOR * products.trace() / errors.size
     # The mean's error is that of the weighted errors where weights sum to 1, which a heavy row sees to.
     heavy = 1e3 * np.sqrt(products.trace())

@@ -112,6 +112,10 @@ class LinearLearner(Learner):
 
     def estimate_seconds(self, data: "FoldData", fold: int) -> float:
         """One fit and prediction on a part of the rows, scaled up."""
+        # Loading them takes seconds, which do not grow with the rows.
+        import sklearn.feature_extraction.text
+        import sklearn.linear_model  # noqa: F401
+
         train_rows, _ = data.split(fold)
         sample = train_rows[:: max(1, len(train_rows) // SAMPLE)]
         started, targets = Clock.now(), data.targets

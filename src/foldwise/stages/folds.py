@@ -12,6 +12,8 @@ from foldwise.console import say, warn
 from foldwise.data.features import join_texts
 from foldwise.data.fold_file import packed_name, read_folds, unpack_folds, write_folds
 from foldwise.data.splits import check_units, make_folds, missing_classes, units_of
+from foldwise.errors import InputError
+from foldwise.metrics import best_score
 from foldwise.run import Run
 
 SHOWN = 10  # classes that a warning names
@@ -54,8 +56,21 @@ def check_classes(run: Run, fold_of_row: np.ndarray) -> None:
     """Warn of classes that a fold has no row of: too few rows, or rows of one text or group, which share a fold."""
     missing = missing_classes(fold_of_row, run.competition.targets, run.competition.train_ids)
     if missing:
+        check_metric(run, fold_of_row, missing)
         shown = missing[:SHOWN] + [f"and {len(missing) - SHOWN} more"] * (len(missing) > SHOWN)
         warn(
             "\n  ".join([f"{run.paths.table('train')}: classes that a fold has no row of", *shown])
             + "\n  there it is not scored; where all its rows are in one fold, that fold's model never sees it"
         )
+
+
+def check_metric(run: Run, fold_of_row: np.ndarray, missing: list[str]) -> None:
+    """Refuse folds that the metric has no score for, whatever is predicted: their training would be in vain."""
+    targets, metric = run.competition.targets, run.metric
+    for fold in np.unique(fold_of_row):
+        truth = targets.truth[fold_of_row == fold]
+        neutral = np.full((len(truth), targets.outputs), 1 / targets.outputs)
+        if not np.isfinite(best_score(metric, targets.task, truth, neutral)):
+            asked = run.config.competition.metric
+            fix = f"ask for fewer folds (--set folds.n=…), or make them anew (`{run.hint('folds', '--force')}`)"
+            raise InputError("\n  ".join([f"{run.paths.folds}: fold {fold} has no {asked} by its rows", *missing, fix]))
