@@ -1,18 +1,17 @@
 """Archives that want to do harm."""
 
 import os
-import shutil
 import stat
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foldwise.errors import RunError
-from foldwise.kaggle.unpack import unpack
+from foldwise.kaggle import unpack as module
+from foldwise.kaggle.unpack import BLOCK, unpack, unpack_one
 
 
 def make(path: Path, files: list[tuple[str | zipfile.ZipInfo, bytes]]) -> Path:
@@ -34,31 +33,29 @@ def entry(name: str, mode: int) -> zipfile.ZipInfo:
     return info
 
 
-@pytest.mark.parametrize("name", ["../out.csv", "a/../../out.csv", "/out.csv", "..\\out.csv", "C:out.csv", "a/.."])
+@pytest.mark.parametrize(
+    "name", ["../out.csv", "a/../../out.csv", "/out.csv", "..\\out.csv", "C:out.csv", "a/..", ".."]
+)
 def test_a_path_that_leads_out(tmp_path, name):
     folder = place(tmp_path)
-    found = unpack(make(tmp_path / "a.zip", [("good.csv", b"x"), (name, b"harm")]), folder)
-    assert len(found) == 2
-    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(
-        [tmp_path / "a.zip", *(folder / path for path in found)]
-    )
+    with pytest.raises(RunError, match="leads out of its folder; nothing is unpacked"):
+        unpack(make(tmp_path / "a.zip", [("good.csv", b"x"), (name, b"harm")]), folder)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["a.zip"]
 
 
 @pytest.mark.parametrize("mode", [stat.S_IFLNK | 0o777, stat.S_IFIFO | 0o600, stat.S_IFCHR | 0o600])
 def test_links_and_devices(tmp_path, mode):
-    folder = place(tmp_path)
-    unpack(make(tmp_path / "a.zip", [(entry("link.csv", mode), b"/etc/passwd")]), folder)
-    assert not (folder / "link.csv").is_symlink()
-    assert (folder / "link.csv").read_bytes() == b"/etc/passwd"
+    with pytest.raises(RunError, match="is a link or a device"):
+        unpack(make(tmp_path / "a.zip", [(entry("link.csv", mode), b"/etc/passwd")]), place(tmp_path))
 
 
-def test_an_archive_that_the_disk_cannot_hold(tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2_999_999))
+def test_a_bomb_is_refused_for_what_it_declares(tmp_path):
     archive = make(tmp_path / "a.zip", [("a.csv", bytes(3_000_000))])
     folder = place(tmp_path)
-    with pytest.raises(RunError, match="needs 3,000,000 bytes, and the disk has 2,999,999; make room"):
-        unpack(archive, folder)
+    with pytest.raises(RunError, match="more than an honest archive"):
+        unpack_one(archive, folder, 2_999_999)
     assert list(folder.iterdir()) == []
+    assert unpack_one(archive, folder, 3_000_000) == 3_000_000
 
 
 def test_a_bomb_that_declares_less_than_it_holds(tmp_path):
@@ -72,6 +69,21 @@ def test_a_bomb_that_declares_less_than_it_holds(tmp_path):
     with pytest.raises(RunError, match="damaged or cut short"):
         unpack(archive, folder)
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 10
+
+
+def test_archives_within_count_towards_the_same_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SMALL", 0)
+    monkeypatch.setattr(module, "RATIO", 10)
+    inner = make(tmp_path / "inner.zip", [("a.csv", bytes(200_000)), ("b.csv", b"x")])
+    outer = make(tmp_path / "outer.zip", [("inner.zip", inner.read_bytes())])
+    with pytest.raises(RunError, match="more than an honest archive"):
+        unpack(outer, place(tmp_path))
+
+
+def test_too_many_files(tmp_path):
+    archive = make(tmp_path / "a.zip", [(f"{number}.csv", b"") for number in range(6)])
+    with pytest.raises(RunError, match="more than an honest archive"):
+        unpack_one(archive, place(tmp_path), 5 * BLOCK)
 
 
 def test_a_name_twice(tmp_path):
