@@ -112,8 +112,8 @@ def pieces(figures: Figures) -> str:
 def whole_jobs(figures: dict[str, JobFigures]) -> str:
     """Score beside time on movie-reviews."""
     rows = [
-        [name, f"{oof:.4f}", f"{leaderboard:.4f}", f"{seconds:.1f} s"]
-        for name, (oof, leaderboard, seconds) in figures.items()
+        [name, f"{found.oof:.4f}", f"{found.leaderboard:.4f}", f"{found.seconds:.1f} s"]
+        for name, found in figures.items()
     ]
     header = ["movie-reviews, same folds, scored the same way", "out of fold", "leaderboard", "time"]
     return f"### Whole jobs\n\n{table(header, rows)}"
