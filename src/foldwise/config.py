@@ -257,7 +257,8 @@ class Linear(Section):
 
     char_ngrams: CharNgrams = "auto"
     """Longest n-gram of characters; 0 for none. Slow for long texts, and good with misspelt ones. "auto" is 5 where the
-    training rows have at most 2 million words, and 0 beyond, where they would take gigabytes."""
+    training rows have at most 2 million words, or where `linear.word_ngrams` is 0; beyond, where they would take
+    gigabytes, it is 0."""
 
     min_count: Count = 2
     """An n-gram counts if it occurs in at least so many training texts."""

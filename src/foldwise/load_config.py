@@ -30,7 +30,8 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
     source = " --set ".join([f"{path} with", *settings]) if settings else str(path)
     content = read_toml(path)
     merged = merge(content, {"recipe": chosen}) if chosen else content
-    if "members" in chosen and "members" not in content.get("recipe", {}):
+    written = content.get("recipe")
+    if isinstance(chosen.get("members"), dict) and not (isinstance(written, dict) and "members" in written):
         merged = keep_usual_members(merged)
     config = check(Config, merged, source)
     recipe = config.recipe
@@ -52,7 +53,7 @@ def keep_usual_members(content: dict[str, Any]) -> dict[str, Any]:
     name = model.get("name") if isinstance(model, dict) else None
     usual = default_members(Model(name=name) if isinstance(name, str) else Model())
     chosen = content["recipe"]["members"]
-    if not isinstance(chosen, dict) or not chosen.keys() <= usual.keys():
+    if not chosen.keys() <= usual.keys():
         return content
     members = {member: settings.model_dump(exclude_defaults=True) for member, settings in usual.items()}
     return {**content, "recipe": {**content["recipe"], "members": merge(members, chosen)}}

@@ -19,14 +19,14 @@ def run_all(run: Run) -> None:
     fold_of_row = folds(run)
 
     # Every member is made once on a few rows before gigabytes of word vectors are read: a typo in the recipe shows now.
-    if not are_current(run):
+    if prepared := not are_current(run):
         prepare_members(run, run.config.recipe.ensemble_members)
 
     # Texts become one flat array of token numbers, a vocabulary, and a vector for each of its words.
     tokens(run)
 
     # Each member trains once a fold, without that fold's rows, stops early by them, then predicts them and the test.
-    train(run, fold_of_row)
+    train(run, fold_of_row, prepared=prepared)
 
     # The predictions of all folds and members become one a row, then labels where the contest wants them.
     show_summary(run, ensemble(run, fold_of_row))

@@ -175,8 +175,8 @@ def test_weights_are_the_best_there_are(task, name):
         bounds=[(0, 1)] * 4,
         constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
     )
-    fit = likelihood_weights if task == "binary" else least_squares_weights
-    assert loss(fit(task, truth, oofs)) == pytest.approx(solved.fun, abs=1e-4)
+    fitted = likelihood_weights(task, truth, oofs) if task == "binary" else least_squares_weights(truth, oofs)
+    assert loss(fitted) == pytest.approx(solved.fun, abs=1e-4)
 
 
 def test_values_are_weighed_as_they_are():
@@ -202,8 +202,7 @@ def test_exact_members_weigh_the_same():
 def test_few_rows_leave_weights_nearly_equal():
     truth = np.array([[0.0], [1.0], [1.0], [0.0]])
     oofs = [truth * 0.8 + 0.1, 0.9 - truth * 0.8]
-    for fit, task in ((likelihood_weights, "binary"), (least_squares_weights, "regression")):
-        weights = fit(task, truth, oofs)
+    for weights in (likelihood_weights("binary", truth, oofs), least_squares_weights(truth, oofs)):
         assert 0.5 < weights[0] < 0.65
 
 

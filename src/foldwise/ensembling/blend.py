@@ -112,32 +112,26 @@ def combine(
     rows = np.isin(fold_of_row, list(next(iter(records.values()))))
     truth, folds, task = targets.truth[rows], fold_of_row[rows], targets.task
     members = {name: oof[rows] for name, oof in oofs.items()}
-    mixture, by_fold = mix(run, truth, members, folds)
+    mixture = Mixture(given_weights(settings.weights, list(members)))
+    if settings.weights == "fit":
+        mixture = fit_mixture(metric, task, truth, list(members.values()), folds)
     oof = mixture.apply(task, list(oofs.values()))
     test = combine_test(tests, settings.method, task, mixture)
     thresholds = best_thresholds(metric, task, truth, oof[rows])
-    pooled, scores = cross_fitted_scores(metric, task, truth, list(members.values()), folds, by_fold)
+    pooled, scores = score_members(run, truth, members, folds)
     return Blend(rows, oof, members, test, mixture, thresholds, pooled, scores)
 
 
-def mix(
+def score_members(
     run: Run, truth: np.ndarray, members: dict[str, np.ndarray], folds: np.ndarray
-) -> tuple[Mixture, Iterable[Mixture]]:
-    """The mixture of these members for new rows, and one for each fold to be scored with."""
-    weights, parts = run.config.recipe.ensemble.weights, list(members.values())
+) -> tuple[float, list[float]]:
+    """Score out of fold of these members together, one or several, on all rows at once and of each fold."""
+    metric, task, parts = run.metric, run.competition.targets.task, list(members.values())
+    weights = run.config.recipe.ensemble.weights
+    mixtures: Iterable[Mixture] = repeat(Mixture(given_weights(weights, list(members))))
     if weights == "fit":
-        known = run.metric, run.competition.targets.task, truth, parts, folds
-        return fit_mixture(*known), fit_mixtures(*known)
-    mixture = Mixture(given_weights(weights, list(members)))
-    return mixture, repeat(mixture)
-
-
-def score_without(run: Run, truth: np.ndarray, members: dict[str, np.ndarray], folds: np.ndarray, left: str) -> float:
-    """Score out of fold, as that of the ensemble, of all members but one."""
-    others = {name: oof for name, oof in members.items() if name != left}
-    _, by_fold = mix(run, truth, others, folds)
-    task = run.competition.targets.task
-    return cross_fitted_scores(run.metric, task, truth, list(others.values()), folds, by_fold)[0]
+        mixtures = fit_mixtures(metric, task, truth, parts, folds)
+    return cross_fitted_scores(metric, task, truth, parts, folds, mixtures)
 
 
 def given_weights(weights: str | dict[str, float], members: list[str]) -> np.ndarray:

@@ -55,18 +55,17 @@ ALONE = repeat(Mixture(np.ones(1)))  # one member as it is, for any number of fo
 def fit_mixture(metric: Metric, task: str, truth: np.ndarray, oofs: Sequence[np.ndarray], folds: np.ndarray) -> Mixture:
     """Calibrate M members and weigh them, both by their out-of-fold predictions; one member alone stays as it is.
 
-    Only probabilities are calibrated: ridges shrink their values on purpose.
-
-    The weights make the log loss, or the squared error, of the mean smallest, which every row has a say in; a score of
-    labels jumps when single rows cross a threshold. Where a member alone scores higher by the metric itself, by more
-    than one standard error of the difference over the folds, it is taken alone.
+    Only probabilities are calibrated: ridges shrink their values on purpose. The weights make the log loss, or the
+    squared error, of the mean smallest, which every row has a say in; a score of labels jumps when single rows cross a
+    threshold. Where a member alone scores higher by the metric itself, by more than one standard error of the
+    difference over the folds, it is taken alone.
     """
     if len(oofs) == 1:
         return Mixture(np.ones(1))
     values = TASKS[task].y == "values"
     calibrations = [] if values else [fit_calibration(task, truth, oof) for oof in oofs]
     members = oofs if values else [calibrate(task, *pair) for pair in zip(oofs, calibrations, strict=True)]
-    fitted = (least_squares_weights if values else likelihood_weights)(task, truth, members)
+    fitted = least_squares_weights(truth, members) if values else likelihood_weights(task, truth, members)
     candidates = [fitted, *np.eye(len(oofs))]
     scores = [
         scores_by_fold(metric, task, truth, Mixture(weights).apply(task, members), folds) for weights in candidates
@@ -113,7 +112,7 @@ def likelihood_weights(task: str, truth: np.ndarray, members: Sequence[np.ndarra
     return softmax(minimize(loss, np.zeros(len(members)), jac=True, method="L-BFGS-B").x)
 
 
-def least_squares_weights(task: str, truth: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:  # noqa: ARG001
+def least_squares_weights(truth: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
     """(M,) weights, none negative, of the smallest squared error of the mean, pulled to equal ones by `PRIOR` rows."""
     truth = truth.reshape(len(truth), -1)
     errors = np.stack([(member - truth).ravel() for member in members], axis=1)

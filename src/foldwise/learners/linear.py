@@ -121,7 +121,8 @@ class LinearLearner(Learner):
         started, targets = Clock.now(), data.targets
         texts, y = join_tokens(data, sample), targets.y[sample]
         least = max(1, self.recipe.linear.min_count * len(sample) // len(train_rows))
-        settings, twice = self.recipe.linear.model_copy(update={"min_count": least}), 1
+        longest = longest_chars(self.recipe.linear, int(data.store.lengths[train_rows].sum()))
+        settings, twice = self.recipe.linear.model_copy(update={"min_count": least, "char_ngrams": longest}), 1
         if settings.C == "auto":  # whose search takes a larger share of a small table's time than of a large one's
             settings, twice = settings.model_copy(update={"C": FALLBACK_C}), 2
         fit_linear(texts, y, targets.task, settings, None, 0, targets.outputs).predict(texts)

@@ -63,7 +63,7 @@ def fit_ngrams(texts: Sequence[str], settings: Linear) -> tuple[list[dict[str, A
 def longest_chars(settings: Linear, words: int) -> int:
     """The longest n-gram of characters for so many words; 0 for none."""
     if settings.char_ngrams == "auto":
-        return LONGEST_CHARS if words <= MANY_WORDS else 0
+        return LONGEST_CHARS if words <= MANY_WORDS or not settings.word_ngrams else 0
     return settings.char_ngrams
 
 

@@ -48,7 +48,8 @@ def fit_softmax(rows: Rows, classes: int, settings: Linear, seed: int) -> Fit:
     intercept[found] = 0
     if len(found) == 1:
         return coef, intercept, [0.0]
-    model = fit_logistic(rows, settings, seed)
+    is_large = len(found) > 2 and rows[0].nnz * len(found) > LARGE
+    model = (fit_by_saga if is_large else fit_logistic)(rows, settings, seed)
     learnt = found if len(found) > 2 else found[1:]  # of two classes scikit-learn weighs the second against the first
     coef[learnt], intercept[learnt] = model.coef_, model.intercept_
     return coef, intercept, [model.C]
@@ -76,13 +77,7 @@ def fit_logistic(rows: Rows, settings: Linear, seed: int) -> Any:
     """A logistic regression of 0/1, of shares or, as softmax, of classes; weights of naive Bayes are in its coef_."""
     from sklearn.linear_model import LogisticRegression
 
-    search = LogisticRegression(solver="saga", warm_start=True, max_iter=SEARCH_EPOCHS, tol=1e-2, random_state=seed)
-    c = choose_c(search, LOGISTIC_GRID, rows, settings, seed)
-    classes = len(np.unique(rows[1]))
-    if settings.weighting != "nb" and rows[1].dtype.kind == "i" and classes > 2 and rows[0].nnz * classes > LARGE:
-        epochs = max(FEWEST_EPOCHS, min(EPOCHS, STEPS // len(rows[1])))
-        return fit_by_saga(LogisticRegression(C=c, solver="saga", max_iter=epochs, tol=1e-3, random_state=seed), rows)
-    model = LogisticRegression(C=c, max_iter=ITERATIONS)
+    model = LogisticRegression(C=choose_logistic_c(rows, settings, seed), max_iter=ITERATIONS)
     if settings.weighting != "nb":
         return model.fit(*split_shares(*rows))
     ratio = log_count_ratio(*rows)
@@ -91,13 +86,26 @@ def fit_logistic(rows: Rows, settings: Linear, seed: int) -> Any:
     return model
 
 
-def fit_by_saga(model: Any, rows: Rows) -> Any:
-    """Fit `model` in float32, with the intercept learnt as `add_ones` says; it need not converge to be good."""
+def fit_by_saga(rows: Rows, settings: Linear, seed: int) -> Any:
+    """A softmax in float32, with the intercept learnt as `add_ones` says; it need not converge to be good."""
+    from sklearn.linear_model import LogisticRegression
+
     inputs, y, weight = rows
+    epochs = max(FEWEST_EPOCHS, min(EPOCHS, STEPS // len(y)))
+    c = choose_logistic_c(rows, settings, seed)
+    model = LogisticRegression(C=c, solver="saga", max_iter=epochs, tol=1e-3, random_state=seed)
     with quiet():
         model.fit(add_ones(inputs.astype(np.float32)), y, weight)
     model.coef_, model.intercept_ = model.coef_[:, :-1], model.intercept_ + model.coef_[:, -1]
     return model
+
+
+def choose_logistic_c(rows: Rows, settings: Linear, seed: int) -> float:
+    """C of a logistic regression."""
+    from sklearn.linear_model import LogisticRegression
+
+    search = LogisticRegression(solver="saga", warm_start=True, max_iter=SEARCH_EPOCHS, tol=1e-2, random_state=seed)
+    return choose_c(search, LOGISTIC_GRID, rows, settings, seed)
 
 
 @contextmanager

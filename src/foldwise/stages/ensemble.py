@@ -5,6 +5,7 @@
 
 import subprocess
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ import numpy as np
 from foldwise.console import say
 from foldwise.data.competition import read_solution
 from foldwise.data.targets import Targets
-from foldwise.ensembling.blend import Blend, Records, check_folds, combine, score_without, submit
+from foldwise.ensembling.blend import Blend, Records, check_folds, combine, score_members, submit
 from foldwise.ensembling.submission import in_sample_order, to_scale
-from foldwise.ensembling.weights import cross_fitted_scores
 from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
 from foldwise.freshness import changes, submission_form
 from foldwise.metrics import Metric, score
@@ -114,18 +114,17 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
 
 def describe_members(run: Run, fold_of_row: np.ndarray, blend: Blend) -> list[dict[str, Any]]:
     """Of each member its score out of fold, and by how much the ensemble's score is better with it than without."""
-    targets, sign = run.competition.targets, 1 if run.metric.greater_is_better else -1
-    truth, folds = targets.truth[blend.rows], fold_of_row[blend.rows]
-    if len(blend.members) == 1:
-        return [{"name": name, "cv": blend.pooled} for name in blend.members]
-    return [
-        {
-            "name": name,
-            "cv": cross_fitted_scores(run.metric, targets.task, truth, [oof], folds)[0],
-            "adds": sign * (blend.pooled - score_without(run, truth, blend.members, folds, name)),
-        }
-        for name, oof in blend.members.items()
-    ]
+    truth, folds = run.competition.targets.truth[blend.rows], fold_of_row[blend.rows]
+    names, sign = tuple(blend.members), 1 if run.metric.greater_is_better else -1
+    if len(names) == 1:
+        return [{"name": names[0], "cv": blend.pooled}]
+
+    @cache  # of two members the score of one alone is that without the other
+    def score_of(some: tuple[str, ...]) -> float:
+        return score_members(run, truth, {name: blend.members[name] for name in some}, folds)[0]
+
+    without = {name: score_of(tuple(other for other in names if other != name)) for name in names}
+    return [{"name": name, "cv": score_of((name,)), "adds": sign * (blend.pooled - without[name])} for name in names]
 
 
 def budget_facts(run: Run, records: Records) -> dict[str, Any]:

@@ -21,12 +21,19 @@ from foldwise.paths import FOLD_RECORD
 from foldwise.run import Run
 
 
-def train(run: Run, fold_of_row: np.ndarray, chosen: list[int] | None = None, members: list[str] | None = None) -> None:
+def train(
+    run: Run,
+    fold_of_row: np.ndarray,
+    chosen: list[int] | None = None,
+    members: list[str] | None = None,
+    prepared: bool = False,
+) -> None:
     """Train the folds that are missing or out of date, or just the chosen ones, whatever their state.
 
     Args:
         fold_of_row: (N,) fold of each training row.
         members: members to train, or names of groups of seeds; None for the members of the ensemble.
+        prepared: `prepare_members` has been called for them.
     """
     recipe = run.config.recipe
     for fold in chosen or []:
@@ -34,7 +41,8 @@ def train(run: Run, fold_of_row: np.ndarray, chosen: list[int] | None = None, me
             raise InputError(f"--fold {fold}: there are folds 0 to {recipe.folds.n - 1}")
     named = [name for member in members or [] for name in recipe.members_named(member)]
     if wanted := find_work(run, chosen, named or recipe.ensemble_members):
-        prepare_members(run, [member for member, _, _ in wanted])
+        if not prepared:
+            prepare_members(run, [member for member, _, _ in wanted])
         # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
         from foldwise.running.folds import run_folds
 

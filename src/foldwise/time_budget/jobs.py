@@ -28,7 +28,6 @@ from foldwise.training.progress import Limit
 
 SUBMISSION_RECORD = "submission.json"
 NEARLY = 0.75  # share of the steps that is as good as whole
-ENSEMBLE = 2.0  # how much longer the last ensemble may take than one made on the way: it writes more
 COMBINING = 1e-5  # seconds for each row and member, until one was timed: some five times what it takes
 LEAST = 2.0  # seconds kept for it, and for workers to end, in any case
 MARGIN = 1.2  # on what the folds before took: one that is cut short does harm
@@ -145,7 +144,8 @@ class TimedJobs(Iterator[FoldJob]):
 
     def after(self, _: FoldJob) -> None:
         """A fold is written: make a submission of all that are, and keep as much time for the last one."""
-        self.reserve = max(self.reserve, LEAST + ENSEMBLE * self.submissions.update())
+        # The last ensemble also scores what each member adds, and writes more.
+        self.reserve = max(self.reserve, LEAST + (1 + len(self.learners)) * self.submissions.update())
 
 
 class Submissions:
