@@ -48,6 +48,7 @@ def explained(message: str) -> WrapValidator:
 
 Quotes = Literal["csv", "literal"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Finite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -97,14 +98,17 @@ class FilesSection(Section):
     test: str = "test"
     sample_submission: str = "sample_submission"
     solution: str = "solution"
+    extra: str | None = None  # further labelled rows, for training.extra_epochs
     quotes: Quotes = "csv"  # literal: text like any other, but for one pair around a whole value
-    numbered: list[Literal["train", "test", "sample_submission", "solution"]] = []  # have no id: rows count from 1
+    # Tables that have no id: rows count from 1.
+    numbered: list[Literal["train", "test", "sample_submission", "solution", "extra"]] = []
     unscored: str | None = None  # a target of the solution that marks a row which does not count
 
     @property
     def stems(self) -> dict[str, str]:
         """What each table's file is called."""
-        return self.model_dump(include={"train", "test", "sample_submission", "solution"})
+        tables = {"train", "test", "sample_submission", "solution", "extra"}
+        return self.model_dump(include=tables, exclude_none=True)
 
 
 class ColumnsSection(Section):
@@ -345,6 +349,35 @@ class Training(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Number format. "auto" is bf16 on a CPU that has it and on a GPU from the A100 on, fp16 on a V100 or T4, else
     fp32. "fp16" needs a GPU."""
+
+    distill: str = ""
+    """Another member, the teacher, whose predictions a network learns beside the labels (distillation, Hinton et al.
+    2015): set it for one member, as `members.bilstm.training.distill = "linear"`. The teacher of fold K's model never
+    saw fold K, nor the fold it predicts, so the score stays honest. That takes K - 1 more fits of the teacher for each
+    of the K folds, which are kept in `output/SLUG/TEACHER/without-K/`. Not with `--time-budget`."""
+
+    distill_weight: Share = 0.5
+    """Weight w of the teacher: the targets are (1 - w) * label + w * prediction. 0 turns it off."""
+
+    pseudo_labels: Share = 0.0
+    """Weight of a test row beside 1 of a training row, for one network (pseudo-labels, Lee 2013): it also trains on the
+    test rows, with the mean prediction of all members without pseudo-labels as their targets. They train before it.
+    Fold K's model learns from their models of fold K, which learnt from no label of fold K. 0 turns it off. Not with
+    `--time-budget`."""
+
+    extra_epochs: NotNegativeCount = 0
+    """A network first trains for so many epochs on the rows of `files.extra` (last year's contest, say), then as ever
+    on the training rows. Extra rows with the text of a row of the validation fold are left out. 0 turns it off."""
+
+    @property
+    def from_members(self) -> bool:
+        """Whether the predictions of other members are among the targets."""
+        return bool((self.distill and self.distill_weight) or self.pseudo_labels)
+
+    @property
+    def taught(self) -> bool:
+        """Whether there is more to learn from than training rows and their labels."""
+        return self.from_members or bool(self.extra_epochs)
 
 
 class Ensemble(Section):
