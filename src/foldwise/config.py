@@ -162,7 +162,8 @@ class Tokens(Section):
     """Whether texts are turned to lower case. "keep" is for vectors that tell Apple from apple."""
 
     vocabulary: Literal["train+test", "train"] = "train+test"
-    """Which texts words are taken from. Use "train" where looking at test texts is forbidden."""
+    """Which texts words are taken from; with "train+test" also those of `files.extra`. Use "train" where looking at
+    test texts is forbidden."""
 
     min_count: Count = 1
     """A word that occurs less often than this is unknown. Raise it for large, noisy texts."""

@@ -98,7 +98,7 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
         "competition": run.config.competition.model_dump(include={"task", "metric", "soft_cut"}),
         "recipe": learner.inputs(),
         "own": {name: source_hash(name) for name in learner.own_parts().values() if is_own(name)},
-        **({"teachers": teachers} if teachers else {}),
+        **{f"teacher {name}": content for name, content in teachers.items()},
     }
 
 

@@ -51,7 +51,10 @@ def check_student(config: Config, name: str, timed: bool) -> None:
         fix = did_you_mean(training.distill, recipe.members, f"there are {', '.join(recipe.members)}")
         raise InputError(f"{key}.distill = {training.distill!r}: no such member; {fix}")
     if training.pseudo_labels and not labelling_members(recipe, name):
-        raise InputError(f"{what}: no other member is without pseudo-labels, so there is none to learn from; add one")
+        raise InputError(
+            f"{what}: no other member is without pseudo-labels, to learn them from; set it for one member, as "
+            "members.NAME.training.pseudo_labels, not for all"
+        )
     if training.pseudo_labels and config.columns.auxiliary:
         raise InputError(
             f"{what}: test rows have no values of columns.auxiliary ({', '.join(config.columns.auxiliary)}); take out "
@@ -59,24 +62,24 @@ def check_student(config: Config, name: str, timed: bool) -> None:
         )
 
 
-def check_chain(recipe: Recipe, chain: list[str]) -> None:
+def check_chain(recipe: Recipe, chain: list[str], hidden: int = 0) -> None:
     """Refuse circles of the chain's last member, and more steps of distillation than there are folds for.
 
     Args:
         chain: a member, one that it learns from, one that this one learns from, and so on.
+        hidden: folds that the last one must not see, beside its own.
     """
     *before, last = chain
     if last in before:
         circle = " → ".join(chain[chain.index(last) :])
         raise InputError(f"recipe.members: they learn from each other in a circle, {circle}; let one of them go alone")
-    steps = [recipe.of_member(name).training for name in chain]
-    distilled = sum(bool(step.distill and step.distill_weight) for step in steps)
-    if distilled and recipe.folds.n < distilled + 2:
+    if recipe.folds.n < hidden + 2:
         raise InputError(
-            f"recipe.folds.n = {recipe.folds.n}: a teacher sees neither its student's fold nor its own, so that "
-            f"{chain[0]} needs {distilled + 2} folds or more; raise it, or take training.distill out"
+            f"recipe.folds.n = {recipe.folds.n}: {' learns from '.join(chain)}; a teacher sees neither its student's "
+            f"fold nor its own, which takes {hidden + 2} folds or more; raise it, or take training.distill out"
         )
-    training = steps[-1]
-    teachers = [training.distill] if training.distill and training.distill_weight else []
-    for teacher in dict.fromkeys([*teachers, *labelling_members(recipe, last)]):
-        check_chain(recipe, [*chain, teacher])
+    training = recipe.of_member(last).training
+    if training.distill and training.distill_weight:
+        check_chain(recipe, [*chain, training.distill], hidden + 1)
+    for teacher in labelling_members(recipe, last):
+        check_chain(recipe, [*chain, teacher], hidden)
