@@ -353,22 +353,24 @@ class Training(Section):
 
     distill: str = ""
     """Another member, the teacher, whose predictions a network learns beside the labels (distillation, Hinton et al.
-    2015): set it for one member, as `members.bilstm.training.distill = "linear"`. The teacher of fold K's model never
-    saw fold K, nor the fold it predicts, so the score stays honest. That takes K - 1 more fits of the teacher for each
-    of the K folds, which are kept in `output/SLUG/TEACHER/without-K/`. Not with `--time-budget`."""
+    2015). Set it for one member, as `members.bilstm.training.distill = "linear"`. What the model of a fold learns comes
+    from fits of the teacher that saw neither this fold nor the one they predict, so the score stays honest. Each fold
+    of the student takes a fit of the teacher for every other fold, 20 for 5 folds, kept in `output/SLUG/TEACHER/`. Not
+    with `--time-budget`."""
 
     distill_weight: Share = 0.5
     """Weight w of the teacher: the targets are (1 - w) * label + w * prediction. 0 turns it off."""
 
     pseudo_labels: Share = 0.0
-    """Weight of a test row beside 1 of a training row, for one network (pseudo-labels, Lee 2013): it also trains on the
-    test rows, with the mean prediction of all members without pseudo-labels as their targets. They train before it.
-    Fold K's model learns from their models of fold K, which learnt from no label of fold K. 0 turns it off. Not with
-    `--time-budget`."""
+    """Weight of a test row, where a training row has 1: a network also trains on the test rows (pseudo-labels, Lee
+    2013). Set it for one member. Their targets are the mean prediction of all members without pseudo-labels, which
+    train before it. The model of a fold learns from their models of the same fold, which were not trained on it; a
+    network among them was stopped by its score there. 0 turns it off. Not with `--time-budget`."""
 
     extra_epochs: NotNegativeCount = 0
-    """A network first trains for so many epochs on the rows of `files.extra` (last year's contest, say), then as ever
-    on the training rows. Extra rows with the text of a row of the validation fold are left out. 0 turns it off."""
+    """A network first trains for so many epochs on the rows of a further table, `files.extra` (last year's contest,
+    say), then as ever on the training rows. Extra rows with the text of a row of the validation fold are left out. 0
+    turns it off."""
 
     @property
     def from_members(self) -> bool:
