@@ -90,13 +90,14 @@ def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> E
     columns, table = config.columns, open_table(config, paths, "extra")
     check_columns(table, [*columns.of_both, *columns.target], [*columns.ignore, *columns.of_train])
     check_unique(table, columns.id)
-    encode_targets(table, config, known=targets.names)  # the whole table passes its checks
+    labels = encode_targets(table, config, known=targets.names)
     if debug:
-        table = table.take(np.sort(np.random.default_rng(0).permutation(len(table))[:DEBUG_ROWS]))
+        rows = np.sort(np.random.default_rng(0).permutation(len(table))[:DEBUG_ROWS])
+        table, labels = table.take(rows), labels.take(rows)
     return ExtraRows(
         ids=table.column(columns.id),
         texts=[table.column(name) for name in columns.text],
-        targets=encode_targets(table, config, known=targets.names),
+        targets=labels,
         features=encode_numbers(table, columns.features, NUMBER, empty=np.nan),
     )
 
