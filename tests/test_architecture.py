@@ -16,6 +16,7 @@ CORE = {
     "console": "",
     "clock": "",
     "events": "",
+    "extensions": "errors",
     "requirements": "",
     "tasks": "",
     "metrics": "errors",
@@ -24,21 +25,23 @@ CORE = {
     "config": "errors metrics",
     "load_config": "config console errors",
     "data": "config errors files metrics paths",
-    "run": "config console data errors files metrics paths",
+    "run": "config console data errors extensions files metrics paths",
     "options": "errors load_config paths run",
     "vectors": "config console data errors files paths",
     "models": "config errors plugins",
     "training": "clock config data errors events files metrics models plugins",
     "learners": "clock config data errors events metrics models plugins training",
-    "freshness": "errors files learners paths plugins run vectors",
+    "freshness": "errors extensions files learners paths plugins run vectors",
     "ensembling": "config console data errors files freshness metrics paths run",
-    "running": "clock config console data ensembling errors events files freshness learners paths run training",
-    "stages": "config console data ensembling errors files freshness learners metrics paths run running vectors",
+    "running": "clock config console data ensembling errors events extensions files freshness learners paths run"
+    " training",
+    "stages": "clock config console data ensembling errors extensions files freshness learners metrics paths run running"
+    " vectors",
     "pipeline": "ensembling freshness run stages",
-    "cli": "config errors options paths pipeline run stages",
+    "cli": "config errors extensions options paths pipeline run stages",
     "__main__": "cli clock",
 }
-# Each a folder that may be deleted; the command line finds them by name.
+# Each a folder that may be deleted; the command line, and what trains folds, find them by name.
 EXTENSIONS = {
     "time_budget": "clock console ensembling errors events files freshness learners run running training",
     "inference": "clock config console data ensembling errors files learners models options paths"
@@ -46,6 +49,7 @@ EXTENSIONS = {
     "kaggle": "cli console data errors files inference learners options paths plugins run stages training vectors",
     "report": "config console data errors files freshness learners load_config models paths run running vectors",
     "competitions": "errors load_config options paths",
+    "teaching": "config data ensembling errors files freshness learners paths run running training",
 }
 ALLOWED = {part: set(names.split()) for part, names in (CORE | EXTENSIONS).items()}
 

@@ -8,13 +8,15 @@ import pytest
 
 from conftest import COMPETITIONS, REPOSITORY, command
 from foldwise.cli import EXTENSIONS as PLUGGED_IN
+from foldwise.extensions import TEACHING
 from test_architecture import EXTENSIONS
 
 SLUG = "twin-binary"
 
 
-def test_every_extension_has_a_command_or_an_option():
-    assert {module.split(".")[1] for module in PLUGGED_IN.values()} == set(EXTENSIONS)
+def test_every_extension_has_a_command_an_option_or_fields():
+    modules = [*PLUGGED_IN.values(), *TEACHING.values()]
+    assert {module.split(".")[1] for module in modules} == set(EXTENSIONS)
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
@@ -36,3 +38,8 @@ def test_the_core_works_without(extension, tmp_path):
             gone = run(*(["all", name, "1h"] if name.startswith("--") else [name]), "-c", SLUG)
             message = f"error: {name}: not part of this checkout, which has no src/foldwise/{extension}\n"
             assert (gone.returncode, gone.stderr) == (2, message)
+    if extension == "teaching":
+        for field in ('distill="linear"', "pseudo_labels=0.5", "extra_epochs=1"):
+            gone = run("all", "-c", SLUG, "--set", f"members.bilstm.training.{field}")
+            message = "not part of this checkout, which has no src/foldwise/teaching\n"
+            assert (gone.returncode, gone.stderr.partition(": ")[2].partition(": ")[2]) == (2, message)

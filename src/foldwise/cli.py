@@ -1,6 +1,5 @@
 """The command line: options, and one call for each command. Nothing here loads torch: `--help` must answer at once."""
 
-import pkgutil
 import sys
 from dataclasses import replace
 from typing import Annotated, Any
@@ -10,9 +9,10 @@ import typer
 from foldwise import pipeline
 from foldwise.config import Metric, Quotes, Task
 from foldwise.errors import InputError
+from foldwise.extensions import load_extension
 from foldwise.options import Force, InputFolder, add_command
 from foldwise.paths import resolve
-from foldwise.run import Run
+from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
 from foldwise.stages.init import Choices, init
 from foldwise.stages.tokens import tokens
@@ -51,6 +51,7 @@ def run_all(
     """All stages; only what is missing or out of date runs, and each says why."""
     if time_budget is not None:
         run = replace(run, budget=find_extension("--time-budget")(time_budget))
+        check_teaching(run.config, timed=True)
     pipeline.run_all(run)
 
 
@@ -87,13 +88,7 @@ def run_init(
 
 def find_extension(name: str) -> Any:
     """What an extension gives for a command or an option; InputError where its folder is not there."""
-    folder = EXTENSIONS[name].split(".")[1]
-    try:
-        return pkgutil.resolve_name(EXTENSIONS[name])
-    except ModuleNotFoundError as error:
-        if not str(error.name).startswith(f"foldwise.{folder}"):
-            raise
-        raise InputError(f"{name}: not part of this checkout, which has no src/foldwise/{folder}") from error
+    return load_extension(EXTENSIONS[name], name)
 
 
 def add_extension(name: str) -> None:

@@ -48,6 +48,7 @@ def explained(message: str) -> WrapValidator:
 
 Quotes = Literal["csv", "literal"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Finite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -97,14 +98,17 @@ class FilesSection(Section):
     test: str = "test"
     sample_submission: str = "sample_submission"
     solution: str = "solution"
+    extra: str | None = None  # further labelled rows, for training.extra_epochs
     quotes: Quotes = "csv"  # literal: text like any other, but for one pair around a whole value
-    numbered: list[Literal["train", "test", "sample_submission", "solution"]] = []  # have no id: rows count from 1
+    # Tables that have no id: rows count from 1.
+    numbered: list[Literal["train", "test", "sample_submission", "solution", "extra"]] = []
     unscored: str | None = None  # a target of the solution that marks a row which does not count
 
     @property
     def stems(self) -> dict[str, str]:
         """What each table's file is called."""
-        return self.model_dump(include={"train", "test", "sample_submission", "solution"})
+        tables = {"train", "test", "sample_submission", "solution", "extra"}
+        return self.model_dump(include=tables, exclude_none=True)
 
 
 class ColumnsSection(Section):
@@ -158,7 +162,8 @@ class Tokens(Section):
     """Whether texts are turned to lower case. "keep" is for vectors that tell Apple from apple."""
 
     vocabulary: Literal["train+test", "train"] = "train+test"
-    """Which texts words are taken from. Use "train" where looking at test texts is forbidden."""
+    """Which texts words are taken from; with "train+test" also those of `files.extra`. Use "train" where looking at
+    test texts is forbidden."""
 
     min_count: Count = 1
     """A word that occurs less often than this is unknown. Raise it for large, noisy texts."""
@@ -345,6 +350,37 @@ class Training(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Number format. "auto" is bf16 on a CPU that has it and on a GPU from the A100 on, fp16 on a V100 or T4, else
     fp32. "fp16" needs a GPU."""
+
+    distill: str = ""
+    """Another member, the teacher, whose predictions a network learns beside the labels (distillation, Hinton et al.
+    2015). Set it for one member, as `members.bilstm.training.distill = "linear"`. What the model of a fold learns comes
+    from fits of the teacher that saw neither this fold nor the one they predict, so the score stays honest. Each fold
+    of the student takes a fit of the teacher for every other fold, 20 for 5 folds, kept in `output/SLUG/TEACHER/`. Not
+    with `--time-budget`."""
+
+    distill_weight: Share = 0.5
+    """Weight w of the teacher: the targets are (1 - w) * label + w * prediction. 0 turns it off."""
+
+    pseudo_labels: Share = 0.0
+    """Weight of a test row, where a training row has 1: a network also trains on the test rows (pseudo-labels, Lee
+    2013). Set it for one member. Their targets are the mean prediction of all members without pseudo-labels, which
+    train before it. The model of a fold learns from their models of the same fold, which were not trained on it; a
+    network among them was stopped by its score there. 0 turns it off. Not with `--time-budget`."""
+
+    extra_epochs: NotNegativeCount = 0
+    """A network first trains for so many epochs on the rows of a further table, `files.extra` (last year's contest,
+    say), then as ever on the training rows. Extra rows with the text of a row of the validation fold are left out. 0
+    turns it off."""
+
+    @property
+    def from_members(self) -> bool:
+        """Whether the predictions of other members are among the targets."""
+        return bool((self.distill and self.distill_weight) or self.pseudo_labels)
+
+    @property
+    def taught(self) -> bool:
+        """Whether there is more to learn from than training rows and their labels."""
+        return self.from_members or bool(self.extra_epochs)
 
 
 class Ensemble(Section):

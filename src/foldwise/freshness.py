@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from foldwise.errors import InputError
+from foldwise.extensions import find_teaching
 from foldwise.files import hash_of, read_json, sizes_of
 from foldwise.learners import learner_for
 from foldwise.paths import FOLD_RECORD, TOKENS_RECORD
@@ -12,7 +13,16 @@ from foldwise.plugins import is_own, source_hash
 from foldwise.run import Run
 from foldwise.vectors.files import content_hash, vector_sources
 
-Wanted = list[tuple[str, int, dict[str, Any]]]  # folds to train: member, number, what it depends on
+
+class Fit(NamedTuple):
+    """One fold of a member to train, and what `Paths.fold` takes."""
+
+    member: str
+    fold: int  # it stops early by this fold, and predicts it
+    without: tuple[int, ...] = ()  # further folds that it must not learn from, rising: it teaches their models
+
+
+Wanted = list[tuple[Fit, dict[str, Any]]]  # folds to train, and what each depends on
 
 
 def changes(old: Any, new: Any, prefix: str = "") -> list[str]:
@@ -52,8 +62,9 @@ def token_inputs(run: Run) -> dict[str, Any]:
     return {
         "train": hash_of(run.paths.table("train")),
         "test": hash_of(run.paths.table("test")),
+        "extra": hash_of(run.paths.table("extra")) if files.extra else None,
         "columns": run.config.columns.model_dump(include={"id", "text", "features"}),
-        "files": {"quotes": files.quotes, "numbered": sorted({"train", "test"} & set(files.numbered))},
+        "files": {"quotes": files.quotes, "numbered": sorted({"train", "test", "extra"} & set(files.numbered))},
         "tokens": settings.model_dump(),
         "vectors": {source.file_name: content_hash(source) for source in vector_sources(settings, run.paths)},
         "debug": run.debug,
@@ -74,9 +85,11 @@ def check_tokens(run: Run) -> str:
     return hash_of(inputs)
 
 
-def fold_inputs(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
+def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
     """What a trained fold depends on besides its number."""
-    learner = learner_for(run.config.recipe.of_member(member))
+    recipe = run.config.recipe.of_member(fit.member)
+    learner = learner_for(recipe)
+    teachers = find_teaching("inputs")(run, fit, tokens_hash) if recipe.training.from_members else {}
     return {
         "folds": hash_of(run.paths.folds),
         "tokens": tokens_hash,
@@ -85,6 +98,7 @@ def fold_inputs(run: Run, member: str, tokens_hash: str) -> dict[str, Any]:
         "competition": run.config.competition.model_dump(include={"task", "metric", "soft_cut"}),
         "recipe": learner.inputs(),
         "own": {name: source_hash(name) for name in learner.own_parts().values() if is_own(name)},
+        **{f"teacher {name}": content for name, content in teachers.items()},
     }
 
 

@@ -57,9 +57,10 @@ class Paths:
         """The out-of-fold predictions, for people."""
         return self.output / "oof.csv"
 
-    def fold(self, member: str, fold: int) -> Path:
-        """Folder of one trained fold."""
-        return self.output / member / f"fold{fold}"
+    def fold(self, member: str, fold: int, without: tuple[int, ...] = ()) -> Path:
+        """Folder of one trained fold; of a fit that learnt nothing of further folds `without`, in one of their own."""
+        apart = "without-" + "-".join(map(str, without)) if without else ""
+        return self.output / member / apart / f"fold{fold}"
 
     def table(self, name: str) -> Path:
         """The file of table `name` (train, test, …) in its readable form; InputError for none or several."""

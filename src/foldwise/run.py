@@ -11,6 +11,7 @@ from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
 from foldwise.data.features import join_texts
 from foldwise.errors import InputError, with_article
+from foldwise.extensions import find_teaching
 from foldwise.files import read_json, write_json
 from foldwise.metrics import Metric, metric_for
 from foldwise.paths import Paths
@@ -86,6 +87,13 @@ def check_config(config: Config, slug: str) -> None:
         asking = "recipe.training.subgroup_weights" if weighed else f"competition.metric = {asked.metric!r}"
         raise InputError(f"{asking} needs columns that say whom a text is about; name them in [columns] subgroups")
     check_members(recipe)
+    check_teaching(config)
+
+
+def check_teaching(config: Config, timed: bool = False) -> None:
+    """Check what members learn from other members and from extra rows, where any do; `timed`: in a time budget."""
+    if any(config.recipe.of_member(name).training.taught for name in config.recipe.members):
+        find_teaching("check")(config, timed)
 
 
 def check_members(recipe: Recipe) -> None:

@@ -15,8 +15,9 @@ from foldwise.metrics import metric_for
 from foldwise.running.engine import do_nothing, find_engine
 from foldwise.running.placement import WORTH_PROCESSES, Placement, place_on_cpu, place_on_gpus, threads_per_fold
 from foldwise.training.averaging import AveragedWeights
-from foldwise.training.fold import build_trainer, train_fold
+from foldwise.training.fold import train_fold
 from foldwise.training.fold_data import FoldData
+from foldwise.training.loop import build_trainer
 from foldwise.training.precision import Runtime, choose_device, choose_precision
 
 WARM = 2  # steps of the limit before its clock starts
@@ -103,7 +104,7 @@ def step_one(job: Job, report: Report) -> None:
     width = round(float(data.store.lengths.mean()))
     batches = ready_batches(data, width, job.runtime.device)
     torch.set_num_threads(job.runtime.threads)
-    trainer = build_trainer(data, RECIPE, 0, 1000, job.runtime, np.arange(len(data.folds)))
+    trainer = build_trainer(data, RECIPE, 0, 1000, job.runtime, data.targets.y)
     trainer.averages = NoAverages(trainer.model, 0.0)
     trainer.model.train()
     trainer.rate.set(0.5)  # the same for all steps

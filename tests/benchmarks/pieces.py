@@ -29,9 +29,8 @@ from foldwise.data.batching import BucketBatchSampler
 from foldwise.data.dataset import Batch, Item, TokenDataset, make_loader, pad_collate
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
-from foldwise.training.fold import build_trainer
 from foldwise.training.fold_data import FoldData, Units, build_dataset
-from foldwise.training.loop import Trainer, use_repeatable_algorithms
+from foldwise.training.loop import Trainer, build_trainer, use_repeatable_algorithms
 from foldwise.training.precision import Runtime
 from foldwise.vectors.table import random_vectors
 
@@ -71,7 +70,7 @@ def make_data(lengths: np.ndarray, words: int) -> FoldData:
 
 def make_trainer(data: FoldData, steps: int) -> Trainer:
     """BiLSTM, optimizers and average, ready for the first step."""
-    trainer = build_trainer(data, RECIPE, 0, steps, RUNTIME, np.arange(len(data.folds)))
+    trainer = build_trainer(data, RECIPE, 0, steps, RUNTIME, data.targets.y)
     trainer.model.train()
     return trainer
 

@@ -22,11 +22,12 @@ from foldwise.errors import RunError
 from foldwise.events import Evaluated, Event, Started
 from foldwise.metrics import METRICS, Metric
 from foldwise.models import Shape, build_model
+from foldwise.training.first_stage import FirstStage
 from foldwise.training.fold import GivenUpError, fold_seed, train_fold
-from foldwise.training.fold_data import FoldData, Scale
+from foldwise.training.fold_data import FoldData, Lesson, Scale, Units
 from foldwise.training.loop import StoppedError, predict
 from foldwise.training.precision import Runtime
-from foldwise.training.progress import Limit
+from foldwise.training.progress import Limit, Progress
 from foldwise.training.schedules import LearningRate
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
@@ -438,3 +439,103 @@ def test_a_fold_without_time_ends_with_what_it_has():
     assert result.history[-1].step == 1
     assert np.isfinite(result.test).all()
     assert result.shortened
+
+
+def same(one, other) -> bool:
+    return one.oof.tobytes() == other.oof.tobytes() and one.test.tobytes() == other.test.tobytes()
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression", "ordinal"])
+def test_a_lesson_of_the_labels_is_the_training_without_one(task):
+    data, settings, metric = (
+        make_data(task),
+        recipe(epochs=2),
+        METRICS["rmse" if task in ("regression", "ordinal") else "log_loss"],
+    )
+    rows, _ = data.split(1)
+    taught = replace(data, lesson=Lesson(rows, data.targets.y[rows]))
+    plain, again = (train_fold(part, settings, "m", 1, metric, RUNTIME, lambda _: None) for part in (data, taught))
+    assert same(plain, again)
+    other = replace(data, lesson=Lesson(rows, data.targets.y[rows][::-1].copy()))
+    assert not same(plain, train_fold(other, settings, "m", 1, metric, RUNTIME, lambda _: None))
+
+
+def test_test_rows_join_with_their_weight():
+    data, settings = make_data(), recipe(epochs=2)
+    rows, _ = data.split(1)
+    both = np.concatenate([rows, data.test_rows])
+    y = np.vstack([data.targets.y[rows], np.ones((len(data.test_rows), 1), np.float32)])
+    weights = np.concatenate([np.ones(len(rows), np.float32), np.full(len(data.test_rows), 0.5, np.float32)])
+    taught = replace(data, lesson=Lesson(both, y, weights))
+    plain, helped = (
+        train_fold(part, settings, "m", 1, METRICS["roc_auc"], RUNTIME, lambda _: None) for part in (data, taught)
+    )
+    assert helped.test.mean() > plain.test.mean() + 0.05
+    assert helped.oof.shape == plain.oof.shape
+
+
+def test_rows_of_no_fold_take_no_part():
+    data, settings = make_data(), recipe(epochs=2)
+    hidden = data.folds == 0
+    y = data.targets.y.copy()
+    y[hidden] = 1 - y[hidden]
+    blind = replace(data, folds=np.where(hidden, -1, data.folds))
+    other = replace(blind, targets=Targets("binary", y, y, ["target"]))
+    first, second = (
+        train_fold(part, settings, "m", 2, METRICS["roc_auc"], RUNTIME, lambda _: None) for part in (blind, other)
+    )
+    assert same(first, second)
+    assert blind.split(2)[0].tolist() == np.flatnonzero(data.folds == 1).tolist()
+
+
+def test_the_first_stage_is_training_as_ever():
+    data, settings = make_data(), recipe(epochs=2, extra_epochs=2, evaluations_per_epoch=1, snapshots=9)
+    rows, _ = data.split(1)
+    plain = train_fold(data, settings, "m", 1, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    units = Units.fit(data, rows)
+    stage = FirstStage(data, Lesson(rows, data.targets.y[rows]), settings, units, fold_seed(0, "m", 1), RUNTIME)
+    weights = stage.train(Progress(data, 1, settings.training, 2 * stage.steps, None), lambda _: None)
+    assert any(all(torch.equal(value, kept[name]) for name, value in weights.items()) for kept in plain.weights)
+
+
+@pytest.mark.parametrize("auxiliary", [False, True])
+def test_extra_rows_are_seen_first_and_never_predicted(auxiliary):
+    data, settings = make_data(), recipe(epochs=1, extra_epochs=6, learning_rate=0.01)
+    if auxiliary:
+        targets = replace(data.targets, auxiliary=data.targets.y)
+        data = replace(data, targets=targets)
+    extra, y = np.arange(100, 107), np.ones((7, 1), np.float32)
+    two = replace(data, extra=7, first=Lesson(extra, y))
+    seen: list[Event] = []
+    result = train_fold(two, settings, "m", 1, METRICS["roc_auc"], RUNTIME, seen.append)
+    plain = train_fold(replace(data, extra=7), settings, "m", 1, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert result.test.shape == plain.test.shape == (10, 1)
+    assert isinstance(seen[0], Started)
+    assert seen[0].steps == 6 * 1 + 8  # of the extra rows, then of 60 training rows
+    assert result.test.mean() > plain.test.mean()
+
+
+def test_a_time_limit_holds_for_both_stages(monkeypatch):
+    now = 0.0
+
+    def tick() -> float:
+        nonlocal now
+        now += 0.01
+        return now
+
+    monkeypatch.setattr(Clock, "now", tick)
+    data = replace(make_data(), extra=7, first=Lesson(np.arange(100, 107), np.ones((7, 1), np.float32)))
+    settings = recipe(epochs=20, extra_epochs=200, patience=99)
+    result = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None, Limit(4.0))
+    assert result.shortened
+    assert now < 4.0
+    assert result.history[-1].epoch < 20
+
+
+def test_a_loss_that_is_no_number_in_the_first_stage_names_its_rows():
+    nothing = np.full(7, np.nan, np.float32)
+    first = Lesson(np.arange(100, 107), np.ones((7, 1), np.float32), nothing)
+    data = replace(make_data(), extra=7, first=first)
+    with pytest.raises(StoppedError) as stopped:
+        train_fold(data, recipe(epochs=1, extra_epochs=1), "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert sorted(stopped.value.rows.tolist()) == list(range(100, 107))

@@ -16,7 +16,7 @@ from foldwise.data.dataset import Batch
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 from foldwise.tasks import TASKS
-from foldwise.training.loss_functions import LOSSES
+from foldwise.training.loss_functions import LOSSES, SOFT_CLASSES
 from foldwise.training.losses import Objective, to_predictions
 from foldwise.training.rehearsal import rehearse
 
@@ -214,6 +214,30 @@ def test_balanced_columns_are_torchs_pos_weight(name):
         p = sigmoid(x)
         expected = 0.5 * expected + 0.5 * (1 - 2 * (p * y).sum(axis=0) / (p + y).sum(axis=0)).mean()
     assert loss(logits, batch_of("multilabel")).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("weights", [None, torch.linspace(0.5, 2, ROWS)])
+@pytest.mark.parametrize("class_weights", ["none", "balanced"])
+@pytest.mark.parametrize("name", SOFT_CLASSES)
+def test_probabilities_of_classes_are_learnt_as_a_mixture_of_rows(name, class_weights, weights):
+    objective, logits = loss_of("multiclass", name, class_weights=class_weights), logits_of("multiclass")
+    hard = torch.from_numpy(targets_of("multiclass"))
+    certain = functional.one_hot(hard, CLASSES).float()
+    of_numbers = objective(logits, batch_of("multiclass", weights=weights))
+    assert objective(logits, batch_of("multiclass", weights=weights, targets=certain)).item() == pytest.approx(
+        of_numbers.item()
+    )
+    # A row of class a for three quarters and b for one is three rows of a and one of b.
+    mixed = torch.tensor([[0.75, 0.25, 0, 0]])
+    one = Batch(torch.ones(1, 1, dtype=torch.int32), torch.ones(1, dtype=torch.int64), mixed, torch.arange(1))
+    four = one._replace(targets=torch.tensor([0, 0, 0, 1]))
+    found, expected = objective(logits[:1], one), objective(logits[:1].expand(4, -1), four)
+    assert found.item() == pytest.approx(expected.item())
+
+
+def test_rows_without_auxiliary_targets_are_learnt_beside_rows_with_them():
+    objective, logits = loss_of("binary"), logits_of("binary", extra=2)
+    assert objective(logits, batch_of("binary")) == objective(logits[:, :1], batch_of("binary"))
 
 
 def test_a_class_or_a_one_that_no_training_row_has_leaves_the_weights_finite():

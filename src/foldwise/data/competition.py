@@ -35,6 +35,21 @@ class Competition(ToPredict):
     train_texts: list[list[str]]
     targets: Targets
     groups: list[str] | None
+    extra: "ExtraRows | None" = None  # `features` are then (N + M + X, D)
+
+    @property
+    def row_ids(self) -> list[str]:
+        """Ids of the rows in the order of the tokens: training rows, test rows, extra ones."""
+        return [*self.train_ids, *self.test_ids, *(self.extra.ids if self.extra else [])]
+
+
+class ExtraRows(NamedTuple):
+    """X further rows with labels: a network may train on them first, and nothing is scored by them."""
+
+    ids: list[str]
+    texts: list[list[str]]  # of each text column the texts of the rows
+    targets: Targets
+    features: np.ndarray  # (X, D)
 
 
 class Solution(NamedTuple):
@@ -45,13 +60,14 @@ class Solution(NamedTuple):
 
 
 def load_competition(config: Config, paths: Paths, debug: bool = False) -> Competition:
-    """Read and check train, test and sample_submission; with `debug` keep 200 random rows of each, but all classes."""
+    """Read and check the tables but the solution; with `debug` keep 200 random rows of each, but all classes."""
     columns = config.columns
     train, test, sample = (open_table(config, paths, name) for name in ("train", "test", "sample_submission"))
     check_columns(train, [*columns.of_both, *columns.of_train], columns.ignore)
     check_unique(train, columns.id)
     targets = encode_extras(train, config, encode_targets(train, config))
     asked = check_test(config, test, sample, targets, train.path.name)
+    extra = read_extra(config, paths, targets, debug) if config.files.extra else None
     if debug:  # after the whole tables have passed their checks
         rng = np.random.default_rng(0)
         rows, test_rows = (np.sort(rng.permutation(len(table))[:DEBUG_ROWS]) for table in (train, test))
@@ -60,11 +76,29 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
         asked = check_test(config, test, sample, targets, train.path.name)
     features = encode_numbers(train, columns.features, NUMBER, empty=np.nan)
     return Competition(
-        **vars(asked) | {"features": np.vstack([features, asked.features])},
+        **vars(asked) | {"features": np.vstack([features, asked.features, *([extra.features] if extra else [])])},
         train_ids=train.column(columns.id),
         train_texts=[train.column(name) for name in columns.text],
         targets=targets,
         groups=train.column(columns.group) if columns.group else None,
+        extra=extra,
+    )
+
+
+def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> ExtraRows:
+    """Read and check the table `extra` as the training table; only classes that this one has are legal."""
+    columns, table = config.columns, open_table(config, paths, "extra")
+    check_columns(table, [*columns.of_both, *columns.target], [*columns.ignore, *columns.of_train])
+    check_unique(table, columns.id)
+    labels = encode_targets(table, config, known=targets.names)
+    if debug:
+        rows = np.sort(np.random.default_rng(0).permutation(len(table))[:DEBUG_ROWS])
+        table, labels = table.take(rows), labels.take(rows)
+    return ExtraRows(
+        ids=table.column(columns.id),
+        texts=[table.column(name) for name in columns.text],
+        targets=labels,
+        features=encode_numbers(table, columns.features, NUMBER, empty=np.nan),
     )
 
 
@@ -97,7 +131,7 @@ def open_table(config: Config, paths: Paths, name: str) -> Table:
     """One of the competition's tables, written as `[files]` says; with an id column if it has none."""
     columns = config.columns
     unused = set(columns.ignore) - {*columns.of_both, *columns.of_train}
-    table = read_table(paths.table(name), config.files.quotes, unused if name in ("train", "test") else ())
+    table = read_table(paths.table(name), config.files.quotes, unused if name in ("train", "test", "extra") else ())
     if name in config.files.numbered:
         if columns.id in table.frame.columns:
             raise InputError(f"{table.path}: has a column {columns.id!r}; take {name!r} out of [files] numbered")

@@ -21,7 +21,7 @@ from foldwise.ensembling.weights import (
 )
 from foldwise.errors import InputError
 from foldwise.files import read_json
-from foldwise.freshness import check_tokens, differences, fold_inputs
+from foldwise.freshness import Fit, check_tokens, differences, fold_inputs
 from foldwise.metrics import best_thresholds
 from foldwise.paths import FOLD_OOF, FOLD_RECORD, FOLD_TEST
 from foldwise.run import Run
@@ -52,10 +52,9 @@ def finished_folds(run: Run) -> tuple[Records, dict[tuple[str, int], str]]:
     errors: dict[tuple[str, int], str] = {}
     records: Records = {}
     for member in run.config.recipe.ensemble_members:
-        inputs = fold_inputs(run, member, tokens_hash)
         records[member] = {}
         for fold in range(run.config.recipe.folds.n):
-            folder = run.paths.fold(member, fold)
+            folder, inputs = run.paths.fold(member, fold), fold_inputs(run, Fit(member, fold), tokens_hash)
             if reasons := differences(folder, FOLD_RECORD, inputs):
                 errors[member, fold] = f"  {member}/fold{fold}: {'; '.join(reasons)}"
             else:

@@ -39,7 +39,7 @@ from foldwise.kaggle.metadata import (
 from foldwise.kaggle.notebook import make_notebook
 from foldwise.kaggle.script import Kernel, check_size, make_script
 from foldwise.paths import CONFIG, REPOSITORY
-from foldwise.run import Run
+from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
 from foldwise.stages.train import prepare_members
 from foldwise.vectors.files import VectorFile, vector_sources
@@ -72,7 +72,7 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     slug, root, recipe = run.paths.slug, run.paths.output, run.config.recipe
     user, name = options.user or credentials.user_name(), options.name or short_name(f"foldwise-{slug}")
     check_names(user, name, options.datasets)
-    check_options(options)
+    check_options(run, options)
     fold_of_row = folds(run)
     check_modules(run, options.infer)
     if not options.infer:
@@ -123,7 +123,7 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     say("kernel", f"next: {shlex.join(['./run.sh', 'kernel', 'push', *target])}")
 
 
-def check_options(options: KernelOptions) -> None:
+def check_options(run: Run, options: KernelOptions) -> None:
     """Refuse a time budget that cannot hold, and what needs an extension that is not part of this checkout."""
     if options.infer:
         find_extension("infer")
@@ -131,6 +131,8 @@ def check_options(options: KernelOptions) -> None:
             raise InputError("--time-budget: a kernel built with --infer has no training to cut; take it out")
     elif options.notebook:
         find_extension("report")
+    if options.time_budget:
+        check_teaching(run.config, timed=True)
     if options.time_budget and find_extension("--time-budget")(options.time_budget).seconds > 3600 * LONGEST_RUN:
         raise InputError(
             f"--time-budget {options.time_budget}: Kaggle ends a kernel after {LONGEST_RUN:g} h, in many contests "

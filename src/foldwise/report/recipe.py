@@ -132,6 +132,8 @@ def name_values(schema: dict[str, Any]) -> str:
         return "list of " + re.sub("number|text", r"\g<0>s", name_values(schema["items"]))
     if "exclusiveMaximum" in schema:
         bounds = " from {minimum} to below {exclusiveMaximum}".format(**schema)
+    elif "maximum" in schema:
+        bounds = " from {minimum} to {maximum}".format(**schema)
     elif "exclusiveMinimum" in schema:
         bounds = " above {exclusiveMinimum}".format(**schema)
     else:

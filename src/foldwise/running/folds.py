@@ -1,5 +1,6 @@
 """Train many folds: jobs, where and how many at once, and what they report."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from foldwise.clock import Clock
 from foldwise.console import duration, say, warn
 from foldwise.data.targets import weigh_by_subgroups
 from foldwise.events import Event, Finished, Stopped
+from foldwise.extensions import find_teaching
 from foldwise.files import read_json
 from foldwise.freshness import Wanted
 from foldwise.learners import learner_for
@@ -40,7 +42,8 @@ def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray) -> None:
 
     def on_event(slot: int, job: FoldJob, event: Event) -> None:
         if isinstance(event, Stopped):
-            ids = ", ".join(run.competition.train_ids[row] for row in event.rows)
+            row_ids = run.competition.row_ids
+            ids = ", ".join(row_ids[row] for row in event.rows)
             warn(f"{job} stops at a batch whose loss is no number; its rows: {ids}")
         elif isinstance(event, Finished):
             trained.append(job)
@@ -50,38 +53,45 @@ def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray) -> None:
 
     try:
         after = source.after if run.budget else do_nothing
-        find_engine(at_once)(source, train_job, at_once, on_event, placement.prepare, after)
+        taught = with_lessons(run, source, fold_of_row)
+        find_engine(at_once)(taught, train_job, at_once, on_event, placement.prepare, after)
     finally:
         display.close()
     seconds = Clock.now() - start
-    if len(jobs) == len(run.config.recipe.ensemble_members) * run.config.recipe.folds.n:
-        run.record_seconds("train", seconds)  # of the whole stage, not of a fold done again
     say("train", f"{len(trained)} fold{'s' if len(trained) != 1 else ''} in {duration(seconds)}")
 
 
 def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.device) -> list[FoldJob]:
     """A job for each fold."""
     competition, targets = run.competition, run.competition.targets
-    recipes = {member: run.config.recipe.of_member(member) for member, _, _ in wanted}
+    recipes = {fit.member: run.config.recipe.of_member(fit.member) for fit, _ in wanted}
     precisions = {name: choose_precision(recipe.training.precision, device) for name, recipe in recipes.items()}
     threads = threads_per_fold(run.config.recipe.folds.n)
     return [
         FoldJob(
-            folder=run.paths.fold(member, fold),
+            folder=run.paths.fold(*fit),
             tokens=run.paths.tokens,
-            member=member,
-            fold=fold,
-            recipe=(recipe := recipes[member]),
+            member=fit.member,
+            fold=fit.fold,
+            recipe=(recipe := recipes[fit.member]),
             metric=run.config.competition.metric,
             targets=weigh_by_subgroups(targets) if recipe.training.subgroup_weights else targets,
             folds=fold_of_row,
-            valid_ids=[competition.train_ids[row] for row in np.flatnonzero(fold_of_row == fold)],
+            valid_ids=[competition.train_ids[row] for row in np.flatnonzero(fold_of_row == fit.fold)],
             test_ids=competition.test_ids,
             inputs=inputs,
-            runtime=Runtime(device, precisions[member], threads),
+            runtime=Runtime(device, precisions[fit.member], threads),
+            without=fit.without,
         )
-        for member, fold, inputs in wanted
+        for fit, inputs in wanted
     ]
+
+
+def with_lessons(run: Run, jobs: Iterable[FoldJob], fold_of_row: np.ndarray) -> Iterator[FoldJob]:
+    """The jobs, each when its turn comes, with what there is to learn beside labels: it may be many numbers a row."""
+    for job in jobs:
+        teaches = job.without or job.recipe.training.taught
+        yield find_teaching("lessons")(run, fold_of_row, job) if teaches else job
 
 
 def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:

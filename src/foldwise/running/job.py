@@ -1,7 +1,7 @@
 """One fold as a worker does it: open the tokens, train, write the folder."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from foldwise.learners import learner_for
 from foldwise.paths import FEATURES, FOLD_RECORD, VECTORS, VOCABULARY
 from foldwise.running.fold_folder import write_fold, write_stopped
 from foldwise.training.fold import FoldResult, GivenUpError
-from foldwise.training.fold_data import FoldData
+from foldwise.training.fold_data import FoldData, Lesson
 from foldwise.training.loop import StoppedError
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit
@@ -37,30 +37,37 @@ class FoldJob:
     recipe: Recipe
     metric: Metric
     targets: Targets
-    folds: np.ndarray
+    folds: np.ndarray  # (N,) of each training row; -1 where a row takes no part
     valid_ids: list[str]  # of the fold alone: a million ids a worker would be 0.1 GB
     test_ids: list[str]
     inputs: dict[str, Any]
     runtime: Runtime
     limit: Limit | None = None
+    without: tuple[int, ...] = ()  # further folds that it must not learn from
+    first: Lesson | None = None
+    lesson: Lesson | None = None
 
     def __str__(self) -> str:
-        return f"{self.member} fold {self.fold}"
+        apart = f" without {', '.join(map(str, self.without))}" if self.without else ""
+        return f"{self.member} fold {self.fold}{apart}"
 
 
 def open_data(job: FoldJob) -> FoldData:
     """What the fold learns from; its arrays are mapped, so that processes side by side share their pages."""
     vectors, features = (open_array(job.tokens / name) for name in (VECTORS, FEATURES))
     beside = features if features.shape[1] else None
-    words = list(read_json(job.tokens / VOCABULARY))
-    return FoldData(TokenStore.open(job.tokens), vectors, job.targets, job.folds, beside, words)
+    words, store = list(read_json(job.tokens / VOCABULARY)), TokenStore.open(job.tokens)
+    extra = len(store) - len(job.folds) - len(job.test_ids)
+    return FoldData(store, vectors, job.targets, job.folds, beside, words, extra, job.first, job.lesson)
 
 
 def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
     """Train one fold and write its folder."""
-    start, learner = Clock.now(), learner_for(job.recipe)
+    start, learner, data = Clock.now(), learner_for(job.recipe), open_data(job)
+    labelled, _ = data.split(job.fold)
+    rows = labelled if job.lesson is None else job.lesson.rows
     try:
-        result = learner.fit(open_data(job), job, report)
+        result = learner.fit(data, job, report)
     except StoppedError as error:
         report(Stopped(error.rows.tolist()))  # only the main process has their ids
         fix = "lower --set training.learning_rate=…, or use training.precision=fp32; look at the rows named above"
@@ -83,17 +90,19 @@ def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
         best_epoch=best.epoch,
         epochs=last.epoch,
         seconds=round(Clock.now() - start, 2),
-        rows_per_second=round(last.epoch * int((job.folds != job.fold).sum()) / last.train_seconds),
+        rows_per_second=round(last.epoch * len(rows) / last.train_seconds),
         padding=float(np.mean([record.padding for record in result.history])),
         shortened={"epochs": last.epoch, "of": learner.epochs} if result.shortened else None,
         written=not stays,
     )
     if finished.written:
-        write_fold(job.folder, make_record(job, result, finished), result, job.valid_ids, job.test_ids)
+        record = make_record(job, result, finished, len(rows))
+        stored = replace(result, weights=[]) if job.without else result  # only the predictions of a teacher are read
+        write_fold(job.folder, record, stored, job.valid_ids, job.test_ids)
     report(finished)
 
 
-def make_record(job: FoldJob, result: FoldResult, finished: Finished) -> dict[str, Any]:
+def make_record(job: FoldJob, result: FoldResult, finished: Finished, train_rows: int) -> dict[str, Any]:
     """The content of fold.json, without the sizes of the other files."""
     outcome = {name: value for name, value in vars(finished).items() if name != "written" and value is not None}
     runtime = job.runtime
@@ -102,7 +111,7 @@ def make_record(job: FoldJob, result: FoldResult, finished: Finished) -> dict[st
         "fold": job.fold,
         "inputs": job.inputs,
         "outputs": job.targets.columns,
-        "rows": {"train": len(job.folds) - len(result.rows), "validation": len(result.rows), "test": len(result.test)},
+        "rows": {"train": train_rows, "validation": len(result.rows), "test": len(result.test)},
         "runtime": {"device": runtime.device.type, "precision": runtime.precision, "threads": runtime.threads},
         "torch": torch.__version__,
         **outcome,

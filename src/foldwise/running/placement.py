@@ -17,9 +17,8 @@ from torch.profiler import ProfilerActivity, profile
 from foldwise.config import Recipe
 from foldwise.data.dataset import make_loader
 from foldwise.running.engine import Prepare, do_nothing
-from foldwise.training.fold import build_trainer
 from foldwise.training.fold_data import FoldData, Units, build_dataset
-from foldwise.training.loop import PREDICT_TOKENS, predict, use_repeatable_algorithms
+from foldwise.training.loop import PREDICT_TOKENS, build_trainer, predict, use_repeatable_algorithms
 from foldwise.training.precision import Runtime
 
 # Below so many tokens, over all epochs and folds, starting processes takes longer than it saves.
@@ -94,7 +93,7 @@ def probe(data: FoldData, recipe: Recipe, runtime: Runtime) -> tuple[int, float]
     """Bytes of GPU memory that a fold takes, and the share of the time in which it keeps the GPU busy."""
     use_repeatable_algorithms()
     rows = np.arange(len(data.folds))
-    trainer = build_trainer(data, recipe, 0, 3 * STEPS, runtime, rows)
+    trainer = build_trainer(data, recipe, 0, 3 * STEPS, runtime, data.targets.y)
     trainer.model.train()
     dataset = build_dataset(data, rows, Units.fit(data, rows), runtime.device)
     longest = (-dataset.lengths).argsort()

@@ -5,6 +5,7 @@
 
 import time
 from dataclasses import asdict, replace
+from itertools import chain
 
 import numpy as np
 
@@ -31,12 +32,15 @@ def tokens(run: Run) -> None:
     why = "there were none" if reasons == ["missing"] else "; ".join(reasons) or "--force"
     competition, settings = run.competition, run.config.recipe.tokens
     start = time.perf_counter()
-    both = [[*train, *test] for train, test in zip(competition.train_texts, competition.test_texts, strict=True)]
-    texts, columns = texts_of(both, settings)
+    parts = [competition.train_texts, competition.test_texts]
+    if competition.extra:
+        parts.append(competition.extra.texts)
+    together = [list(chain(*tables)) for tables in zip(*parts, strict=True)]
+    texts, columns = texts_of(together, settings)
     with Progress("tokens", 2 * len(texts), "texts") as shown:
         store, words, counts = tokenize(texts, columns * len(competition.train_ids), settings, shown.update)
     store = replace(store, columns=columns)
-    features = features_of(both, competition.features, settings)
+    features = features_of(together, competition.features, settings)
     if sources := vector_sources(settings, run.paths):
         tables = read_tables(sources, words, run.paths.vector_cache, "tokens")
         vectors, coverage = build_vectors(words, counts, tables, settings.combine)

@@ -7,15 +7,19 @@
 What a folder holds is written at the top of `foldwise.running.fold_folder`.
 """
 
+from collections.abc import Collection, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from foldwise.clock import Clock
 from foldwise.console import say
 from foldwise.data.features import texts_and_features
 from foldwise.errors import InputError
-from foldwise.freshness import Wanted, check_tokens, differences, fold_inputs, shortened
+from foldwise.extensions import find_teaching
+from foldwise.freshness import Fit, Wanted, check_tokens, differences, fold_inputs, shortened
 from foldwise.learners import learner_for
 from foldwise.paths import FOLD_RECORD
 from foldwise.run import Run
@@ -35,37 +39,48 @@ def train(
         members: members to train, or names of groups of seeds; None for the members of the ensemble.
         prepared: `prepare_members` has been called for them.
     """
-    recipe = run.config.recipe
+    recipe, start = run.config.recipe, Clock.now()
     for fold in chosen or []:
         if fold not in range(recipe.folds.n):
             raise InputError(f"--fold {fold}: there are folds 0 to {recipe.folds.n - 1}")
     named = [name for member in members or [] for name in recipe.members_named(member)]
-    if wanted := find_work(run, chosen, named or recipe.ensemble_members):
-        if not prepared:
-            prepare_members(run, [member for member, _, _ in wanted])
-        # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
-        from foldwise.running.folds import run_folds
+    numbers = range(recipe.folds.n) if chosen is None else dict.fromkeys(chosen)
+    fits = [Fit(member, fold) for member in dict.fromkeys(named or recipe.ensemble_members) for fold in numbers]
+    # Members that others learn from come first, each round once the one before it is done.
+    students = any(recipe.of_member(member).training.from_members for member in recipe.members)
+    rounds: Sequence[Sequence[Fit]] = find_teaching("rounds")(recipe, fits) if students else [fits]
+    prepared, trained = prepared and not students, 0  # a teacher may be out of the ensemble
+    for some in rounds:
+        if wanted := find_work(run, some, [] if chosen is None else fits):
+            if not prepared:
+                prepare_members(run, [fit.member for others in rounds for fit in others])
+                prepared = True
+            # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
+            from foldwise.running.folds import run_folds
 
-        run_folds(run, wanted, fold_of_row)
+            run_folds(run, wanted, fold_of_row)
+            trained += len(wanted)
+    if trained == sum(map(len, rounds)) and len(fits) == len(recipe.ensemble_members) * recipe.folds.n:
+        run.record_seconds("train", Clock.now() - start)  # of the whole stage, not of a fold done again
 
 
-def find_work(run: Run, chosen: list[int] | None, members: list[str]) -> Wanted:
+def find_work(run: Run, fits: Sequence[Fit], chosen: Collection[Fit]) -> Wanted:
     """Which folds to train, also those that an earlier time budget ended; says why."""
-    tokens_hash = check_tokens(run)
+    tokens_hash, recipe = check_tokens(run), run.config.recipe
     wanted: Wanted = []
-    for member in dict.fromkeys(members):
-        inputs = fold_inputs(run, member, tokens_hash)
+    for (member, without), group in groupby(fits, lambda fit: (fit.member, fit.without)):
         reasons: dict[str, list[int]] = {}
-        for fold in range(run.config.recipe.folds.n) if chosen is None else dict.fromkeys(chosen):
-            folder = run.paths.fold(member, fold)
-            reason = why_train(run, folder, inputs, chosen is not None)
-            reasons.setdefault(reason, []).append(fold)
+        for fit in group:
+            folder, inputs = run.paths.fold(*fit), fold_inputs(run, fit, tokens_hash)
+            reason = why_train(run, folder, inputs, fit in chosen)
+            reasons.setdefault(reason, []).append(fit.fold)
             if reason or shortened(folder):
-                wanted.append((member, fold, inputs))
-        for reason, group in reasons.items():
-            model = run.config.recipe.of_member(member).model.name
-            called = member if member == model else f"{member} ({model})"
-            names = f"{called} fold{'s' if len(group) > 1 else ''} {', '.join(map(str, group))}"
+                wanted.append((fit, inputs))
+        model = recipe.of_member(member).model.name
+        called = member if member == model else f"{member} ({model})"
+        apart = f" without {', '.join(map(str, without))}" if without else ""
+        for reason, numbers in reasons.items():
+            names = f"{called} fold{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}{apart}"
             say("train", f"{names}: {reason}" if reason else f"kept {names}: recipe, folds and tokens are the same")
     return wanted
 

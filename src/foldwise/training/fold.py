@@ -17,23 +17,21 @@ from foldwise.errors import RunError
 from foldwise.events import Evaluated, Event, Started, Stepped
 from foldwise.files import hash_of
 from foldwise.metrics import Metric, best_score
-from foldwise.models import build_model
 from foldwise.training.early_stopping import EarlyStopping, Weights
+from foldwise.training.first_stage import FirstStage
 from foldwise.training.fold_data import FoldData, Units, build_dataset
 from foldwise.training.loop import (
+    REPORT_SECONDS,
     StoppedError,
-    Trainer,
+    build_trainer,
     copy_weights,
     mean_loss,
     predict_values,
     trim_heap,
     use_repeatable_algorithms,
 )
-from foldwise.training.losses import Objective
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit, Progress
-
-REPORT_SECONDS = 0.25  # between two reports of steps, which would fill the pipe of a worker whose reader is busy
 
 
 @dataclass(frozen=True)
@@ -78,21 +76,27 @@ def train_fold(
     # Data: rows, their batches, how many steps that makes
     train_rows, valid_rows = data.split(fold)
     units = Units.fit(data, train_rows)
-    dataset = build_dataset(data, train_rows, units, runtime.device)
+    dataset = build_dataset(data, train_rows, units, runtime.device, data.lesson)
     batches = recipe.batches
     sampler = BucketBatchSampler(dataset.lengths, batches.size, batches.group, seed, batches.tokens or None)
     loader = make_loader(dataset, sampler, runtime.device)
     steps, step = sampler.steps(settings.epochs), 0
 
+    # The first stage of two, where there are extra rows
+    first = FirstStage(data, data.first, recipe, units, seed, runtime) if data.first is not None else None
+    before = first.steps if first else 0
+    report(Started(before + steps))
+    progress = Progress(data, fold, settings, before + steps, limit)
+    weights = first.train(progress, report) if first else None
+    begun, done = progress.share, 0.0
+
     # Model, loss, optimizers, learning rate
-    trainer = build_trainer(data, recipe, seed, steps, runtime, train_rows)
+    trainer = build_trainer(data, recipe, seed, steps, runtime, targets.y[train_rows], weights)
     model = trainer.model
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta, settings.snapshots)
-    progress, done = Progress(data, fold, settings, steps, limit), 0.0
     history: list[Evaluated] = []
     train_seconds, steps_told, told = 0.0, 0, Clock.now()
-    report(Started(steps))
 
     for epoch in range(settings.epochs):
         trainer.train_tables(epoch >= settings.unfreeze_epoch)
@@ -109,7 +113,8 @@ def train_fold(
                 trainer.rate.set(done)
                 losses.append((trainer.step(batch.to(runtime.device)), trainer.rate.value, batch.rows))
                 step += 1
-                done = progress.after(step)
+                share = progress.after(before + step)
+                done = 1.0 if share >= 1 else (share - begun) / (1 - begun)
                 if Clock.now() - told >= REPORT_SECONDS:
                     report(Stepped(step - steps_told))
                     steps_told, told = step, Clock.now()
@@ -167,16 +172,6 @@ def train_fold(
         parts_of_both.append([predict_values(model, dataset.select(rows), units, targets, runtime) for rows in both])
     oof, test = (np.mean(values, axis=0) for values in zip(*parts_of_both, strict=True))
     return FoldResult(valid_rows, oof, test, stopping.weights, units.model_dump(), history, shortened)
-
-
-def build_trainer(
-    data: FoldData, recipe: Recipe, seed: int, steps: int, runtime: Runtime, train_rows: np.ndarray
-) -> Trainer:
-    """What trains one fold: a model whose first weights are drawn from `seed`, and a loss that knows `train_rows`."""
-    settings, targets = recipe.training, data.targets
-    objective = Objective(settings, targets.task, targets.outputs, targets.y[train_rows]).to(runtime.device)
-    model = build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed).to(runtime.device)
-    return Trainer(model, objective, settings, steps, runtime)
 
 
 def fold_seed(seed: int, member: str, fold: int) -> int:

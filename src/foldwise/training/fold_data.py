@@ -16,15 +16,27 @@ RESIDENT = 0.25  # of a GPU's free memory: token arrays up to this share are kep
 
 
 @dataclass(frozen=True)
-class FoldData:
-    """N training rows and M test rows."""
+class Lesson:
+    """n rows with targets of their own, that a fold trains on instead of its training rows and their labels."""
 
-    store: TokenStore  # of the training rows, then of the test rows
+    rows: np.ndarray  # (n,) int64 rows of the token store
+    targets: np.ndarray  # (n, …) in the task's form of y, or (n, C) float32 probabilities of classes
+    weights: np.ndarray | None = None  # (n,) float32 how much each counts in the loss
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """N training rows, M test rows, and maybe X extra ones."""
+
+    store: TokenStore  # of the training rows, then of the test rows, then of the extra ones
     vectors: np.ndarray  # (V, E) float32
     targets: Targets  # of the training rows
-    folds: np.ndarray  # (N,) int64 fold of each training row
-    features: np.ndarray | None = None  # (N + M, D) float64 numbers beside the text, NaN where unknown
+    folds: np.ndarray  # (N,) int64 fold of each training row; -1 where a row takes no part
+    features: np.ndarray | None = None  # (N + M + X, D) float64 numbers beside the text, NaN where unknown
     words: Sequence[str] = ()  # V words in id order, for learners that read texts
+    extra: int = 0  # X
+    first: Lesson | None = None  # what a network trains on before
+    lesson: Lesson | None = None  # what it then trains on instead of the labels; it is scored by these all the same
 
     @property
     def shape(self) -> Shape:
@@ -35,11 +47,11 @@ class FoldData:
     @property
     def test_rows(self) -> np.ndarray:
         """(M,) row numbers of the test rows."""
-        return np.arange(len(self.folds), len(self.store))
+        return np.arange(len(self.folds), len(self.store) - self.extra)
 
     def split(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
         """Row numbers of the training and of the validation rows of a fold."""
-        return np.flatnonzero(self.folds != fold), np.flatnonzero(self.folds == fold)
+        return np.flatnonzero((self.folds != fold) & (self.folds >= 0)), np.flatnonzero(self.folds == fold)
 
 
 class Scale(Section):
@@ -81,17 +93,32 @@ class Units(Section):
         return cls(targets=targets, features=None if data.features is None else Scale.fit(data.features, rows))
 
 
-def build_dataset(data: FoldData, rows: np.ndarray, units: Units, device: torch.device) -> TokenDataset:
-    """A fold's training rows; `select` gives others of the same store."""
+def build_dataset(
+    data: FoldData, rows: np.ndarray, units: Units, device: torch.device, lesson: Lesson | None = None
+) -> TokenDataset:
+    """A fold's training rows, or those of a lesson; `select` gives others of the same store."""
     targets = data.targets
-    y = targets.y if units.targets is None else units.targets.apply(targets.y)
-    auxiliary = targets.auxiliary
+    y, weights, auxiliary = targets.y, targets.weights, targets.auxiliary
+    if lesson is not None:
+        y = spread(lesson.targets, lesson.rows, len(data.store))
+        weights = None if lesson.weights is None else spread(lesson.weights, lesson.rows, len(data.store))
+        if lesson.rows.max(initial=0) >= len(data.folds):
+            auxiliary = None  # which only training rows have
+    y = y if units.targets is None else units.targets.apply(y)
     if auxiliary is not None and units.targets is not None:
         auxiliary = Scale.fit(auxiliary, rows).apply(auxiliary)
     features = None if units.features is None or data.features is None else units.features.apply(data.features)
-    parts = {"targets": y, "weights": targets.weights, "auxiliary": auxiliary, "features": features}
+    parts = {"targets": y, "weights": weights, "auxiliary": auxiliary, "features": features}
     beside = {name: torch.from_numpy(part) for name, part in parts.items() if part is not None}
+    rows = rows if lesson is None else lesson.rows
     return TokenDataset(data.store, rows, device=choose_home(data.store.tokens.nbytes, device), **beside)
+
+
+def spread(part: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
+    """(size, …) with `part` at `rows` and zeros elsewhere."""
+    whole = np.zeros((size, *part.shape[1:]), part.dtype)
+    whole[rows] = part
+    return whole
 
 
 def choose_home(size: int, device: torch.device) -> torch.device:

@@ -9,15 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS
 
-from foldwise.config import Training
+from foldwise.config import Recipe, Training
 from foldwise.data.batching import SortedBatchSampler
 from foldwise.data.dataset import Batch, TokenDataset, make_loader
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError, RunError
 from foldwise.events import Evaluated
+from foldwise.models import build_model
 from foldwise.training.averaging import AveragedWeights
 from foldwise.training.early_stopping import Weights
-from foldwise.training.fold_data import Units
+from foldwise.training.fold_data import FoldData, Units
 from foldwise.training.losses import Objective, to_predictions
 from foldwise.training.optimizers import build_optimizers, trained_embeddings
 from foldwise.training.precision import Runtime, autocast
@@ -26,6 +27,7 @@ from foldwise.training.schedules import LearningRate
 
 PREDICT_TOKENS = 8192  # places in a batch of prediction
 TRIM_STEPS = 200
+REPORT_SECONDS = 0.25  # between two reports of steps, which would fill the pipe of a worker whose reader is busy
 
 
 class Trainer:
@@ -84,6 +86,28 @@ class Trainer:
                 parameter.grad = sum_rows(parameter.grad)
         clip_gradients(self.averages.parameters, self.scaler.scale(self.max_grad_norm))
         return loss.detach()
+
+
+def build_trainer(
+    data: FoldData,
+    recipe: Recipe,
+    seed: int,
+    steps: int,
+    runtime: Runtime,
+    y: np.ndarray,
+    weights: Weights | None = None,
+) -> Trainer:
+    """What trains one fold: a model whose first weights are `weights`, or drawn from `seed`, and its loss.
+
+    Args:
+        y: labels of the training rows, from which class weights come.
+    """
+    settings, targets = recipe.training, data.targets
+    objective = Objective(settings, targets.task, targets.outputs, y).to(runtime.device)
+    model = build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed).to(runtime.device)
+    if weights is not None:
+        model.load_state_dict(weights)
+    return Trainer(model, objective, settings, steps, runtime)
 
 
 def model_inputs(batch: Batch) -> list[Tensor]:

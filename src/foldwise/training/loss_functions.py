@@ -1,8 +1,9 @@
 """The losses that have a name, each for the form of targets it is for (`y` in `foldwise.tasks`).
 
 All take logits (B, C), targets and row weights w, and give the mean over the batch, Σ w · loss / Σ w. Targets are (B,)
-int64 class numbers, or (B, C) float32: columns of 0 … 1, or values. Losses of columns also take `pos_weight` (C,), by
-which the ones of a column count more than its zeros, as in torch's `BCEWithLogitsLoss`.
+int64 class numbers, or (B, C) float32: columns of 0 … 1, values, or probabilities of classes (`SOFT_CLASSES`). Losses
+of columns also take `pos_weight` (C,), by which the ones of a column count more than its zeros, as in torch's
+`BCEWithLogitsLoss`.
 """
 
 from collections.abc import Callable
@@ -107,7 +108,8 @@ def smooth_l1(logits: Tensor, targets: Tensor, weights: Tensor | None, *, beta: 
 
 
 # By name, then by the form of what is learnt; keyword-only arguments of the functions are `training.loss_arguments`.
-# Of class numbers, the divergence is the cross entropy, as a one-hot target has no entropy of its own.
+# Of class numbers, the divergence is the cross entropy, as a one-hot target has no entropy of its own; of probabilities
+# it has another value, by the targets' entropy, and the same gradient.
 LOSSES: dict[str, dict[Learnt, LossFunction]] = {
     "cross_entropy": {"classes": cross_entropy},
     "nll": {"classes": cross_entropy},
@@ -119,4 +121,5 @@ LOSSES: dict[str, dict[Learnt, LossFunction]] = {
     "label_smoothing": {"classes": smoothed_classes, "columns": smoothed_columns},
     "soft_f1_bce": {"columns": soft_f1_bce},
 }
+SOFT_CLASSES = ("cross_entropy", "nll", "kl_div", "label_smoothing")  # take probabilities of classes, too
 ARGUMENTS: dict[str, Range] = {"epsilon": SHARE, "gamma": FROM_0, "beta": FROM_0, "share": SHARE}

@@ -15,7 +15,7 @@ from foldwise.data.dataset import Batch
 from foldwise.errors import InputError, did_you_mean
 from foldwise.tasks import TASKS
 from foldwise.training.arguments import check_arguments
-from foldwise.training.loss_functions import ARGUMENTS, LOSSES, LossFunction, bce, mse, weighted_mean
+from foldwise.training.loss_functions import ARGUMENTS, LOSSES, SOFT_CLASSES, LossFunction, bce, mse, weighted_mean
 
 KEY = "recipe.training.loss"
 
@@ -53,20 +53,31 @@ class Objective(nn.Module):
         self.register_buffer("pos_weight", balance_columns(y) if balanced and learnt == "columns" else None)
         arguments = settings.loss_arguments
         self.loss = own_loss(name, arguments) if plugins.is_own(name) else named_loss(name, arguments, task)
+        if settings.from_members and learnt == "classes" and name not in ("auto", *SOFT_CLASSES):
+            raise InputError(
+                f"{KEY} = {name!r}: it takes numbers of classes, and with training.distill or .pseudo_labels the "
+                f"targets are probabilities; use one of {', '.join(SOFT_CLASSES)}"
+            )
         self.outputs = outputs
         self.auxiliary_loss, self.auxiliary_weight = mse if learnt == "values" else bce, settings.auxiliary_weight
 
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
         """(B, C + A) float32 logits and their batch → scalar."""
         assert batch.targets is not None
-        weights = batch.weights
+        targets, weights = batch.targets, batch.weights
         if self.class_weights is not None:
-            of_class = self.class_weights[batch.targets]
+            if targets.ndim == 1:
+                of_class = self.class_weights[targets]
+            else:  # (B, C) probabilities: a mixture of rows of each class, which weigh as their classes do
+                shares = targets * self.class_weights
+                of_class = shares.sum(dim=1)
+                targets = shares / of_class[:, None]
             weights = of_class if weights is None else weights * of_class
         options = {} if self.pos_weight is None else {"pos_weight": self.pos_weight}
-        if batch.auxiliary is None:
-            return self.loss(logits, batch.targets, weights, **options)
-        main = self.loss(logits[:, : self.outputs], batch.targets, weights, **options)
+        if batch.auxiliary is None:  # there are none, or the rows have none
+            main = logits if logits.shape[1] == self.outputs else logits[:, : self.outputs]
+            return self.loss(main, targets, weights, **options)
+        main = self.loss(logits[:, : self.outputs], targets, weights, **options)
         beside = self.auxiliary_loss(logits[:, self.outputs :], batch.auxiliary, batch.weights)
         return main + self.auxiliary_weight * beside
 
@@ -103,7 +114,7 @@ class OwnLoss(nn.Module):
         if weights is not None and result.ndim == 0:
             raise ValueError(
                 "it returns one number for the batch, and rows have weights here (columns.weight, "
-                "training.class_weights or .subgroup_weights); return one loss a row, (B,)"
+                "training.class_weights, .subgroup_weights or .pseudo_labels); return one loss a row, (B,)"
             )
         return weighted_mean(result, weights)
 

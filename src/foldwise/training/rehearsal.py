@@ -10,16 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from foldwise.config import Recipe
+from foldwise.config import Recipe, Training
 from foldwise.data.dataset import Batch, make_loader
 from foldwise.data.targets import Targets, weigh_by_subgroups
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import InputError
 from foldwise.plugins import as_input_error
 from foldwise.tasks import Learnt
-from foldwise.training.fold import build_trainer
 from foldwise.training.fold_data import FoldData, Units, build_dataset
-from foldwise.training.loop import model_inputs
+from foldwise.training.loop import build_trainer, model_inputs
 from foldwise.training.losses import Objective
 from foldwise.training.precision import Runtime
 
@@ -43,11 +42,11 @@ def rehearse(recipe: Recipe, targets: Targets, texts: int, features: int) -> Non
     """
     settings = recipe.training
     with torch.random.fork_rng(devices=[]):
-        data = few_rows(targets, texts, features, settings.subgroup_weights)
+        data = few_rows(targets, texts, features, settings)
         rows = np.arange(len(data.folds))
         runtime = Runtime(torch.device("cpu"), "fp32", torch.get_num_threads())
         asked = runtime if settings.precision == "auto" else replace(runtime, precision=settings.precision)
-        trainer = build_trainer(data, recipe, 0, settings.epochs, asked, rows)
+        trainer = build_trainer(data, recipe, 0, settings.epochs, asked, data.targets.y)
         trainer.runtime = runtime  # this processor need not know the format
         dataset = build_dataset(data, rows, Units.fit(data, rows), runtime.device)
         (batch,) = make_loader(dataset, [rows.tolist()])
@@ -62,7 +61,7 @@ def rehearse(recipe: Recipe, targets: Targets, texts: int, features: int) -> Non
                 raise InputError(f"{where}: after a step at a loss of {loss:.3g} the weights are not finite")
 
 
-def few_rows(targets: Targets, texts: int, features: int, by_subgroups: bool) -> FoldData:
+def few_rows(targets: Targets, texts: int, features: int, settings: Training) -> FoldData:
     """B rows of T tokens, one row full and the others padded; B, T and the number of outputs all differ."""
     outputs = (targets.outputs, targets.outputs + targets.auxiliary_outputs)
     count, width = [number for number in range(2, 6) if number not in outputs][:2]
@@ -70,7 +69,9 @@ def few_rows(targets: Targets, texts: int, features: int, by_subgroups: bool) ->
     different = targets.outputs if targets.spec.y == "classes" else 2  # a loss may need targets that differ
     y = np.indices(few.y.shape).sum(axis=0) % different
     few = replace(few, y=y.astype(few.y.dtype))
-    if by_subgroups:
+    if settings.pseudo_labels and few.weights is None:
+        few = replace(few, weights=np.ones(count, dtype=np.float32))
+    if settings.subgroup_weights:
         few = weigh_by_subgroups(few)
     lengths = np.repeat([width, *[1] * (count - 1)], texts)
     store = TokenStore(np.ones(lengths.sum(), np.int32), np.concatenate([[0], lengths.cumsum()]), texts)

@@ -1,0 +1,64 @@
+"""The first of two stages of training: some epochs on rows of another table, before the fold's own training rows."""
+
+from collections.abc import Callable
+
+from foldwise.clock import Clock
+from foldwise.config import Recipe
+from foldwise.data.batching import BucketBatchSampler
+from foldwise.data.dataset import make_loader
+from foldwise.events import Event, Stepped
+from foldwise.training.early_stopping import Weights
+from foldwise.training.fold_data import FoldData, Lesson, Units, build_dataset
+from foldwise.training.loop import REPORT_SECONDS, build_trainer, copy_weights, mean_loss, trim_heap
+from foldwise.training.precision import Runtime
+from foldwise.training.progress import Progress
+
+
+class FirstStage:
+    """`training.extra_epochs` epochs on a lesson, with an optimizer and a learning rate schedule of their own.
+
+    Args:
+        units: of the second stage, so that targets and features mean the same in both.
+    """
+
+    def __init__(
+        self, data: FoldData, lesson: Lesson, recipe: Recipe, units: Units, seed: int, runtime: Runtime
+    ) -> None:
+        self.data, self.lesson, self.recipe, self.seed, self.runtime = data, lesson, recipe, seed, runtime
+        batches = recipe.batches
+        self.dataset = build_dataset(data, lesson.rows, units, runtime.device, lesson)
+        self.sampler = BucketBatchSampler(
+            self.dataset.lengths, batches.size, batches.group, seed, batches.tokens or None
+        )
+        self.steps = self.sampler.steps(recipe.training.extra_epochs)
+
+    def train(self, progress: Progress, report: Callable[[Event], object]) -> Weights:
+        """The averaged weights at its end, which comes early where a time limit leaves less.
+
+        Raises:
+            StoppedError: the loss was not finite.
+        """
+        settings, device = self.recipe.training, self.runtime.device
+        step, steps_told, told = 0, 0, Clock.now()
+        trainer = build_trainer(self.data, self.recipe, self.seed, self.steps, self.runtime, self.lesson.targets)
+        loader, share = make_loader(self.dataset, self.sampler, device), self.steps / progress.steps
+        for epoch in range(settings.extra_epochs):
+            trainer.train_tables(epoch >= settings.unfreeze_epoch)
+            self.sampler.set_epoch(epoch)
+            trainer.model.train()
+            losses = []
+            for batch in loader:
+                trainer.rate.set(min(progress.share / share, 1.0))
+                losses.append((trainer.step(batch.to(device)), trainer.rate.value, batch.rows))
+                step += 1
+                if Clock.now() - told >= REPORT_SECONDS:
+                    report(Stepped(step - steps_told))
+                    steps_told, told = step, Clock.now()
+                if progress.after(step) >= share:
+                    break
+            trim_heap()
+            mean_loss(losses, step)
+            if progress.share >= share:
+                break
+        with trainer.averages.applied():
+            return copy_weights(trainer.model, set())
