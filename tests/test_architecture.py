@@ -25,7 +25,8 @@ CORE = {
     "config": "errors metrics",
     "load_config": "config console errors",
     "data": "config errors files metrics paths",
-    "run": "config console data errors extensions files metrics paths",
+    "auto": "config data",
+    "run": "auto config console data errors extensions files metrics paths",
     "options": "errors load_config paths run",
     "vectors": "config console data errors files paths",
     "models": "config errors plugins",
@@ -35,7 +36,7 @@ CORE = {
     "ensembling": "config console data errors files freshness metrics paths run",
     "running": "clock config console data ensembling errors events extensions files freshness learners paths run"
     " training",
-    "stages": "clock config console data ensembling errors extensions files freshness learners metrics paths run running"
+    "stages": "auto clock config console data ensembling errors extensions files freshness learners metrics paths run running"
     " vectors",
     "pipeline": "ensembling freshness run stages",
     "cli": "config errors extensions options paths pipeline run stages",

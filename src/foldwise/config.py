@@ -60,6 +60,12 @@ MaxLength = Annotated[
     explained('give a number of tokens from 1 on, or a share of the training texts such as "95%"'),
 ]
 InverseRegularisation = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
+if TYPE_CHECKING:  # `foldwise.auto` decides, by the tables, what a `Config` leaves open, before anybody uses the number
+    AutoCount = Any
+    AutoRate = Any
+else:
+    AutoCount = Annotated[Count | Literal["auto"], explained('give a whole number from 1 on, or "auto"')]
+    AutoRate = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
 CharNgrams = Annotated[NotNegativeCount | Literal["auto"], explained('give a whole number from 0 on, or "auto"')]
 # A member is a folder of the output, beside those of tokens and kernels.
 MEMBER = re.compile(r"^(?!(?:tokens|kernel|kernel-dataset|kernel-output)\Z)[A-Za-z0-9_-]+\Z")
@@ -200,8 +206,9 @@ class Tokens(Section):
 class Batches(Section):
     """Batches of similar lengths: rows are shuffled, sorted by length in groups, cut; batches come in random order."""
 
-    size: Count = 32
-    """Rows in a batch. Larger batches are faster, most of all on a GPU, and may want a higher learning rate."""
+    size: AutoCount = "auto"
+    """Rows in a batch. Larger batches are faster, most of all on a GPU, and may want a higher learning rate. "auto" is
+    32, and from 48,000 training rows on as many as make an epoch at most 1,500 batches: 64, 128, 256 or 512."""
 
     tokens: NotNegativeCount = 0
     """If not 0, a batch has this many tokens, padding included, instead of `batches.size` rows. For many short rows
@@ -276,8 +283,9 @@ class Linear(Section):
 class Training(Section):
     """How a network is trained, and when to stop. Of these the model "linear" reads `subgroup_weights` only."""
 
-    epochs: Count = 6
-    """How many times each training row is seen, unless training stops before."""
+    epochs: AutoCount = "auto"
+    """How many times each training row is seen, unless training stops before. "auto" is 6, above 100,000 training rows
+    4, above 400,000 3."""
 
     loss: str = "auto"
     """What training makes small. "auto" is "bce" for binary and multilabel tasks, "cross_entropy" for multiclass, "mse"
@@ -306,11 +314,13 @@ class Training(Section):
     """Of the word vectors: "rowwise" is Adam on the words of a batch only, which stays fast with any vocabulary; "same"
     gives them to `training.optimizer`, with dense gradients."""
 
-    learning_rate: Finite = 2e-3
-    """The largest learning rate, of everything but the word vectors. The first thing to try when scores are poor."""
+    learning_rate: AutoRate = "auto"
+    """The largest learning rate, of everything but the word vectors. The first thing to try when scores are poor.
+    "auto" is 2e-3 for batches of 32 rows; where `batches.size` is chosen larger by the rows, it grows by the square
+    root of that: 4e-3 for 128."""
 
-    embedding_learning_rate: Finite = 2e-3
-    """The largest learning rate of the word vectors."""
+    embedding_learning_rate: AutoRate = "auto"
+    """The largest learning rate of the word vectors. "auto" as for `training.learning_rate`."""
 
     unfreeze_epoch: NotNegativeCount = 0
     """Word vectors do not train before this epoch (counted from 0), so that the rest adapts to them first."""

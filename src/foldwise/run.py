@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from foldwise.auto import Choice, Facts, decide
 from foldwise.config import Config, Recipe
 from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
@@ -22,7 +23,7 @@ from foldwise.tasks import PLURALS, TASKS
 class Run:
     """One call of the command line."""
 
-    config: Config  # competition.toml with `--set` applied
+    asked: Config  # competition.toml with `--set` applied
     paths: Paths
     force: bool = False  # redo stages that are up to date
     debug: bool = False  # 200 rows, one epoch
@@ -36,10 +37,23 @@ class Run:
         """A command line to suggest: for this competition, and with the folders that this call was given."""
         return shlex.join(["./run.sh", command, "-c", self.paths.slug, *self.options, *extra])
 
+    @property
+    def config(self) -> Config:
+        """`asked`, with what its recipe leaves at "auto" decided by the tables."""
+        return self.decided[0]
+
+    @cached_property
+    def decided(self) -> tuple[Config, dict[str, Choice]]:
+        """The configuration, and what of it was left at "auto"."""
+        config, choices = decide(self.asked, lambda: Facts.of(self.competition))
+        if choices:
+            check_unfreezing(config.recipe)
+        return config, choices
+
     @cached_property
     def competition(self) -> Competition:
         """The tables, read and checked at first use, once."""
-        competition = load_competition(self.config, self.paths, self.debug)
+        competition = load_competition(self.asked, self.paths, self.debug)
         warn_of_empty(self.paths.table("train"), competition.train_texts)
         warn_of_empty(self.paths.table("test"), competition.test_texts)
         return competition
@@ -47,7 +61,7 @@ class Run:
     @property
     def metric(self) -> Metric:
         """What the leaderboard scores by."""
-        return metric_for(self.config.competition.metric, self.config.competition.task)
+        return metric_for(self.asked.competition.metric, self.asked.competition.task)
 
     def record_seconds(self, stage: str, seconds: float) -> None:
         """Remember how long a stage took when it last ran, for summary.json."""
@@ -86,7 +100,8 @@ def check_config(config: Config, slug: str) -> None:
     if (weighed or metric.of_subgroups) and not config.columns.subgroups:
         asking = "recipe.training.subgroup_weights" if weighed else f"competition.metric = {asked.metric!r}"
         raise InputError(f"{asking} needs columns that say whom a text is about; name them in [columns] subgroups")
-    check_members(recipe)
+    check_unfreezing(recipe)
+    check_weights(recipe)
     check_teaching(config)
 
 
@@ -96,16 +111,20 @@ def check_teaching(config: Config, timed: bool = False) -> None:
         find_teaching("check")(config, timed)
 
 
-def check_members(recipe: Recipe) -> None:
-    """Check that `unfreeze_epoch` takes effect, and that weights by hand name exactly the ensemble's members."""
+def check_unfreezing(recipe: Recipe) -> None:
+    """Check that `unfreeze_epoch` takes effect."""
     for name in recipe.members:
         member = recipe.of_member(name)
         later, epochs, trains = member.training.unfreeze_epoch, member.training.epochs, member.model.train_embedding
-        if later and (later >= epochs or not trains):
+        if later and (not trains or (epochs != "auto" and later >= epochs)):
             raise InputError(
                 f"recipe.training.unfreeze_epoch = {later}: the vectors of {name} never train, with training.epochs = "
                 f"{epochs} and model.train_embedding = {str(trains).lower()}; change one of them"
             )
+
+
+def check_weights(recipe: Recipe) -> None:
+    """Check that weights by hand name exactly the ensemble's members."""
     weights, members = recipe.ensemble.weights, recipe.ensemble_members
     if not isinstance(weights, dict):
         return

@@ -53,7 +53,7 @@ def test_an_error_under_debug_quotes_only_what_was_typed(cli_here):
 
 def test_recipe_shows_fields_and_the_nearest_name(cli_here):
     shown = cli_here("recipe", "training.epochs", "-c", "twin-binary", "--set", "training.epochs=9").stdout
-    assert shown.startswith("training.epochs: whole number, 1 or more; default 6; here 9\n    ")
+    assert shown.startswith('training.epochs: whole number, 1 or more, or "auto"; default "auto"; here 9\n    ')
     assert "\n[training]\n" in cli_here("recipe", "-c", "twin-binary").stdout
     assert cli_here("recipe", "--markdown", "-c", "twin-binary").stdout.startswith("# The recipe\n")
     error = cli_here("recipe", "training.epoch", "-c", "twin-binary", code=2).stderr

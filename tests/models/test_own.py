@@ -15,6 +15,7 @@ from foldwise.errors import InputError
 from foldwise.models import Shape, build_model
 from foldwise.training.rehearsal import rehearse
 from models.batches import batch, check_rows_alone, vectors
+from training import decided_training
 
 
 class BagOfWords(nn.Module):
@@ -53,7 +54,8 @@ def rehearse_own(own, made, shape: Shape, **arguments) -> None:
     own.Net = made
     y = (np.arange(9 * shape.outputs) % 2).astype(np.float32).reshape(9, shape.outputs)
     targets = Targets("multilabel", y, y, [str(number) for number in range(shape.outputs)])
-    rehearse(Recipe(model=Model(name="own_model:Net", arguments=arguments)), targets, shape.columns, shape.features)
+    recipe = Recipe(model=Model(name="own_model:Net", arguments=arguments), training=decided_training())
+    rehearse(recipe, targets, shape.columns, shape.features)
 
 
 def refuse(own, made, shape: Shape, message: str, **arguments) -> None:

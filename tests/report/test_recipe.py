@@ -22,7 +22,7 @@ ALONE = {name: field for name, field in FIELDS.items() if not name.startswith("m
 
 
 def show(config, field=None):
-    recipe(SimpleNamespace(config=config), field)
+    recipe(SimpleNamespace(asked=config), field)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_an_unknown_name_gets_the_nearest_one(wanted, fix):
 def test_values_of_the_competition_stand_beside_the_defaults(toml, capsys):
     show(load_config(toml, ["training.epochs=4", "model.name=linear"]))
     shown = capsys.readouterr().out
-    assert "training.epochs: whole number, 1 or more; default 6; here 4\n    How many" in shown
+    assert 'training.epochs: whole number, 1 or more, or "auto"; default "auto"; here 4\n    How many' in shown
     assert 'default "bilstm"; here "linear"\n' in shown
     assert shown.count("; here ") == 2
     assert "\x1b" not in shown

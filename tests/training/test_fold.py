@@ -29,12 +29,13 @@ from foldwise.training.loop import StoppedError, predict
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit, Progress
 from foldwise.training.schedules import LearningRate
+from training import DECIDED
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
 
 
 def recipe(**training) -> Recipe:
-    settings = {"epochs": 5, "evaluations_per_epoch": 2, "patience": 3, "learning_rate": 0.02, **training}
+    settings = {**DECIDED, "epochs": 5, "evaluations_per_epoch": 2, "patience": 3, "learning_rate": 0.02, **training}
     content = {"batches": {"size": 8, "group": 3}, "model": {"hidden": 6}, "training": settings}
     return Recipe.model_validate(content)
 

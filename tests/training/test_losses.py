@@ -11,7 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.nn import functional
 
-from foldwise.config import Recipe, Training
+from foldwise.config import Recipe
 from foldwise.data.dataset import Batch
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError
@@ -19,6 +19,7 @@ from foldwise.tasks import TASKS
 from foldwise.training.loss_functions import LOSSES, SOFT_CLASSES
 from foldwise.training.losses import Objective, to_predictions
 from foldwise.training.rehearsal import rehearse
+from training import decided_training
 
 ROWS, CLASSES = 7, 4
 NAMED = [(name, task) for name, losses in LOSSES.items() for task, spec in TASKS.items() if spec.y in losses]
@@ -51,7 +52,7 @@ def logits_of(task, extra=0):
 
 def loss_of(task, name="auto", **training):
     y = targets_of(task)
-    return Objective(Training(loss=name, **training), task, outputs_of(task), y)
+    return Objective(decided_training(loss=name, **training), task, outputs_of(task), y)
 
 
 def sigmoid(x):
@@ -241,7 +242,7 @@ def test_rows_without_auxiliary_targets_are_learnt_beside_rows_with_them():
 
 
 def test_a_class_or_a_one_that_no_training_row_has_leaves_the_weights_finite():
-    training = Training(class_weights="balanced")
+    training = decided_training(class_weights="balanced")
     assert Objective(training, "multiclass", 3, np.array([0, 0, 1])).class_weights.tolist() == [0.5, 1, 1]
     y = np.array([[0, 1, 1], [0, 1, 0], [0, 1, 0]], dtype=np.float32)
     assert Objective(training, "multilabel", 3, y).pos_weight.tolist() == [1, 1, 2]
@@ -286,7 +287,7 @@ def test_the_weights_move_with_the_objective():
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(task, training, phrases):
     with pytest.raises(InputError) as caught:
-        Objective(Training(**training), task, outputs_of(task), targets_of(task))
+        Objective(decided_training(**training), task, outputs_of(task), targets_of(task))
     for phrase in ["recipe.training.", *phrases]:
         assert phrase in str(caught.value)
 
@@ -395,7 +396,7 @@ def test_class_weights_weigh_the_rows_of_an_own_loss(own):
 def rehearse_loss(task, name, weights=None, subgroups=None, **training):
     y, names = targets_of(task), [str(number) for number in range(outputs_of(task))]
     targets = Targets(task, y, y, names, weights=weights, subgroups=subgroups)
-    rehearse(Recipe(training=Training(loss=name, **training)), targets, 1, 0)
+    rehearse(Recipe(training=decided_training(loss=name, **training)), targets, 1, 0)
 
 
 @pytest.mark.parametrize(("name", "task"), [(name, task) for name, task in NAMED if task != "ordinal"])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from foldwise.config import Model, Recipe, Training
+from foldwise.config import Model, Recipe
 from foldwise.data.dataset import Batch
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError
@@ -20,6 +20,7 @@ from foldwise.training.optimizers import build_optimizers
 from foldwise.training.precision import Runtime
 from foldwise.training.rehearsal import rehearse
 from foldwise.training.rowwise import RowwiseAdam, clip_gradients, sum_rows, sum_rows_in_place
+from training import decided_training
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,7 +32,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-OBJECTIVE = Objective(Training(), "regression", 1, np.zeros((1, 1)))
+OBJECTIVE = Objective(decided_training(), "regression", 1, np.zeros((1, 1)))
 
 
 def small_model() -> nn.Module:
@@ -46,7 +47,7 @@ def sparse(rows: list[int], values: torch.Tensor, size: int = 20) -> torch.Tenso
 def test_words_outside_the_batch_keep_their_vectors():
     model = small_model()
     before = model.embedding.weight.detach().clone()
-    optimizers = build_optimizers(model, Training(weight_decay=0.5))
+    optimizers = build_optimizers(model, decided_training(weight_decay=0.5))
     model(torch.tensor([[3, 4]]), torch.tensor([2])).sum().backward()
     model.embedding.weight.grad = sum_rows(model.embedding.weight.grad)
     for optimizer in optimizers:
@@ -104,7 +105,7 @@ def test_an_overflow_skips_the_step():
 def test_an_overflow_anywhere_skips_the_step_of_all_weights(bad, place):
     """fp16 cannot run here; its scaler can, over gradients of fp32."""
     model = small_model()
-    settings = Training()
+    settings = decided_training()
     trainer = make_trainer(model, settings)
     trainer.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     batch = Batch(torch.tensor([[3, 4]]), torch.tensor([2]), torch.ones(1, 1), torch.tensor([0]))
@@ -123,7 +124,7 @@ def test_an_overflow_anywhere_skips_the_step_of_all_weights(bad, place):
 def test_scaled_steps_are_the_unscaled_ones():
     results = []
     for scale in (None, 1024.0):
-        model, settings = small_model().eval(), Training(max_grad_norm=0.01)
+        model, settings = small_model().eval(), decided_training(max_grad_norm=0.01)
         trainer = make_trainer(model, settings)
         if scale:
             trainer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
@@ -252,7 +253,7 @@ def test_torch_has_the_classes_that_this_loops_over():
 @pytest.mark.parametrize("name", TORCHS)
 def test_every_optimizer_of_torch_trains(name, tables):
     rate = RATES.get(name, 0.05)
-    settings = Training(
+    settings = decided_training(
         optimizer=name,
         embedding_optimizer=tables,
         learning_rate=rate,
@@ -279,7 +280,7 @@ def test_every_optimizer_of_torch_trains(name, tables):
 
 def test_the_same_optimizer_takes_the_table_with_its_own_rate_and_no_decay():
     ours, theirs = small_model(), small_model()
-    settings = Training(
+    settings = decided_training(
         optimizer="RMSprop", embedding_optimizer="same", learning_rate=0.01, embedding_learning_rate=0.03,
         weight_decay=0.2, optimizer_arguments={"momentum": 0.5, "centered": True}, max_grad_norm=1e9, warmup=0, schedule="constant",
     )  # fmt: skip
@@ -304,7 +305,7 @@ def test_the_average_of_a_dense_table_is_that_of_a_sparse_one():
     found = []
     for tables in ("rowwise", "same"):
         model = small_model().eval()
-        settings = Training(optimizer="SGD", embedding_optimizer=tables, ema=0.9, embedding_learning_rate=1e-9)
+        settings = decided_training(optimizer="SGD", embedding_optimizer=tables, ema=0.9, embedding_learning_rate=1e-9)
         trainer = make_trainer(model, settings)
         with torch.no_grad():
             model.embedding.weight.add_(1)  # the average, which starts at the old weights, follows
@@ -318,14 +319,16 @@ def test_the_average_of_a_dense_table_is_that_of_a_sparse_one():
 
 def test_muon_has_the_matrices_and_adamw_the_rest():
     model = small_model()
-    muon, adamw, rowwise = build_optimizers(model, Training(optimizer="Muon", optimizer_arguments={"ns_steps": 3}))
+    muon, adamw, rowwise = build_optimizers(
+        model, decided_training(optimizer="Muon", optimizer_arguments={"ns_steps": 3})
+    )
     assert isinstance(muon, torch.optim.Muon)
     assert muon.param_groups[0]["ns_steps"] == 3
     assert all(weight.ndim == 2 for group in muon.param_groups for weight in group["params"])
     assert all(weight.ndim == 1 for group in adamw.param_groups for weight in group["params"])
     assert isinstance(adamw, torch.optim.AdamW)
     assert isinstance(rowwise, RowwiseAdam)
-    _, adamw = build_optimizers(small_model(), Training(optimizer="Muon", embedding_optimizer="same"))
+    _, adamw = build_optimizers(small_model(), decided_training(optimizer="Muon", embedding_optimizer="same"))
     assert [(group["lr"], group["weight_decay"]) for group in adamw.param_groups] == [(2e-3, 0.01), (2e-3, 0.0)]
 
 
@@ -343,7 +346,7 @@ def test_lbfgs_is_torchs_own_with_its_closure():
 
     tokens = torch.randint(1, 5, (8, 3), generator=torch.Generator().manual_seed(0))
     batch = Batch(tokens, torch.full((8,), 3), tokens.sum(dim=1, keepdim=True) / 9, torch.arange(8))
-    settings = Training(
+    settings = decided_training(
         optimizer="LBFGS",
         learning_rate=0.5,
         max_grad_norm=1e9,
@@ -367,14 +370,14 @@ def test_lbfgs_is_torchs_own_with_its_closure():
 
 def test_lbfgs_does_not_go_with_scaled_losses():
     with pytest.raises(InputError, match=r"LBFGS.*use training.precision = 'fp32' or 'bf16'"):
-        make_trainer(small_model(), Training(optimizer="LBFGS"), "fp16")
+        make_trainer(small_model(), decided_training(optimizer="LBFGS"), "fp16")
 
 
 @pytest.mark.parametrize("tables", ["rowwise", "same"])
 @pytest.mark.parametrize("scale", [None, 1024.0])
 def test_tables_stand_still_until_they_are_unfrozen(tables, scale):
     model = small_model()
-    trainer = make_trainer(model, Training(embedding_optimizer=tables, ema=0.9))
+    trainer = make_trainer(model, decided_training(embedding_optimizer=tables, ema=0.9))
     if scale:
         trainer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
     table, start = model.embedding.weight, model.embedding.weight.detach().clone()
@@ -397,7 +400,7 @@ def test_tables_stand_still_until_they_are_unfrozen(tables, scale):
 def test_vectors_frozen_for_good_are_not_unfrozen():
     vectors = torch.randn(20, 4)
     model = build_model(vectors, Shape(1), Model(hidden=3, train_embedding=False), seed=0)
-    trainer = make_trainer(model, Training())
+    trainer = make_trainer(model, decided_training())
     for on in (False, True):
         trainer.train_tables(on)
         assert not model.embedding.weight.requires_grad
@@ -456,7 +459,7 @@ def test_an_own_optimizer_is_torchs_sgd_where_it_should_be(own):
     for name, arguments in ((f"{own}:PlainSGD", {"factor": 2.0}), ("SGD", {})):
         rate = 0.05 if arguments else 0.1
         model = small_model().eval()
-        settings = Training(
+        settings = decided_training(
             optimizer=name, optimizer_arguments=arguments, embedding_optimizer="same",
             learning_rate=rate, embedding_learning_rate=rate,
         )  # fmt: skip
@@ -505,15 +508,17 @@ def test_every_other_one_passes_the_rehearsal(own, name, tables, unfreeze_epoch)
 
 def rehearse_optimizer(**training):
     y = np.arange(9.0)[:, None]
-    rehearse(Recipe(training=Training(**training), model=Model(hidden=3)), Targets("regression", y, y, ["y"]), 1, 0)
+    rehearse(
+        Recipe(training=decided_training(**training), model=Model(hidden=3)), Targets("regression", y, y, ["y"]), 1, 0
+    )
 
 
 def test_arguments_take_the_place_of_the_fused_kernel():
     (optimizer, _) = build_optimizers(
-        small_model(), Training(optimizer_arguments={"foreach": True, "betas": [0.8, 0.9]})
+        small_model(), decided_training(optimizer_arguments={"foreach": True, "betas": [0.8, 0.9]})
     )
     assert optimizer.defaults["fused"] is None
-    assert build_optimizers(small_model(), Training(optimizer="Adam"))[0].defaults["fused"] is True
+    assert build_optimizers(small_model(), decided_training(optimizer="Adam"))[0].defaults["fused"] is True
 
 
 class Passing(torch.optim.SGD):
@@ -524,7 +529,7 @@ class Passing(torch.optim.SGD):
 
 
 def test_an_own_optimizer_that_passes_options_on_gets_the_recipes():
-    settings = Training(
+    settings = decided_training(
         optimizer=f"{__name__}:Passing", learning_rate=0.5, weight_decay=0.2, optimizer_arguments={"momentum": 0.9}
     )
     group = build_optimizers(small_model(), settings)[0].param_groups[0]
@@ -534,13 +539,13 @@ def test_an_own_optimizer_that_passes_options_on_gets_the_recipes():
 def test_optimizers_of_the_optional_extra():
     if importlib.util.find_spec("pytorch_optimizer") is None:
         with pytest.raises(InputError, match=r"'Lion': no such optimizer; .*pip install pytorch_optimizer"):
-            build_optimizers(small_model(), Training(optimizer="Lion"))
+            build_optimizers(small_model(), decided_training(optimizer="Lion"))
         return
     for name in ("Lion", "AdaBelief"):
-        trainer = make_trainer(small_model().eval(), Training(optimizer=name, learning_rate=0.02))
+        trainer = make_trainer(small_model().eval(), decided_training(optimizer=name, learning_rate=0.02))
         losses = losses_of(trainer, 25)
         assert losses[-1] < 0.6 * losses[0]
     with pytest.raises(InputError, match=r"optimizer_arguments.no_such = 1: Lion takes betas"):
-        build_optimizers(small_model(), Training(optimizer="Lion", optimizer_arguments={"no_such": 1}))
+        build_optimizers(small_model(), decided_training(optimizer="Lion", optimizer_arguments={"no_such": 1}))
     with pytest.raises(InputError, match="did you mean Lion"):
-        build_optimizers(small_model(), Training(optimizer="lion"))
+        build_optimizers(small_model(), decided_training(optimizer="lion"))

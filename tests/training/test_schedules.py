@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.optim.lr_scheduler import LinearLR, OneCycleLR, ReduceLROnPlateau, StepLR
 
-from foldwise.config import Training
 from foldwise.errors import InputError
 from foldwise.training.schedules import ARGUMENTS, LearningRate
+from training import decided_training
 
 
 def make_optimizer(kind=torch.optim.SGD, rates=(1.0, 0.25)):
@@ -37,7 +37,7 @@ def rates_at(rate, progress):
 
 
 def ours(steps, optimizer=None, **training):
-    return LearningRate([optimizer or make_optimizer()], Training(**training), steps)
+    return LearningRate([optimizer or make_optimizer()], decided_training(**training), steps)
 
 
 def test_cosine_warms_up_and_ends_at_zero():
@@ -137,7 +137,7 @@ def test_other_schedules_do_not_follow_the_score():
 def test_every_group_of_every_optimizer_goes_its_own_largest_rate_s_way():
     for name in ARGUMENTS:
         first, second = make_optimizer(), make_optimizer(torch.optim.AdamW, (0.5,))
-        rate = LearningRate([first, second], Training.model_validate({"schedule": name}), 20)
+        rate = LearningRate([first, second], decided_training(schedule=name), 20)
         for step in range(20):
             rate.set(step / 20)
             factors = [group["lr"] / base for group, base in zip(rate.groups, (1.0, 0.25, 0.5), strict=True)]
@@ -170,7 +170,7 @@ def test_arguments_that_do_not_fit_are_refused(schedule, arguments, message):
 )
 def test_the_rate_follows_from_progress_alone(name, steps, progress, warmup):
     """Whatever was set before: a fold whose time runs out jumps ahead, and nothing has to be replayed."""
-    settings = Training(schedule=name, warmup=warmup)
+    settings = decided_training(schedule=name, warmup=warmup)
     fresh, used = (LearningRate([make_optimizer()], settings, steps) for _ in range(2))
     for before in (0.9, 0.1, 0.5):
         used.set(before)

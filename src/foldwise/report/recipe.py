@@ -56,7 +56,7 @@ def recipe(
         return
     console = Console(highlight=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else ENDLESS
-    changed = run.config.recipe.model_dump(exclude_unset=True, exclude_defaults=True)
+    changed = run.asked.recipe.model_dump(exclude_unset=True, exclude_defaults=True)
     fields, texts = read_recipe()
     for name, group in groupby(select(fields, field), key=lambda shown: shown.table):
         rows = list(group)

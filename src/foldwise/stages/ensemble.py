@@ -98,6 +98,7 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
             "threshold": shown_thresholds(metric, targets, blend.thresholds),
             "cv": blend.pooled,
         },
+        "auto": {field: choice._asdict() for field, choice in run.decided[1].items()},
         "rows": {"train": len(competition.train_ids), "test": len(competition.test_ids)},
         "device": any_fold["runtime"]["device"],
         "torch": any_fold["torch"],

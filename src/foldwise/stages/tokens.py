@@ -9,6 +9,7 @@ from itertools import chain
 
 import numpy as np
 
+from foldwise.auto import tell
 from foldwise.console import Progress, duration, say
 from foldwise.data.features import features_of, texts_of
 from foldwise.data.tokenizer import tokenize
@@ -23,6 +24,8 @@ from foldwise.vectors.table import build_vectors, random_vectors
 
 def tokens(run: Run) -> None:
     """Make the tokens unless those there were made from the same input and settings."""
+    if choices := run.decided[1]:
+        say("recipe", tell(choices))
     folder, inputs = run.paths.tokens, token_inputs(run)
     reasons = differences(folder, TOKENS_RECORD, inputs)
     if not reasons and not run.force:
