@@ -67,6 +67,10 @@ MemberName = Annotated[
     Field(pattern=MEMBER),
     explained("a member's name may have letters, digits, - and _, and not be 'tokens' or 'kernel'"),
 ]
+MemberFolds = Annotated[
+    Annotated[list[NotNegativeCount], Field(min_length=1)],
+    explained("give a list of at least one number of a fold, such as [0, 1]"),
+]
 MemberWeights = Annotated[
     Literal["equal", "fit"] | dict[str, NotNegative],
     explained('give "equal", "fit", or a table of a weight for each member, none negative'),
@@ -382,6 +386,11 @@ class Member(Section):
     seeds: list[NotNegativeCount] = []
     """A member for each of these seeds, NAME-s1 for seed 1; `train --member NAME` means all of them."""
 
+    folds: MemberFolds | None = None
+    """Numbers of the folds that it trains, for a member that takes long; all if left out. Weights, thresholds and
+    scores of the ensemble then come from the rows of the folds that all members have; the test rows are predicted with
+    every fold of every member. With one such fold only, members weigh the same."""
+
     batches: dict[str, Any] = {}
     """Fields of `batches` that differ."""
 
@@ -455,9 +464,14 @@ class Recipe(Section):
             raise InputError(f"--member {name}: no such member; recipe.members has {', '.join(self.members)}")
         return of_seeds
 
+    def folds_of(self, name: str) -> list[int]:
+        """The folds that member `name` trains, rising."""
+        chosen = self.members[name].folds
+        return list(range(self.folds.n)) if chosen is None else sorted(chosen)
+
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""
-        changes = self.members[name].model_dump(exclude_defaults=True)
+        changes = self.members[name].model_dump(exclude_defaults=True, exclude={"folds"})
         return check(Recipe, merge({**self.model_dump(), "members": {}}, changes), f"recipe.members.{name}")
 
 

@@ -89,7 +89,7 @@ def check_config(config: Config, slug: str) -> None:
 
 
 def check_members(recipe: Recipe) -> None:
-    """Check that `unfreeze_epoch` takes effect, and that weights by hand name exactly the ensemble's members."""
+    """Check `unfreeze_epoch` and the folds of members, and that weights by hand name exactly the ensemble's members."""
     for name in recipe.members:
         member = recipe.of_member(name)
         later, epochs, trains = member.training.unfreeze_epoch, member.training.epochs, member.model.train_embedding
@@ -99,6 +99,7 @@ def check_members(recipe: Recipe) -> None:
                 f"{epochs} and model.train_embedding = {str(trains).lower()}; change one of them"
             )
     weights, members = recipe.ensemble.weights, recipe.ensemble_members
+    check_folds_of_members(recipe)
     if not isinstance(weights, dict):
         return
     errors = [f"{name!r} has none" for name in members if name not in weights]
@@ -106,3 +107,19 @@ def check_members(recipe: Recipe) -> None:
     if errors or not any(weights.values()):
         fix = f"give one to each of {', '.join(members)}; 0 leaves a member out"
         raise InputError(f"recipe.ensemble.weights: {', '.join(errors) or 'all are 0'}; {fix}")
+
+
+def check_folds_of_members(recipe: Recipe) -> None:
+    """Check that each `folds` of a member names folds that there are, once each, and that one is common to all."""
+    for name, member in recipe.members.items():
+        chosen, key = member.folds or [], f"recipe.members.{name}.folds = {member.folds}"
+        if unknown := [fold for fold in chosen if fold >= recipe.folds.n]:
+            raise InputError(f"{key}: no fold {unknown[0]}; there are folds 0 to {recipe.folds.n - 1} (folds.n)")
+        if len(set(chosen)) < len(chosen):
+            raise InputError(f"{key}: names a fold twice; take one out")
+    if not set.intersection(*(set(recipe.folds_of(name)) for name in recipe.ensemble_members)):
+        shown = ", ".join(f"{name} has {recipe.folds_of(name)}" for name in recipe.ensemble_members)
+        raise InputError(
+            f"recipe.members: no fold is common to all members ({shown}), so nothing can weigh them; give them "
+            "a fold in common, or choose among them with ensemble.members"
+        )

@@ -54,7 +54,8 @@ def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray) -> None:
     finally:
         display.close()
     seconds = Clock.now() - start
-    if len(jobs) == len(run.config.recipe.ensemble_members) * run.config.recipe.folds.n:
+    recipe = run.config.recipe
+    if len(jobs) == sum(len(recipe.folds_of(name)) for name in recipe.ensemble_members):
         run.record_seconds("train", seconds)  # of the whole stage, not of a fold done again
     say("train", f"{len(trained)} fold{'s' if len(trained) != 1 else ''} in {duration(seconds)}")
 
@@ -64,7 +65,6 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
     competition, targets = run.competition, run.competition.targets
     recipes = {member: run.config.recipe.of_member(member) for member, _, _ in wanted}
     precisions = {name: choose_precision(recipe.training.precision, device) for name, recipe in recipes.items()}
-    threads = threads_per_fold(run.config.recipe.folds.n)
     return [
         FoldJob(
             folder=run.paths.fold(member, fold),
@@ -78,7 +78,7 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
             valid_ids=[competition.train_ids[row] for row in np.flatnonzero(fold_of_row == fold)],
             test_ids=competition.test_ids,
             inputs=inputs,
-            runtime=Runtime(device, precisions[member], threads),
+            runtime=Runtime(device, precisions[member], threads_per_fold(len(run.config.recipe.folds_of(member)))),
         )
         for member, fold, inputs in wanted
     ]

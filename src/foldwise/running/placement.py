@@ -1,7 +1,7 @@
 """How many folds train side by side, with how many threads, and on which GPU each.
 
-The number of threads follows from the machine and the fold file, never from how many folds a call asks for: the last
-bits of a result depend on it, and fold 3 alone must give the bytes that it gives among the others.
+The number of threads follows from the machine and the recipe, never from how many folds a call asks for: the last bits
+of a result depend on it, and fold 3 alone must give the bytes that it gives among the others.
 """
 
 import os
@@ -45,7 +45,7 @@ def count_cores() -> int:
 
 
 def threads_per_fold(folds: int) -> int:
-    """Threads of one fold: all cores shared out among the folds of the fold file."""
+    """Threads of one fold: all cores shared out among the folds that a member trains."""
     return max(1, count_cores() // folds)
 
 

@@ -39,8 +39,12 @@ def train(
     for fold in chosen or []:
         if fold not in range(recipe.folds.n):
             raise InputError(f"--fold {fold}: there are folds 0 to {recipe.folds.n - 1}")
-    named = [name for member in members or [] for name in recipe.members_named(member)]
-    if wanted := find_work(run, chosen, named or recipe.ensemble_members):
+    named = [name for member in members or [] for name in recipe.members_named(member)] or recipe.ensemble_members
+    for fold in chosen or []:
+        if not any(fold in recipe.folds_of(name) for name in named):
+            have = ", ".join(f"{name} has {recipe.folds_of(name)}" for name in named)
+            raise InputError(f"--fold {fold}: {have}; choose one of these, or change members.NAME.folds")
+    if wanted := find_work(run, chosen, named):
         if not prepared:
             prepare_members(run, [member for member, _, _ in wanted])
         # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
@@ -56,7 +60,9 @@ def find_work(run: Run, chosen: list[int] | None, members: list[str]) -> Wanted:
     for member in dict.fromkeys(members):
         inputs = fold_inputs(run, member, tokens_hash)
         reasons: dict[str, list[int]] = {}
-        for fold in range(run.config.recipe.folds.n) if chosen is None else dict.fromkeys(chosen):
+        for fold in run.config.recipe.folds_of(member):
+            if chosen is not None and fold not in chosen:
+                continue
             folder = run.paths.fold(member, fold)
             reason = why_train(run, folder, inputs, chosen is not None)
             reasons.setdefault(reason, []).append(fold)
