@@ -35,7 +35,7 @@ CORE = {
     "running": "clock config console data ensembling errors events files freshness learners paths run training",
     "stages": "config console data ensembling errors files freshness learners metrics paths run running vectors",
     "pipeline": "ensembling freshness run stages",
-    "cli": "config errors options paths pipeline run stages",
+    "cli": "config errors plugins options paths pipeline run stages",
     "__main__": "cli clock",
 }
 # Each a folder that may be deleted; the command line finds them by name.
@@ -46,6 +46,7 @@ EXTENSIONS = {
     "kaggle": "cli console data errors files inference learners options paths plugins run stages training vectors",
     "report": "config console data errors files freshness learners load_config models paths run running vectors",
     "competitions": "errors load_config options paths",
+    "encoders": "clock config console data errors events learners metrics models paths plugins training",
 }
 ALLOWED = {part: set(names.split()) for part, names in (CORE | EXTENSIONS).items()}
 

@@ -1,13 +1,12 @@
 """The command line: options, and one call for each command. Nothing here loads torch: `--help` must answer at once."""
 
-import pkgutil
 import sys
 from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
-from foldwise import pipeline
+from foldwise import pipeline, plugins
 from foldwise.config import Metric, Quotes, Task
 from foldwise.errors import InputError
 from foldwise.options import Force, InputFolder, add_command
@@ -87,13 +86,7 @@ def run_init(
 
 def find_extension(name: str) -> Any:
     """What an extension gives for a command or an option; InputError where its folder is not there."""
-    folder = EXTENSIONS[name].split(".")[1]
-    try:
-        return pkgutil.resolve_name(EXTENSIONS[name])
-    except ModuleNotFoundError as error:
-        if not str(error.name).startswith(f"foldwise.{folder}"):
-            raise
-        raise InputError(f"{name}: not part of this checkout, which has no src/foldwise/{folder}") from error
+    return plugins.find_extension(EXTENSIONS[name], name)
 
 
 def add_extension(name: str) -> None:

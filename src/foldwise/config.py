@@ -59,6 +59,10 @@ MaxLength = Annotated[
     explained('give a number of tokens from 1 on, or a share of the training texts such as "95%"'),
 ]
 InverseRegularisation = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
+EncoderLayers = Annotated[
+    Annotated[list[NotNegativeCount], Field(min_length=1)] | Literal["auto"],
+    explained('give a list of numbers of layers, such as [4, 6], or "auto"'),
+]
 CharNgrams = Annotated[NotNegativeCount | Literal["auto"], explained('give a whole number from 0 on, or "auto"')]
 # A member is a folder of the output, beside those of tokens and kernels.
 MEMBER = re.compile(r"^(?!(?:tokens|kernel|kernel-dataset|kernel-output)\Z)[A-Za-z0-9_-]+\Z")
@@ -211,11 +215,11 @@ class Batches(Section):
 
 
 class Model(Section):
-    """The model. Not every field is read by every model; `linear` has a table of its own."""
+    """The model. Not every field is read by every model; "linear" and "encoder" have tables of their own."""
 
     name: str = "bilstm"
-    """One of "bilstm", "bigru", "bilstm_bigru" (a GRU over an LSTM), "textcnn" and "linear" (n-grams, no network), or a
-    class of your own as "module:Class"."""
+    """One of "bilstm", "bigru", "bilstm_bigru" (a GRU over an LSTM), "textcnn", "linear" (n-grams, no network) and
+    "encoder" (a pretrained Transformer), or a class of your own as "module:Class"."""
 
     hidden: Count = 128
     """Units of an LSTM or GRU in each direction. 64 is much faster; more helps with many rows."""
@@ -272,8 +276,63 @@ class Linear(Section):
     by inner cross-validation on the training rows, which takes twice the time."""
 
 
+class Encoder(Section):
+    """The model "encoder": a pretrained Transformer, of the kind of BERT, RoBERTa, DeBERTa or ModernBERT, with its own
+    tokenizer. It needs `pip install -r requirements-encoders.txt`. Two text columns are encoded as a pair, more are
+    joined by the separator; numbers beside the text are not seen.
+    """
+
+    path: str = ""
+    """Folder with the encoder's config.json, model.safetensors and tokenizer.json: a path from the repository on, a
+    name in `input/encoders/`, or the name of a Kaggle dataset that holds the three files or a folder of that name."""
+
+    train: Literal["frozen", "full"] = "frozen"
+    """What is trained: "frozen" fits a linear head on states of the encoder, which are computed once; "full" trains the
+    encoder too, which is stronger and takes very much longer without a GPU."""
+
+    max_length: Count = 256
+    """Longest row in tokens of the encoder's own tokenizer, special ones included; longer ones are cut at their end."""
+
+    pooling: list[Literal["mean", "max", "cls", "attention"]] = []
+    """How the states of a text's tokens become one vector: "mean", "max", "cls" (the first token's) or "attention" (for
+    "full": weighted by a learnt score); several are put side by side. If empty, mean and max for "frozen", mean for
+    "full"."""
+
+    layers: EncoderLayers = "auto"
+    """Of "frozen": numbers of the layers whose states the head sees, 0 being the embeddings. "auto" takes five, evenly
+    from a third of the way up to the last one."""
+
+    C: InverseRegularisation = "auto"
+    """Of "frozen": how closely the head fits the training rows, on the scale of `linear.C`. "auto" chooses it by inner
+    cross-validation on the training rows."""
+
+    learning_rate: Finite = 5e-5
+    """Of "full": the largest learning rate of the last layer; ten times that for the head. It rises during
+    `training.warmup` and then falls linearly."""
+
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Of "full": the learning rate of each layer is that of the layer above it times this."""
+
+    epochs: Count = 3
+    """Of "full": how many times each training row is seen, unless training stops before."""
+
+    freeze_layers: NotNegativeCount = 0
+    """Of "full": so many first layers, and the embeddings, stay as they are, to save time and memory; 0 trains all."""
+
+    gradient_checkpointing: bool = False
+    """Of "full": computes the layers twice instead of keeping what they gave, which takes less memory and more time."""
+
+    @property
+    def poolings(self) -> list[str]:
+        """`pooling`, or what it is if empty."""
+        return [*self.pooling] or (["mean", "max"] if self.train == "frozen" else ["mean"])
+
+
 class Training(Section):
-    """How a network is trained, and when to stop. Of these the model "linear" reads `subgroup_weights` only."""
+    """How a network is trained, and when to stop. Of these "linear" and a frozen "encoder" read `subgroup_weights`
+    only, the latter also `precision`. "encoder" with `encoder.train = "full"` has epochs, learning rate and schedule of
+    its own, and reads the other fields and `batches`.
+    """
 
     epochs: Count = 6
     """How many times each training row is seen, unless training stops before."""
@@ -327,6 +386,10 @@ class Training(Section):
 
     warmup: Fraction = 0.1
     """Share of all steps in which the learning rate rises from 0."""
+
+    accumulation: Count = 1
+    """Parts in which a batch goes through the model, one after the other, their gradients added up. More parts need
+    less memory and change nothing but dropout, and losses that compare rows, such as "soft_f1_bce"."""
 
     max_grad_norm: Positive = 1.0
     """Gradients with a larger norm are scaled down to it."""
@@ -400,6 +463,9 @@ class Member(Section):
     linear: dict[str, Any] = {}
     """Fields of `linear` that differ."""
 
+    encoder: dict[str, Any] = {}
+    """Fields of `encoder` that differ."""
+
     training: dict[str, Any] = {}
     """Fields of `training` that differ."""
 
@@ -428,6 +494,7 @@ class Recipe(Section):
     batches: Batches = Batches()
     model: Model = Model()
     linear: Linear = Linear()
+    encoder: Encoder = Encoder()
     training: Training = Training()
     ensemble: Ensemble = Ensemble()
     members: dict[MemberName, Member] = Field(default_factory=lambda recipe: default_members(recipe["model"]))

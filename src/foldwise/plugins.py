@@ -5,6 +5,7 @@ Modules of one's own lie in src/, as src/mine.py for "mine:MyLoss"; anything tha
 
 import importlib
 import importlib.util
+import pkgutil
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -45,6 +46,17 @@ def load(spec: str, key: str) -> Any:
 def missing(name: str) -> str:
     """What to do about a module that is not there."""
     return f"no module {name!r}; put it into src/, as src/{name.replace('.', '/')}.py, or install it"
+
+
+def find_extension(spec: str, name: str) -> Any:
+    """What `foldwise.EXTENSION.module:attribute` gives; an InputError about `name` where its folder is not there."""
+    folder = spec.split(".")[1]
+    try:
+        return pkgutil.resolve_name(spec)
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith(f"foldwise.{folder}"):
+            raise
+        raise InputError(f"{name}: not part of this checkout, which has no src/foldwise/{folder}") from error
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from foldwise.metrics import metric_for
 from foldwise.running.engine import do_nothing, find_engine
 from foldwise.running.placement import WORTH_PROCESSES, Placement, place_on_cpu, place_on_gpus, threads_per_fold
 from foldwise.training.averaging import AveragedWeights
-from foldwise.training.fold import build_trainer, train_fold
+from foldwise.training.fold import build_from_vectors, build_trainer, train_fold
 from foldwise.training.fold_data import FoldData
 from foldwise.training.precision import Runtime, choose_device, choose_precision
 
@@ -41,7 +41,7 @@ def place(folder: Path) -> tuple[Placement, Runtime]:
     device, _ = choose_device("auto")
     runtime = Runtime(device, choose_precision("auto", device), threads_per_fold(folds))
     if device.type == "cuda":
-        return place_on_gpus([(load(folder), RECIPE, runtime)], WORTH_PROCESSES), runtime
+        return place_on_gpus([(load(folder), RECIPE, runtime, build_from_vectors)], WORTH_PROCESSES), runtime
     return place_on_cpu(folds, WORTH_PROCESSES), runtime
 
 

@@ -15,7 +15,7 @@ from foldwise.plugins import is_own
 if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
     from foldwise.running.job import FoldJob
     from foldwise.training.checkpoint import Checkpoint
-    from foldwise.training.fold import FoldResult
+    from foldwise.training.fold import BuildModel, FoldResult
     from foldwise.training.fold_data import FoldData
     from foldwise.training.precision import Runtime
 
@@ -62,6 +62,12 @@ class Network(Learner):
             from foldwise.training.rehearsal import rehearse
 
             rehearse(self.recipe, targets, texts, features)
+
+    def trained_model(self, job: "FoldJob") -> tuple[Recipe, "BuildModel"]:  # noqa: ARG002
+        """The recipe's model."""
+        from foldwise.training.fold import build_from_vectors
+
+        return self.recipe, build_from_vectors
 
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Train one fold."""

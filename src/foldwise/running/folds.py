@@ -17,6 +17,7 @@ from foldwise.run import Run
 from foldwise.running.display import FoldDisplay
 from foldwise.running.engine import do_nothing, find_engine
 from foldwise.running.job import FoldJob, open_data, train_job
+from foldwise.running.own_tokens import make_own_tokens
 from foldwise.running.placement import Placement, place_on_cpu, place_on_gpus, threads_per_fold
 from foldwise.tasks import TASKS
 from foldwise.training.precision import Runtime, choose_device, choose_precision
@@ -28,6 +29,8 @@ def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray) -> None:
     device, warning = choose_device(run.device)
     if warning:
         warn(warning)
+    if not (wanted := make_own_tokens(run, wanted, device)):
+        return
     jobs = make_jobs(run, wanted, fold_of_row, device)
     placement = place(run, jobs, device)
     at_once, threads = min(placement.workers, len(jobs)), jobs[0].runtime.threads
@@ -67,8 +70,7 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
     precisions = {name: choose_precision(recipe.training.precision, device) for name, recipe in recipes.items()}
     return [
         FoldJob(
-            folder=run.paths.fold(member, fold),
-            tokens=run.paths.tokens,
+            paths=run.paths,
             member=member,
             fold=fold,
             recipe=(recipe := recipes[member]),
@@ -88,9 +90,13 @@ def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
     """How many folds train at once, and where."""
     learners = {job.member: learner_for(job.recipe) for job in jobs}
     tokens = read_json(run.paths.tokens / TOKENS_RECORD)["tokens"] * sum(learners[job.member].epochs for job in jobs)
-    on_gpu = [job for job in jobs if learners[job.member].uses_vectors]
-    if device.type == "cuda" and len(jobs) > 1 and on_gpu:
-        alike = {(str(job.recipe.model), str(job.recipe.batches), job.runtime): job for job in on_gpu}
-        probes = [(open_data(job), job.recipe, job.runtime) for job in alike.values()]
-        return place_on_gpus(probes, tokens)
+    trained = [(job, *found) for job in jobs if (found := learners[job.member].trained_model(job))]
+    if device.type == "cuda" and len(jobs) > 1 and trained:
+        alike = {
+            str((recipe.model, recipe.batches, recipe.encoder, job.runtime)): (job, recipe, build)
+            for job, recipe, build in trained
+        }
+        return place_on_gpus(
+            [(open_data(job), recipe, job.runtime, build) for job, recipe, build in alike.values()], tokens
+        )
     return place_on_cpu(run.config.recipe.folds.n, tokens)

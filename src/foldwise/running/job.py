@@ -17,7 +17,7 @@ from foldwise.events import Event, Finished, GivenUp, Stopped
 from foldwise.files import read_json
 from foldwise.freshness import differences
 from foldwise.learners import learner_for
-from foldwise.paths import FEATURES, FOLD_RECORD, VECTORS, VOCABULARY
+from foldwise.paths import FEATURES, FOLD_RECORD, VECTORS, VOCABULARY, Paths
 from foldwise.running.fold_folder import write_fold, write_stopped
 from foldwise.training.fold import FoldResult, GivenUpError
 from foldwise.training.fold_data import FoldData
@@ -30,8 +30,7 @@ from foldwise.training.progress import Limit
 class FoldJob:
     """One fold to train, with all that a worker needs to know."""
 
-    folder: Path
-    tokens: Path
+    paths: Paths
     member: str
     fold: int
     recipe: Recipe
@@ -44,16 +43,26 @@ class FoldJob:
     runtime: Runtime
     limit: Limit | None = None
 
+    @property
+    def folder(self) -> Path:
+        """Where the trained fold is written."""
+        return self.paths.fold(self.member, self.fold)
+
     def __str__(self) -> str:
         return f"{self.member} fold {self.fold}"
 
 
 def open_data(job: FoldJob) -> FoldData:
     """What the fold learns from; its arrays are mapped, so that processes side by side share their pages."""
-    vectors, features = (open_array(job.tokens / name) for name in (VECTORS, FEATURES))
+    if learner_for(job.recipe).reads_texts:
+        store = TokenStore.open(job.paths.own_tokens(job.member))
+        return FoldData(store, np.empty((0, 0), np.float32), job.targets, job.folds)
+    tokens = job.paths.tokens
+    vectors, features = (open_array(tokens / name) for name in (VECTORS, FEATURES))
     beside = features if features.shape[1] else None
-    words = list(read_json(job.tokens / VOCABULARY))
-    return FoldData(TokenStore.open(job.tokens), vectors, job.targets, job.folds, beside, words)
+    return FoldData(
+        TokenStore.open(tokens), vectors, job.targets, job.folds, beside, list(read_json(tokens / VOCABULARY))
+    )
 
 
 def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:

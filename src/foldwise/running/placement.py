@@ -17,7 +17,7 @@ from torch.profiler import ProfilerActivity, profile
 from foldwise.config import Recipe
 from foldwise.data.dataset import make_loader
 from foldwise.running.engine import Prepare, do_nothing
-from foldwise.training.fold import build_trainer
+from foldwise.training.fold import BuildModel, build_trainer
 from foldwise.training.fold_data import FoldData, Units, build_dataset
 from foldwise.training.loop import PREDICT_TOKENS, predict, use_repeatable_algorithms
 from foldwise.training.precision import Runtime
@@ -55,7 +55,7 @@ def place_on_cpu(folds: int, tokens: int) -> Placement:
     return Placement(1 if tokens < WORTH_PROCESSES else max(1, count_cores() // threads))
 
 
-def place_on_gpus(asked: Sequence[tuple[FoldData, Recipe, Runtime]], tokens: int) -> Placement:
+def place_on_gpus(asked: Sequence[tuple[FoldData, Recipe, Runtime, BuildModel]], tokens: int) -> Placement:
     """As many of the asked folds at once as memory and time of the GPUs, all taken as alike, allow; dealt in turn.
 
     The kernels of a small LSTM leave gaps in which the host prepares the next ones; other folds fill them. How much the
@@ -90,11 +90,11 @@ def choose_gpu(slot: int, gpus: int) -> None:
     torch.cuda.set_device(slot % gpus)
 
 
-def probe(data: FoldData, recipe: Recipe, runtime: Runtime) -> tuple[int, float]:
+def probe(data: FoldData, recipe: Recipe, runtime: Runtime, build: BuildModel) -> tuple[int, float]:
     """Bytes of GPU memory that a fold takes, and the share of the time in which it keeps the GPU busy."""
     use_repeatable_algorithms()
     rows = np.arange(len(data.folds))
-    trainer = build_trainer(data, recipe, 0, 3 * STEPS, runtime, rows)
+    trainer = build_trainer(data, recipe, 0, 3 * STEPS, runtime, rows, build)
     trainer.model.train()
     dataset = build_dataset(data, rows, Units.fit(data, rows), runtime.device)
     longest = (-dataset.lengths).argsort()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from foldwise.clock import Clock
 from foldwise.config import Recipe
@@ -49,6 +50,15 @@ class FoldResult:
     shortened: bool = False  # a time budget ended it, not the recipe
 
 
+# Makes a model for the data; its first weights are drawn from the seed.
+BuildModel = Callable[[FoldData, Recipe, int], nn.Module]
+
+
+def build_from_vectors(data: FoldData, recipe: Recipe, seed: int) -> nn.Module:
+    """The model that the recipe names, over the word vectors."""
+    return build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed)
+
+
 class GivenUpError(Exception):
     """A fold that a time budget ended before it was worth keeping; what it had is lost."""
 
@@ -62,8 +72,12 @@ def train_fold(
     runtime: Runtime,
     report: Callable[[Event], object],
     limit: Limit | None = None,
+    build: BuildModel = build_from_vectors,
 ) -> FoldResult:
     """Train on every fold but `fold`, stop early on `fold`, predict `fold` and the test rows with the best weights.
+
+    Args:
+        build: makes the model that is trained.
 
     Raises:
         StoppedError: the loss was not finite.
@@ -85,7 +99,7 @@ def train_fold(
     steps, step = sampler.steps(settings.epochs), 0
 
     # Model, loss, optimizers, learning rate
-    trainer = build_trainer(data, recipe, seed, steps, runtime, train_rows)
+    trainer = build_trainer(data, recipe, seed, steps, runtime, train_rows, build)
     model = trainer.model
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta, settings.snapshots)
@@ -170,12 +184,18 @@ def train_fold(
 
 
 def build_trainer(
-    data: FoldData, recipe: Recipe, seed: int, steps: int, runtime: Runtime, train_rows: np.ndarray
+    data: FoldData,
+    recipe: Recipe,
+    seed: int,
+    steps: int,
+    runtime: Runtime,
+    train_rows: np.ndarray,
+    build: BuildModel = build_from_vectors,
 ) -> Trainer:
     """What trains one fold: a model whose first weights are drawn from `seed`, and a loss that knows `train_rows`."""
     settings, targets = recipe.training, data.targets
     objective = Objective(settings, targets.task, targets.outputs, targets.y[train_rows]).to(runtime.device)
-    model = build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed).to(runtime.device)
+    model = build(data, recipe, seed).to(runtime.device)
     return Trainer(model, objective, settings, steps, runtime)
 
 

@@ -34,7 +34,7 @@ class Trainer:
     def __init__(
         self, model: nn.Module, objective: Objective, settings: Training, steps: int, runtime: Runtime
     ) -> None:
-        self.model, self.objective, self.runtime = model, objective, runtime
+        self.model, self.objective, self.runtime, self.accumulation = model, objective, runtime, settings.accumulation
         self.tables = trained_embeddings(model)
         self.optimizers = build_optimizers(model, settings)
         self.rate = LearningRate(self.optimizers, settings, steps)
@@ -75,15 +75,18 @@ class Trainer:
         """The batch's loss; the weights then have its gradients, clipped."""
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        with autocast(self.runtime.device, self.runtime.precision):
-            logits = self.model(*model_inputs(batch))
-        loss = self.objective(logits.float(), batch)
-        self.scaler.scale(loss).backward()
+        losses = []
+        for part, share in self.objective.split(batch, self.accumulation):
+            with autocast(self.runtime.device, self.runtime.precision):
+                logits = self.model(*model_inputs(part))
+            loss = self.objective(logits.float(), part) * share
+            self.scaler.scale(loss).backward()  # gradients add up
+            losses.append(loss.detach())
         for parameter in self.averages.parameters:
             if parameter.grad is not None and parameter.grad.is_sparse:
                 parameter.grad = sum_rows(parameter.grad)
         clip_gradients(self.averages.parameters, self.scaler.scale(self.max_grad_norm))
-        return loss.detach()
+        return torch.stack(losses).sum()
 
 
 def model_inputs(batch: Batch) -> list[Tensor]:

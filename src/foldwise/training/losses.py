@@ -59,16 +59,30 @@ class Objective(nn.Module):
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
         """(B, C + A) float32 logits and their batch → scalar."""
         assert batch.targets is not None
-        weights = batch.weights
-        if self.class_weights is not None:
-            of_class = self.class_weights[batch.targets]
-            weights = of_class if weights is None else weights * of_class
+        weights = self.weigh(batch)
         options = {} if self.pos_weight is None else {"pos_weight": self.pos_weight}
         if batch.auxiliary is None:
             return self.loss(logits, batch.targets, weights, **options)
         main = self.loss(logits[:, : self.outputs], batch.targets, weights, **options)
         beside = self.auxiliary_loss(logits[:, self.outputs :], batch.auxiliary, batch.weights)
         return main + self.auxiliary_weight * beside
+
+    def weigh(self, batch: Batch) -> Tensor | None:
+        """(B,) how much each row counts, by its own weight and its class; None for all alike."""
+        if self.class_weights is None:
+            return batch.weights
+        of_class = self.class_weights[batch.targets]
+        return of_class if batch.weights is None else batch.weights * of_class
+
+    def split(self, batch: Batch, count: int) -> list[tuple[Batch, Tensor | float]]:
+        """The batch in so many parts, and the share of each in the batch's mean loss."""
+        if count == 1:
+            return [(batch, 1.0)]
+        parts = batch.parts(count)
+        if self.weigh(batch) is None:
+            return [(part, len(part.rows) / len(batch.rows)) for part in parts]
+        sizes = torch.stack([weights.sum() for part in parts if (weights := self.weigh(part)) is not None])
+        return list(zip(parts, sizes / sizes.sum().clamp(min=torch.finfo(sizes.dtype).tiny), strict=True))
 
 
 def named_loss(name: str, arguments: dict[str, Any], task: str) -> LossFunction:
