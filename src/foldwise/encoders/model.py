@@ -68,7 +68,9 @@ class EncoderModel(nn.Module):
                 parameter.requires_grad_(self.depth_of(name) > settings.freeze_layers)
         if settings.gradient_checkpointing:
             try:
-                self.body.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+                # Its name in transformers 5; before, and for some models still, the other one.
+                enable = getattr(body, "activation_checkpointing_enable", None) or body.gradient_checkpointing_enable
+                enable({"use_reentrant": False})
             except ValueError as error:
                 raise InputError(f"recipe.encoder.gradient_checkpointing = true: {error}; set it to false") from error
 

@@ -74,7 +74,7 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     check_names(user, name, options.datasets)
     check_options(options)
     fold_of_row = folds(run)
-    check_modules(run, options.infer)
+    check_modules(run, options.infer, options.datasets)
     if not options.infer:
         prepare_members(run, recipe.ensemble_members)
     sources = [] if options.datasets else vector_sources(recipe.tokens, run.paths)
