@@ -104,7 +104,7 @@ def test_checkpointing_changes_no_gradient(tmp_path):
         model = build(encoder, gradient_checkpointing=on).train()
         model(row, torch.tensor([row.shape[1]])).sum().backward()
         gradients.append(torch.cat([part.grad.flatten() for part in model.parameters() if part.grad is not None]))
-    assert torch.allclose(*gradients, atol=1e-7)
+    assert torch.allclose(gradients[0], gradients[1], atol=1e-7)
 
 
 def test_more_frozen_layers_than_there_are(tmp_path):

@@ -96,8 +96,8 @@ def test_what_changes_an_encoder_and_what_does_not(cli_here, workspace):
     cli_here("train", "-c", slug, *members, *moved)
     weights = [name for name in before["full"] if name.suffix == ".safetensors"]
     assert [files_of(output / "full")[name] for name in weights] == [before["full"][name] for name in weights]
-    arrays = [name for name in before["frozen"] if name.suffix in (".safetensors", ".npy")]
-    assert [files_of(output / "frozen")[name] for name in arrays] == [before["frozen"][name] for name in arrays]
+    kept = [name for name in before["frozen"] if name.suffix in (".safetensors", ".npy")]
+    assert [files_of(output / "frozen")[name] for name in kept] == [before["frozen"][name] for name in kept]
 
 
 def test_faults_of_the_folder_are_faults_of_the_input(cli_here, workspace):
@@ -113,7 +113,7 @@ def test_a_kernel_that_trains_finds_the_encoder_in_a_dataset(cli_here, workspace
     add_members(workspace, "twin-binary")
     build = ["kernel", "build", "-c", "twin-binary", "--user", "ada"]
     error = cli_here(*build, code=2).stderr
-    assert "make a dataset called tiny of its 3 files and name it with --dataset OWNER/tiny" in error
+    assert "make a dataset called tiny of its 3 files, and name it with --dataset OWNER/tiny" in error
     assert "made" in cli_here(*build, "--dataset", "ada/tiny").stdout
 
 

@@ -8,14 +8,15 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from foldwise.config import Encoder
 from foldwise.errors import InputError
 from foldwise.paths import REPOSITORY, Paths
 from foldwise.plugins import as_input_error
+
+if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
+    from torch import nn
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 FILES = (CONFIG, WEIGHTS, TOKENIZER)
@@ -78,7 +79,7 @@ def as_folder(files: Mapping[str, Path]) -> Iterator[Path]:
         yield Path(name)
 
 
-def load_body(files: Mapping[str, Path], pretrained: bool = True) -> nn.Module:
+def load_body(files: Mapping[str, Path], pretrained: bool = True) -> "nn.Module":
     """The encoder, float32, without a head; its weights those of the file, or random ones that are to be replaced.
 
     Raises:
@@ -98,9 +99,10 @@ def load_body(files: Mapping[str, Path], pretrained: bool = True) -> nn.Module:
                 raise InputError(f"{files[WEIGHTS]}: lacks {len(missing)} weights of the model, such as {missing[0]}")
         else:
             body = transformers.AutoModel.from_config(config, trust_remote_code=False)
-    if isinstance(getattr(body, "pooler", None), nn.Module):  # not used, and not in every file
+    if getattr(body, "pooler", None) is not None:  # not used, and not in every file
         body.pooler = None
-    return body.float().eval()
+    whole: nn.Module = body.float().eval()
+    return whole
 
 
 def check_kind(config: Any, path: Path) -> None:

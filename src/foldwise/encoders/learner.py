@@ -16,21 +16,18 @@ import numpy as np
 from foldwise.clock import Clock
 from foldwise.config import Recipe, Task
 from foldwise.data.targets import Targets
-from foldwise.data.token_store import TokenStore, open_array
+from foldwise.data.token_store import open_array
 from foldwise.encoders.files import CONFIG, FILES, TOKENIZER, WEIGHTS, find_encoder, import_transformers, load_body
 from foldwise.encoders.head import Head, fit_head
-from foldwise.encoders.tokens import TYPE_BIT, encode_rows, load_tokenizer
+from foldwise.encoders.tokens import encode_rows, load_tokenizer
 from foldwise.errors import InputError
 from foldwise.events import Started, Stepped
 from foldwise.learners import Learner, NewRows
 from foldwise.learners.linear import SAFETY, SAMPLE, result_of_fit
 from foldwise.metrics import metric_for
-from foldwise.plugins import as_input_error
 from foldwise.tasks import TASKS
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from foldwise.paths import Paths
     from foldwise.running.job import FoldJob
     from foldwise.training.checkpoint import Checkpoint
@@ -114,6 +111,7 @@ class EncoderLearner(Learner):
         """Tokens, and of a frozen encoder the states of all rows; what fails on the longest row shows here."""
         import torch
 
+        from foldwise.encoders.model import EncoderModel, try_longest
         from foldwise.encoders.states import STATES, choose_layers, write_states
         from foldwise.training.loop import use_repeatable_algorithms
 
@@ -135,6 +133,8 @@ class EncoderLearner(Learner):
         if self.is_frozen:
             width = write_states(body, store, counts, layers, settings.poolings, folder / STATES, runtime, deadline)
             made += f", {width:,} numbers each from layers {', '.join(map(str, layers))}"
+        else:
+            EncoderModel(body, 1, settings)  # settings that do not fit it are better found before training
         del body
         if runtime.device.type == "cuda":
             torch.cuda.empty_cache()  # the folds' processes want it
@@ -145,6 +145,8 @@ class EncoderLearner(Learner):
         """The recipe with the encoder's own settings in their places."""
         if self.is_frozen:
             return None
+        from foldwise.encoders.model import build_encoder
+
         own = {name: getattr(self.settings, name) for name in ("epochs", "learning_rate")}
         own |= {"schedule": "linear", "schedule_arguments": {}, "unfreeze_epoch": 0}
         recipe = self.recipe.model_copy(update={"training": self.recipe.training.model_copy(update=own)})
@@ -224,32 +226,3 @@ def read_states(folder: Path) -> np.ndarray:
     from foldwise.encoders.states import STATES
 
     return open_array(folder / STATES)
-
-
-def build_encoder(files: Mapping[str, Path], data: "FoldData", recipe: Recipe, seed: int) -> "nn.Module":
-    """The pretrained encoder with a head drawn from `seed`: a `BuildModel` once the files are given."""
-    import torch
-
-    from foldwise.encoders.model import EncoderModel
-
-    body = load_body(files)
-    torch.manual_seed(seed)
-    return EncoderModel(body, data.shape.outputs, recipe.encoder)
-
-
-def try_longest(body: "nn.Module", store: TokenStore, max_length: int, tokenizer: Path) -> None:
-    """Run an encoder once on a row of `max_length` tokens; an `InputError` where it knows no such token or place."""
-    import torch
-
-    from foldwise.encoders.model import run_body
-
-    words: Any = body
-    known, most = words.get_input_embeddings().num_embeddings, int((store.tokens & (1 << TYPE_BIT) - 1).max())
-    if most >= known:
-        raise InputError(f"{tokenizer}: gives token {most}, and the encoder knows {known:,}; it is of another encoder")
-    device = next(body.parameters()).device
-    row = torch.from_numpy(np.resize(store.tokens, (1, max_length))).cpu()
-    where = f"recipe.encoder.max_length = {max_length}: the encoder fails on a row of so many tokens: "
-    with as_input_error(where, "; lower it"), torch.inference_mode():
-        run_body(body.cpu(), row, torch.tensor([max_length]), output_hidden_states=True)  # where errors have words
-    body.to(device)

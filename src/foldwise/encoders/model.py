@@ -1,14 +1,21 @@
 """A pretrained encoder as an `nn.Module` of tokens: its states, and the model that `train = "full"` trains."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from foldwise.config import Encoder, Training
+from foldwise.config import Encoder, Recipe, Training
+from foldwise.data.token_store import TokenStore
+from foldwise.encoders.files import load_body
 from foldwise.encoders.tokens import TYPE_BIT
 from foldwise.errors import InputError
 from foldwise.models.pooling import POOLINGS, Pooling
+from foldwise.plugins import as_input_error
+from foldwise.training.fold_data import FoldData
 
 HEAD_RATE = 10.0  # times the learning rate of the last layer: the head starts from nothing
 
@@ -107,3 +114,24 @@ class EncoderModel(nn.Module):
             }
             for (depth, decays), group in sorted(groups.items(), key=lambda item: -item[0][0])
         ]
+
+
+def build_encoder(files: Mapping[str, Path], data: FoldData, recipe: Recipe, seed: int) -> nn.Module:
+    """The pretrained encoder with a head drawn from `seed`: a `BuildModel` once the files are given."""
+    body = load_body(files)
+    torch.manual_seed(seed)
+    return EncoderModel(body, data.shape.outputs, recipe.encoder)
+
+
+def try_longest(body: nn.Module, store: TokenStore, max_length: int, tokenizer: Path) -> None:
+    """Run an encoder once on a row of `max_length` tokens; an `InputError` where it knows no such token or place."""
+    words: Any = body
+    known, most = words.get_input_embeddings().num_embeddings, int((store.tokens & (1 << TYPE_BIT) - 1).max())
+    if most >= known:
+        raise InputError(f"{tokenizer}: gives token {most}, and the encoder knows {known:,}; it is of another encoder")
+    device = next(body.parameters()).device
+    row = torch.from_numpy(np.resize(store.tokens, (1, max_length))).cpu()
+    where = f"recipe.encoder.max_length = {max_length}: the encoder fails on a row of so many tokens: "
+    with as_input_error(where, "; lower it"), torch.inference_mode():
+        run_body(body.cpu(), row, torch.tensor([max_length]), output_hidden_states=True)  # where errors have words
+    body.to(device)
