@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from encoders.test_states import files_of, learner_of, write
 from encoders.tiny import make_encoder, read_texts
-from foldwise.config import Encoder
+from foldwise.config import Encoder, Recipe
 from foldwise.data.targets import Targets
 from foldwise.encoders.files import find_encoder, load_body
+from foldwise.encoders.learner import EncoderLearner
 from foldwise.errors import InputError
 from foldwise.paths import Paths, resolve
 
@@ -127,3 +128,10 @@ def test_attention_needs_training():
     y = torch.zeros(2, 1).numpy()
     with pytest.raises(InputError, match="'attention' has weights to train"):
         learner_of(pooling=["attention"]).prepare(Targets("binary", y, y, ["y"]), 1, 0)
+
+
+def test_a_loss_that_fails_shows_before_training():
+    recipe = {"model": {"name": "encoder"}, "encoder": {"train": "full"}, "training": {"loss": "zorp:loss"}}
+    y = torch.zeros(2, 1).numpy()
+    with pytest.raises(InputError, match="no module 'zorp'"):
+        EncoderLearner(Recipe.model_validate(recipe)).prepare(Targets("binary", y, y, ["y"]), 1, 0)

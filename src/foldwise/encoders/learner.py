@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldwise.clock import Clock
-from foldwise.config import Recipe, Task
+from foldwise.config import Model, Recipe, Task
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import open_array
 from foldwise.encoders.files import CONFIG, FILES, TOKENIZER, WEIGHTS, find_encoder, import_transformers, load_body
@@ -24,6 +24,7 @@ from foldwise.errors import InputError
 from foldwise.events import Started, Stepped
 from foldwise.learners import Learner, NewRows
 from foldwise.learners.linear import SAFETY, SAMPLE, result_of_fit
+from foldwise.learners.network import Network
 from foldwise.metrics import metric_for
 from foldwise.tasks import TASKS
 
@@ -90,14 +91,24 @@ class EncoderLearner(Learner):
         """Weights of a fold hold all that was trained."""
         return FILES if self.is_frozen or self.settings.freeze_layers else (CONFIG, TOKENIZER)
 
+    def own_parts(self) -> dict[str, str]:
+        """Of one that is trained, loss and optimizer."""
+        training = self.recipe.training
+        return {} if self.is_frozen else {"training.loss": training.loss, "training.optimizer": training.optimizer}
+
     def prepare(self, targets: Targets, texts: int, features: int) -> None:  # noqa: ARG002
-        """Library and settings; files and weights are tried when the tokens are made, which is before any training."""
+        """Library and settings; files and weights are tried when the tokens are made, which is before any training.
+
+        Loss and optimizer are rehearsed with a small network.
+        """
         import_transformers()
         if self.is_frozen and "attention" in self.settings.poolings:
             raise InputError(
                 "recipe.encoder.pooling: 'attention' has weights to train, and encoder.train = 'frozen' trains a "
                 "linear head alone; take it out, or use train = 'full'"
             )
+        if not self.is_frozen:
+            Network(self.trained_recipe.model_copy(update={"model": Model()})).prepare(targets, 1, 0)
 
     def write_tokens(
         self,
@@ -141,16 +152,20 @@ class EncoderLearner(Learner):
         torch.set_num_threads(threads)
         return made
 
+    @property
+    def trained_recipe(self) -> Recipe:
+        """The recipe with the encoder's own settings of training in their places."""
+        own = {name: getattr(self.settings, name) for name in ("epochs", "learning_rate")}
+        own |= {"schedule": "linear", "schedule_arguments": {}, "unfreeze_epoch": 0}
+        return self.recipe.model_copy(update={"training": self.recipe.training.model_copy(update=own)})
+
     def trained_model(self, job: "FoldJob") -> tuple[Recipe, "BuildModel"] | None:
-        """The recipe with the encoder's own settings in their places."""
+        """The pretrained encoder under a head, unless it is frozen."""
         if self.is_frozen:
             return None
         from foldwise.encoders.model import build_encoder
 
-        own = {name: getattr(self.settings, name) for name in ("epochs", "learning_rate")}
-        own |= {"schedule": "linear", "schedule_arguments": {}, "unfreeze_epoch": 0}
-        recipe = self.recipe.model_copy(update={"training": self.recipe.training.model_copy(update=own)})
-        return recipe, partial(build_encoder, self.find_files(job.paths))
+        return self.trained_recipe, partial(build_encoder, self.find_files(job.paths))
 
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Train one fold, or fit the head of one."""
@@ -181,7 +196,7 @@ class EncoderLearner(Learner):
 
         train_rows, _ = data.split(fold)
         sample, targets, started = train_rows[:: max(1, len(train_rows) // SAMPLE)], data.targets, Clock.now()
-        width = len(self.settings.poolings) * 4096  # as wide as states may be
+        width = len(self.settings.poolings) * 4096  # about as many numbers as a row has
         drawn = np.random.default_rng(0).normal(size=(len(sample), width)).astype(np.float16)
         fit_head(drawn, targets.y[sample], targets.task, targets.outputs, None, self.settings.C, 0)
         return SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
