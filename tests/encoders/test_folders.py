@@ -97,6 +97,7 @@ def test_a_folder_that_cannot_be_read_is_refused_with_its_name(tmp_path, encoder
         learner_of(path=str(folder)).write_tokens([read_texts()], [20], found, tmp_path / "own", runtime)
     assert expected in str(refused.value)
     assert "spoilt" in str(refused.value)
+    assert "InputError" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from encoders.tiny import LAYERS, WIDTH, load_plainly, make_encoder, read_texts
@@ -15,6 +16,7 @@ from foldwise.encoders.files import FILES
 from foldwise.encoders.learner import EncoderLearner
 from foldwise.encoders.states import choose_layers
 from foldwise.encoders.tokens import TYPE_BIT
+from foldwise.errors import RunError
 from foldwise.training.fold import GivenUpError
 from foldwise.training.precision import Runtime
 
@@ -104,6 +106,15 @@ def test_what_a_budget_has_no_time_for_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr("foldwise.encoders.states.TRIED", 0.0)
     with pytest.raises(GivenUpError):
         write(tmp_path / "own", make_encoder(tmp_path / "encoder"), [read_texts()], deadline=0.0)
+
+
+def test_states_that_are_no_numbers_are_not_learnt_from(tmp_path):
+    encoder = make_encoder(tmp_path / "encoder")
+    arrays = load_file(encoder / "model.safetensors")
+    arrays["encoder.layer.0.output.dense.weight"][0] = float("nan")
+    save_file(arrays, encoder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(RunError, match="states of the encoder are not finite in fp32; use training.precision"):
+        write(tmp_path / "own", encoder, [read_texts()])
 
 
 @pytest.mark.parametrize(

@@ -85,20 +85,23 @@ def load_body(files: Mapping[str, Path], pretrained: bool = True) -> "nn.Module"
     Raises:
         InputError: files that transformers cannot read, or of a model that does not encode texts.
     """
-    transformers = import_transformers()
-    safe = {"local_files_only": True, "trust_remote_code": False}
-    with as_folder(files) as folder, as_input_error(f"{files[CONFIG].parent}: transformers cannot load it: "):
-        config = transformers.AutoConfig.from_pretrained(folder, **safe)
+    transformers, where = import_transformers(), f"{files[CONFIG].parent}: transformers cannot load it: "
+    safe, missing = {"local_files_only": True, "trust_remote_code": False}, []
+    with as_folder(files) as folder:
+        with as_input_error(where):
+            config = transformers.AutoConfig.from_pretrained(folder, **safe)
         check_kind(config, files[CONFIG])
         if hasattr(config, "reference_compile"):  # ModernBERT would be compiled, which takes minutes
             config.reference_compile = False
-        if pretrained:
-            options = {**safe, "use_safetensors": True, "output_loading_info": True}
-            body, found = transformers.AutoModel.from_pretrained(folder, config=config, **options)
-            if missing := [name for name in found["missing_keys"] if not name.startswith("pooler.")]:
-                raise InputError(f"{files[WEIGHTS]}: lacks {len(missing)} weights of the model, such as {missing[0]}")
-        else:
-            body = transformers.AutoModel.from_config(config, trust_remote_code=False)
+        with as_input_error(where):
+            if pretrained:
+                options = {**safe, "use_safetensors": True, "output_loading_info": True}
+                body, found = transformers.AutoModel.from_pretrained(folder, config=config, **options)
+                missing = [name for name in found["missing_keys"] if not name.startswith("pooler.")]
+            else:
+                body = transformers.AutoModel.from_config(config, trust_remote_code=False)
+    if missing:
+        raise InputError(f"{files[WEIGHTS]}: lacks {len(missing)} weights of the model, such as {min(missing)}")
     if getattr(body, "pooler", None) is not None:  # not used, and not in every file
         body.pooler = None
     whole: nn.Module = body.float().eval()

@@ -13,6 +13,7 @@ from foldwise.data.batching import SortedBatchSampler
 from foldwise.data.dataset import TokenDataset, make_loader
 from foldwise.data.token_store import TokenStore
 from foldwise.encoders.model import build_pooling, run_body
+from foldwise.errors import RunError
 from foldwise.training.fold import GivenUpError
 from foldwise.training.fold_data import choose_home
 from foldwise.training.loop import PREDICT_TOKENS
@@ -49,7 +50,11 @@ def write_states(
 
     Args:
         counts: rows of each table. No batch has rows of two, so that a table's states are the same beside any other.
-        deadline: on `Clock`; a `GivenUpError` if it cannot be kept.
+        deadline: on `Clock`.
+
+    Raises:
+        GivenUpError: the deadline cannot be kept.
+        RunError: a state is not finite in this number format.
     """
     functions = [build_pooling(name, 0) for name in poolings]
     width = len(layers) * len(poolings) * int(body.config.hidden_size)  # type: ignore[union-attr,arg-type]
@@ -66,6 +71,11 @@ def write_states(
                     output, mask = run_body(body, given.tokens, given.lengths, output_hidden_states=True)
                 hidden = [output.hidden_states[layer].float() for layer in layers]
                 pooled = torch.cat([function(state, mask) for state in hidden for function in functions], dim=1)
+                if not pooled.isfinite().all():
+                    raise RunError(
+                        f"states of the encoder are not finite in {runtime.precision}; use training.precision = 'fp32', "
+                        "or another encoder"
+                    )
                 states[batch.rows.numpy()] = pooled.clamp(-65504, 65504).half().cpu().numpy()
                 done += int(batch.lengths.sum())
                 shown.update(int(batch.lengths.sum()))
