@@ -73,7 +73,7 @@ def write_states(
                 pooled = torch.cat([function(state, mask) for state in hidden for function in functions], dim=1)
                 if not pooled.isfinite().all():
                     raise RunError(
-                        f"states of the encoder are not finite in {runtime.precision}; use training.precision = 'fp32', "
+                        f"states of the encoder are not finite in {runtime.precision}; use training.precision = 'fp32' "
                         "or another encoder"
                     )
                 states[batch.rows.numpy()] = pooled.clamp(-65504, 65504).half().cpu().numpy()
