@@ -126,7 +126,7 @@ def test_debug_and_describe(cli_here, workspace):
 
 def test_a_budget_cuts_epochs_and_leaves_out_what_it_has_no_time_to_read(cli_here, workspace, monkeypatch):
     add_members(workspace, "twin-regression")
-    budget = ["all", "-c", "twin-regression", "--time-budget", "20m"]
+    budget = ["all", "-c", "twin-regression", "--time-budget", "9h"]
     monkeypatch.setattr("foldwise.encoders.states.TRIED", -1.0)
     monkeypatch.setattr("foldwise.running.own_tokens.SHARE", -1.0)  # all of it is over
     shown = cli_here(*budget).stdout

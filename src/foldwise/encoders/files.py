@@ -105,6 +105,8 @@ def load_body(files: Mapping[str, Path], pretrained: bool = True) -> "nn.Module"
     if getattr(body, "pooler", None) is not None:  # not used, and not in every file
         body.pooler = None
     whole: nn.Module = body.float().eval()
+    for weights in (*whole.parameters(), *whole.buffers()):
+        weights.data = weights.data.clone()  # they may lie in the mapped file, at places that last bits depend on
     return whole
 
 
