@@ -31,7 +31,7 @@ CORE = {
     "vectors": "config console data errors files paths",
     "models": "config errors plugins",
     "training": "clock config data errors events files metrics models plugins",
-    "learners": "clock config data errors events metrics models plugins training",
+    "learners": "clock config data errors events extensions metrics models plugins training",
     "freshness": "errors extensions files learners paths plugins run vectors",
     "ensembling": "config console data errors files freshness metrics paths run",
     "running": "clock config console data ensembling errors events extensions files freshness learners paths run"
@@ -51,6 +51,7 @@ EXTENSIONS = {
     "report": "config console data errors files freshness learners load_config models paths run running vectors",
     "competitions": "errors load_config options paths",
     "teaching": "config data ensembling errors files freshness learners paths run running training",
+    "encoders": "clock config console data errors events learners metrics models paths plugins training",
 }
 ALLOWED = {part: set(names.split()) for part, names in (CORE | EXTENSIONS).items()}
 

@@ -9,14 +9,15 @@ import pytest
 from conftest import COMPETITIONS, REPOSITORY, command
 from foldwise.cli import EXTENSIONS as PLUGGED_IN
 from foldwise.extensions import TEACHING
+from foldwise.learners import LEARNERS
 from test_architecture import EXTENSIONS
 
 SLUG = "twin-binary"
 
 
-def test_every_extension_has_a_command_an_option_or_fields():
-    modules = [*PLUGGED_IN.values(), *TEACHING.values()]
-    assert {module.split(".")[1] for module in modules} == set(EXTENSIONS)
+def test_every_extension_has_a_command_an_option_fields_or_a_learner():
+    named = {module.split(".")[1] for module in (*PLUGGED_IN.values(), *TEACHING.values(), *LEARNERS.values())}
+    assert named - {"learners"} == set(EXTENSIONS)
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
@@ -32,6 +33,12 @@ def test_the_core_works_without(extension, tmp_path):
     done = run("all", "-c", SLUG)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "output" / SLUG / "submission.csv").is_file()
+
+    for name, module in LEARNERS.items():
+        if module.startswith(f"foldwise.{extension}."):
+            gone = run("all", "-c", SLUG, "--set", f"model.name={name}")
+            message = f"error: recipe.model.name = {name!r}: not part of this checkout, which has no src/foldwise/"
+            assert (gone.returncode, gone.stderr) == (2, f"{message}{extension}\n")
 
     for name, module in PLUGGED_IN.items():
         if module.startswith(f"foldwise.{extension}."):

@@ -66,6 +66,10 @@ if TYPE_CHECKING:  # `foldwise.auto` decides, by the tables, what a `Config` lea
 else:
     AutoCount = Annotated[Count | Literal["auto"], explained('give a whole number from 1 on, or "auto"')]
     AutoRate = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
+EncoderLayers = Annotated[
+    Annotated[list[NotNegativeCount], Field(min_length=1)] | Literal["auto"],
+    explained('give a list of numbers of layers, such as [4, 6], or "auto"'),
+]
 CharNgrams = Annotated[NotNegativeCount | Literal["auto"], explained('give a whole number from 0 on, or "auto"')]
 # A member is a folder of the output, beside those of tokens and kernels.
 MEMBER = re.compile(r"^(?!(?:tokens|kernel|kernel-dataset|kernel-output)\Z)[A-Za-z0-9_-]+\Z")
@@ -73,6 +77,10 @@ MemberName = Annotated[
     str,
     Field(pattern=MEMBER),
     explained("a member's name may have letters, digits, - and _, and not be 'tokens' or 'kernel'"),
+]
+MemberFolds = Annotated[
+    Annotated[list[NotNegativeCount], Field(min_length=1)],
+    explained("give a list of at least one number of a fold, such as [0, 1]"),
 ]
 MemberWeights = Annotated[
     Literal["equal", "fit"] | dict[str, NotNegative],
@@ -219,11 +227,11 @@ class Batches(Section):
 
 
 class Model(Section):
-    """The model. Not every field is read by every model; `linear` has a table of its own."""
+    """The model. Not every field is read by every model; "linear" and "encoder" have tables of their own."""
 
     name: str = "bilstm"
-    """One of "bilstm", "bigru", "bilstm_bigru" (a GRU over an LSTM), "textcnn" and "linear" (n-grams, no network), or a
-    class of your own as "module:Class"."""
+    """One of "bilstm", "bigru", "bilstm_bigru" (a GRU over an LSTM), "textcnn", "linear" (n-grams, no network) and
+    "encoder" (a pretrained Transformer), or a class of your own as "module:Class"."""
 
     hidden: Count = 128
     """Units of an LSTM or GRU in each direction. 64 is much faster; more helps with many rows."""
@@ -280,8 +288,63 @@ class Linear(Section):
     by inner cross-validation on the training rows, which takes twice the time."""
 
 
+class Encoder(Section):
+    """The model "encoder": a pretrained Transformer, of the kind of BERT, RoBERTa, DeBERTa or ModernBERT, with its own
+    tokenizer. It needs `pip install -r requirements-encoders.txt`. Two text columns are encoded as a pair, more are
+    joined by the separator; numbers beside the text are not seen.
+    """
+
+    path: str = ""
+    """Folder with the encoder's config.json, model.safetensors and tokenizer.json: a path from the repository on, a
+    name in `input/encoders/`, or the name of a Kaggle dataset that holds the three files or a folder of that name."""
+
+    train: Literal["frozen", "full"] = "frozen"
+    """What is trained: "frozen" fits a linear head on states of the encoder, which are computed once; "full" trains the
+    encoder too, which is stronger and takes very much longer without a GPU."""
+
+    max_length: Count = 256
+    """Longest row in tokens of the encoder's own tokenizer, special ones included; longer ones are cut at their end."""
+
+    pooling: list[Literal["mean", "max", "cls", "attention"]] = []
+    """How the states of a text's tokens become one vector: "mean", "max", "cls" (the first token's) or "attention" (for
+    "full": weighted by a learnt score); several are put side by side. If empty, mean and max for "frozen", mean for
+    "full"."""
+
+    layers: EncoderLayers = "auto"
+    """Of "frozen": numbers of the layers whose states the head sees, 0 being the embeddings. "auto" takes five, evenly
+    from a third of the way up to the last one."""
+
+    C: InverseRegularisation = "auto"
+    """Of "frozen": how closely the head fits the training rows, on the scale of `linear.C`. "auto" chooses it by inner
+    cross-validation on the training rows."""
+
+    learning_rate: Finite = 5e-5
+    """Of "full": the largest learning rate of the last layer; ten times that for the head. It rises during
+    `training.warmup` and then falls linearly."""
+
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Of "full": the learning rate of each layer is that of the layer above it times this."""
+
+    epochs: Count = 3
+    """Of "full": how many times each training row is seen, unless training stops before."""
+
+    freeze_layers: NotNegativeCount = 0
+    """Of "full": so many first layers, and the embeddings, stay as they are, to save time and memory; 0 trains all."""
+
+    gradient_checkpointing: bool = False
+    """Of "full": computes the layers twice instead of keeping what they gave, which takes less memory and more time."""
+
+    @property
+    def poolings(self) -> list[str]:
+        """`pooling`, or what it is if empty."""
+        return [*self.pooling] or (["mean", "max"] if self.train == "frozen" else ["mean"])
+
+
 class Training(Section):
-    """How a network is trained, and when to stop. Of these the model "linear" reads `subgroup_weights` only."""
+    """How a network is trained, and when to stop. Of these "linear" and a frozen "encoder" read `subgroup_weights`
+    only, the latter also `precision`. "encoder" with `encoder.train = "full"` has epochs, learning rate and schedule of
+    its own, and reads the other fields and `batches`.
+    """
 
     epochs: AutoCount = "auto"
     """How many times each training row is seen, unless training stops before. "auto" is 6, above 100,000 training rows
@@ -338,6 +401,10 @@ class Training(Section):
 
     warmup: Fraction = 0.1
     """Share of all steps in which the learning rate rises from 0."""
+
+    accumulation: Count = 1
+    """Parts in which a batch goes through the model, one after the other, their gradients added up. More parts need
+    less memory and change nothing but dropout, and losses that compare rows, such as "soft_f1_bce"."""
 
     max_grad_norm: Positive = 1.0
     """Gradients with a larger norm are scaled down to it."""
@@ -428,6 +495,11 @@ class Member(Section):
     seeds: list[NotNegativeCount] = []
     """A member for each of these seeds, NAME-s1 for seed 1; `train --member NAME` means all of them."""
 
+    folds: MemberFolds | None = None
+    """Numbers of the folds that it trains, for a member that takes long; all if left out. Weights, thresholds and
+    scores of the ensemble then come from the rows of the folds that all members have; the test rows are predicted with
+    every fold of every member. With one such fold only, members weigh the same."""
+
     batches: dict[str, Any] = {}
     """Fields of `batches` that differ."""
 
@@ -436,6 +508,9 @@ class Member(Section):
 
     linear: dict[str, Any] = {}
     """Fields of `linear` that differ."""
+
+    encoder: dict[str, Any] = {}
+    """Fields of `encoder` that differ."""
 
     training: dict[str, Any] = {}
     """Fields of `training` that differ."""
@@ -465,6 +540,7 @@ class Recipe(Section):
     batches: Batches = Batches()
     model: Model = Model()
     linear: Linear = Linear()
+    encoder: Encoder = Encoder()
     training: Training = Training()
     ensemble: Ensemble = Ensemble()
     members: dict[MemberName, Member] = Field(default_factory=lambda recipe: default_members(recipe["model"]))
@@ -501,9 +577,14 @@ class Recipe(Section):
             raise InputError(f"--member {name}: no such member; recipe.members has {', '.join(self.members)}")
         return of_seeds
 
+    def folds_of(self, name: str) -> list[int]:
+        """The folds that member `name` trains, rising."""
+        chosen = self.members[name].folds
+        return list(range(self.folds.n)) if chosen is None else sorted(chosen)
+
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""
-        changes = self.members[name].model_dump(exclude_defaults=True)
+        changes = self.members[name].model_dump(exclude_defaults=True, exclude={"folds"})
         return check(Recipe, merge({**self.model_dump(), "members": {}}, changes), f"recipe.members.{name}")
 
 

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+SAMPLE, SAMPLES = 1 << 20, 64  # bytes, and places of a large file, that its digest is made of
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
@@ -108,6 +110,16 @@ def hash_of(*parts: Any) -> str:
             digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode())
         digest.update(b"\0")
     return digest.hexdigest()[:16]
+
+
+def content_digest(path: Path) -> str:
+    """sha256 of a large file's size and content; of more than 64 MiB, of that much from all over it."""
+    size, digest = path.stat().st_size, hashlib.sha256()
+    with path.open("rb") as file:
+        for start in [*range(0, size, max(SAMPLE, size // SAMPLES)), max(0, size - SAMPLE)]:
+            file.seek(start)
+            digest.update(file.read(SAMPLE))
+    return hash_of(size, digest.hexdigest())
 
 
 @cache

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from foldwise.errors import InputError
 from foldwise.extensions import find_teaching
-from foldwise.files import hash_of, read_json, sizes_of
-from foldwise.learners import learner_for
+from foldwise.files import content_digest, hash_of, read_json, sizes_of
+from foldwise.learners import Learner, learner_for
 from foldwise.paths import FOLD_RECORD, TOKENS_RECORD
 from foldwise.plugins import is_own, source_hash
 from foldwise.run import Run
@@ -58,16 +58,33 @@ def differences(folder: Path, name: str, inputs: dict[str, Any]) -> list[str]:
 
 def token_inputs(run: Run) -> dict[str, Any]:
     """What the tokens depend on."""
-    settings, files = run.config.recipe.tokens, run.config.files
+    settings = run.config.recipe.tokens
+    return {
+        **text_inputs(run, {"id", "text", "features"}),
+        "tokens": settings.model_dump(),
+        "vectors": {source.file_name: content_hash(source) for source in vector_sources(settings, run.paths)},
+    }
+
+
+def text_inputs(run: Run, columns: set[str]) -> dict[str, Any]:
+    """What the texts depend on, with these fields of [columns]."""
+    files = run.config.files
     return {
         "train": hash_of(run.paths.table("train")),
         "test": hash_of(run.paths.table("test")),
         "extra": hash_of(run.paths.table("extra")) if files.extra else None,
-        "columns": run.config.columns.model_dump(include={"id", "text", "features"}),
+        "columns": run.config.columns.model_dump(include=columns),
         "files": {"quotes": files.quotes, "numbered": sorted({"train", "test", "extra"} & set(files.numbered))},
-        "tokens": settings.model_dump(),
-        "vectors": {source.file_name: content_hash(source) for source in vector_sources(settings, run.paths)},
         "debug": run.debug,
+    }
+
+
+def own_token_inputs(run: Run, learner: Learner) -> dict[str, Any]:
+    """What the tokens depend on that a learner makes of the texts."""
+    return {
+        **text_inputs(run, {"id", "text"}),
+        "model": {name: content_digest(path) for name, path in learner.find_files(run.paths).items()},
+        "settings": learner.token_settings(),
     }
 
 
@@ -92,7 +109,7 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
     teachers = find_teaching("inputs")(run, fit, tokens_hash) if recipe.training.from_members else {}
     return {
         "folds": hash_of(run.paths.folds),
-        "tokens": tokens_hash,
+        "tokens": hash_of(own_token_inputs(run, learner)) if learner.reads_texts else tokens_hash,
         "targets": hash_of(run.paths.table("train")),
         "columns": run.config.columns.model_dump(include={"target", "auxiliary", "subgroups", "weight"}),
         "competition": run.config.competition.model_dump(include={"task", "metric", "soft_cut"}),

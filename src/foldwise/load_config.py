@@ -15,7 +15,8 @@ RENAMED = {
     "model.widths": "model.kernel_sizes",
     "linear.strength": "linear.C",
 }
-DEBUG = {"epochs": 1, "evaluations_per_epoch": 1, "unfreeze_epoch": 0}  # of every member; only `--set` goes before it
+# Of every member; only `--set` goes before it.
+DEBUG = {"training": {"epochs": 1, "evaluations_per_epoch": 1, "unfreeze_epoch": 0}, "encoder": {"epochs": 1}}
 
 
 def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
@@ -24,7 +25,7 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
     With `debug` it trains as briefly as can be. What that changes is in no error message: nobody typed it.
     Whatever is wrong with file and pairs is an `InputError`.
     """
-    chosen: dict[str, Any] = {"training": DEBUG} if debug else {}
+    chosen: dict[str, Any] = DEBUG if debug else {}
     for setting in settings:
         chosen = merge(chosen, parse_setting(setting))
     source = " --set ".join([f"{path} with", *settings]) if settings else str(path)
@@ -42,8 +43,9 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
         raise InputError(f"{source}: recipe.ensemble.members: {unknown[0]!r} is not among recipe.members ({known})")
     if debug:
         for member in recipe.members.values():
-            for field in DEBUG:
-                member.training.pop(field, None)
+            for table, fields in DEBUG.items():
+                for field in fields:
+                    getattr(member, table).pop(field, None)
     return config
 
 

@@ -57,6 +57,10 @@ class Paths:
         """The out-of-fold predictions, for people."""
         return self.output / "oof.csv"
 
+    def own_tokens(self, member: str) -> Path:
+        """Folder of the tokens of a member that makes its own."""
+        return self.output / member / "tokens"
+
     def fold(self, member: str, fold: int, without: tuple[int, ...] = ()) -> Path:
         """Folder of one trained fold; of a fit that learnt nothing of further folds `without`, in one of their own."""
         apart = "without-" + "-".join(map(str, without)) if without else ""

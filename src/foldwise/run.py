@@ -101,6 +101,7 @@ def check_config(config: Config, slug: str) -> None:
         asking = "recipe.training.subgroup_weights" if weighed else f"competition.metric = {asked.metric!r}"
         raise InputError(f"{asking} needs columns that say whom a text is about; name them in [columns] subgroups")
     check_unfreezing(recipe)
+    check_folds_of_members(recipe)
     check_weights(recipe)
     check_teaching(config)
 
@@ -133,3 +134,19 @@ def check_weights(recipe: Recipe) -> None:
     if errors or not any(weights.values()):
         fix = f"give one to each of {', '.join(members)}; 0 leaves a member out"
         raise InputError(f"recipe.ensemble.weights: {', '.join(errors) or 'all are 0'}; {fix}")
+
+
+def check_folds_of_members(recipe: Recipe) -> None:
+    """Check that each `folds` of a member names folds that there are, once each, and that one is common to all."""
+    for name, member in recipe.members.items():
+        chosen, key = member.folds or [], f"recipe.members.{name}.folds = {member.folds}"
+        if unknown := [fold for fold in chosen if fold >= recipe.folds.n]:
+            raise InputError(f"{key}: no fold {unknown[0]}; there are folds 0 to {recipe.folds.n - 1} (folds.n)")
+        if len(set(chosen)) < len(chosen):
+            raise InputError(f"{key}: names a fold twice; take one out")
+    if not set.intersection(*(set(recipe.folds_of(name)) for name in recipe.ensemble_members)):
+        shown = ", ".join(f"{name} has {recipe.folds_of(name)}" for name in recipe.ensemble_members)
+        raise InputError(
+            f"recipe.members: no fold is common to all members ({shown}), so nothing can weigh them; give them "
+            "a fold in common, or choose among them with ensemble.members"
+        )

@@ -17,7 +17,7 @@ from foldwise.running.placement import WORTH_PROCESSES, Placement, place_on_cpu,
 from foldwise.training.averaging import AveragedWeights
 from foldwise.training.fold import train_fold
 from foldwise.training.fold_data import FoldData
-from foldwise.training.loop import build_trainer
+from foldwise.training.loop import build_from_vectors, build_trainer
 from foldwise.training.precision import Runtime, choose_device, choose_precision
 
 WARM = 2  # steps of the limit before its clock starts
@@ -42,7 +42,7 @@ def place(folder: Path) -> tuple[Placement, Runtime]:
     device, _ = choose_device("auto")
     runtime = Runtime(device, choose_precision("auto", device), threads_per_fold(folds))
     if device.type == "cuda":
-        return place_on_gpus([(load(folder), RECIPE, runtime)], WORTH_PROCESSES), runtime
+        return place_on_gpus([(load(folder), RECIPE, runtime, build_from_vectors)], WORTH_PROCESSES), runtime
     return place_on_cpu(folds, WORTH_PROCESSES), runtime
 
 

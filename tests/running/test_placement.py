@@ -13,6 +13,7 @@ from foldwise.running.placement import (
     place_prediction,
     threads_per_fold,
 )
+from foldwise.training.loop import build_from_vectors
 from foldwise.training.precision import Runtime
 from training.test_fold import make_data, recipe
 
@@ -45,17 +46,20 @@ def test_a_gpu_takes_as_many_folds_as_memory_and_time_allow():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_the_probe_finds_memory_and_busy_share():
     runtime = Runtime(torch.device("cuda"), "fp32", 1)
-    needed, busy = placement.probe(make_data(), recipe(), runtime)
+    needed, busy = placement.probe(make_data(), recipe(), runtime, build_from_vectors)
     assert placement.CONTEXT < needed < torch.cuda.get_device_properties(0).total_memory
     assert 0 < busy <= 1.5
-    assert place_on_gpus([(make_data(), recipe(), runtime)], 10**9).workers >= torch.cuda.device_count()
+    assert (
+        place_on_gpus([(make_data(), recipe(), runtime, build_from_vectors)], 10**9).workers
+        >= torch.cuda.device_count()
+    )
 
 
 def test_folds_are_dealt_to_all_gpus_by_the_largest_member(monkeypatch):
     gigabyte = 1 << 30
     small, large = recipe(), recipe(epochs=9)
     monkeypatch.setattr(
-        placement, "probe", lambda _, chosen, __: (6 * gigabyte, 0.4) if chosen is large else (2 * gigabyte, 0.2)
+        placement, "probe", lambda _, chosen, *__: (6 * gigabyte, 0.4) if chosen is large else (2 * gigabyte, 0.2)
     )
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (15 * gigabyte, 15 * gigabyte))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
@@ -63,10 +67,12 @@ def test_folds_are_dealt_to_all_gpus_by_the_largest_member(monkeypatch):
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(placement, "count_cores", lambda: 16)
     runtime = Runtime(torch.device("cuda"), "fp32", 3)
-    placed = place_on_gpus([(make_data(), small, runtime), (make_data(), large, runtime)], 10**9)
+    placed = place_on_gpus(
+        [(make_data(), small, runtime, build_from_vectors), (make_data(), large, runtime, build_from_vectors)], 10**9
+    )
     assert placed.workers == 4  # two on each
-    assert place_on_gpus([(make_data(), small, runtime)], 10**9).workers == 10
-    assert place_on_gpus([(make_data(), small, runtime)], 1000).workers == 1
+    assert place_on_gpus([(make_data(), small, runtime, build_from_vectors)], 10**9).workers == 10
+    assert place_on_gpus([(make_data(), small, runtime, build_from_vectors)], 1000).workers == 1
     for slot in range(4):
         placed.prepare(slot)
     assert chosen == [0, 1, 0, 1]

@@ -74,3 +74,12 @@ def test_folds_that_most_members_have_begun_are_kept_first():
     some = state(("a", "b"), done=[("a", 3), ("b", 3), ("a", 4)])
     assert choose_plan(some, 70).folds == (3, 4)
     assert choose_plan(replace(some, done=set()), 199).folds == (0, 1, 2)
+
+
+def test_a_member_of_few_folds_costs_these_alone_and_common_folds_come_first():
+    some = replace(state(("a", "b"), workers=1), asked={"a": range(5), "b": [3, 4]})
+    assert seconds_until_done(some, ["a", "b"], range(5)) == 5 * 40 + 2 * 60
+    assert choose_plan(some, 320).folds == (0, 1, 2, 3, 4)
+    assert choose_plan(some, 319).folds == (0, 1, 3, 4)
+    assert choose_plan(some, 200).folds == (3, 4)
+    assert choose_plan(some, 199).members == ("a",)

@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
+from foldwise import files
 from foldwise.vectors import cache as module
-from foldwise.vectors import files
 from foldwise.vectors.cache import read_table
 from foldwise.vectors.files import VectorFile
 

@@ -50,6 +50,21 @@ class Batch(NamedTuple):
             moved[name] = None if moved[name] is None else moved[name].to(device, non_blocking=True)
         return Batch(**moved)
 
+    def parts(self, count: int) -> list["Batch"]:
+        """The batch in `count` parts of like many rows, each as wide as its longest text; at most a part a row."""
+        size = len(self.rows)
+        texts = torch.arange(len(self.lengths)).view(-1, size)  # (K, B)
+        made = []
+        for rows in torch.arange(size).tensor_split(min(count, size)):
+            chosen = texts[:, rows].reshape(-1)
+            lengths = self.lengths[chosen]
+            tokens = self.tokens[chosen.to(self.tokens.device), : max(int(lengths.max()), 1)]
+            names = ("targets", "rows", "weights", "auxiliary", "features")
+            whole = {name: value for name in names if (value := getattr(self, name)) is not None}
+            beside = {name: value[rows.to(value.device)] for name, value in whole.items()}
+            made.append(self._replace(tokens=tokens, lengths=lengths, **beside))
+        return made
+
 
 class TokenDataset(Dataset[Item]):
     """The (n,) int64 chosen rows of a store, whose first N are training rows, with all that is known of them.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from foldwise.config import Recipe
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.ensembling.submission import write_submission
 from foldwise.ensembling.weights import (
@@ -35,10 +36,12 @@ def check_folds(run: Run) -> Records:
     Under a time budget, or where only those are missing that the last one left out, as many as go together.
     """
     records, errors = finished_folds(run)
+    if not errors:
+        return records
     facts = (read_json(run.paths.summary) or {}).get("budget", {})
     members, folds = facts.get("dropped_members", []), facts.get("dropped_folds", [])
     left_out = all(member in members or fold in folds for member, fold in errors)
-    if (run.budget or left_out) and (chosen := most_models(records)):
+    if (run.budget or left_out) and (chosen := most_models(records, run.config.recipe)):
         return chosen
     raise InputError(
         "\n".join([f"{run.paths.output}: folds that cannot be combined", *errors.values()])
@@ -53,7 +56,7 @@ def finished_folds(run: Run) -> tuple[Records, dict[tuple[str, int], str]]:
     records: Records = {}
     for member in run.config.recipe.ensemble_members:
         records[member] = {}
-        for fold in range(run.config.recipe.folds.n):
+        for fold in run.config.recipe.folds_of(member):
             folder, inputs = run.paths.fold(member, fold), fold_inputs(run, Fit(member, fold), tokens_hash)
             if reasons := differences(folder, FOLD_RECORD, inputs):
                 errors[member, fold] = f"  {member}/fold{fold}: {'; '.join(reasons)}"
@@ -62,26 +65,40 @@ def finished_folds(run: Run) -> tuple[Records, dict[tuple[str, int], str]]:
     return records, errors
 
 
-def most_models(records: Records) -> Records:
-    """Members and the folds that all of them have, so that models are as many as can be; empty where there is none."""
+def most_models(records: Records, recipe: Recipe) -> Records:
+    """Members and their folds, so that models are as many as can be; empty where there is none.
 
-    def common(names: list[str]) -> list[int]:
-        return sorted(set.intersection(*(set(records[name]) for name in names)))
+    A fold counts if each of these members has it, or is not to train it; at least one they must have in common.
+    """
+    everything = range(recipe.folds.n)
+    complete = {
+        name: {fold for fold in everything if fold in group or fold not in recipe.folds_of(name)}
+        for name, group in records.items()
+    }
 
-    by_folds = sorted(records, key=lambda name: -len(records[name]))
-    groups = [by_folds[: count + 1] for count in range(len(records))]
-    best = max(groups, key=lambda names: len(names) * len(common(names)))
-    folds = common(best)
-    return {name: {fold: records[name][fold] for fold in folds} for name in records if name in best and folds}
+    def together(names: list[str]) -> Records:
+        folds = set.intersection(*(complete[name] for name in names))
+        chosen = {name: {fold: records[name][fold] for fold in records[name] if fold in folds} for name in names}
+        return chosen if common_folds(chosen) else {}
+
+    by_folds = sorted(records, key=lambda name: -len(complete[name]))
+    groups = [together(by_folds[: count + 1]) for count in range(len(records))]
+    best = max(groups, key=lambda group: sum(map(len, group.values())))
+    return {name: best[name] for name in records if name in best}
+
+
+def common_folds(records: Records) -> list[int]:
+    """The folds that all members have, rising: by their rows members are weighed and scored."""
+    return sorted(set.intersection(*(set(group) for group in records.values())))
 
 
 @dataclass(frozen=True)
 class Blend:
     """What the folds say together."""
 
-    rows: np.ndarray  # (N,) bool which training rows are of one of the folds, n of them
+    rows: np.ndarray  # (N,) bool which training rows are of a fold that all members have, n of them
     oof: np.ndarray  # (N, C) predictions of them, NaN elsewhere
-    members: dict[str, np.ndarray]  # (n, C) the same of each member
+    members: dict[str, np.ndarray]  # (N, C) the same of each member, NaN only outside of its own folds
     test: np.ndarray  # (M, C)
     mixture: Mixture  # of the members, in their order
     thresholds: np.ndarray  # where labels begin, as `best_thresholds` gives them
@@ -108,17 +125,23 @@ def combine(
             parts[fold] = read(folder / FOLD_OOF, valid_ids)
             tests[member].append(read(folder / FOLD_TEST, competition.test_ids))
         oofs[member] = assemble_oof(parts, fold_of_row, settings.method)
-    rows = np.isin(fold_of_row, list(next(iter(records.values()))))
+    rows = np.isin(fold_of_row, common_folds(records))
     truth, folds, task = targets.truth[rows], fold_of_row[rows], targets.task
     members = {name: oof[rows] for name, oof in oofs.items()}
     mixture = Mixture(given_weights(settings.weights, list(members)))
-    if settings.weights == "fit":
+    if are_fitted(settings.weights, folds):
         mixture = fit_mixture(metric, task, truth, list(members.values()), folds)
-    oof = mixture.apply(task, list(oofs.values()))
+    oof = np.full_like(next(iter(oofs.values())), np.nan)
+    oof[rows] = mixture.apply(task, list(members.values()))
     test = combine_test(tests, settings.method, task, mixture)
     thresholds = best_thresholds(metric, task, truth, oof[rows])
     pooled, scores = score_members(run, truth, members, folds)
-    return Blend(rows, oof, members, test, mixture, thresholds, pooled, scores)
+    return Blend(rows, oof, oofs, test, mixture, thresholds, pooled, scores)
+
+
+def are_fitted(weights: str | dict[str, float], folds: np.ndarray) -> bool:
+    """True if weights are to be fitted and can be: of one fold alone no rows are left to score them on."""
+    return weights == "fit" and len(np.unique(folds)) > 1
 
 
 def score_members(
@@ -128,7 +151,7 @@ def score_members(
     metric, task, parts = run.metric, run.competition.targets.task, list(members.values())
     weights = run.config.recipe.ensemble.weights
     mixtures: Iterable[Mixture] = repeat(Mixture(given_weights(weights, list(members))))
-    if weights == "fit":
+    if are_fitted(weights, folds):
         mixtures = fit_mixtures(metric, task, truth, parts, folds)
     return cross_fitted_scores(metric, task, truth, parts, folds, mixtures)
 

@@ -36,6 +36,7 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
     if len(members) > 1:
         gains = ", ".join(f"{member['name']} {member['adds']:+.4f}" for member in members)
         lines.append(f"what each member adds to the score of the others: {gains}")
+        lines += common_folds_lines(run, summary)
     stages = ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items() if stage != "total")
     lines.append(f"time when last made: {stages}; together {duration(seconds['total'])}")
     if "budget" in summary:
@@ -46,6 +47,20 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
         lines.append(thresholds_line(summary, run.config.columns.target))
     console = Console(highlight=False, soft_wrap=True)
     console.print(table, *map(Text, lines), Text(f"submission: {run.paths.submission}", style="bold"), sep="\n")
+
+
+def common_folds_lines(run: Run, summary: dict[str, Any]) -> list[str]:
+    """What it means that some members train fewer folds than others; nothing where all have the same."""
+    members, folds = summary["members"], summary["folds"]
+    lines = []
+    if own := [member for member in members if "cv_own_folds" in member]:
+        common = ", ".join(str(fold["fold"]) for fold in folds)
+        scores = ", ".join(f"{member['name']} {member['cv_own_folds']:.4f}" for member in own)
+        s = "s" if len(folds) > 1 else ""
+        lines.append(f"scores are of fold{s} {common}, which all members have; of all its own folds: {scores}")
+    if len(folds) == 1 and run.config.recipe.ensemble.weights == "fit":
+        lines.append("members weigh the same: one fold in common leaves no rows to score fitted weights on")
+    return lines
 
 
 def budget_line(facts: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@
     vectors.npy                (V, E) float32, as training began with them, where a member's weights do not hold them
     MEMBER-foldK.safetensors   weights; of further snapshots MEMBER-foldK-2.safetensors, …
     MEMBER-foldK.json          the learner's own facts (`foldwise.training.checkpoint`)
+    MEMBER-FILE                what a learner reads in any fold, such as the tokenizer of an encoder
 
 `foldwise.inference.pack` writes it, the command infer reads it.
 """
@@ -24,7 +25,7 @@ from foldwise.ensembling.weights import Mixture
 from foldwise.errors import InputError, check, shorten
 from foldwise.learners import learner_for
 
-FORMAT = 4  # of the folder; another one once it is read in another way
+FORMAT = 5  # of the folder; another one once it is read in another way
 MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
 
 
@@ -44,6 +45,7 @@ class PackedMember(Section):
 
     own: str | None  # hash of the code of a model of the user's own
     folds: list[PackedFold]
+    files: dict[str, str]  # what all folds read, by the learner's names
 
 
 class PackedFile(Section):

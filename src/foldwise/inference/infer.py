@@ -16,14 +16,15 @@ import numpy as np
 import torch
 
 from foldwise.console import Progress, duration, say, warn
-from foldwise.data.competition import load_test
+from foldwise.data.competition import ToPredict, load_test
 from foldwise.data.token_store import TokenStore
 from foldwise.ensembling.blend import combine_test
 from foldwise.ensembling.submission import write_submission
 from foldwise.errors import InputError
 from foldwise.inference.bundle import Manifest, PackedFold, open_manifest
 from foldwise.inference.new_words import prepare_tokens
-from foldwise.inference.predict import Predicted, PredictJob, predict_job
+from foldwise.inference.predict import Predicted, PredictJob, member_files, predict_job
+from foldwise.learners import learner_for
 from foldwise.paths import Paths
 from foldwise.plugins import source_hash
 from foldwise.run import Run, warn_of_empty
@@ -46,7 +47,11 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
     warn_of_empty(run.paths.table("test"), asked.test_texts)
     with tempfile.TemporaryDirectory(prefix="foldwise-") as folder:
         prepare_tokens(run, manifest, asked, weights, Path(folder))
-        predictions = predict_folds(run, manifest, weights, Path(folder))
+        chosen, warning = choose_device(run.device)
+        if warning:
+            warn(warning)
+        prepare_own_tokens(run, manifest, asked, weights, Path(folder), chosen)
+        predictions = predict_folds(run, manifest, weights, Path(folder), chosen)
     blended = combine_test(predictions, method, targets.task, manifest.mixture)
     write_submission(paths.submission, run.config, targets, asked, blended, np.array(manifest.thresholds))
     seconds, rows = duration(time.perf_counter() - start), f"{len(asked.sample):,} rows"
@@ -64,11 +69,25 @@ def check_own(manifest: Manifest) -> None:
             )
 
 
-def predict_folds(run: Run, manifest: Manifest, weights: Path, data: Path) -> dict[str, list[np.ndarray]]:
+def prepare_own_tokens(
+    run: Run, manifest: Manifest, asked: ToPredict, weights: Path, data: Path, device: torch.device
+) -> None:
+    """Let members that read the texts themselves make their tokens of them, each in a folder of its name in `data`."""
+    for name, member in manifest.members.items():
+        learner, start = learner_for(manifest.config.recipe.of_member(name)), time.perf_counter()
+        if not learner.reads_texts:
+            continue
+        (folder := data / name).mkdir()
+        runtime = choose_runtime(member.folds[0], run.config.recipe.folds.n, device)
+        files, counts = member_files(weights, manifest, name), [len(asked.test_ids)]
+        made = learner.write_tokens(asked.test_texts, counts, files, folder, replace(runtime, threads=count_cores()))
+        say("infer", f"{name}: made {made}, in {duration(time.perf_counter() - start)}")
+
+
+def predict_folds(
+    run: Run, manifest: Manifest, weights: Path, data: Path, device: torch.device
+) -> dict[str, list[np.ndarray]]:
     """Of each member, fold by fold, the (M, C) float64 predictions of the test rows, whose tokens are in `data`."""
-    device, warning = choose_device(run.device)
-    if warning:
-        warn(warning)
     jobs = [
         PredictJob(weights, data, manifest, name, fold, choose_runtime(fold, run.config.recipe.folds.n, device))
         for name, member in manifest.members.items()

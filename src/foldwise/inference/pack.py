@@ -44,8 +44,8 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     if any(learner_for(config.recipe.of_member(name)).needs_vectors for name in members):
         shutil.copyfile(tokens / paths.VECTORS, folder / VECTORS)
         parts.append(VECTORS)
-    for fold in [fold for member in members.values() for fold in member.folds]:
-        parts += [*fold.weights, fold.facts]
+    for member in members.values():
+        parts += [*member.files.values(), *(name for fold in member.folds for name in (*fold.weights, fold.facts))]
     texts, features = texts_and_features(config)
     limit = length_limit(config.recipe.tokens, TokenStore.open(tokens), texts * len(fold_of_row))
     manifest = Manifest(
@@ -66,9 +66,12 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
 
 
 def pack_member(run: Run, name: str, records: dict[int, dict[str, Any]], folder: Path) -> PackedMember:
-    """Copy the files of a member's folds and describe them."""
-    model = run.config.recipe.of_member(name).model.name
-    folds = []
+    """Copy the files of a member and of its folds, and describe them."""
+    recipe = run.config.recipe.of_member(name)
+    model, learner, folds = recipe.model.name, learner_for(recipe), []
+    files = {file: f"{name}-{file}" for file in learner.packed_files()}
+    for file, copy in files.items():
+        shutil.copyfile(learner.find_files(run.paths)[file], folder / copy)
     for fold, record in records.items():
         checkpoint, stem = find_checkpoint(run.paths.fold(name, fold)), f"{name}-fold{fold}"
         copies = {path: f"{stem}{path.name.removeprefix('weights')}" for path in checkpoint.weights}
@@ -76,4 +79,4 @@ def pack_member(run: Run, name: str, records: dict[int, dict[str, Any]], folder:
             shutil.copyfile(source, folder / copy)
         runtime = {key: record["runtime"][key] for key in ("device", "precision", "threads")}
         folds.append(PackedFold(fold=fold, weights=list(copies.values()), facts=facts, **runtime))
-    return PackedMember(own=source_hash(model) if is_own(model) else None, folds=folds)
+    return PackedMember(own=source_hash(model) if is_own(model) else None, folds=folds, files=files)

@@ -41,12 +41,18 @@ class Predicted:
     seconds: float
 
 
+def member_files(weights: Path, manifest: Manifest, member: str) -> dict[str, Path]:
+    """What all folds of a packed member read, by the learner's names."""
+    return {name: weights / packed for name, packed in manifest.members[member].files.items()}
+
+
 def predict_job(job: PredictJob, report: Callable[[int | Predicted], object]) -> None:
     """Report numbers of rows as they are done, and at the end what is predicted."""
     start, manifest = Clock.now(), job.manifest
-    shape = Shape(**manifest.shape)
+    shape, learner = Shape(**manifest.shape), learner_for(manifest.config.recipe.of_member(job.member))
+    own = job.data / job.member if learner.reads_texts else None
     rows = NewRows(
-        store=TokenStore.open(job.data),
+        store=TokenStore.open(own or job.data),
         words=(job.data / WORDS).read_text(encoding="utf-8").split("\n"),
         features=np.load(job.data / FEATURES) if shape.features else None,
         new_vectors=np.load(job.data / NEW_VECTORS),
@@ -54,8 +60,9 @@ def predict_job(job: PredictJob, report: Callable[[int | Predicted], object]) ->
         dimension=manifest.dimension,
         shape=shape,
         targets=manifest.targets,
+        own=own,
+        files=member_files(job.weights, manifest, job.member),
     )
     checkpoint = Checkpoint([job.weights / name for name in job.packed.weights], job.weights / job.packed.facts)
-    learner = learner_for(manifest.config.recipe.of_member(job.member))
     predictions = learner.predict(checkpoint, rows, job.runtime, report)
     report(Predicted(predictions.astype(np.float64), Clock.now() - start))

@@ -74,7 +74,7 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     check_names(user, name, options.datasets)
     check_options(run, options)
     fold_of_row = folds(run)
-    check_modules(run, options.infer)
+    check_modules(run, options.infer, options.datasets)
     if not options.infer:
         prepare_members(run, recipe.ensemble_members)
     sources = [] if options.datasets else vector_sources(recipe.tokens, run.paths)
@@ -90,7 +90,7 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     with atomic_folder(root / DATASET) as folder:  # takes its place only if the script can, too
         about = {"title": title_of(dataset), "id": f"{user}/{dataset}", "licenses": [{"name": "other"}]}
         write_json(folder / DATASET_METADATA, about)
-        trained, manifest = dict.fromkeys(recipe.ensemble_members, recipe.folds.n), b""
+        trained, manifest = {name: len(recipe.folds_of(name)) for name in recipe.ensemble_members}, b""
         if options.infer:
             trained, manifest, needs_vectors = pack_trained(run, fold_of_row, folder)
             vectors = vectors if needs_vectors else []

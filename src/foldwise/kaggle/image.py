@@ -1,5 +1,7 @@
 """Whether the code that a recipe names is there in a kernel: packed with it, or in Kaggle's image."""
 
+from collections.abc import Sequence
+
 from foldwise.errors import InputError
 from foldwise.learners import learner_for
 from foldwise.paths import REPOSITORY
@@ -13,16 +15,28 @@ IMAGE = (
 )
 
 
-def check_modules(run: Run, infer: bool) -> None:
-    """Check that a kernel has the code that the recipes of the ensemble's members name; one that predicts, of models.
+def check_modules(run: Run, infer: bool, datasets: Sequence[str] = ()) -> None:
+    """Check that a kernel has code and files that the members' recipes name; one that predicts, code of models.
+
+    Args:
+        datasets: on Kaggle, that the user names.
 
     Raises:
         InputError: naming the field, and the fix.
     """
     for member in run.config.recipe.ensemble_members:
-        for field, name in learner_for(run.config.recipe.of_member(member)).own_parts().items():
+        learner = learner_for(run.config.recipe.of_member(member))
+        for field, name in learner.own_parts().items():
             if not infer or field.startswith("model"):
                 check_module(f"recipe.{field}", name)
+        if not infer and not datasets and (files := learner.find_files(run.paths)):
+            folder = next(iter(files.values())).parent
+            name = folder.name.lower()
+            raise InputError(
+                f"member {member} reads {folder}, which a kernel that trains must find on Kaggle: make a dataset "
+                f"called {name} of its {len(files)} files, and name it with --dataset OWNER/{name}, as one of the word "
+                "vectors; or train here and build with --infer, which packs what is needed"
+            )
 
 
 def check_module(key: str, name: str) -> None:

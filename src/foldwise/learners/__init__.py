@@ -3,10 +3,9 @@
 `recipe.model.name` names a learner of `LEARNERS`; every other name is a model of the learner "network".
 """
 
-import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,16 @@ import numpy as np
 from foldwise.config import Recipe, Task
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
+from foldwise.extensions import load_extension
 
 if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
     from foldwise.models import Shape
+    from foldwise.paths import Paths
 
 LEARNERS = {
     "network": "foldwise.learners.network:Network",
     "linear": "foldwise.learners.linear:LinearLearner",
+    "encoder": "foldwise.encoders.learner:EncoderLearner",  # an extension
 }
 
 
@@ -37,13 +39,16 @@ class NewRows:
     dimension: int  # E
     shape: "Shape"  # of a network, with outputs of auxiliary targets
     targets: Targets  # task and names; of no rows
+    own: Path | None = None  # folder of what a learner's `write_tokens` made of these rows, `store` among it
+    files: Mapping[str, Path] = field(default_factory=dict)  # its `packed_files` by their names
 
 
 class Learner(ABC):
     """One kind of member. The methods that train or predict import what they need when they are called."""
 
     can_be_cut: bool  # a fit may end early, as a time budget asks; else `estimate_seconds` tells its time before
-    uses_vectors: bool  # it looks words up in the table of vectors, and trains on a GPU where there is one
+    uses_vectors: bool  # it looks words up in the table of vectors
+    reads_texts = False  # it makes tokens of its own from the texts, and does not see those that members share
     needs_vectors = False  # predicting, too, needs that table, because the weights do not hold it
     epochs = 1  # passes over the data that the recipe asks for
 
@@ -61,6 +66,49 @@ class Learner(ABC):
     def own_parts(self) -> dict[str, str]:
         """What of the recipe may name code of the user's own: key of the recipe → its value."""
         return {}
+
+    def find_files(self, paths: "Paths") -> dict[str, Path]:  # noqa: ARG002
+        """Files that a learner of tokens of its own reads, by name: when one changes, its folds are out of date.
+
+        Raises:
+            InputError: one is not there, or not of a form that can be read.
+        """
+        return {}
+
+    def token_settings(self) -> dict[str, Any]:
+        """The fields of the recipe that its own tokens depend on."""
+        return {}
+
+    def packed_files(self) -> Sequence[str]:
+        """Names of those of its files that predicting needs beside the weights of a fold."""
+        return []
+
+    def write_tokens(
+        self,
+        texts: Sequence[Sequence[str]],
+        counts: Sequence[int],
+        files: Mapping[str, Path],
+        folder: Path,
+        runtime: Any,
+        deadline: float | None = None,
+    ) -> str:
+        """Write its own tokens as a `TokenStore`, and what else it learns from, into an empty folder; → what was made.
+
+        Args:
+            texts: of each text column the texts of all rows.
+            counts: rows of each table, one table after the other; what a row becomes depends on no other table.
+            files: as `find_files` gives them, or the packed ones.
+            runtime: a `Runtime`.
+            deadline: on `Clock`, of a time budget.
+
+        Raises:
+            GivenUpError: it will not be done by then.
+        """
+        raise NotImplementedError
+
+    def trained_model(self, job: Any) -> Any:  # noqa: ARG002
+        """Recipe and `BuildModel` that it calls `train_fold` with; None if it trains without."""
+        return None
 
     @abstractmethod
     def prepare(self, targets: Targets, texts: int, features: int) -> None:
@@ -95,5 +143,6 @@ class Learner(ABC):
 
 def learner_for(recipe: Recipe) -> Learner:
     """The learner of a member's recipe."""
-    found: Learner = pkgutil.resolve_name(LEARNERS.get(recipe.model.name, LEARNERS["network"]))(recipe)
+    name = recipe.model.name
+    found: Learner = load_extension(LEARNERS.get(name, LEARNERS["network"]), f"recipe.model.name = {name!r}")(recipe)
     return found

@@ -6,11 +6,10 @@ helps an ensemble. scikit-learn and torch are imported where they are needed: th
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
-from scipy.special import expit, softmax
 
 from foldwise.clock import Clock
 from foldwise.config import Linear, Task
@@ -19,7 +18,7 @@ from foldwise.errors import InputError, RunError
 from foldwise.events import Evaluated, Started, Stepped
 from foldwise.learners import Learner, NewRows
 from foldwise.learners.ngrams import MANY_WORDS, SHORTEST_CHARS, find_ngrams, fit_ngrams, longest_chars, weigh_ngrams
-from foldwise.learners.regression import FALLBACK_C, fit_columns, fit_ridge, fit_softmax
+from foldwise.learners.regression import FALLBACK_C, Link, fit_columns, fit_ridge, fit_softmax, to_predictions
 from foldwise.metrics import best_score, metric_for
 from foldwise.tasks import TASKS
 
@@ -67,9 +66,7 @@ class LinearLearner(Learner):
 
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Fit on every fold but one, predict that fold and the test rows."""
-        import torch
-
-        from foldwise.training.fold import FoldResult, fold_seed
+        from foldwise.training.fold import fold_seed
 
         targets, started = data.targets, Clock.now()
         train_rows, valid_rows = data.split(job.fold)
@@ -81,18 +78,9 @@ class LinearLearner(Learner):
         report(Stepped(1))
         oof, test = (model.predict(join_tokens(data, rows)) for rows in (valid_rows, data.test_rows))
         report(Stepped(1))
-        metric = metric_for(job.metric, targets.task)
-        score = best_score(metric, targets.task, targets.truth[valid_rows], oof)
-        if not np.isfinite(score):
-            raise RunError(
-                f"fold {job.fold} of {job.member}: its {len(valid_rows)} rows have no finite score; fewer folds help"
-            )
-        seconds = round(Clock.now() - started, 3)
-        record = Evaluated(1.0, 1, None, score, True, learning_rate=0.0, padding=0.0, train_seconds=seconds)
         arrays = {"coef": model.coef, "intercept": model.intercept, "idf": model.idf}
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
         facts = {"link": model.link, "C": model.C, "ngrams": model.ngrams}
-        return FoldResult(valid_rows, oof, test, [tensors], facts, [record])
+        return result_of_fit(job, targets, (valid_rows, oof, test), arrays, facts, started)
 
     def predict(
         self,
@@ -129,6 +117,38 @@ class LinearLearner(Learner):
         return twice * SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
 
 
+def result_of_fit(
+    job: "FoldJob",
+    targets: Targets,
+    predicted: tuple[np.ndarray, np.ndarray, np.ndarray],
+    arrays: dict[str, np.ndarray],
+    facts: dict[str, Any],
+    started: float,
+) -> "FoldResult":
+    """The `FoldResult` of a fit without epochs, with one evaluation at its end.
+
+    Args:
+        predicted: validation rows, their predictions, those of the test rows.
+        arrays, facts: become weights and facts of the checkpoint.
+        started: when, on `Clock`.
+
+    Raises:
+        RunError: the metric has no finite value on the validation rows.
+    """
+    import torch
+
+    from foldwise.training.fold import FoldResult
+
+    rows, oof, test = predicted
+    score = best_score(metric_for(job.metric, targets.task), targets.task, targets.truth[rows], oof)
+    if not np.isfinite(score):
+        raise RunError(f"fold {job.fold} of {job.member}: its {len(rows)} rows have no finite score; fewer folds help")
+    seconds = round(Clock.now() - started, 3)
+    record = Evaluated(1.0, 1, None, score, True, learning_rate=0.0, padding=0.0, train_seconds=seconds)
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    return FoldResult(rows, oof, test, [tensors], facts, [record])
+
+
 def join_tokens(data: "FoldData | NewRows", rows: np.ndarray) -> list[str]:
     """The tokens of each row, joined by blanks."""
     return [" ".join([data.words[token] for token in data.store.row(row).tolist()]) for row in rows.tolist()]
@@ -141,7 +161,7 @@ class LinearModel:
     coef: np.ndarray  # (C, F) float64
     intercept: np.ndarray  # (C,) float64
     C: list[float]  # of the softmax, or of each column; 0 where there was nothing to learn
-    link: Literal["sigmoid", "shares", "softmax", "identity"]  # what turns a score into a prediction
+    link: Link
     idf: np.ndarray  # (F,) float64
     ngrams: list[dict[str, Any]]  # of words, of characters: analyzer, lengths, and the terms, F together
 
@@ -153,12 +173,7 @@ class LinearModel:
             parts.append(weigh_ngrams(find_ngrams(texts, **grams), self.idf[start:end])[0])
             start = end
         scores = sparse.hstack(parts).tocsr() @ self.coef.T + self.intercept
-        if self.link == "softmax":
-            return softmax(scores, axis=1)
-        if self.link == "identity":
-            return scores
-        shares = expit(scores)
-        return shares / shares.sum(axis=1, keepdims=True) if self.link == "shares" else shares
+        return to_predictions(scores, self.link)
 
 
 def check_linear(task: Task, settings: Linear) -> None:

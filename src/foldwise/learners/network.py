@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every f
     from foldwise.training.checkpoint import Checkpoint
     from foldwise.training.fold import FoldResult
     from foldwise.training.fold_data import FoldData
+    from foldwise.training.loop import BuildModel
     from foldwise.training.precision import Runtime
 
 TABLE = "embedding.weight"  # of a built-in model
@@ -62,6 +63,12 @@ class Network(Learner):
             from foldwise.training.rehearsal import rehearse
 
             rehearse(self.recipe, targets, texts, features)
+
+    def trained_model(self, job: "FoldJob") -> tuple[Recipe, "BuildModel"]:  # noqa: ARG002
+        """The recipe's model."""
+        from foldwise.training.loop import build_from_vectors
+
+        return self.recipe, build_from_vectors
 
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Train one fold."""

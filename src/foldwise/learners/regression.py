@@ -1,4 +1,4 @@
-"""Ridge and logistic regression of sparse inputs by scikit-learn, with C as the recipe says or as fits best.
+"""Ridge and logistic regression by scikit-learn, with C as the recipe says or as fits best.
 
 C is the inverse of the regularisation: C of a logistic regression, 1 / alpha of a ridge.
 """
@@ -7,14 +7,16 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
+from scipy.special import expit, softmax
 
 from foldwise.config import Linear
 
-Rows = tuple[Any, np.ndarray, np.ndarray]  # (n, F) sparse inputs, (n,) y or (n, C) columns, (n,) weights
+Rows = tuple[Any, np.ndarray, np.ndarray]  # (n, F) inputs, most often sparse; (n,) y or (n, C) columns; (n,) weights
+Link = Literal["sigmoid", "shares", "softmax", "identity"]  # what turns a score into a prediction
 Fit = tuple[np.ndarray, np.ndarray, list[float]]  # (C, F) coefficients, (C,) intercepts, the C chosen for them
 ITERATIONS = 1000  # of a logistic regression, many more than it takes
 # Of several classes, inputs times classes beyond which SAGA takes over: as good after so many epochs, in a fifth of the
@@ -48,7 +50,7 @@ def fit_softmax(rows: Rows, classes: int, settings: Linear, seed: int) -> Fit:
     intercept[found] = 0
     if len(found) == 1:
         return coef, intercept, [0.0]
-    is_large = len(found) > 2 and rows[0].nnz * len(found) > LARGE
+    is_large = len(found) > 2 and sparse.issparse(rows[0]) and rows[0].nnz * len(found) > LARGE
     model = (fit_by_saga if is_large else fit_logistic)(rows, settings, seed)
     learnt = found if len(found) > 2 else found[1:]  # of two classes scikit-learn weighs the second against the first
     coef[learnt], intercept[learnt] = model.coef_, model.intercept_
@@ -105,7 +107,19 @@ def choose_logistic_c(rows: Rows, settings: Linear, seed: int) -> float:
     from sklearn.linear_model import LogisticRegression
 
     search = LogisticRegression(solver="saga", warm_start=True, max_iter=SEARCH_EPOCHS, tol=1e-2, random_state=seed)
+    if not sparse.issparse(rows[0]):  # SAGA, a row at a time, is for rows of few numbers
+        search = LogisticRegression(warm_start=True, max_iter=ITERATIONS)
     return choose_c(search, LOGISTIC_GRID, rows, settings, seed)
+
+
+def to_predictions(scores: np.ndarray, link: Link) -> np.ndarray:
+    """(n, C) float64 probabilities, or the values of a regression."""
+    if link == "softmax":
+        return softmax(scores, axis=1)
+    if link == "identity":
+        return scores
+    shares = expit(scores)
+    return shares / shares.sum(axis=1, keepdims=True) if link == "shares" else shares
 
 
 @contextmanager
@@ -168,6 +182,8 @@ def choose_c(model: Any, grid: Sequence[float], rows: Rows, settings: Linear, se
 
 def add_ones(inputs: Any) -> Any:
     """With a column of ones, which learns most of the intercept: SAGA moves that of sparse inputs 100 times slower."""
+    if not sparse.issparse(inputs):
+        return inputs
     return sparse.hstack([inputs, np.ones((inputs.shape[0], 1), np.float32)]).tocsr()
 
 

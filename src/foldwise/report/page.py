@@ -61,7 +61,7 @@ def read_oof(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     text = dict.fromkeys(["id", *names], str)  # 01 is another class than 1
     oof = pd.read_csv(run.paths.oof, dtype=text, keep_default_na=False)
     predicted = list(oof.columns[2 + len(names) :])
-    oof = oof[oof[predicted[0]].astype(str) != ""]  # a time budget drops folds
+    oof = oof[oof[predicted[0]].astype(str) != ""]  # of folds that not all members have
     predictions, targets = oof[predicted].astype(float), oof[names]
     if TASKS[run.config.competition.task].y == "classes":  # one column has the class, and each has its predictions
         targets = pd.DataFrame({name: targets[names[0]] == name.removeprefix("prediction_") for name in predicted})
@@ -110,7 +110,7 @@ def draw_curves(run: Run, figure: Figure) -> None:
     """Training loss and validation score over epochs, a line a fold; the kept evaluation marked."""
     summary = read_json(run.paths.summary)
     left, right = figure.subplots(1, 2)
-    folds = [(member["name"], fold["fold"]) for member in summary["members"] for fold in summary["folds"]]
+    folds = [(member["name"], fold) for member in summary["members"] for fold in member["folds"]]
     for number, (member, fold) in enumerate(folds):
         history = pd.DataFrame(read_history(run.paths.fold(member, fold)))
         best, colour = history[history["best"]].iloc[-1], f"C{number % 10}"

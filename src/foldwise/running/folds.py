@@ -19,6 +19,7 @@ from foldwise.run import Run
 from foldwise.running.display import FoldDisplay
 from foldwise.running.engine import do_nothing, find_engine
 from foldwise.running.job import FoldJob, open_data, train_job
+from foldwise.running.own_tokens import make_own_tokens
 from foldwise.running.placement import Placement, place_on_cpu, place_on_gpus, threads_per_fold
 from foldwise.tasks import TASKS
 from foldwise.training.precision import Runtime, choose_device, choose_precision
@@ -30,6 +31,8 @@ def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray) -> None:
     device, warning = choose_device(run.device)
     if warning:
         warn(warning)
+    if not (wanted := make_own_tokens(run, wanted, device)):
+        return
     jobs = make_jobs(run, wanted, fold_of_row, device)
     placement = place(run, jobs, device)
     at_once, threads = min(placement.workers, len(jobs)), jobs[0].runtime.threads
@@ -66,11 +69,10 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
     competition, targets = run.competition, run.competition.targets
     recipes = {fit.member: run.config.recipe.of_member(fit.member) for fit, _ in wanted}
     precisions = {name: choose_precision(recipe.training.precision, device) for name, recipe in recipes.items()}
-    threads = threads_per_fold(run.config.recipe.folds.n)
+    threads = {name: threads_per_fold(len(run.config.recipe.folds_of(name))) for name in recipes}
     return [
         FoldJob(
-            folder=run.paths.fold(*fit),
-            tokens=run.paths.tokens,
+            paths=run.paths,
             member=fit.member,
             fold=fit.fold,
             recipe=(recipe := recipes[fit.member]),
@@ -80,7 +82,7 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
             valid_ids=[competition.train_ids[row] for row in np.flatnonzero(fold_of_row == fit.fold)],
             test_ids=competition.test_ids,
             inputs=inputs,
-            runtime=Runtime(device, precisions[fit.member], threads),
+            runtime=Runtime(device, precisions[fit.member], threads[fit.member]),
             without=fit.without,
         )
         for fit, inputs in wanted
@@ -98,9 +100,13 @@ def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
     """How many folds train at once, and where."""
     learners = {job.member: learner_for(job.recipe) for job in jobs}
     tokens = read_json(run.paths.tokens / TOKENS_RECORD)["tokens"] * sum(learners[job.member].epochs for job in jobs)
-    on_gpu = [job for job in jobs if learners[job.member].uses_vectors]
-    if device.type == "cuda" and len(jobs) > 1 and on_gpu:
-        alike = {(str(job.recipe.model), str(job.recipe.batches), job.runtime): job for job in on_gpu}
-        probes = [(open_data(job), job.recipe, job.runtime) for job in alike.values()]
-        return place_on_gpus(probes, tokens)
+    trained = [(job, *found) for job in jobs if (found := learners[job.member].trained_model(job))]
+    if device.type == "cuda" and len(jobs) > 1 and trained:
+        alike = {
+            str((recipe.model, recipe.batches, recipe.encoder, job.runtime)): (job, recipe, build)
+            for job, recipe, build in trained
+        }
+        return place_on_gpus(
+            [(open_data(job), recipe, job.runtime, build) for job, recipe, build in alike.values()], tokens
+        )
     return place_on_cpu(run.config.recipe.folds.n, tokens)

@@ -17,7 +17,7 @@ from foldwise.events import Event, Finished, GivenUp, Stopped
 from foldwise.files import read_json
 from foldwise.freshness import differences
 from foldwise.learners import learner_for
-from foldwise.paths import FEATURES, FOLD_RECORD, VECTORS, VOCABULARY
+from foldwise.paths import FEATURES, FOLD_RECORD, VECTORS, VOCABULARY, Paths
 from foldwise.running.fold_folder import write_fold, write_stopped
 from foldwise.training.fold import FoldResult, GivenUpError
 from foldwise.training.fold_data import FoldData, Lesson
@@ -30,8 +30,7 @@ from foldwise.training.progress import Limit
 class FoldJob:
     """One fold to train, with all that a worker needs to know."""
 
-    folder: Path
-    tokens: Path
+    paths: Paths
     member: str
     fold: int
     recipe: Recipe
@@ -47,6 +46,11 @@ class FoldJob:
     first: Lesson | None = None
     lesson: Lesson | None = None
 
+    @property
+    def folder(self) -> Path:
+        """Where the trained fold is written."""
+        return self.paths.fold(self.member, self.fold, self.without)
+
     def __str__(self) -> str:
         apart = f" without {', '.join(map(str, self.without))}" if self.without else ""
         return f"{self.member} fold {self.fold}{apart}"
@@ -54,9 +58,13 @@ class FoldJob:
 
 def open_data(job: FoldJob) -> FoldData:
     """What the fold learns from; its arrays are mapped, so that processes side by side share their pages."""
-    vectors, features = (open_array(job.tokens / name) for name in (VECTORS, FEATURES))
+    if learner_for(job.recipe).reads_texts:
+        store = TokenStore.open(job.paths.own_tokens(job.member))
+        return FoldData(store, np.empty((0, 0), np.float32), job.targets, job.folds)
+    tokens = job.paths.tokens
+    vectors, features = (open_array(tokens / name) for name in (VECTORS, FEATURES))
     beside = features if features.shape[1] else None
-    words, store = list(read_json(job.tokens / VOCABULARY)), TokenStore.open(job.tokens)
+    words, store = list(read_json(tokens / VOCABULARY)), TokenStore.open(tokens)
     extra = len(store) - len(job.folds) - len(job.test_ids)
     return FoldData(store, vectors, job.targets, job.folds, beside, words, extra, job.first, job.lesson)
 

@@ -1,7 +1,7 @@
 """How many folds train side by side, with how many threads, and on which GPU each.
 
-The number of threads follows from the machine and the fold file, never from how many folds a call asks for: the last
-bits of a result depend on it, and fold 3 alone must give the bytes that it gives among the others.
+The number of threads follows from the machine and the recipe, never from how many folds a call asks for: the last bits
+of a result depend on it, and fold 3 alone must give the bytes that it gives among the others.
 """
 
 import os
@@ -18,7 +18,7 @@ from foldwise.config import Recipe
 from foldwise.data.dataset import make_loader
 from foldwise.running.engine import Prepare, do_nothing
 from foldwise.training.fold_data import FoldData, Units, build_dataset
-from foldwise.training.loop import PREDICT_TOKENS, build_trainer, predict, use_repeatable_algorithms
+from foldwise.training.loop import PREDICT_TOKENS, BuildModel, build_trainer, predict, use_repeatable_algorithms
 from foldwise.training.precision import Runtime
 
 # Below so many tokens, over all epochs and folds, starting processes takes longer than it saves.
@@ -44,7 +44,7 @@ def count_cores() -> int:
 
 
 def threads_per_fold(folds: int) -> int:
-    """Threads of one fold: all cores shared out among the folds of the fold file."""
+    """Threads of one fold: all cores shared out among the folds that a member trains."""
     return max(1, count_cores() // folds)
 
 
@@ -54,7 +54,7 @@ def place_on_cpu(folds: int, tokens: int) -> Placement:
     return Placement(1 if tokens < WORTH_PROCESSES else max(1, count_cores() // threads))
 
 
-def place_on_gpus(asked: Sequence[tuple[FoldData, Recipe, Runtime]], tokens: int) -> Placement:
+def place_on_gpus(asked: Sequence[tuple[FoldData, Recipe, Runtime, BuildModel]], tokens: int) -> Placement:
     """As many of the asked folds at once as memory and time of the GPUs, all taken as alike, allow; dealt in turn.
 
     The kernels of a small LSTM leave gaps in which the host prepares the next ones; other folds fill them. How much the
@@ -89,11 +89,11 @@ def choose_gpu(slot: int, gpus: int) -> None:
     torch.cuda.set_device(slot % gpus)
 
 
-def probe(data: FoldData, recipe: Recipe, runtime: Runtime) -> tuple[int, float]:
+def probe(data: FoldData, recipe: Recipe, runtime: Runtime, build: BuildModel) -> tuple[int, float]:
     """Bytes of GPU memory that a fold takes, and the share of the time in which it keeps the GPU busy."""
     use_repeatable_algorithms()
     rows = np.arange(len(data.folds))
-    trainer = build_trainer(data, recipe, 0, 3 * STEPS, runtime, data.targets.y)
+    trainer = build_trainer(data, recipe, 0, 3 * STEPS, runtime, data.targets.y, build=build)
     trainer.model.train()
     dataset = build_dataset(data, rows, Units.fit(data, rows), runtime.device)
     longest = (-dataset.lengths).argsort()

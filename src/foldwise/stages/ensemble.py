@@ -5,7 +5,7 @@
 
 import subprocess
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from foldwise.console import say
 from foldwise.data.competition import read_solution
 from foldwise.data.targets import Targets
-from foldwise.ensembling.blend import Blend, Records, check_folds, combine, score_members, submit
+from foldwise.ensembling.blend import Blend, Records, check_folds, combine, common_folds, score_members, submit
 from foldwise.ensembling.submission import in_sample_order, to_scale
 from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
 from foldwise.freshness import changes, submission_form
@@ -72,7 +72,7 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
     submit(run, blend)
     write_oof(run, fold_of_row, blend)
 
-    scores = blend.fold_scores
+    scores, folds = blend.fold_scores, common_folds(records)
     first, *_ = records.values()
     any_fold, *_ = first.values()
     summary: dict[str, Any] = {
@@ -85,13 +85,16 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
             {
                 "fold": fold,
                 "score": fold_score,
-                "best_epoch": record["best_epoch"],
-                "epochs": record["epochs"],
+                "best_epoch": first[fold]["best_epoch"],
+                "epochs": first[fold]["epochs"],
                 "seconds": round(sum(group[fold]["seconds"] for group in records.values()), 2),
             }
-            for (fold, record), fold_score in zip(first.items(), scores, strict=True)
+            for fold, fold_score in zip(folds, scores, strict=True)
         ],
-        "members": describe_members(run, fold_of_row, blend),
+        "members": [
+            {**member, "folds": list(group)}
+            for member, group in zip(describe_members(run, fold_of_row, blend), records.values(), strict=True)
+        ],
         "ensemble": {
             "method": config.recipe.ensemble.method,
             "weights": dict(zip(records, blend.mixture.weights.tolist(), strict=True)),
@@ -114,26 +117,37 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
 
 
 def describe_members(run: Run, fold_of_row: np.ndarray, blend: Blend) -> list[dict[str, Any]]:
-    """Of each member its score out of fold, and by how much the ensemble's score is better with it than without."""
-    truth, folds = run.competition.targets.truth[blend.rows], fold_of_row[blend.rows]
+    """Of each member its score out of fold, and by how much the ensemble's score is better with it than without.
+
+    Both are of the rows that all members have; where a member has more, `cv_own_folds` is its score on all of its own.
+    """
     names, sign = tuple(blend.members), 1 if run.metric.greater_is_better else -1
     if len(names) == 1:
         return [{"name": names[0], "cv": blend.pooled}]
 
-    @cache  # of two members the score of one alone is that without the other
-    def score_of(some: tuple[str, ...]) -> float:
-        return score_members(run, truth, {name: blend.members[name] for name in some}, folds)[0]
+    def score_on(rows: np.ndarray, some: tuple[str, ...]) -> float:
+        parts = {name: blend.members[name][rows] for name in some}
+        return score_members(run, run.competition.targets.truth[rows], parts, fold_of_row[rows])[0]
 
-    without = {name: score_of(tuple(other for other in names if other != name)) for name in names}
-    return [{"name": name, "cv": score_of((name,)), "adds": sign * (blend.pooled - without[name])} for name in names]
+    # of two members the score of one alone is that without the other
+    score_of = cache(partial(score_on, blend.rows))
+    described = []
+    for name in names:
+        adds = sign * (blend.pooled - score_of(tuple(other for other in names if other != name)))
+        described.append({"name": name, "cv": score_of((name,)), "adds": adds})
+        own = np.isfinite(blend.members[name]).all(axis=1)
+        if own.sum() > blend.rows.sum():
+            described[-1]["cv_own_folds"] = score_on(own, (name,))
+    return described
 
 
 def budget_facts(run: Run, records: Records) -> dict[str, Any]:
     """What a time budget, of this run or the one before, allowed and left out, as `budget`; empty without one."""
-    folds, *_ = records.values()
+    recipe = run.config.recipe
+    lacking = {fold for name, group in records.items() for fold in recipe.folds_of(name) if fold not in group}
     facts = {
-        "dropped_members": [name for name in run.config.recipe.ensemble_members if name not in records],
-        "dropped_folds": [fold for fold in range(run.config.recipe.folds.n) if fold not in folds],
+        "dropped_members": [name for name in recipe.ensemble_members if name not in records],
+        "dropped_folds": sorted(lacking),
         "shortened": [
             {"member": name, "fold": fold, **record["shortened"]}
             for name, group in records.items()
@@ -159,7 +173,8 @@ def shown_thresholds(metric: Metric, targets: Targets, thresholds: np.ndarray) -
 def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
     """oof.csv: id, fold, targets and predictions, one row per training row, in the order of train.csv.
 
-    Rows of folds that a time budget dropped have empty predictions.
+    Predictions are empty in rows of folds that a time budget dropped, or that some member does not train: another mix
+    of members would predict on another scale.
     """
     targets = run.competition.targets
     if targets.spec.named:

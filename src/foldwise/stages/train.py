@@ -43,9 +43,17 @@ def train(
     for fold in chosen or []:
         if fold not in range(recipe.folds.n):
             raise InputError(f"--fold {fold}: there are folds 0 to {recipe.folds.n - 1}")
-    named = [name for member in members or [] for name in recipe.members_named(member)]
-    numbers = range(recipe.folds.n) if chosen is None else dict.fromkeys(chosen)
-    fits = [Fit(member, fold) for member in dict.fromkeys(named or recipe.ensemble_members) for fold in numbers]
+    named = [name for member in members or [] for name in recipe.members_named(member)] or recipe.ensemble_members
+    for fold in chosen or []:
+        if not any(fold in recipe.folds_of(name) for name in named):
+            have = ", ".join(f"{name} has {recipe.folds_of(name)}" for name in named)
+            raise InputError(f"--fold {fold}: {have}; choose one of these, or change members.NAME.folds")
+    fits = [
+        Fit(member, fold)
+        for member in dict.fromkeys(named)
+        for fold in recipe.folds_of(member)
+        if chosen is None or fold in chosen
+    ]
     # Members that others learn from come first, each round once the one before it is done.
     students = any(recipe.of_member(member).training.from_members for member in recipe.members)
     rounds: Sequence[Sequence[Fit]] = find_teaching("rounds")(recipe, fits) if students else [fits]
@@ -60,7 +68,8 @@ def train(
 
             run_folds(run, wanted, fold_of_row)
             trained += len(wanted)
-    if trained == sum(map(len, rounds)) and len(fits) == len(recipe.ensemble_members) * recipe.folds.n:
+    whole = sum(len(recipe.folds_of(name)) for name in recipe.ensemble_members)
+    if trained == sum(map(len, rounds)) and len(fits) == whole:
         run.record_seconds("train", Clock.now() - start)  # of the whole stage, not of a fold done again
 
 

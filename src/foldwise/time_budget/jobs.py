@@ -45,6 +45,7 @@ class TimedJobs(Iterator[FoldJob]):
     ) -> None:
         recipe = run.config.recipe
         self.budget, self.count, self.workers = budget, recipe.folds.n, workers
+        self.asked = {name: recipe.folds_of(name) for name in recipe.ensemble_members}
         self.learners = {name: learner_for(recipe.of_member(name)) for name in recipe.ensemble_members}
         self.submissions = Submissions(run, fold_of_row)
         self.waiting = {(job.member, job.fold): job for job in jobs}
@@ -110,7 +111,7 @@ class TimedJobs(Iterator[FoldJob]):
         seconds = {name: self.seconds.get(name, most) for name in names}
         now = Clock.now()
         running = {fold: max(0.0, seconds[fold[0]] - (now - began)) for fold, began in self.began.items()}
-        return choose_plan(State(names, self.count, seconds, self.done, running, self.workers), left)
+        return choose_plan(State(names, self.count, seconds, self.done, running, self.workers, self.asked), left)
 
     def say_why(self, plan: Plan, left: float) -> None:
         """Why no further fold begins, once, if some are left out; a `RunError` if none has begun at all."""
@@ -163,7 +164,7 @@ class Submissions:
     def update(self) -> float:
         """Replace the submission if the finished folds make one of more models; seconds that this took."""
         start, run = Clock.now(), self.run
-        records = most_models(finished_folds(run)[0])
+        records = most_models(finished_folds(run)[0], run.config.recipe)
         if (models := sum(map(len, records.values()))) > self.models:
             submit(run, combine(run, self.fold_of_row, records, self.predictions))
             content = {"submission": hash_of(run.paths.submission), "models": models, "form": submission_form(run)}
@@ -188,5 +189,5 @@ def count_models(run: Run) -> int:
     if record and record["submission"] == made and record["form"] == form:
         return int(record["models"])
     if summary and made in summary.get("outputs", []) and summary.get("form") == form:  # of a run that ended
-        return len(summary["folds"]) * len(summary["members"])
+        return sum(len(member.get("folds", summary["folds"])) for member in summary["members"])
     return 0

@@ -10,7 +10,7 @@ anything was measured, end when their time does. Pure: seconds measured so far g
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 FEW = 2  # folds that stay until members are down to one: a fold alone has no others to choose its thresholds by
 
@@ -27,6 +27,11 @@ class State:
     done: set[Fold]
     running: Mapping[Fold, float]  # folds that train now, and the seconds that each still needs
     workers: int  # folds that train at once
+    asked: Mapping[str, Collection[int]] = field(default_factory=dict)  # folds of members that are not to train all
+
+    def asks(self, name: str, number: int) -> bool:
+        """True if a member is to train this fold."""
+        return number in self.asked.get(name, (number,))
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,16 @@ def choose_plan(state: State, seconds: float) -> Plan:
 
 
 def choose_folds(state: State, names: Sequence[str], count: int) -> tuple[int, ...]:
-    """So many folds, or all that each of the members has begun; those that most have begun, then the first; rising."""
+    """So many folds, or all that each of the members has begun; those that most have begun, then the first; rising.
+
+    Before others come those that most members are to train: by the rows of common folds they are weighed.
+    """
     begun = state.done | state.running.keys()
-    uses = [sum((name, number) in begun for name in names) for number in range(state.folds)]
-    by_use = sorted(range(state.folds), key=lambda number: (-uses[number], number))
-    return tuple(sorted(by_use[: max(count, uses.count(len(names)))]))
+    asking = [[name for name in names if state.asks(name, number)] for number in range(state.folds)]
+    uses = [sum((name, number) in begun for name in group) for number, group in enumerate(asking)]
+    by_use = sorted(range(state.folds), key=lambda number: (-len(asking[number]), -uses[number], number))
+    complete = sum(0 < use == len(group) for use, group in zip(uses, asking, strict=True))
+    return tuple(sorted(by_use[: max(count, complete)]))
 
 
 def seconds_until_done(state: State, members: Sequence[str], folds: Collection[int]) -> float:
@@ -70,7 +80,7 @@ def seconds_until_done(state: State, members: Sequence[str], folds: Collection[i
     last = max(free, default=0.0)
     for name in members:
         for fold in folds:
-            if (name, fold) not in state.done and (name, fold) not in state.running:
+            if state.asks(name, fold) and not {(name, fold)} & (state.done | state.running.keys()):
                 first = free.index(min(free))
                 free[first] += state.seconds[name]
                 last = max(last, free[first])

@@ -22,7 +22,9 @@ from foldwise.training.first_stage import FirstStage
 from foldwise.training.fold_data import FoldData, Units, build_dataset
 from foldwise.training.loop import (
     REPORT_SECONDS,
+    BuildModel,
     StoppedError,
+    build_from_vectors,
     build_trainer,
     copy_weights,
     mean_loss,
@@ -60,8 +62,12 @@ def train_fold(
     runtime: Runtime,
     report: Callable[[Event], object],
     limit: Limit | None = None,
+    build: BuildModel = build_from_vectors,
 ) -> FoldResult:
     """Train on every fold but `fold`, stop early on `fold`, predict `fold` and the test rows with the best weights.
+
+    Args:
+        build: makes the model that is trained.
 
     Raises:
         StoppedError: the loss was not finite.
@@ -91,7 +97,7 @@ def train_fold(
     begun, done = progress.share, 0.0
 
     # Model, loss, optimizers, learning rate
-    trainer = build_trainer(data, recipe, seed, steps, runtime, targets.y[train_rows], weights)
+    trainer = build_trainer(data, recipe, seed, steps, runtime, targets.y[train_rows], weights, build)
     model = trainer.model
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta, settings.snapshots)

@@ -36,7 +36,7 @@ class Trainer:
     def __init__(
         self, model: nn.Module, objective: Objective, settings: Training, steps: int, runtime: Runtime
     ) -> None:
-        self.model, self.objective, self.runtime = model, objective, runtime
+        self.model, self.objective, self.runtime, self.accumulation = model, objective, runtime, settings.accumulation
         self.tables = trained_embeddings(model)
         self.optimizers = build_optimizers(model, settings)
         self.rate = LearningRate(self.optimizers, settings, steps)
@@ -77,15 +77,27 @@ class Trainer:
         """The batch's loss; the weights then have its gradients, clipped."""
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        with autocast(self.runtime.device, self.runtime.precision):
-            logits = self.model(*model_inputs(batch))
-        loss = self.objective(logits.float(), batch)
-        self.scaler.scale(loss).backward()
+        losses = []
+        for part, share in self.objective.split(batch, self.accumulation):
+            with autocast(self.runtime.device, self.runtime.precision):
+                logits = self.model(*model_inputs(part))
+            loss = self.objective(logits.float(), part) * share
+            self.scaler.scale(loss).backward()  # gradients add up
+            losses.append(loss.detach())
         for parameter in self.averages.parameters:
             if parameter.grad is not None and parameter.grad.is_sparse:
                 parameter.grad = sum_rows(parameter.grad)
         clip_gradients(self.averages.parameters, self.scaler.scale(self.max_grad_norm))
-        return loss.detach()
+        return torch.stack(losses).sum()
+
+
+# Makes a model for the data; its first weights are drawn from the seed.
+BuildModel = Callable[[FoldData, Recipe, int], nn.Module]
+
+
+def build_from_vectors(data: FoldData, recipe: Recipe, seed: int) -> nn.Module:
+    """The model that the recipe names, over the word vectors."""
+    return build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed)
 
 
 def build_trainer(
@@ -96,6 +108,7 @@ def build_trainer(
     runtime: Runtime,
     y: np.ndarray,
     weights: Weights | None = None,
+    build: BuildModel = build_from_vectors,
 ) -> Trainer:
     """What trains one fold: a model whose first weights are `weights`, or drawn from `seed`, and its loss.
 
@@ -104,7 +117,7 @@ def build_trainer(
     """
     settings, targets = recipe.training, data.targets
     objective = Objective(settings, targets.task, targets.outputs, y).to(runtime.device)
-    model = build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed).to(runtime.device)
+    model = build(data, recipe, seed).to(runtime.device)
     if weights is not None:
         model.load_state_dict(weights)
     return Trainer(model, objective, settings, steps, runtime)

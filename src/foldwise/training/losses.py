@@ -64,15 +64,11 @@ class Objective(nn.Module):
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
         """(B, C + A) float32 logits and their batch → scalar."""
         assert batch.targets is not None
-        targets, weights = batch.targets, batch.weights
-        if self.class_weights is not None:
-            if targets.ndim == 1:
-                of_class = self.class_weights[targets]
-            else:  # (B, C) probabilities: a mixture of rows of each class, which weigh as their classes do
-                shares = targets * self.class_weights
-                of_class = shares.sum(dim=1)
-                targets = shares / of_class[:, None]
-            weights = of_class if weights is None else weights * of_class
+        targets, weights = batch.targets, self.weigh(batch)
+        if self.class_weights is not None and targets.ndim == 2:
+            # (B, C) probabilities: a mixture of rows of each class, which weigh as their classes do
+            shares = targets * self.class_weights
+            targets = shares / shares.sum(dim=1, keepdim=True)
         options = {} if self.pos_weight is None else {"pos_weight": self.pos_weight}
         if batch.auxiliary is None:  # there are none, or the rows have none
             main = logits if logits.shape[1] == self.outputs else logits[:, : self.outputs]
@@ -80,6 +76,25 @@ class Objective(nn.Module):
         main = self.loss(logits[:, : self.outputs], targets, weights, **options)
         beside = self.auxiliary_loss(logits[:, self.outputs :], batch.auxiliary, batch.weights)
         return main + self.auxiliary_weight * beside
+
+    def weigh(self, batch: Batch) -> Tensor | None:
+        """(B,) how much each row counts, by its own weight and its class; None for all alike."""
+        if self.class_weights is None:
+            return batch.weights
+        targets = batch.targets
+        assert targets is not None
+        of_class = targets @ self.class_weights if targets.ndim == 2 else self.class_weights[targets]
+        return of_class if batch.weights is None else batch.weights * of_class
+
+    def split(self, batch: Batch, count: int) -> list[tuple[Batch, Tensor | float]]:
+        """The batch in so many parts, and the share of each in the batch's mean loss."""
+        if count == 1:
+            return [(batch, 1.0)]
+        parts = batch.parts(count)
+        if self.weigh(batch) is None:
+            return [(part, len(part.rows) / len(batch.rows)) for part in parts]
+        sizes = torch.stack([weights.sum() for part in parts if (weights := self.weigh(part)) is not None])
+        return list(zip(parts, sizes / sizes.sum().clamp(min=torch.finfo(sizes.dtype).tiny), strict=True))
 
 
 def named_loss(name: str, arguments: dict[str, Any], task: str) -> LossFunction:

@@ -7,7 +7,7 @@ touches (`training/rowwise.py`).
 import importlib
 import importlib.util
 import inspect
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -24,17 +24,27 @@ OWN_FIELDS = {"lr": "learning_rate", "weight_decay": "weight_decay"}  # of the r
 Group = dict[str, Any]
 
 
+@runtime_checkable
+class HasGroups(Protocol):
+    """A model with learning rates of its own for parts of it."""
+
+    def parameter_groups(self, settings: Training) -> list[Group]:
+        """Groups of all weights that train, for a class of torch.optim; the first one's learning rate is shown."""
+
+
 def build_optimizers(model: nn.Module, settings: Training) -> list[Optimizer]:
     """The optimizers of all weights that train; by default AdamW (Loshchilov & Hutter 2019) and `RowwiseAdam`.
 
     Tables have their own learning rate and no weight decay, which would pull the vectors of words that a batch does not
     contain towards zero at every step. With `embedding_optimizer = "same"` their gradients become dense. Muon is for
-    matrices; other weights and tables then have AdamW.
+    matrices; other weights and tables then have AdamW. A model that `HasGroups` says itself what its groups are.
 
     Raises:
         InputError: no such optimizer, one that cannot train these weights, or arguments that it does not take.
     """
     kind, embeddings = find_optimizer(settings.optimizer), trained_embeddings(model)
+    if isinstance(model, HasGroups):
+        return [construct(kind, model.parameter_groups(settings), settings, settings.optimizer_arguments)]
     for embedding in embeddings:
         embedding.sparse = embedding.sparse and settings.embedding_optimizer == "rowwise"
     is_sparse = {id(embedding.weight): embedding.sparse for embedding in embeddings}

@@ -5,7 +5,6 @@ before those of data sets mounted beside.
 """
 
 import gzip
-import hashlib
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -16,13 +15,12 @@ from pathlib import Path, PurePosixPath
 from foldwise.config import Tokens
 from foldwise.console import Progress
 from foldwise.errors import InputError
-from foldwise.files import hash_of
+from foldwise.files import content_digest, hash_of
 from foldwise.paths import Paths
 
 VECTOR_SUFFIXES = (".txt", ".vec", ".bin")  # each also with .gz, or in a .zip
 LISTED = 20  # names of files that a message lists
 BLOCK = 256 << 10  # bytes read at once; 4 MiB, more than a core's cache, took twice the time
-SAMPLE, SAMPLES = 1 << 20, 64  # bytes, and places of a file, that its hash is made of
 
 
 @dataclass(frozen=True)
@@ -132,11 +130,5 @@ def list_vectors(folders: Iterable[Path]) -> list[VectorFile]:
 
 
 def content_hash(source: VectorFile) -> str:
-    """Short hash of what a file contains and of how it is read; of more than 64 MiB, of that much from all over it."""
-    digest, sizes = hashlib.sha256(), [path.stat().st_size for path in source.paths]
-    for path, size in zip(source.paths, sizes, strict=True):
-        with path.open("rb") as file:
-            for start in [*range(0, size, max(SAMPLE, size // SAMPLES)), max(0, size - SAMPLE)]:
-                file.seek(start)
-                digest.update(file.read(SAMPLE))
-    return hash_of(source.member, source.suffix, sizes, digest.hexdigest())
+    """Short hash of what a file contains and of how it is read."""
+    return hash_of(source.member, source.suffix, [content_digest(path) for path in source.paths])

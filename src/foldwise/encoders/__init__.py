@@ -1,0 +1,1 @@
+"""Extension: the learner "encoder", pretrained Transformers by the library transformers, frozen or trained on."""

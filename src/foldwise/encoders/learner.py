@@ -1,0 +1,244 @@
+"""The learner "encoder": a pretrained Transformer whose states a linear head reads, or that is trained on the task.
+
+[recipe.members.minilm]
+model.name = "encoder"
+encoder.path = "input/encoders/all-MiniLM-L6-v2"
+encoder.train = "frozen"
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from foldwise.clock import Clock
+from foldwise.config import Model, Recipe, Task
+from foldwise.data.targets import Targets
+from foldwise.data.token_store import open_array
+from foldwise.encoders.files import CONFIG, FILES, TOKENIZER, WEIGHTS, find_encoder, import_transformers, load_body
+from foldwise.encoders.head import Head, fit_head
+from foldwise.encoders.tokens import encode_rows, load_tokenizer
+from foldwise.errors import InputError
+from foldwise.events import Started, Stepped
+from foldwise.learners import Learner, NewRows
+from foldwise.learners.linear import SAFETY, SAMPLE, result_of_fit
+from foldwise.learners.network import Network
+from foldwise.metrics import metric_for
+from foldwise.tasks import TASKS
+
+if TYPE_CHECKING:
+    from foldwise.paths import Paths
+    from foldwise.running.job import FoldJob
+    from foldwise.training.checkpoint import Checkpoint
+    from foldwise.training.fold import FoldResult
+    from foldwise.training.fold_data import FoldData
+    from foldwise.training.loop import BuildModel
+    from foldwise.training.precision import Runtime
+
+# Fields of [training] that `train = "full"` has of its own or does not use.
+OTHERS = {"epochs", "learning_rate", "schedule", "schedule_arguments"}
+OTHERS |= {"embedding_optimizer", "embedding_learning_rate", "unfreeze_epoch"}
+
+
+class EncoderLearner(Learner):
+    """Reads the texts by its own tokenizer; the numbers beside them it does not see."""
+
+    uses_vectors, reads_texts = False, True
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self.settings = recipe.encoder
+        self.is_frozen = recipe.encoder.train == "frozen"
+        self.can_be_cut = not self.is_frozen
+        self.epochs = 1 if self.is_frozen else recipe.encoder.epochs
+
+    def describe(self, task: Task) -> str:
+        """Encoder and what is trained."""
+        settings, pooled = self.settings, " and ".join(self.settings.poolings)
+        name = f"the pretrained encoder {Path(settings.path).name}"
+        if not self.is_frozen:
+            frozen = f", its first {settings.freeze_layers} layers frozen" if settings.freeze_layers else ""
+            return f"{name}, trained up to {settings.epochs} epochs{frozen}: {pooled} of its last layer → linear head"
+        layers = "five layers" if settings.layers == "auto" else f"layers {', '.join(map(str, settings.layers))}"
+        fit = "ridge" if TASKS[task].y == "values" else "logistic"
+        c = "C chosen by inner cross-validation" if settings.C == "auto" else f"C = {settings.C:g}"
+        return f"{name} as it is: {pooled} of {layers} → {fit} regression ({c})"
+
+    def inputs(self) -> dict[str, Any]:
+        """All that its kind of training reads, but for what its own tokens depend on."""
+        parts: dict[str, Any] = {"seed": True, "model": {"name"}}
+        if self.is_frozen:
+            return self.recipe.model_dump(
+                include={**parts, "encoder": {"train", "C"}, "training": {"subgroup_weights"}}
+            )
+        return self.recipe.model_dump(
+            include={**parts, "batches": True, "encoder": True, "training": True},
+            exclude={"encoder": {"path", "C", "layers"}, "training": OTHERS},
+        )
+
+    def find_files(self, paths: "Paths") -> dict[str, Path]:
+        """The encoder's three files."""
+        return find_encoder(self.settings, paths)
+
+    def token_settings(self) -> dict[str, Any]:
+        """Of a frozen encoder also what its states depend on."""
+        names = {"train", "max_length", *(("layers", "pooling") if self.is_frozen else ())}
+        precision = {"precision": self.recipe.training.precision} if self.is_frozen else {}
+        return self.settings.model_dump(include=names) | precision
+
+    def packed_files(self) -> Sequence[str]:
+        """Weights of a fold hold all that was trained."""
+        return FILES if self.is_frozen or self.settings.freeze_layers else (CONFIG, TOKENIZER)
+
+    def own_parts(self) -> dict[str, str]:
+        """Of one that is trained, loss and optimizer."""
+        training = self.recipe.training
+        return {} if self.is_frozen else {"training.loss": training.loss, "training.optimizer": training.optimizer}
+
+    def prepare(self, targets: Targets, texts: int, features: int) -> None:  # noqa: ARG002
+        """Library and settings; files and weights are tried when the tokens are made, which is before any training.
+
+        Loss and optimizer are rehearsed with a small network.
+        """
+        import_transformers()
+        if self.is_frozen and "attention" in self.settings.poolings:
+            raise InputError(
+                "recipe.encoder.pooling: 'attention' has weights to train, and encoder.train = 'frozen' trains a "
+                "linear head alone; take it out, or use train = 'full'"
+            )
+        if not self.is_frozen:
+            Network(self.trained_recipe.model_copy(update={"model": Model()})).prepare(targets, 1, 0)
+
+    def write_tokens(
+        self,
+        texts: Sequence[Sequence[str]],
+        counts: Sequence[int],
+        files: Mapping[str, Path],
+        folder: Path,
+        runtime: "Runtime",
+        deadline: float | None = None,
+    ) -> str:
+        """Tokens, and of a frozen encoder the states of all rows; what fails on the longest row shows here."""
+        import torch
+
+        from foldwise.encoders.model import EncoderModel, try_longest
+        from foldwise.encoders.states import STATES, choose_layers, write_states
+        from foldwise.training.loop import use_repeatable_algorithms
+
+        settings = self.settings
+        store = encode_rows(texts, load_tokenizer(files[TOKENIZER], settings.max_length, len(texts) == 2))
+        store.save(folder)
+        made = f"{len(store.tokens):,} tokens of its own for {len(store):,} rows"
+        if WEIGHTS not in files:  # packed: every fold has them
+            return made
+        threads = torch.get_num_threads()
+        torch.set_num_threads(runtime.threads)
+        use_repeatable_algorithms()
+        body: Any = load_body(files).to(runtime.device)
+        layers = choose_layers(settings.layers, body.config.num_hidden_layers)
+        if max(layers) > body.config.num_hidden_layers:
+            depth = body.config.num_hidden_layers
+            raise InputError(f"recipe.encoder.layers = {settings.layers}: the encoder has layers 0 to {depth}")
+        try_longest(body, store, settings.max_length, files[TOKENIZER])
+        if self.is_frozen:
+            width = write_states(body, store, counts, layers, settings.poolings, folder / STATES, runtime, deadline)
+            made += f", {width:,} numbers each from layers {', '.join(map(str, layers))}"
+        else:
+            EncoderModel(body, 1, settings)  # settings that do not fit it are better found before training
+        del body
+        if runtime.device.type == "cuda":
+            torch.cuda.empty_cache()  # the folds' processes want it
+        torch.set_num_threads(threads)
+        return made
+
+    @property
+    def trained_recipe(self) -> Recipe:
+        """The recipe with the encoder's own settings of training in their places."""
+        own = {name: getattr(self.settings, name) for name in ("epochs", "learning_rate")}
+        own |= {"schedule": "linear", "schedule_arguments": {}, "unfreeze_epoch": 0}
+        return self.recipe.model_copy(update={"training": self.recipe.training.model_copy(update=own)})
+
+    def trained_model(self, job: "FoldJob") -> tuple[Recipe, "BuildModel"] | None:
+        """The pretrained encoder under a head, unless it is frozen."""
+        if self.is_frozen:
+            return None
+        from foldwise.encoders.model import build_encoder
+
+        return self.trained_recipe, partial(build_encoder, self.find_files(job.paths))
+
+    def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
+        """Train one fold, or fit the head of one."""
+        from foldwise.training.fold import fold_seed, train_fold
+
+        if trained := self.trained_model(job):
+            recipe, build = trained
+            metric = metric_for(job.metric, data.targets.task)
+            arguments = (job.member, job.fold, metric, job.runtime, report, job.limit, build)
+            return train_fold(data, recipe, *arguments)
+        targets, started = data.targets, Clock.now()
+        train_rows, valid_rows = data.split(job.fold)
+        states = read_states(job.paths.own_tokens(job.member))
+        report(Started(2))
+        weights = None if targets.weights is None else targets.weights[train_rows].astype(np.float64)
+        seed = fold_seed(self.recipe.seed, job.member, job.fold)
+        y = targets.y[train_rows]
+        head = fit_head(states[train_rows], y, targets.task, targets.outputs, weights, self.settings.C, seed)
+        report(Stepped(1))
+        oof, test = (head.predict(states[rows]) for rows in (valid_rows, data.test_rows))
+        report(Stepped(1))
+        arrays, facts = {"coef": head.coef, "intercept": head.intercept}, {"link": head.link, "C": head.C}
+        return result_of_fit(job, targets, (valid_rows, oof, test), arrays, facts, started)
+
+    def estimate_seconds(self, data: "FoldData", fold: int) -> float:
+        """One fit on a part of the rows, scaled up; the states are there by then."""
+        import sklearn.linear_model  # noqa: F401  # loading it takes seconds, which do not grow with the rows
+
+        train_rows, _ = data.split(fold)
+        sample, targets, started = train_rows[:: max(1, len(train_rows) // SAMPLE)], data.targets, Clock.now()
+        width = len(self.settings.poolings) * 4096  # about as many numbers as a row has
+        drawn = np.random.default_rng(0).normal(size=(len(sample), width)).astype(np.float16)
+        fit_head(drawn, targets.y[sample], targets.task, targets.outputs, None, self.settings.C, 0)
+        return SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
+
+    def predict(
+        self, checkpoint: "Checkpoint", data: NewRows, runtime: "Runtime", on_rows: Callable[[int], object]
+    ) -> np.ndarray:
+        """(M, C) float64 of a frozen encoder, else float32, of a regression float64."""
+        if self.is_frozen:
+            from safetensors.numpy import load_file
+
+            assert data.own is not None
+            arrays: dict[str, Any] = load_file(checkpoint.weights[0])
+            head = Head(**arrays, **checkpoint.read_facts())
+            predictions = head.predict(read_states(data.own))
+            on_rows(len(predictions))
+            return predictions
+        import torch
+
+        from foldwise.data.dataset import TokenDataset
+        from foldwise.encoders.model import EncoderModel
+        from foldwise.learners.network import load_weights
+        from foldwise.training.fold_data import Units, choose_home
+        from foldwise.training.loop import predict_values, use_repeatable_algorithms
+
+        torch.set_num_threads(runtime.threads)
+        use_repeatable_algorithms()
+        units, device = Units.model_validate(checkpoint.read_facts()), runtime.device
+        body = load_body(data.files, pretrained=WEIGHTS in data.files)
+        model = EncoderModel(body, data.shape.outputs, self.settings).to(device)
+        home = choose_home(data.store.tokens.nbytes, device)
+        dataset = TokenDataset(data.store, np.arange(len(data.store)), device=home)
+        parts = []
+        for path in checkpoint.weights:
+            load_weights(model, path, np.empty((0, 0), np.float32))
+            parts.append(predict_values(model, dataset, units, data.targets, runtime, on_rows))
+        return np.mean(parts, axis=0)
+
+
+def read_states(folder: Path) -> np.ndarray:
+    """(n, F) float16, mapped into memory."""
+    from foldwise.encoders.states import STATES
+
+    return open_array(folder / STATES)

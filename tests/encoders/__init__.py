@@ -1,0 +1,1 @@
+"""The extension `foldwise.encoders`; `tiny` makes encoders for other folders too."""
