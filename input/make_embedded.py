@@ -1,9 +1,11 @@
 """Make the embedded competition and its word vectors from their sources. Run once; the results are committed.
 
-    python input/make_embedded.py vader_snippets.csv glove.6B.100d.top50k.txt.gz
+    PYTHONPATH=src python input/make_embedded.py vader_snippets.csv glove.6B.100d.top50k.txt.gz all-MiniLM-L6-v2
 
-Writes `input/movie-reviews/{train,test,sample_submission,solution}.csv` and
-`input/embeddings/glove-6b-100d-50k.{safetensors,txt}`. Sources and licences: input/README.md.
+The last one is a folder with the encoder's config.json, model.safetensors and tokenizer.json; it takes
+`pip install -r requirements-encoders.txt`. Writes `input/movie-reviews/{train,test,sample_submission,solution}.csv`,
+`input/embeddings/glove-6b-100d-50k.{safetensors,txt}` and `minilm-l6-100d-50k.{safetensors,txt}`. Sources and licences:
+input/README.md.
 """
 
 import csv
@@ -14,6 +16,9 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
+
+from foldwise.encoders.distil import distil_words
+from foldwise.paths import resolve
 
 HERE = Path(__file__).resolve().parent
 
@@ -63,6 +68,16 @@ def make_embeddings(glove: Path) -> None:
     print(f"embeddings: {len(words)} words of {len(vectors[0])} dimensions")
 
 
+def make_distilled(encoder: Path) -> None:
+    """What MiniLM makes of the same words, as `./run.sh vectors distil` has it."""
+    words = (HERE / "embeddings" / "glove-6b-100d-50k.txt").read_text(encoding="utf-8").splitlines()
+    vectors, seconds = distil_words(words, str(encoder.resolve()), 100, resolve("movie-reviews", None, None, None))
+    save_file({"vectors": vectors}, HERE / "embeddings" / "minilm-l6-100d-50k.safetensors")
+    (HERE / "embeddings" / "minilm-l6-100d-50k.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    print(f"embeddings: {len(words)} words distilled in {seconds:.0f} s")
+
+
 if __name__ == "__main__":
     make_competition(Path(sys.argv[1]))
     make_embeddings(Path(sys.argv[2]))
+    make_distilled(Path(sys.argv[3]))

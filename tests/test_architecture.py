@@ -51,7 +51,8 @@ EXTENSIONS = {
     "report": "config console data errors files freshness learners load_config models paths run running vectors",
     "competitions": "errors load_config options paths",
     "teaching": "config data ensembling errors files freshness learners paths run running training",
-    "encoders": "clock config console data errors events learners metrics models paths plugins training",
+    "encoders": "clock config console data errors events files freshness learners metrics models options paths plugins"
+    " run running training",
 }
 ALLOWED = {part: set(names.split()) for part, names in (CORE | EXTENSIONS).items()}
 

@@ -25,6 +25,7 @@ EXTENSIONS = {
     "recipe": "foldwise.report.recipe:recipe",
     "report": "foldwise.report.cli:report",
     "competitions": "foldwise.competitions.cli:competitions",
+    "vectors": "foldwise.encoders.cli:vectors",
     "infer": "foldwise.inference.cli:infer",
     "download": "foldwise.kaggle.cli:download",
     "submit": "foldwise.kaggle.cli:submit",

@@ -200,7 +200,7 @@ class Tokens(Section):
     """Numbers about the text that a network sees beside it: logarithm of its number of words, share of capitals, share
     of punctuation, share of different words."""
 
-    vectors: Names = ["glove-6b-100d-50k"]
+    vectors: Names = ["glove-6b-100d-50k", "minilm-l6-100d-50k"]
     """Files of pretrained word vectors, one or several, by name, in `input/embeddings/` or beside the competition's
     CSVs (formats: input/README.md). "none" starts from random vectors."""
 
@@ -233,7 +233,7 @@ class Model(Section):
     """One of "bilstm", "bigru", "bilstm_bigru" (a GRU over an LSTM), "textcnn", "linear" (n-grams, no network) and
     "encoder" (a pretrained Transformer), or a class of your own as "module:Class"."""
 
-    hidden: Count = 128
+    hidden: Count = 192
     """Units of an LSTM or GRU in each direction. 64 is much faster; more helps with many rows."""
 
     layers: Count = 1

@@ -26,9 +26,9 @@ FOLD = 0  # the fold that the ways with one process leave out
 # What all ways share; the rest of the recipe is foldwise's default. Foldwise's own batches hold 512 rows on average: cut
 # by places, a row having 15 tokens, and sorted in groups of 100.
 RECIPE = Recipe(
-    batches=Batches(tokens=BATCH * 15, group=100),
+    batches=Batches(size=BATCH, tokens=BATCH * 15, group=100),
     model=Model(hidden=64),
-    training=Training(epochs=1, evaluations_per_epoch=1),
+    training=Training(epochs=1, evaluations_per_epoch=1, learning_rate=2e-3, embedding_learning_rate=2e-3),
 )
 
 

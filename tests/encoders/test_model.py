@@ -25,6 +25,7 @@ from foldwise.training.fold_data import FoldData
 from foldwise.training.loop import Trainer, predict
 from foldwise.training.losses import Objective
 from foldwise.training.optimizers import build_optimizers
+from training import decided_training
 
 TEXTS = read_texts()
 STEADY = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}  # one draw less that may differ
@@ -86,7 +87,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path):
     (batch,) = make_loader(dataset, [np.argsort(-dataset.lengths).tolist()])
     gradients = []
     for parts in (1, 3, 99):
-        settings = Training(accumulation=parts, class_weights="balanced")
+        settings = decided_training(accumulation=parts, class_weights="balanced")
         trainer = Trainer(build(encoder).train(), Objective(settings, "binary", 1, y), settings, 10, RUNTIME)
         trainer.backward(batch)
         gradients.append(

@@ -19,6 +19,7 @@ from foldwise.encoders.tokens import TYPE_BIT
 from foldwise.errors import RunError
 from foldwise.training.fold import GivenUpError
 from foldwise.training.precision import Runtime
+from training import DECIDED
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
 KINDS = ["bert", "roberta", "deberta-v2", "modernbert"]
@@ -29,7 +30,11 @@ def files_of(folder: Path) -> dict[str, Path]:
 
 
 def learner_of(**encoder) -> EncoderLearner:
-    return EncoderLearner(Recipe.model_validate({"model": {"name": "encoder"}, "encoder": encoder}))
+    return EncoderLearner(
+        Recipe.model_validate(
+            {"model": {"name": "encoder"}, "encoder": encoder, "batches": {"size": 32}, "training": DECIDED}
+        )
+    )
 
 
 def write(folder: Path, encoder: Path, columns, counts=None, deadline=None, **settings) -> TokenStore:

@@ -133,7 +133,8 @@ def name_values(schema: dict[str, Any]) -> str:
     if "exclusiveMaximum" in schema:
         bounds = " from {minimum} to below {exclusiveMaximum}".format(**schema)
     elif "maximum" in schema:
-        bounds = " from {minimum} to {maximum}".format(**schema)
+        least = "from {minimum}" if "minimum" in schema else "above {exclusiveMinimum}"
+        bounds = f" {least} to {{maximum}}".format(**schema)
     elif "exclusiveMinimum" in schema:
         bounds = " above {exclusiveMinimum}".format(**schema)
     else:
