@@ -25,7 +25,7 @@ CORE = {
     "config": "errors metrics",
     "load_config": "config console errors",
     "data": "config errors files metrics paths",
-    "auto": "config data",
+    "auto": "config",
     "run": "auto config console data errors extensions files metrics paths",
     "options": "errors load_config paths run",
     "vectors": "config console data errors files paths",

@@ -8,13 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from foldwise.config import Config
-from foldwise.data.competition import Competition
-from foldwise.data.features import join_texts
 
-SAMPLE = 20_000  # texts that are measured
 SMALL_BATCH, LARGE_BATCH = 32, 512  # rows
 LONG_EPOCH = 1_500  # batches
 RATE = 2e-3  # of batches of `SMALL_BATCH` rows
@@ -26,17 +21,6 @@ class Facts:
     """What the rules look at."""
 
     rows: int  # of the training table
-    words: float  # between white space, of the median text
-    long: float  # the same of a text that is longer than 95% of them
-
-    @classmethod
-    def of(cls, competition: Competition) -> "Facts":
-        """Of a competition's training texts, of many a sample in even steps."""
-        rows = len(competition.train_ids)
-        chosen = np.unique(np.linspace(0, rows - 1, min(rows, SAMPLE)).astype(int)).tolist()
-        texts = join_texts([[column[row] for row in chosen] for column in competition.train_texts])
-        words, long = np.quantile([len(text.split()) for text in texts], [0.5, 0.95])
-        return cls(rows, float(words), float(long))
 
 
 class Choice(NamedTuple):

@@ -45,7 +45,7 @@ class Run:
     @cached_property
     def decided(self) -> tuple[Config, dict[str, Choice]]:
         """The configuration, and what of it was left at "auto"."""
-        config, choices = decide(self.asked, lambda: Facts.of(self.competition))
+        config, choices = decide(self.asked, lambda: Facts(len(self.competition.train_ids)))
         if choices:
             check_unfreezing(config.recipe)
         return config, choices

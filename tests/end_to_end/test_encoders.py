@@ -142,3 +142,21 @@ def test_a_budget_cuts_epochs_and_leaves_out_what_it_has_no_time_to_read(cli_her
     assert np.isfinite(
         json.loads((workspace / "output" / "twin-regression" / "summary.json").read_text())["cv"]["pooled"]
     )
+
+
+def test_vectors_of_a_contest_s_own_words(cli_here, workspace):
+    slug = "twin-binary"
+    make_encoder(workspace / "input" / "encoders" / "tiny")
+    assert "no tokens yet" in cli_here("vectors", "distil", "-c", slug, "--encoder", "tiny", code=2).stderr
+    cli_here("tokens", "-c", slug)
+    distil = ("vectors", "distil", "-c", slug, "--encoder", "tiny", "--dimension")
+    assert "--dimension 99: there are" in cli_here(*distil, "99", code=2).stderr
+    shown = cli_here(*distil, "8", "--name", "own").stdout
+    made = workspace / "input" / slug / "own-8d.safetensors"
+    assert f"made {made}: " in shown
+    assert "next: ./run.sh all -c twin-binary" in shown
+    shown = cli_here("all", "-c", slug, "--set", "tokens.vectors=own-8d", "--set", "ensemble.members=['bilstm']").stdout
+    assert "vectors cover 100.0% of words (100.0% as written)" in shown
+    assert (
+        "recipe.encoder.path = 'none'" in cli_here("vectors", "distil", "-c", slug, "--encoder", "none", code=2).stderr
+    )
