@@ -150,6 +150,8 @@ def test_vectors_of_a_contest_s_own_words(cli_here, workspace):
     assert "no tokens yet" in cli_here("vectors", "distil", "-c", slug, "--encoder", "tiny", code=2).stderr
     cli_here("tokens", "-c", slug)
     distil = ("vectors", "distil", "-c", slug, "--encoder", "tiny", "--dimension")
+    error = cli_here("vectors", "distil", "-c", slug, "--encoder", "none", code=2).stderr
+    assert "recipe.encoder.path = 'none': no such folder" in error
     assert "--dimension 99: there are" in cli_here(*distil, "99", code=2).stderr
     shown = cli_here(*distil, "8", "--name", "own").stdout
     made = workspace / "input" / slug / "own-8d.safetensors"
@@ -157,6 +159,3 @@ def test_vectors_of_a_contest_s_own_words(cli_here, workspace):
     assert "next: ./run.sh all -c twin-binary" in shown
     shown = cli_here("all", "-c", slug, "--set", "tokens.vectors=own-8d", "--set", "ensemble.members=['bilstm']").stdout
     assert "vectors cover 100.0% of words (100.0% as written)" in shown
-    assert (
-        "recipe.encoder.path = 'none'" in cli_here("vectors", "distil", "-c", slug, "--encoder", "none", code=2).stderr
-    )
