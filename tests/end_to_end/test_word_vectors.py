@@ -72,7 +72,10 @@ def test_what_was_read_is_kept_until_a_file_changes(cli_here, workspace, vectors
         (['tokens.vectors=["small","small.vec"]'], "small.vec is named twice"),
         ([TWO[1], "tokens.combine=mean"], "vectors of different dimensions (small.vec 3, glove.mini.txt 2)"),
         (["tokens.vectors=empty"], "empty.txt: no usable row: line 1: 0 values"),
-        (["tokens.vectors=other"], "there: empty, glove-6b-100d-50k, glove.mini, small; or set it to"),
+        (
+            ["tokens.vectors=other"],
+            "there: empty, glove-6b-100d-50k, glove.mini, minilm-l6-100d-50k, small; or set it to",
+        ),
     ],
 )
 def test_faults_of_vectors(cli_here, workspace, vectors, settings, expected):

@@ -288,8 +288,9 @@ def test_words_without_any_vector_get_one_of_their_own(packed, elsewhere, capsys
     random = vectors_of(run_of(root, paths.slug), 8, words, new, [])
     paths.embeddings[0].mkdir()
     (paths.embeddings[0] / "wide.vec").write_text("the 1 2 3 4 5 6 7 8\nan 1 1 1 1 1 1 1 2\n", encoding="utf-8")
-    run = replace(run_of(root, paths.slug, "tokens.vectors=wide"), paths=paths)
-    drawn = vectors_of(run, 8, words, new, vector_sources(run.asked.recipe.tokens, paths))
+    trained = run_of(root, paths.slug, "tokens.vectors=wide")
+    run = replace(trained, asked=trained.config, paths=paths)
+    drawn = vectors_of(run, 8, words, new, vector_sources(run.config.recipe.tokens, paths))
     for vectors in (random, drawn):
         assert vectors.shape == (2, 8)
         assert np.abs(np.concatenate([of_all, vectors[:1]]) - vectors[1]).max(axis=1).min() > 1e-3
