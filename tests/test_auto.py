@@ -50,6 +50,17 @@ def test_nothing_is_left_open_and_what_is_written_stays():
     assert decide(config, ask) == (config, {})
 
 
+def test_rates_go_with_batches_that_are_chosen_by_the_rows():
+    def rates(**recipe):
+        decided = decide_for(1_800_000, **recipe)[0].recipe
+        return {name: decided.of_member(name).training.learning_rate for name in decided.members}
+
+    assert rates() == {"bilstm": 8e-3, "linear": 8e-3}
+    assert rates(batches={"size": 32}) == rates(batches={"tokens": 2048}) == {"bilstm": 2e-3, "linear": 2e-3}
+    members = {"own": {"batches": {"size": 64}}, "usual": {}, "chosen": {"training": {"learning_rate": 1e-4}}}
+    assert rates(members=members) == {"own": 2e-3, "usual": 8e-3, "chosen": 1e-4}
+
+
 def test_members_may_be_open_where_the_recipe_is_not():
     members = {"deep": {"batches": {"size": "auto"}, "training": {"epochs": 9}}, "plain": {}}
     recipe = decide_for(100_000, batches={"size": 16}, training={"epochs": "auto"}, members=members)[0].recipe

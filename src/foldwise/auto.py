@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from foldwise.config import Config
+from foldwise.config import Config, Recipe
 
 SMALL_BATCH, LARGE_BATCH = 32, 512  # rows
 LONG_EPOCH = 1_500  # batches
 RATE = 2e-3  # of batches of `SMALL_BATCH` rows
+RATES = ("learning_rate", "embedding_learning_rate")
 EPOCHS = ((100_000, 6), (400_000, 4), (math.inf, 3))  # up to so many rows
 
 
@@ -52,8 +53,7 @@ def choose_epochs(facts: Facts) -> Choice:
 RULES: dict[str, Callable[[Facts], Choice]] = {
     "batches.size": choose_batch_size,
     "training.epochs": choose_epochs,
-    "training.learning_rate": choose_rate,
-    "training.embedding_learning_rate": choose_rate,
+    **dict.fromkeys((f"training.{name}" for name in RATES), choose_rate),
 }
 
 
@@ -63,7 +63,7 @@ def decide(config: Config, facts: Callable[[], Facts]) -> tuple[Config, dict[str
     Args:
         facts: asked only where something is left to decide, for it reads the tables.
     """
-    recipe, made = config.recipe, {}
+    recipe, made = keep_rates(config.recipe), {}
     for field, rule in RULES.items():
         table, name = field.split(".")
         section, members = getattr(recipe, table), recipe.members
@@ -78,6 +78,22 @@ def decide(config: Config, facts: Callable[[], Facts]) -> tuple[Config, dict[str
         told = {key: members[key].model_copy(update={table: changes[key] | decided}) for key in open_members}
         recipe = recipe.model_copy(update={table: section, "members": members | told})
     return config.model_copy(update={"recipe": recipe}), made
+
+
+def keep_rates(recipe: Recipe) -> Recipe:
+    """The recipe with the usual rates wherever batches are not chosen by the rows: they go with those that are."""
+    changes: dict[str, Any] = {}
+    open_rates = [name for name in RATES if getattr(recipe.training, name) == "auto"]
+    by_rows = recipe.batches.size == "auto" and not recipe.batches.tokens
+    if open_rates and not by_rows:
+        changes["training"] = recipe.training.model_copy(update=dict.fromkeys(open_rates, RATE))
+    members = {}
+    for key, member in recipe.members.items():
+        batches = recipe.batches.model_dump() | member.batches
+        own = [name for name in RATES if member.training.get(name, getattr(recipe.training, name)) == "auto"]
+        if own and not (batches["size"] == "auto" and not batches["tokens"]):
+            members[key] = member.model_copy(update={"training": member.training | dict.fromkeys(own, RATE)})
+    return recipe.model_copy(update={**changes, "members": recipe.members | members})
 
 
 def tell(choices: dict[str, Choice]) -> str:

@@ -325,6 +325,9 @@ class Encoder(Section):
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Of "full": the learning rate of each layer is that of the layer above it times this."""
 
+    batch_size: Count = 32
+    """Of "full": rows in a batch, instead of `batches.size`; `batches.tokens` and `batches.group` hold too."""
+
     epochs: Count = 3
     """Of "full": how many times each training row is seen, unless training stops before."""
 
@@ -379,8 +382,8 @@ class Training(Section):
 
     learning_rate: AutoRate = "auto"
     """The largest learning rate, of everything but the word vectors. The first thing to try when scores are poor.
-    "auto" is 2e-3 for batches of 32 rows; where `batches.size` is chosen larger by the rows, it grows by the square
-    root of that: 4e-3 for 128."""
+    "auto" is 2e-3; where `batches.size` is left at "auto" and becomes more than 32, it grows by the square root of
+    that: 4e-3 for 128."""
 
     embedding_learning_rate: AutoRate = "auto"
     """The largest learning rate of the word vectors. "auto" as for `training.learning_rate`."""

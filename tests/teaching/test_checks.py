@@ -69,3 +69,9 @@ def test_losses_of_class_numbers_and_auxiliary_targets(cli_here, workspace):
     pseudo = ("--set", "members.bilstm.training.pseudo_labels=0.5")
     error = cli_here("all", "-c", "twin-multilabel", *pseudo, code=2).stderr
     assert "test rows have no values of columns.auxiliary (strong)" in error
+
+
+def test_a_teacher_of_some_folds_is_refused(cli_here, workspace):
+    members(workspace, MEMBERS)
+    error = cli_here("all", "-c", "twin-binary", "--set", "members.a.folds=[0]", code=2).stderr
+    assert "b learns from a in every fold, and members.a.folds = [0] trains some only" in error

@@ -36,13 +36,16 @@ def distil_vocabulary(run: Run, encoder: str, dimension: int, name: str) -> None
 
     check_tokens(run)
     words = list(read_json(run.paths.tokens / VOCABULARY))[len(SPECIAL) :]
+    if name != Path(name).name:
+        raise InputError(f"--name {name!r}: give a name without folders; the file is put into {run.paths.input}")
     path = run.paths.input / f"{name or Path(encoder).name}-{dimension}d.safetensors"
     vectors, seconds = distil_words(words, encoder, dimension, run.paths)
     with atomic_file(path) as temporary:
         save_file({"vectors": vectors}, temporary)
     write_text(path.with_suffix(".txt"), "\n".join(words) + "\n")
     say("vectors", f"made {path}: {len(words):,} words of {dimension} numbers, in {duration(seconds)}")
-    both = json.dumps([*run.config.recipe.tokens.vectors, path.stem])
+    others = [vectors for vectors in run.config.recipe.tokens.vectors if vectors not in ("none", path.stem)]
+    both = json.dumps([*others, path.stem])
     say("vectors", f"next: {run.hint('all', '--set', f'tokens.vectors={both}')}")
 
 

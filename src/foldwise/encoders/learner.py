@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 # Fields of [training] that `train = "full"` has of its own or does not use.
 OTHERS = {"epochs", "learning_rate", "schedule", "schedule_arguments"}
 OTHERS |= {"embedding_optimizer", "embedding_learning_rate", "unfreeze_epoch"}
+OTHERS |= {"distill", "distill_weight", "pseudo_labels", "extra_epochs"}
 
 
 class EncoderLearner(Learner):
@@ -75,7 +76,7 @@ class EncoderLearner(Learner):
             )
         return self.recipe.model_dump(
             include={**parts, "batches": True, "encoder": True, "training": True},
-            exclude={"encoder": {"path", "C", "layers"}, "training": OTHERS},
+            exclude={"encoder": {"path", "C", "layers"}, "training": OTHERS, "batches": {"size"}},
         )
 
     def find_files(self, paths: "Paths") -> dict[str, Path]:
@@ -158,7 +159,9 @@ class EncoderLearner(Learner):
         """The recipe with the encoder's own settings of training in their places."""
         own = {name: getattr(self.settings, name) for name in ("epochs", "learning_rate")}
         own |= {"schedule": "linear", "schedule_arguments": {}, "unfreeze_epoch": 0}
-        return self.recipe.model_copy(update={"training": self.recipe.training.model_copy(update=own)})
+        batches = self.recipe.batches.model_copy(update={"size": self.settings.batch_size})
+        training = self.recipe.training.model_copy(update=own)
+        return self.recipe.model_copy(update={"batches": batches, "training": training})
 
     def trained_model(self, job: "FoldJob") -> tuple[Recipe, "BuildModel"] | None:
         """The pretrained encoder under a head, unless it is frozen."""

@@ -78,7 +78,8 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     if not options.infer:
         prepare_members(run, recipe.ensemble_members)
     sources = [] if options.datasets else vector_sources(recipe.tokens, run.paths)
-    vectors = [file for file in sources if not file.path.is_relative_to(run.paths.input)]  # the contest's are on Kaggle
+    # The contest's own files are on Kaggle; what foldwise made beside them is not.
+    vectors = [f for f in sources if f.suffix == ".safetensors" or not f.path.is_relative_to(run.paths.input)]
     travels = options.infer or bool(vectors)
     dataset = short_name(name, "-model" if options.infer else "-vectors")
     datasets = [f"{user}/{dataset}"] * travels + list(options.datasets)

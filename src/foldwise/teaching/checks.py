@@ -55,6 +55,12 @@ def check_student(config: Config, name: str, timed: bool) -> None:
             f"{what}: no other member is without pseudo-labels, to learn them from; set it for one member, as "
             "members.NAME.training.pseudo_labels, not for all"
         )
+    teachers = labelling_members(recipe, name) + ([training.distill] if training.distill_weight else [])
+    if some := [teacher for teacher in teachers if teacher and recipe.members[teacher].folds is not None]:
+        raise InputError(
+            f"{what}: {name} learns from {some[0]} in every fold, and members.{some[0]}.folds = "
+            f"{recipe.members[some[0]].folds} trains some only; take one of the two out"
+        )
     if training.pseudo_labels and config.columns.auxiliary:
         raise InputError(
             f"{what}: test rows have no values of columns.auxiliary ({', '.join(config.columns.auxiliary)}); take out "
