@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 
-from foldwise.clock import Clock
 from foldwise.config import Recipe
-from foldwise.data.batching import BucketBatchSampler
 from foldwise.data.dataset import make_loader
-from foldwise.events import Event, Stepped
+from foldwise.events import Event
 from foldwise.training.early_stopping import Weights
 from foldwise.training.fold_data import FoldData, Lesson, Units, build_dataset
-from foldwise.training.loop import REPORT_SECONDS, build_trainer, copy_weights, mean_loss, trim_heap
+from foldwise.training.loop import StepCounter, build_trainer, copy_weights, make_sampler, mean_loss, trim_heap
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Progress
 
@@ -25,11 +23,8 @@ class FirstStage:
         self, data: FoldData, lesson: Lesson, recipe: Recipe, units: Units, seed: int, runtime: Runtime
     ) -> None:
         self.data, self.lesson, self.recipe, self.seed, self.runtime = data, lesson, recipe, seed, runtime
-        batches = recipe.batches
         self.dataset = build_dataset(data, lesson.rows, units, runtime.device, lesson)
-        self.sampler = BucketBatchSampler(
-            self.dataset.lengths, batches.size, batches.group, seed, batches.tokens or None
-        )
+        self.sampler = make_sampler(self.dataset, recipe.batches, seed)
         self.steps = self.sampler.steps(recipe.training.extra_epochs)
 
     def train(self, progress: Progress, report: Callable[[Event], object]) -> Weights:
@@ -39,7 +34,7 @@ class FirstStage:
             StoppedError: the loss was not finite.
         """
         settings, device = self.recipe.training, self.runtime.device
-        step, steps_told, told = 0, 0, Clock.now()
+        step, counter = 0, StepCounter(report)
         trainer = build_trainer(self.data, self.recipe, self.seed, self.steps, self.runtime, self.lesson.targets)
         loader, share = make_loader(self.dataset, self.sampler, device), self.steps / progress.steps
         for epoch in range(settings.extra_epochs):
@@ -51,9 +46,7 @@ class FirstStage:
                 trainer.rate.set(min(progress.share / share, 1.0))
                 losses.append((trainer.step(batch.to(device)), trainer.rate.value, batch.rows))
                 step += 1
-                if Clock.now() - told >= REPORT_SECONDS:
-                    report(Stepped(step - steps_told))
-                    steps_told, told = step, Clock.now()
+                counter.count()
                 if progress.after(step) >= share:
                     break
             trim_heap()

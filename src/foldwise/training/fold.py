@@ -11,22 +11,23 @@ import torch
 
 from foldwise.clock import Clock
 from foldwise.config import Recipe
-from foldwise.data.batching import BucketBatchSampler, padding_share
+from foldwise.data.batching import padding_share
 from foldwise.data.dataset import make_loader
 from foldwise.errors import RunError
-from foldwise.events import Evaluated, Event, Started, Stepped
+from foldwise.events import Evaluated, Event, Started
 from foldwise.files import hash_of
 from foldwise.metrics import Metric, best_score
 from foldwise.training.early_stopping import EarlyStopping, Weights
 from foldwise.training.first_stage import FirstStage
 from foldwise.training.fold_data import FoldData, Units, build_dataset
 from foldwise.training.loop import (
-    REPORT_SECONDS,
     BuildModel,
+    StepCounter,
     StoppedError,
     build_from_vectors,
     build_trainer,
     copy_weights,
+    make_sampler,
     mean_loss,
     predict_values,
     trim_heap,
@@ -83,8 +84,7 @@ def train_fold(
     train_rows, valid_rows = data.split(fold)
     units = Units.fit(data, train_rows)
     dataset = build_dataset(data, train_rows, units, runtime.device, data.lesson)
-    batches = recipe.batches
-    sampler = BucketBatchSampler(dataset.lengths, batches.size, batches.group, seed, batches.tokens or None)
+    sampler = make_sampler(dataset, recipe.batches, seed)
     loader = make_loader(dataset, sampler, runtime.device)
     steps, step = sampler.steps(settings.epochs), 0
 
@@ -102,7 +102,7 @@ def train_fold(
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta, settings.snapshots)
     history: list[Evaluated] = []
-    train_seconds, steps_told, told = 0.0, 0, Clock.now()
+    train_seconds, counter = 0.0, StepCounter(report)
 
     for epoch in range(settings.epochs):
         trainer.train_tables(epoch >= settings.unfreeze_epoch)
@@ -121,9 +121,7 @@ def train_fold(
                 step += 1
                 share = progress.after(before + step)
                 done = 1.0 if share >= 1 else (share - begun) / (1 - begun)
-                if Clock.now() - told >= REPORT_SECONDS:
-                    report(Stepped(step - steps_told))
-                    steps_told, told = step, Clock.now()
+                counter.count()
                 if done >= 1:
                     break
             trim_heap()

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS
 
-from foldwise.config import Recipe, Training
-from foldwise.data.batching import SortedBatchSampler
+from foldwise.clock import Clock
+from foldwise.config import Batches, Recipe, Training
+from foldwise.data.batching import BucketBatchSampler, SortedBatchSampler
 from foldwise.data.dataset import Batch, TokenDataset, make_loader
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError, RunError
-from foldwise.events import Evaluated
+from foldwise.events import Evaluated, Event, Stepped
 from foldwise.models import build_model
 from foldwise.training.averaging import AveragedWeights
 from foldwise.training.early_stopping import Weights
@@ -27,7 +28,7 @@ from foldwise.training.schedules import LearningRate
 
 PREDICT_TOKENS = 8192  # places in a batch of prediction
 TRIM_STEPS = 200
-REPORT_SECONDS = 0.25  # between two reports of steps, which would fill the pipe of a worker whose reader is busy
+REPORT_SECONDS = 0.25  # between two reports of steps
 
 
 class Trainer:
@@ -89,6 +90,25 @@ class Trainer:
                 parameter.grad = sum_rows(parameter.grad)
         clip_gradients(self.averages.parameters, self.scaler.scale(self.max_grad_norm))
         return torch.stack(losses).sum()
+
+
+class StepCounter:
+    """Reports steps, several at a time: one by one they would fill the pipe of a worker whose reader is busy."""
+
+    def __init__(self, report: Callable[[Event], object]) -> None:
+        self.report, self.untold, self.told = report, 0, Clock.now()
+
+    def count(self) -> None:
+        """One more step."""
+        self.untold += 1
+        if Clock.now() - self.told >= REPORT_SECONDS:
+            self.report(Stepped(self.untold))
+            self.untold, self.told = 0, Clock.now()
+
+
+def make_sampler(dataset: TokenDataset, batches: Batches, seed: int) -> BucketBatchSampler:
+    """The batches of a dataset, as the recipe has them."""
+    return BucketBatchSampler(dataset.lengths, batches.size, batches.group, seed, batches.tokens or None)
 
 
 # Makes a model for the data; its first weights are drawn from the seed.
