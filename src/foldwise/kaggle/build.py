@@ -134,11 +134,11 @@ def check_options(run: Run, options: KernelOptions) -> None:
         find_extension("report")
     if options.time_budget:
         check_teaching(run.config, timed=True)
-    if options.time_budget and find_extension("--time-budget")(options.time_budget).seconds > 3600 * LONGEST_RUN:
-        raise InputError(
-            f"--time-budget {options.time_budget}: Kaggle ends a kernel after {LONGEST_RUN:g} h, in many contests "
-            "earlier"
-        )
+        if find_extension("--time-budget")(options.time_budget).seconds > 3600 * LONGEST_RUN:
+            raise InputError(
+                f"--time-budget {options.time_budget}: Kaggle ends a kernel after {LONGEST_RUN:g} h, in many contests "
+                "earlier"
+            )
 
 
 def collect_files(run: Run, fold_of_row: np.ndarray, infer: bool) -> dict[str, bytes]:
