@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foldwise.auto import LARGE_BATCH, LONG_EPOCH, RULES, Facts, decide, tell
+from foldwise.auto import LARGE_BATCH, LONG_EPOCH, RULES, decide, tell
 from foldwise.config import Config
 from test_load_config import MINIMAL
 
@@ -17,7 +17,7 @@ def config_with(**recipe) -> Config:
 
 
 def decide_for(rows: int, **recipe):
-    return decide(config_with(**recipe), lambda: Facts(rows))
+    return decide(config_with(**recipe), lambda: rows)
 
 
 @given(st.integers(1, 3_000_000))

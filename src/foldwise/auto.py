@@ -1,11 +1,10 @@
-"""Fields of the recipe that are left at "auto": each has a rule, by what the tables hold, and says why.
+"""Fields of the recipe that are left at "auto": each has a rule, by the number of training rows, and says why.
 
 The figures behind every rule are in EXPERIMENTS.md, under "Rules of auto".
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from foldwise.config import Config, Recipe
@@ -17,13 +16,6 @@ RATES = ("learning_rate", "embedding_learning_rate")
 EPOCHS = ((100_000, 6), (400_000, 4), (math.inf, 3))  # up to so many rows
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the rules look at."""
-
-    rows: int  # of the training table
-
-
 class Choice(NamedTuple):
     """What a rule decides, and why."""
 
@@ -31,37 +23,37 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose_batch_size(facts: Facts) -> Choice:
+def choose_batch_size(rows: int) -> Choice:
     """The smallest power of two, from 32 on, that makes an epoch at most 1,500 batches; 512 at most."""
     size = SMALL_BATCH
-    while size < LARGE_BATCH and facts.rows / size > LONG_EPOCH:
+    while size < LARGE_BATCH and rows / size > LONG_EPOCH:
         size *= 2
-    return Choice(size, f"{facts.rows:,} rows")
+    return Choice(size, f"{rows:,} rows")
 
 
-def choose_rate(facts: Facts) -> Choice:
+def choose_rate(rows: int) -> Choice:
     """By the square root of the batch, as suits Adam (Malladi et al., "On the SDEs and Scaling Rules …", 2022)."""
-    size = choose_batch_size(facts).value
+    size = choose_batch_size(rows).value
     return Choice(float(f"{RATE * math.sqrt(size / SMALL_BATCH):.2g}"), f"batches of {size}")
 
 
-def choose_epochs(facts: Facts) -> Choice:
+def choose_epochs(rows: int) -> Choice:
     """Fewer where an epoch is long: the validation score peaks earlier."""
-    return Choice(next(epochs for rows, epochs in EPOCHS if facts.rows <= rows), f"{facts.rows:,} rows")
+    return Choice(next(epochs for most, epochs in EPOCHS if rows <= most), f"{rows:,} rows")
 
 
-RULES: dict[str, Callable[[Facts], Choice]] = {
+RULES: dict[str, Callable[[int], Choice]] = {  # by the number of training rows
     "batches.size": choose_batch_size,
     "training.epochs": choose_epochs,
     **dict.fromkeys((f"training.{name}" for name in RATES), choose_rate),
 }
 
 
-def decide(config: Config, facts: Callable[[], Facts]) -> tuple[Config, dict[str, Choice]]:
+def decide(config: Config, count_rows: Callable[[], int]) -> tuple[Config, dict[str, Choice]]:
     """A configuration without any "auto" of `RULES`, and what was decided, by field.
 
     Args:
-        facts: asked only where something is left to decide, for it reads the tables.
+        count_rows: asked only where something is left to decide, for it reads the training table.
     """
     recipe, made = keep_rates(config.recipe), {}
     for field, rule in RULES.items():
@@ -71,7 +63,7 @@ def decide(config: Config, facts: Callable[[], Facts]) -> tuple[Config, dict[str
         open_members = [key for key, changed in changes.items() if changed.get(name) == "auto"]
         if getattr(section, name) != "auto" and not open_members:
             continue
-        choice = made[field] = rule(facts())
+        choice = made[field] = rule(count_rows())
         decided = {name: choice.value}
         if getattr(section, name) == "auto":
             section = section.model_copy(update=decided)
@@ -82,18 +74,18 @@ def decide(config: Config, facts: Callable[[], Facts]) -> tuple[Config, dict[str
 
 def keep_rates(recipe: Recipe) -> Recipe:
     """The recipe with the usual rates wherever batches are not chosen by the rows: they go with those that are."""
-    changes: dict[str, Any] = {}
-    open_rates = [name for name in RATES if getattr(recipe.training, name) == "auto"]
-    by_rows = recipe.batches.size == "auto" and not recipe.batches.tokens
-    if open_rates and not by_rows:
-        changes["training"] = recipe.training.model_copy(update=dict.fromkeys(open_rates, RATE))
+
+    def usual_rates(batches: dict[str, Any], training: dict[str, Any]) -> dict[str, float]:
+        by_rows = batches["size"] == "auto" and not batches["tokens"]
+        return {} if by_rows else {name: RATE for name in RATES if training[name] == "auto"}
+
+    batches, training = recipe.batches.model_dump(), recipe.training.model_dump(include=set(RATES))
     members = {}
     for key, member in recipe.members.items():
-        batches = recipe.batches.model_dump() | member.batches
-        own = [name for name in RATES if member.training.get(name, getattr(recipe.training, name)) == "auto"]
-        if own and not (batches["size"] == "auto" and not batches["tokens"]):
-            members[key] = member.model_copy(update={"training": member.training | dict.fromkeys(own, RATE)})
-    return recipe.model_copy(update={**changes, "members": recipe.members | members})
+        rates = usual_rates(batches | member.batches, training | member.training)
+        members[key] = member.model_copy(update={"training": member.training | rates})
+    kept = recipe.training.model_copy(update=usual_rates(batches, training))
+    return recipe.model_copy(update={"training": kept, "members": members})
 
 
 def tell(choices: dict[str, Choice]) -> str:

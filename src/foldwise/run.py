@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from foldwise.auto import Choice, Facts, decide
+from foldwise.auto import Choice, decide
 from foldwise.config import Config, Recipe
 from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
@@ -45,7 +45,7 @@ class Run:
     @cached_property
     def decided(self) -> tuple[Config, dict[str, Choice]]:
         """The configuration, and what of it was left at "auto"."""
-        config, choices = decide(self.asked, lambda: Facts(len(self.competition.train_ids)))
+        config, choices = decide(self.asked, lambda: len(self.competition.train_ids))
         if choices:
             check_unfreezing(config.recipe)
         return config, choices
