@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 from commands import command, environment
-from tfidf import Figures, cross_validate, movie_reviews, tfidf
+from tfidf import Figures, Fit, cross_validate, movie_reviews, tfidf
 
 from foldwise.config import Tokens
 from foldwise.data.tokenizer import build_tokenizer
 from foldwise.files import read_json
 from foldwise.paths import Paths
+from foldwise.tasks import Learnt
 
 # Of fastText: of learning rates 0.1, 0.5, 1 and 5, 10, 25 epochs the fastest within 0.001 of the best out of fold.
 LEARNING_RATE, EPOCHS = 0.5, 5
@@ -37,18 +38,29 @@ def foldwise(paths: Paths) -> Figures:
     return Figures(summary["ensemble"]["cv"], summary["leaderboard"], seconds)
 
 
-def fasttext_bigrams(texts: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """fastText's classifier with bigrams, texts split as foldwise splits them."""
+def fasttext_bigrams(learnt: Learnt, rate: float = LEARNING_RATE, epochs: int = EPOCHS) -> Fit:
+    """fastText's classifier with bigrams of classes or of columns of 0 and 1, texts split as foldwise splits them."""
     import fasttext
 
-    order = np.random.default_rng(0).permutation(len(y))  # it reads its file in order, epoch after epoch
-    lines = [f"__label__{target:.0f} {text}\n" for target, text in zip(y[order], split(texts[order]), strict=True)]
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-        file.writelines(lines)
-        file.flush()
-        model = fasttext.train_supervised(file.name, wordNgrams=2, lr=LEARNING_RATE, epoch=EPOCHS, verbose=0)
-    labels, probabilities = model.predict(split(others), k=2)
-    return np.array([row[names.index("__label__1")] for names, row in zip(labels, probabilities, strict=True)])
+    def fit(texts: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
+        several = y.ndim == 2
+        names = (
+            [" ".join(f"__label__{label}" for label in np.flatnonzero(row)) for row in y]
+            if several
+            else ([f"__label__{target:.0f}" for target in y])
+        )
+        order = np.random.default_rng(0).permutation(len(y))  # it reads its file in order, epoch after epoch
+        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+            file.writelines(f"{names[row]} {text}\n" for row, text in zip(order, split(texts[order]), strict=True))
+            file.flush()
+            options = {"wordNgrams": 2, "lr": rate, "epoch": epochs, "loss": "ova" if several else "softmax"}
+            model = fasttext.train_supervised(file.name, verbose=0, **options)
+        found = np.zeros((len(others), y.shape[1] if several else int(y.max()) + 1))
+        for row, (labels, shares) in enumerate(zip(*model.predict(split(others), k=-1), strict=True)):
+            found[row, [int(label.removeprefix("__label__")) for label in labels]] = shares
+        return found[:, 1] if learnt == "columns" and not several else found
+
+    return fit
 
 
 def split(texts: np.ndarray) -> list[str]:
@@ -63,7 +75,9 @@ def measure() -> dict[str, Figures]:
     jobs: dict[str, Callable[[Paths], Figures]] = {
         "foldwise": foldwise,
         "TF-IDF of word and character n-grams, logistic regression (C = 3)": partial(cross_validate, tfidf(3.0)),
-        f"fastText, bigrams (lr {LEARNING_RATE:g}, {EPOCHS} epochs)": partial(cross_validate, fasttext_bigrams),
+        f"fastText, bigrams (lr {LEARNING_RATE:g}, {EPOCHS} epochs)": partial(
+            cross_validate, fasttext_bigrams("columns")
+        ),
     }
     results = {}
     for name, job in jobs.items():

@@ -17,7 +17,6 @@ import tfidf
 from commands import command, environment
 
 import time_budget
-from foldwise.files import write_csv
 from foldwise.paths import REPOSITORY, Paths, resolve
 
 RECIPE = (
@@ -50,24 +49,40 @@ def test_all_jobs_are_scored_on_the_same_folds(reviews):
         assert found.seconds > 0
 
 
-def test_the_classic_is_compared_on_the_same_folds(reviews):
-    root = reviews.output.parent.parent
-    line = command(root, reviews.slug, ["all"], input=root / "input", folds=root / "folds")
+def compared(root: Path, slug: str) -> list[str]:
+    """The cells of a row of the table, after a run of all stages."""
+    line = command(root, slug, ["all"])
     subprocess.run(line, env=environment(), check=True, stdout=subprocess.DEVNULL)
-    row = classics.compare("movie-reviews", {name: root / name for name in ("input", "folds", "output")})
-    slug, metric, *cells = row.strip("| ").split(" | ")
+    row = classics.compare(slug, {name: root / name for name in ("input", "folds", "output")})
+    return row.removeprefix("| ").removesuffix(" |").split(" | ")
+
+
+def test_the_classics_are_compared_on_the_same_folds(reviews):
+    slug, metric, *cells = compared(reviews.output.parent.parent, reviews.slug)
     assert (slug, metric) == ("movie-reviews", "accuracy")
-    assert len(cells) == 8
+    assert len(cells) == 11
     assert all(0.3 < float(cells[place]) <= 1 for place in (0, 1, 4, 5))
 
 
-def test_fasttext_predicts_a_probability_a_row():
+@pytest.mark.parametrize("slug", snippets.TASKS)
+def test_the_classics_are_compared_on_every_kind_of_task(tmp_path, rated, slug):
+    folder = tmp_path / "input" / slug
+    snippets.write_competition(folder, slug, rated)
+    with (folder / "competition.toml").open("a", encoding="utf-8") as file:
+        file.write(RECIPE)
+    _, _, *cells = compared(tmp_path, slug)
+    assert all(float(cells[place]) > 0 for place in (0, 1, 4, 5))
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_fasttext_predicts_a_probability_a_row_and_column(several):
     pytest.importorskip("fasttext")
     texts = np.array(["good film", "bad film"] * 20, dtype=object)
-    found = jobs.fasttext_bigrams(
-        texts, np.array([1.0, 0.0] * 20), np.array(["a good film", "a bad film"], dtype=object)
+    y = np.array([1.0, 0.0] * 20)
+    found = classics.fasttext("columns")(
+        texts, np.stack([y, 1 - y], axis=1) if several else y, np.array(["a good film", "a bad film"], dtype=object)
     )
-    assert found.shape == (2,)
+    assert found.shape == ((2, 2) if several else (2,))
     assert ((found >= 0) & (found <= 1.01)).all()
 
 
@@ -130,7 +145,7 @@ def rated() -> list[snippets.Row]:
     rng = np.random.default_rng(0)
     words = {"editorial": "vote", "movie": "film", "product": "phone", "tweet": "lol"}
     rows = []
-    for number in range(120):
+    for number in range(240):
         domain, valence = snippets.DOMAINS[number % 4], round(float(rng.normal()), 2) or 0.1
         text = f"{words[domain]} {'good' if valence > 0 else 'bad'} {number}"
         rows.append({"id": str(number), "domain": domain, "valence": str(valence), "text": text})
@@ -143,25 +158,11 @@ def test_a_task_is_made_of_the_snippets(tmp_path, rated, slug):
     snippets.write_competition(folder, slug, rated)
     with (folder / "train.csv").open(newline="") as file:
         train = list(csv.DictReader(file))
-    assert 70 < len(train) < 120
+    assert 150 < len(train) < 240
     assert set(snippets.TASKS[slug][3]) < set(train[0])
     row = rated[0]
     assert sum(map(int, snippets.labels_of(row))) == 1
     assert snippets.labels_of({**row, "valence": "0"}) == ["0"] * 8
-
-
-def test_a_member_of_a_task_is_run_and_scored(tmp_path, rated):
-    snippets.write_competition(tmp_path / "input" / "domain", "domain", rated)
-    seconds, found = snippets.run(tmp_path, "domain", "linear", SHORT)
-    assert seconds > 0
-    assert found["accuracy"] > 0.9
-    assert 0 < found["log loss"] < 1
-
-
-def test_labels_and_values_are_scored_out_of_fold(tmp_path):
-    path = tmp_path / "oof.csv"
-    write_csv(path, ["id", "fold", "valence", "prediction"], [[1, 0, 1.0, 0.5], [2, 1, -1.0, -0.5], [3, 1, 0.5, 0.1]])
-    assert snippets.scores("valence", path)["spearman"] == pytest.approx(1)
 
 
 def test_memory_is_that_of_the_whole_tree(monkeypatch, capsys):

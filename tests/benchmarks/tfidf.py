@@ -28,7 +28,7 @@ from foldwise.load_config import load_config
 from foldwise.metrics import METRICS, best_thresholds, score
 from foldwise.paths import Paths, resolve
 
-# Training texts and (n,) targets, texts to predict → (m,) predictions, or (m, C) of classes.
+# Training texts and (n,) targets or (n, K) columns, texts to predict → (m,) predictions, or (m, C) of classes or columns.
 Fit = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 DRAWS = 200  # of test rows
@@ -49,7 +49,7 @@ def movie_reviews() -> Paths:
 
 
 def cross_validate(fit: Fit, paths: Paths) -> Figures:
-    """Fit on each fold's training rows of a contest with one target, predict its other rows and the test rows."""
+    """Fit on each fold's training rows of a contest, predict its other rows and the test rows."""
     config = load_config(paths.config, [])
     paths = replace(paths, stems=config.files.stems)
     competition = load_competition(config, paths)
@@ -60,7 +60,7 @@ def cross_validate(fit: Fit, paths: Paths) -> Figures:
     texts, tests = (
         np.array(join_texts(part), dtype=object) for part in (competition.train_texts, competition.test_texts)
     )
-    y = targets.y if targets.y.ndim == 1 else targets.y[:, 0]
+    y = targets.y.squeeze(1) if targets.y.shape[1:] == (1,) else targets.y
     start = time.perf_counter()
     oof, test = np.zeros((len(texts), targets.outputs)), np.zeros((len(tests), targets.outputs))
     for fold in range(config.recipe.folds.n):
