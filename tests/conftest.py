@@ -24,6 +24,7 @@ settings.load_profile("foldwise")
 pytest_plugins = ["kaggle_service.fixtures"]
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPETITIONS = REPOSITORY / "tests" / "data" / "competitions"
+CASES = REPOSITORY / "tests" / "data" / "cases"
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -43,9 +44,10 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    """A copy of the 20-row competitions, with nothing made yet."""
-    shutil.copytree(COMPETITIONS, tmp_path / "input")
+def workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of the 20-row competitions, or of the case that the test names, with nothing made yet."""
+    case = request.node.get_closest_marker("case")
+    shutil.copytree(CASES / case.args[0] if case else COMPETITIONS, tmp_path / "input")
     return tmp_path
 
 
