@@ -19,14 +19,14 @@ CORE = {
     "extensions": "errors",
     "requirements": "",
     "tasks": "",
-    "metrics": "errors",
+    "metrics": "errors plugins",
     "paths": "errors",
     "plugins": "errors files",
     "config": "errors metrics",
     "load_config": "config console errors",
-    "data": "config errors files metrics paths",
+    "data": "config errors files metrics paths plugins",
     "auto": "config",
-    "run": "auto config console data errors extensions files metrics paths",
+    "run": "auto config console data errors extensions files metrics paths plugins",
     "options": "errors load_config paths run",
     "vectors": "config console data errors files paths",
     "models": "config errors plugins",
@@ -34,7 +34,7 @@ CORE = {
     "learners": "clock config data errors events extensions metrics models plugins training",
     "freshness": "errors extensions files learners paths plugins run vectors",
     "ensembling": "config console data errors files freshness metrics paths run",
-    "running": "clock config console data ensembling errors events extensions files freshness learners paths run"
+    "running": "clock config console data ensembling errors events extensions files freshness learners metrics paths run"
     " training",
     "stages": "auto clock config console data ensembling errors extensions files freshness learners metrics paths run running"
     " vectors",

@@ -1,13 +1,10 @@
-import typing
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from foldwise.config import Member, MemberName, Metric, Model, Recipe, merge
+from foldwise.config import Member, MemberName, Model, Recipe, merge
 from foldwise.errors import InputError, check
-from foldwise.metrics import METRICS
 
 
 def test_merge_alters_neither_side():
@@ -77,7 +74,3 @@ def test_a_member_without_a_name_is_called_by_its_model_and_has_the_linear_one_b
 def test_whatever_a_model_is_called_its_member_has_a_folder(model):
     name, *_ = Recipe(model=Model(name=model)).members
     assert TypeAdapter(MemberName).validate_python(name) == name
-
-
-def test_every_metric_of_the_configuration_exists():
-    assert list(METRICS) == list(typing.get_args(Metric))

@@ -5,8 +5,9 @@ import typing
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
-from foldwise.config import Metric, Task
+from foldwise.config import MetricName, Task
 from foldwise.errors import InputError
 from foldwise.metrics import METRICS, metric_for
 from foldwise.tasks import TASKS
@@ -28,7 +29,8 @@ def test_entries_fit_together(task):
 
 def test_the_configuration_knows_tasks_and_metrics_by_their_tables():
     assert list(TASKS) == list(typing.get_args(Task))
-    assert list(METRICS) == list(typing.get_args(Metric))
+    names = [name.replace("@k", "@3") for name in METRICS]
+    assert [TypeAdapter(MetricName).validate_python(name) for name in names] == names
 
 
 def test_labels_by_their_thresholds():

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from foldwise import pipeline
-from foldwise.config import Metric, Quotes, Task
+from foldwise.config import Quotes, Task
 from foldwise.errors import InputError
 from foldwise.extensions import load_extension
 from foldwise.options import Force, InputFolder, add_command
@@ -77,13 +77,18 @@ def run_init(
     group: Annotated[str | None, typer.Option(metavar="COLUMN", help="Rows of one group share a fold.")] = None,
     task: Task | None = None,
     kind: Kind | None = None,
-    metric: Metric | None = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="As in input/README.md, or module:function.")
+    ] = None,
+    metric_argument: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the metric, such as beta=2; repeatable.")
+    ] = None,
     quotes: Annotated[Quotes, typer.Option(help="literal: quotes are plain text in these files.")] = "csv",
     input_: InputFolder = None,
     force: Force = False,
 ) -> None:
     """Infer competition.toml from the CSVs, and say from what."""
-    choices = Choices(id_, text or [], target or [], group, task, kind, metric, quotes)
+    choices = Choices(id_, text or [], target or [], group, task, kind, metric, metric_argument or [], quotes)
     init(resolve(slug, input_, None, None), choices, force)
 
 

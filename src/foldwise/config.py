@@ -7,17 +7,25 @@ What stands below a field of the recipe is its documentation: `./run.sh recipe` 
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WrapValidator, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WrapValidator,
+    field_validator,
+)
 
+from foldwise import metrics
 from foldwise.errors import InputError, check
-from foldwise.metrics import METRICS
 from foldwise.tasks import TASKS, Kind
 
 if TYPE_CHECKING:
     Task = str
-    Metric = str
-else:  # a task or a metric has one entry, in its own table
-    Task, Metric = Literal[*TASKS], Literal[*METRICS]
+else:  # a task has one entry, in its own table
+    Task = Literal[*TASKS]
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -47,6 +55,7 @@ def explained(message: str) -> WrapValidator:
 
 
 Quotes = Literal["csv", "literal"]
+MetricName = Annotated[str, AfterValidator(metrics.check_name)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -100,7 +109,11 @@ class CompetitionSection(Section):
     slug: str
     title: str = ""
     task: Task
-    metric: Metric
+    metric: MetricName
+    metric_arguments: dict[str, Any] = {}  # of a metric that takes some, such as { beta = 2 } of fbeta
+    # Of a function of your own, "module:function": what it is given, if not what is submitted; its direction.
+    metric_takes: Kind | None = None
+    greater_is_better: bool | None = None
     # Where targets of 0 and 1 are shares of raters in between: trained as they are, 1 for the metric from here on.
     soft_cut: Annotated[float, Field(gt=0, le=1)] | None = None
 
@@ -599,3 +612,15 @@ class Config(Section):
     columns: ColumnsSection
     submission: SubmissionSection
     recipe: Recipe = Recipe()
+
+    @property
+    def metric_choice(self) -> metrics.MetricChoice:
+        """What the leaderboard scores by, as competition.toml says it."""
+        asked = self.competition
+        takes, greater = asked.metric_takes or self.submission.kind, asked.greater_is_better
+        return metrics.MetricChoice(asked.metric, asked.metric_arguments, takes, greater is not False)
+
+    @property
+    def metric(self) -> metrics.Metric:
+        """What the leaderboard scores by; InputError as of `metric_for`."""
+        return metrics.metric_for(self.metric_choice, self.competition.task)

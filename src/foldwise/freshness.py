@@ -104,17 +104,18 @@ def check_tokens(run: Run) -> str:
 
 def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
     """What a trained fold depends on besides its number."""
-    recipe = run.config.recipe.of_member(fit.member)
+    recipe, asked = run.config.recipe.of_member(fit.member), run.config.competition
     learner = learner_for(recipe)
+    scored = asked.model_dump(include={"metric_arguments", "metric_takes", "greater_is_better"}, exclude_defaults=True)
     teachers = find_teaching("inputs")(run, fit, tokens_hash) if recipe.training.from_members else {}
     return {
         "folds": hash_of(run.paths.folds),
         "tokens": hash_of(own_token_inputs(run, learner)) if learner.reads_texts else tokens_hash,
         "targets": hash_of(run.paths.table("train")),
         "columns": run.config.columns.model_dump(include={"target", "auxiliary", "subgroups", "weight"}),
-        "competition": run.config.competition.model_dump(include={"task", "metric", "soft_cut"}),
+        "competition": asked.model_dump(include={"task", "metric", "soft_cut"}) | scored,
         "recipe": learner.inputs(),
-        "own": {name: source_hash(name) for name in learner.own_parts().values() if is_own(name)},
+        "own": {name: source_hash(name) for name in (*learner.own_parts().values(), asked.metric) if is_own(name)},
         **{f"teacher {name}": content for name, content in teachers.items()},
     }
 

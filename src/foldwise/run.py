@@ -14,8 +14,9 @@ from foldwise.data.features import join_texts
 from foldwise.errors import InputError, with_article
 from foldwise.extensions import find_teaching
 from foldwise.files import read_json, write_json
-from foldwise.metrics import Metric, metric_for
+from foldwise.metrics import Metric
 from foldwise.paths import Paths
+from foldwise.plugins import is_own
 from foldwise.tasks import PLURALS, TASKS
 
 
@@ -61,7 +62,7 @@ class Run:
     @property
     def metric(self) -> Metric:
         """What the leaderboard scores by."""
-        return metric_for(self.asked.competition.metric, self.asked.competition.task)
+        return self.asked.metric
 
     def record_seconds(self, stage: str, seconds: float) -> None:
         """Remember how long a stage took when it last ran, for summary.json."""
@@ -79,7 +80,7 @@ def warn_of_empty(path: Path, texts_of_columns: list[list[str]]) -> None:
 def check_config(config: Config, slug: str) -> None:
     """Check that the parts of a configuration fit together, before anything runs."""
     asked, kind, recipe = config.competition, config.submission.kind, config.recipe
-    metric, spec, a_task = metric_for(asked.metric, asked.task), TASKS[asked.task], f"{with_article(asked.task)} task"
+    spec, a_task = TASKS[asked.task], f"{with_article(asked.task)} task"
     if asked.slug != slug:
         raise InputError(f"competition.slug = {asked.slug!r} in the competition.toml of {slug!r}; make them the same")
     if asked.soft_cut is not None and spec.y != "columns":
@@ -87,6 +88,8 @@ def check_config(config: Config, slug: str) -> None:
     if kind not in spec.kinds:
         fitting = " or ".join(map(repr, spec.kinds))
         raise InputError(f"submission.kind = {kind!r} is not for {a_task}; set it to {fitting}")
+    check_own_metric(config)
+    metric = config.metric
     if kind == "label" and metric.prediction_type != "label":
         fix = f"set the kind to {spec.kinds[-1]!r}"
         raise InputError(f"submission.kind = 'label': {asked.metric} scores {metric.scored}; {fix}")
@@ -104,6 +107,16 @@ def check_config(config: Config, slug: str) -> None:
     check_folds_of_members(recipe)
     check_weights(recipe)
     check_teaching(config)
+
+
+def check_own_metric(config: Config) -> None:
+    """Refuse what only a function of the user's own needs to be told."""
+    asked = config.competition
+    told = {"metric_takes": asked.metric_takes, "greater_is_better": asked.greater_is_better}
+    for key, value in told.items():
+        if value is not None and not is_own(asked.metric):
+            shown = repr(value) if isinstance(value, str) else str(value).lower()
+            raise InputError(f"competition.{key} = {shown}: {asked.metric} needs no word about it; take it out")
 
 
 def check_teaching(config: Config, timed: bool = False) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -219,13 +220,16 @@ def test_modules_of_ones_own_are_packed(cli_here, build, checkout):
         "import torch\nimport apart\n\ndef mse(logits, targets):\n    return ((logits - targets) ** 2).mean(dim=1)\n"
     )
     (checkout / "src" / "apart.py").write_text("")
+    (checkout / "src" / "scores.py").write_text("def share(truth, labels):\n    return (truth == labels).mean()\n")
+    config = checkout.parent / "input" / SLUG / "competition.toml"
+    config.write_text(re.sub('metric = ".*"', 'metric = "scores:share"\nmetric_takes = "label"', config.read_text()))
     (checkout / "src" / "notes.txt").write_text("not packed")
     loss = ("--set", "training.loss=mine.parts:mse")
     cli_here("kernel", "build", "-c", SLUG, "--user", "ada", *loss)
     found = contents_of(checkout.parent / "output" / SLUG / "kernel" / "kernel.py")
     assert found["src/mine/parts.py"] == (package / "parts.py").read_bytes()
     own = {name for name in found if not name.startswith(("src/foldwise/", "folds/", "input/"))}
-    assert own == {"src/apart.py", "src/mine/__init__.py", "src/mine/parts.py"}
+    assert own == {"src/apart.py", "src/mine/__init__.py", "src/mine/parts.py", "src/scores.py"}
 
 
 def test_a_kernel_that_trains_is_built_where_other_extensions_are_deleted(workspace, tmp_path):

@@ -9,7 +9,8 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from foldwise.errors import InputError
-from foldwise.metrics import METRICS, metric_for, score
+from foldwise.metrics import METRICS, MetricChoice, metric_for, score
+from foldwise.metrics.choice import table_name
 from foldwise.tasks import TASKS
 
 RNG = np.random.default_rng(0)
@@ -46,6 +47,37 @@ def kappa(a, b):
     return sk.cohen_kappa_score(a, b, weights="quadratic")
 
 
+def ml_metrics_map(true_sets, p, k):
+    """As Kaggle's ml_metrics has it (`apk` of Ben Hamner), written row by row."""
+    scores = []
+    for true, row in zip(true_sets, p, strict=True):
+        found, total = 0, 0.0
+        for rank, label in enumerate(np.argsort(-row, kind="stable")[:k], start=1):
+            if label in true:
+                found += 1
+                total += found / rank
+        scores.append(total / min(len(true), k) if true else 0.0)
+    return np.mean(scores)
+
+
+def first_k(p, k):
+    return np.argsort(np.argsort(-p, axis=1, kind="stable"), axis=1) < k
+
+
+def beta(name, value):
+    return MetricChoice(name, {"beta": value})
+
+
+def quantile(share):
+    return MetricChoice("pinball", {"quantile": share})
+
+
+POSITIVE = np.exp(VALUES / 20)
+NEAR = POSITIVE + RNG.normal(size=(200, 2)) / 4  # some below 0
+GRADES = RNG.integers(1, 7, (200, 2)).astype(np.float64)
+GRADE_GUESSES = GRADES + RNG.normal(size=(200, 2))
+TRUE_SETS = [set(np.flatnonzero(row)) for row in COLUMNS]  # some are empty
+RECALL_2 = sk.recall_score(COLUMNS, first_k(COLUMN_P, 2), average="samples", zero_division=0)
 ONE_HOT = np.eye(3)[CLASSES]
 CASES = [
     ("accuracy", "binary", Y, P, sk.accuracy_score(Y, L)),
@@ -59,6 +91,27 @@ CASES = [
     ("macro_f1", "ordinal", STEPS, STEP_P, sk.f1_score(STEPS, STEP_L, average="macro")),
     ("micro_f1", "multiclass", CLASSES, CLASS_P, sk.f1_score(CLASSES, CLASS_L, average="micro")),
     ("micro_f1", "multilabel", COLUMNS, COLUMN_P, sk.f1_score(COLUMNS, COLUMN_L, average="micro")),
+    ("weighted_f1", "binary", Y, P, sk.f1_score(Y, L, average="weighted")),
+    ("weighted_f1", "multiclass", CLASSES, CLASS_P, sk.f1_score(CLASSES, CLASS_L, average="weighted")),
+    ("weighted_f1", "multilabel", COLUMNS, COLUMN_P, sk.f1_score(COLUMNS, COLUMN_L, average="weighted")),
+    ("weighted_f1", "ordinal", STEPS, STEP_P, sk.f1_score(STEPS, STEP_L, average="weighted")),
+    (beta("fbeta", 2), "binary", Y, P, sk.fbeta_score(Y, L, beta=2)),
+    (beta("fbeta", 0.5), "binary", Y, P, sk.fbeta_score(Y, L, beta=0.5)),
+    (beta("macro_fbeta", 2), "multiclass", CLASSES, CLASS_P, sk.fbeta_score(CLASSES, CLASS_L, beta=2, average="macro")),
+    (
+        beta("macro_fbeta", 2),
+        "multilabel",
+        COLUMNS,
+        COLUMN_P,
+        sk.fbeta_score(COLUMNS, COLUMN_L, beta=2, average="macro"),
+    ),
+    (
+        beta("micro_fbeta", 3),
+        "multilabel",
+        COLUMNS,
+        COLUMN_P,
+        sk.fbeta_score(COLUMNS, COLUMN_L, beta=3, average="micro"),
+    ),
     ("mcc", "binary", Y, P, sk.matthews_corrcoef(Y, L)),
     ("mcc", "multiclass", CLASSES, CLASS_P, sk.matthews_corrcoef(CLASSES, CLASS_L)),
     ("mcc", "multilabel", COLUMNS, COLUMN_P, of_columns(sk.matthews_corrcoef, COLUMNS, COLUMN_L)),
@@ -66,6 +119,20 @@ CASES = [
     ("quadratic_kappa", "binary", Y, P, kappa(Y[:, 0], L[:, 0])),
     ("quadratic_kappa", "multiclass", CLASSES, CLASS_P, kappa(CLASSES, CLASS_L)),
     ("quadratic_kappa", "ordinal", STEPS, STEP_P, kappa(STEPS, STEP_L)),
+    ("quadratic_kappa", "multilabel", COLUMNS, COLUMN_P, of_columns(kappa, COLUMNS, COLUMN_L)),
+    ("quadratic_kappa", "regression", GRADES, GRADE_GUESSES, of_columns(kappa, GRADES, np.rint(GRADE_GUESSES))),
+    ("brier", "binary", Y, P, sk.brier_score_loss(Y, P)),
+    ("brier", "multiclass", CLASSES, CLASS_P, sk.brier_score_loss(CLASSES, CLASS_P, scale_by_half=False)),
+    ("brier", "multilabel", COLUMNS, COLUMN_P, of_columns(sk.brier_score_loss, COLUMNS, COLUMN_P)),
+    ("precision@2", "multiclass", CLASSES, CLASS_P, sk.top_k_accuracy_score(CLASSES, CLASS_P, k=2) / 2),
+    ("precision@2", "multilabel", COLUMNS, COLUMN_P, (COLUMNS * first_k(COLUMN_P, 2)).sum(axis=1).mean() / 2),
+    ("recall@2", "multiclass", CLASSES, CLASS_P, sk.top_k_accuracy_score(CLASSES, CLASS_P, k=2)),
+    ("recall@2", "multilabel", COLUMNS, COLUMN_P, RECALL_2),
+    ("map@2", "multiclass", CLASSES, CLASS_P, ml_metrics_map([{c} for c in CLASSES], CLASS_P, 2)),
+    ("map@9", "multiclass", CLASSES, CLASS_P, sk.label_ranking_average_precision_score(ONE_HOT, CLASS_P)),
+    ("map@2", "multilabel", COLUMNS, COLUMN_P, ml_metrics_map(TRUE_SETS, COLUMN_P, 2)),
+    ("roc_auc_ovr", "multiclass", CLASSES, CLASS_P, sk.roc_auc_score(CLASSES, CLASS_P, multi_class="ovr")),
+    ("roc_auc_ovo", "multiclass", CLASSES, CLASS_P, sk.roc_auc_score(CLASSES, CLASS_P, multi_class="ovo")),
     ("log_loss", "binary", Y, P, sk.log_loss(Y, P)),
     ("log_loss", "multiclass", CLASSES, CLASS_P, sk.log_loss(CLASSES, CLASS_P)),
     ("log_loss", "multilabel", COLUMNS, COLUMN_P, of_columns(sk.log_loss, COLUMNS, COLUMN_P)),
@@ -86,6 +153,10 @@ CASES = [
     ("mcrmse", "regression", VALUES, GUESSES, sk.root_mean_squared_error(VALUES, GUESSES)),
     ("mae", "regression", VALUES, GUESSES, sk.mean_absolute_error(VALUES, GUESSES)),
     ("mae", "ordinal", STEPS, STEP_P, sk.mean_absolute_error(STEPS, STEP_P[:, 0])),
+    ("rmsle", "regression", POSITIVE, NEAR, sk.root_mean_squared_log_error(POSITIVE, np.maximum(NEAR, 0))),
+    ("mape", "regression", POSITIVE, NEAR, sk.mean_absolute_percentage_error(POSITIVE, NEAR)),
+    (quantile(0.9), "regression", VALUES, GUESSES, sk.mean_pinball_loss(VALUES, GUESSES, alpha=0.9)),
+    (quantile(0.2), "ordinal", STEPS, STEP_P, sk.mean_pinball_loss(STEPS, STEP_P[:, 0], alpha=0.2)),
     ("r2", "regression", VALUES, GUESSES, sk.r2_score(VALUES, GUESSES)),
     ("r2", "ordinal", STEPS, STEP_P, sk.r2_score(STEPS, STEP_P[:, 0])),
     ("pearson", "regression", VALUES, GUESSES, of_columns(pearsonr, VALUES, GUESSES)),
@@ -104,7 +175,8 @@ def test_against_references(name, task, truth, p, expected):
 
 
 def test_every_metric_has_a_reference():
-    assert {name for name, *_ in CASES} == set(METRICS)
+    names = [asked if isinstance(asked, str) else asked.name for asked, *_ in CASES]
+    assert {table_name(name)[0] for name in names} == set(METRICS)
 
 
 def test_half_precision_of_the_network_costs_nothing():
@@ -199,7 +271,9 @@ def test_a_class_that_is_nowhere_does_not_lower_macro_f1():
 
 
 def test_a_metric_of_another_task_is_refused():
-    with pytest.raises(InputError, match="not for a regression task; choose one of rmse, mcrmse, mae, r2, pearson, sp"):
+    with pytest.raises(
+        InputError, match="not for a regression task; choose one of quadratic_kappa, rmse, mcrmse, rmsle, mae"
+    ):
         metric_for("f1", "regression")
     with pytest.raises(
         InputError, match="'f1' is not for a multilabel task; choose one of accuracy, macro_f1, micro_f1"
@@ -217,3 +291,34 @@ def test_areas_with_any_ties(rows):
             assert np.isnan(found)
         else:
             assert found == pytest.approx(reference(truth, p), abs=1e-9)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5), st.integers(1, 5)), min_size=6, max_size=40))
+def test_areas_of_pairs_of_classes_with_any_ties(rows):
+    truth = np.array([row[0] for row in rows])
+    p = np.array([[a, b, 11 - a - b] for _, a, b in rows]) / 11
+    found = score(METRICS["roc_auc_ovo"], "multiclass", truth, p)
+    if len(set(truth)) == 3:
+        assert found == pytest.approx(sk.roc_auc_score(truth, p, multi_class="ovo"), abs=1e-9)
+    else:
+        assert np.isnan(found) == (len(set(truth)) == 1)
+
+
+@given(st.integers(1, 5), st.lists(st.sets(st.integers(0, 3)), min_size=1, max_size=20), st.integers(0, 99))
+def test_ranked_scores_lie_between_0_and_1_and_agree_on_what_is_found(k, sets, seed):
+    truth = np.array([[label in true for label in range(4)] for true in sets], dtype=np.float32)
+    p = np.random.default_rng(seed).integers(0, 4, (len(sets), 4)) / 4  # with ties
+    precision, recall, ap = (
+        score(metric_for(f"{name}@{k}", "multilabel"), "multilabel", truth, p)
+        for name in ("precision", "recall", "map")
+    )
+    assert max(precision, recall) <= 1
+    assert ap == pytest.approx(ml_metrics_map(sets, p, k))
+    assert (precision == 0) == (recall == 0) == (ap == 0)
+
+
+def test_a_column_without_a_kappa_is_left_out():
+    truth = np.column_stack([COLUMNS[:, 0], np.zeros(200)])
+    p = np.column_stack([COLUMN_P[:, 0], np.zeros(200)])
+    found = score(METRICS["quadratic_kappa"], "multilabel", truth, p)
+    assert found == pytest.approx(kappa(COLUMNS[:, 0], COLUMN_L[:, 0]), abs=1e-12)

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from foldwise.metrics import METRICS, best_thresholds, score
+from foldwise.metrics import METRICS, Metric, MetricChoice, best_thresholds, metric_for, score, score_labels
 from foldwise.tasks import TASKS
 
-COLUMN_METRICS = ["accuracy", "macro_f1", "micro_f1", "mcc"]
-BINARY_METRICS = ["accuracy", "f1", "macro_f1", "mcc", "quadratic_kappa"]
-ORDINAL_METRICS = ["accuracy", "macro_f1", "mcc", "quadratic_kappa"]
+F2 = [MetricChoice(name, {"beta": 2}) for name in ("fbeta", "macro_fbeta", "micro_fbeta")]
+COLUMN_METRICS = ["accuracy", "macro_f1", "micro_f1", "weighted_f1", "mcc", *F2[1:]]
+BINARY_METRICS = ["accuracy", "f1", "macro_f1", "weighted_f1", "mcc", "quadratic_kappa", *F2[:2]]
+ORDINAL_METRICS = ["accuracy", "macro_f1", "weighted_f1", "mcc", "quadratic_kappa", F2[1]]
 
 
 def tables(columns):
@@ -29,7 +30,7 @@ def parts_of(table):
 @pytest.mark.parametrize("name", BINARY_METRICS)
 @given(table=tables(1))
 def test_no_other_threshold_is_better(name, table):
-    (truth, p), metric = parts_of(table), METRICS[name]
+    (truth, p), metric = parts_of(table), metric_for(name, "binary")
     best = score(metric, "binary", truth, p, best_thresholds(metric, "binary", truth, p))
     for cut in np.linspace(-0.05, 1.05, 12):
         other = score(metric, "binary", truth, p, np.array([cut]))
@@ -40,7 +41,7 @@ def test_no_other_threshold_is_better(name, table):
 @settings(max_examples=40)
 @given(table=tables(2))
 def test_no_other_thresholds_of_columns_are_better(name, table):
-    (truth, p), metric = parts_of(table), METRICS[name]
+    (truth, p), metric = parts_of(table), metric_for(name, "multilabel")
     thresholds = best_thresholds(metric, "multilabel", truth, p)
     best = score(metric, "multilabel", truth, p, thresholds)
     assert thresholds.shape == (2,)
@@ -55,7 +56,7 @@ ORDINAL = st.lists(st.tuples(st.integers(0, 3), st.integers(-5, 35)), min_size=2
 @settings(max_examples=60)
 @given(table=ORDINAL)
 def test_cut_points_rise_and_no_single_one_can_be_moved_to_advantage(name, table):
-    truth, p, metric = table[:, 0], table[:, 1:] / 10, METRICS[name]
+    truth, p, metric = table[:, 0], table[:, 1:] / 10, metric_for(name, "ordinal")
     thresholds = best_thresholds(metric, "ordinal", truth, p)
     assert thresholds.shape == (truth.max(),)
     assert (np.diff(thresholds) >= 0).all()
@@ -78,13 +79,15 @@ def test_the_order_of_rows_plays_no_part(table, seed):
     truth, p = parts_of(table)
     for name in COLUMN_METRICS:
         thresholds = [
-            best_thresholds(METRICS[name], "multilabel", truth[rows], p[rows]) for rows in (slice(None), order)
+            best_thresholds(metric_for(name, "multilabel"), "multilabel", truth[rows], p[rows])
+            for rows in (slice(None), order)
         ]
         assert (thresholds[0] == thresholds[1]).all()
     for name in ORDINAL_METRICS:
         steps, values = table[:, 0, 1] // 4, p[:, 1:] * 3
         thresholds = [
-            best_thresholds(METRICS[name], "ordinal", steps[rows], values[rows]) for rows in (slice(None), order)
+            best_thresholds(metric_for(name, "ordinal"), "ordinal", steps[rows], values[rows])
+            for rows in (slice(None), order)
         ]
         assert (thresholds[0] == thresholds[1]).all()
 
@@ -109,10 +112,14 @@ def test_thresholds_of_many_rows_are_near_the_true_ones():
     p = np.random.default_rng(1).random((20_000, 2))
     truth = (p >= [0.37, 0.8]).astype(np.float32)
     for name in COLUMN_METRICS:
-        assert best_thresholds(METRICS[name], "multilabel", truth, p) == pytest.approx([0.37, 0.8], abs=0.001)
+        assert best_thresholds(metric_for(name, "multilabel"), "multilabel", truth, p) == pytest.approx(
+            [0.37, 0.8], abs=0.001
+        )
     steps, values = np.searchsorted([0.2, 0.5, 0.6], p[:, 0]), p[:, :1]
     for name in ORDINAL_METRICS:
-        assert best_thresholds(METRICS[name], "ordinal", steps, values) == pytest.approx([0.2, 0.5, 0.6], abs=0.001)
+        assert best_thresholds(metric_for(name, "ordinal"), "ordinal", steps, values) == pytest.approx(
+            [0.2, 0.5, 0.6], abs=0.001
+        )
 
 
 def test_the_middle_of_a_plateau():
@@ -141,3 +148,36 @@ def test_where_there_is_nothing_to_choose_cuts_are_neutral():
     assert best_thresholds(METRICS["micro_f1"], "multilabel", np.zeros((3, 2)), np.tile(p, 2)).tolist() == [0.5, 0.5]
     assert best_thresholds(METRICS["mcc"], "ordinal", np.array([2, 2, 2]), p).tolist() == [0.5, 1.5]
     assert not len(best_thresholds(METRICS["accuracy"], "multiclass", np.array([0, 1, 1]), np.tile(p, 3)))
+
+
+def own(function, greater=True, truth="column"):
+    """A metric as of a user's function of (truth, labels)."""
+    return Metric(function, greater, "label", (truth,), own=True)
+
+
+@given(table=tables(1))
+def test_an_own_metric_finds_what_the_same_metric_by_name_finds(table):
+    (truth, p), by_name = parts_of(table), METRICS["f1"]
+    mine = own(lambda *pair: score_labels(by_name, "binary", *pair))
+    found = best_thresholds(mine, "binary", truth, p)
+    best = score(by_name, "binary", truth, p, best_thresholds(by_name, "binary", truth, p))
+    assert score(by_name, "binary", truth, p, found) == pytest.approx(best, abs=1e-12)  # 11 levels: all are tried
+
+
+@settings(max_examples=40)
+@given(table=tables(3))
+def test_own_metrics_of_columns_and_errors_are_never_worse_than_neutral(table):
+    truth, p = parts_of(table)
+    wrong = own(lambda true, labels: float((true != labels).any(axis=1).mean()), greater=False, truth="columns")
+    thresholds = best_thresholds(wrong, "multilabel", truth, p)
+    assert score(wrong, "multilabel", truth, p, thresholds) <= score(wrong, "multilabel", truth, p) + 1e-12
+
+
+@settings(max_examples=40)
+@given(table=ORDINAL)
+def test_own_metrics_of_steps_rise_and_are_never_worse_than_neutral(table):
+    truth, p = table[:, 0], table[:, 1:] / 10
+    mine = own(lambda *pair: score_labels(METRICS["accuracy"], "ordinal", *pair), truth="ordered classes")
+    thresholds = best_thresholds(mine, "ordinal", truth, p)
+    assert (np.diff(thresholds) >= 0).all()
+    assert score(mine, "ordinal", truth, p, thresholds) >= score(mine, "ordinal", truth, p) - 1e-12

@@ -10,7 +10,6 @@ from foldwise.config import Config
 from foldwise.data.table import Table, check_columns, check_unique, read_table
 from foldwise.data.targets import NUMBER, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
 from foldwise.errors import InputError, shorten
-from foldwise.metrics import METRICS
 from foldwise.paths import Paths
 
 DEBUG_ROWS = 200
@@ -177,7 +176,7 @@ def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: lis
     others = [name for name in solution.frame.columns if name not in columns]  # Usage, and whatever else Kaggle adds
     check_columns(solution, [id_column, *columns], others)
     check_unique(solution, id_column)
-    subgroups = config.columns.subgroups if METRICS[config.competition.metric].of_subgroups else []
+    subgroups = config.columns.subgroups if config.metric.of_subgroups else []
     if not set(subgroups) <= set(others):
         return None  # the score cannot be had without them
     places = pd.Index(solution.frame[id_column]).get_indexer(sample[id_column])

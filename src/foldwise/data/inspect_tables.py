@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 from foldwise.data.table import Table
 from foldwise.data.targets import parse_number
 from foldwise.errors import InputError, shorten, with_article
-from foldwise.metrics import metric_for
+from foldwise.metrics import look_up
+from foldwise.plugins import is_own
 from foldwise.tasks import TASKS
 
 ODD_SHARE = 0.05  # so few rows that are neither 0 nor 1 are errors rather than classes
@@ -94,7 +95,7 @@ def infer_text(tables: Tables, taken: list[str]) -> Inference:
 def infer_task(tables: Tables, asked: list[str], target: list[str], metric: str | None) -> Inference:
     """From the target's values, and the sample's where those leave it open."""
     train, first = tables.train, target[0]
-    if metric == "quadratic_kappa":
+    if metric == "quadratic_kappa" and len(target) == 1:
         return Inference("ordinal", "quadratic_kappa scores classes on a scale")
     values = set().union(*(train.frame[name] for name in target))
     numbers = {parse_number(value) for value in values if value.strip()}
@@ -142,7 +143,8 @@ def infer_kind(sample: Table, asked: list[str], task: str, metric: str | None) -
         if len(asked) > 1:
             return Inference("probability", f"the sample has {len(asked)} columns, one a class")
         return Inference("label", f"the sample has one column, {asked[0]}")
-    if metric and (scored := metric_for(metric, task)).prediction_type != "label":
+    metric = metric if metric and not is_own(metric) else None
+    if metric and (scored := look_up(metric, task)).prediction_type != "label":
         return Inference(spec.kinds[-1], f"{metric} scores {scored.scored}")
     if spec.ordered:
         return Inference("label", "classes in order")

@@ -11,7 +11,6 @@ import pandas as pd
 from foldwise.config import Config
 from foldwise.data.table import Table
 from foldwise.errors import InputError, shorten, with_article
-from foldwise.metrics import METRICS
 from foldwise.tasks import HALF, TASKS, TaskSpec
 
 SHARE, WEIGHT = "a share from 0 to 1", "a weight, 0 or more"
@@ -92,7 +91,7 @@ def encode_targets(table: Table, config: Config, known: list[str] | None = None)
         return Targets(task, y, y, list(columns))
     y = encode_numbers(table, columns, "0 or 1" if cut is None else SHARE)
     # A metric of values compares shares as they are; others ask whether a row is one or not.
-    as_they_are = cut is None or METRICS[config.competition.metric].prediction_type == "value"
+    as_they_are = cut is None or config.metric.prediction_type == "value"
     truth = (y if as_they_are else y >= cut).astype(np.float32)
     for column, values in zip(columns, truth.T, strict=True):
         if known is None and np.ptp(values) == 0:
@@ -136,7 +135,7 @@ def encode_classes(table: Table, config: Config, known: list[str] | None) -> Tar
     if len(classes) < 2:
         what = f"every row has the label {shorten(values[0])}; there is nothing to learn"
         raise InputError(f"{table.path}: column {column}: {what}")
-    if ordered and METRICS[metric].prediction_type == "value" and (np.diff(np.array(classes, dtype=float)) != 1).any():
+    if ordered and config.metric.prediction_type == "value" and (np.diff(np.array(classes, dtype=float)) != 1).any():
         # The classes' numbers would be scored, 0, 1, 2, not the labels.
         what = f"classes {', '.join(classes)} are not one apart, as {metric} needs them"
         raise InputError(f"{table.path}: {what}; make the task regression")
@@ -157,7 +156,7 @@ def encode_extras(table: Table, config: Config, targets: Targets) -> Targets:
         extras["weights"] = encode_numbers(table, [columns.weight], WEIGHT)[:, 0].astype(np.float32)
     if columns.subgroups:
         extras["subgroups"] = read_subgroups(table, columns.subgroups)
-    if METRICS[config.competition.metric].of_subgroups:
+    if config.metric.of_subgroups:
         extras["truth"] = np.hstack([targets.truth, extras["subgroups"]])
     return replace(targets, **extras)
 

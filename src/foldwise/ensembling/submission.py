@@ -12,6 +12,7 @@ from foldwise.data.table import read_table
 from foldwise.data.targets import Targets, parse_number
 from foldwise.errors import InputError, RunError
 from foldwise.files import atomic_file, write_csv
+from foldwise.metrics import submitted_values
 
 SUM_TOLERANCE = 1e-3  # of the probabilities of one row's classes
 
@@ -35,6 +36,8 @@ def build_submission(
         predictions = labels.astype(int)
     elif targets.spec.ordered:
         predictions = to_scale(predictions, targets.names)
+    elif config.submission.kind == "value":
+        predictions = submitted_values(config.competition.metric, targets.task, predictions)
     for index, column in enumerate(asked.sample_columns):
         frame[column] = [repr(value) for value in predictions[:, index].tolist()]
     return frame

@@ -24,6 +24,8 @@ def check_modules(run: Run, infer: bool, datasets: Sequence[str] = ()) -> None:
     Raises:
         InputError: naming the field, and the fix.
     """
+    if not infer:
+        check_module("competition.metric", run.config.competition.metric)
     for member in run.config.recipe.ensemble_members:
         learner = learner_for(run.config.recipe.of_member(member))
         for field, name in learner.own_parts().items():

@@ -3,7 +3,22 @@
 The forms of truth and predictions stand in `foldwise.tasks`.
 """
 
-from foldwise.metrics.registry import METRICS, Metric, metric_for, score, score_labels
+from foldwise.metrics.choice import MetricChoice, check_name, look_up, metric_for, submitted_values
+from foldwise.metrics.registry import METRICS, Metric, score, score_labels
 from foldwise.metrics.thresholds import best_score, best_thresholds
+from foldwise.metrics.trial import try_metric
 
-__all__ = ["METRICS", "Metric", "best_score", "best_thresholds", "metric_for", "score", "score_labels"]
+__all__ = [
+    "METRICS",
+    "Metric",
+    "MetricChoice",
+    "best_score",
+    "best_thresholds",
+    "check_name",
+    "look_up",
+    "metric_for",
+    "score",
+    "score_labels",
+    "submitted_values",
+    "try_metric",
+]

@@ -31,16 +31,33 @@ def accuracy(confusion: np.ndarray) -> np.ndarray:
     return ratio(hits.sum(axis=-1), true.sum(axis=-1))
 
 
+def fbeta(confusion: np.ndarray, beta: float) -> np.ndarray:
+    """F-beta of class 1 of (…, 2, 2) matrices: recall counts beta² times as much as precision; 0 without class 1."""
+    hits, true, called = sums_of(confusion)
+    return ratio((1 + beta**2) * hits[..., 1], beta**2 * true[..., 1] + called[..., 1])
+
+
 def f1(confusion: np.ndarray) -> np.ndarray:
     """F1 of class 1 of (…, 2, 2) matrices; 0 where there is no class 1."""
+    return fbeta(confusion, 1)
+
+
+def macro_fbeta(confusion: np.ndarray, beta: float) -> np.ndarray:
+    """Mean of the F-beta of every class that a row has or is given."""
     hits, true, called = sums_of(confusion)
-    return ratio(2 * hits[..., 1], true[..., 1] + called[..., 1])
+    scores = ratio((1 + beta**2) * hits, beta**2 * true + called)
+    return ratio(scores.sum(axis=-1), (true + called > 0).sum(axis=-1))
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:
     """Mean of the F1 of every class that a row has or is given."""
+    return macro_fbeta(confusion, 1)
+
+
+def weighted_f1(confusion: np.ndarray) -> np.ndarray:
+    """Mean of the F1 of the classes, each by its share of the rows."""
     hits, true, called = sums_of(confusion)
-    return ratio(ratio(2 * hits, true + called).sum(axis=-1), (true + called > 0).sum(axis=-1))
+    return ratio((ratio(2 * hits, true + called) * true).sum(axis=-1), true.sum(axis=-1))
 
 
 def mcc(confusion: np.ndarray) -> np.ndarray:

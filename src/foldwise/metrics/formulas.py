@@ -57,6 +57,32 @@ def roc_auc(truth: np.ndarray, probabilities: np.ndarray) -> float:
     return area(levels_of(probabilities), truth > 0.5, truth <= 0.5)
 
 
+def roc_auc_ovo(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean over all pairs of classes of the area under the ROC curve of their rows alone (Hand & Till 2001).
+
+    Of a pair the area by the probability of the one and that by the other count half each. Pairs of a class without
+    rows are left out; NaN where there is no other.
+    """
+    rows = np.bincount(truth, minlength=probabilities.shape[1])
+    areas = []
+    for one in np.flatnonzero(rows):
+        own = np.sort(probabilities[truth == one, one])
+        places = [np.searchsorted(own, probabilities[:, one], side) for side in ("left", "right")]
+        below = np.bincount(truth, weights=np.add(*places) / 2, minlength=len(rows))  # own rows below rows of each
+        others = (rows > 0) & (np.arange(len(rows)) != one)
+        areas += (1 - below[others] / rows[others] / len(own)).tolist()
+    return float(np.mean(areas)) if areas else np.nan
+
+
+def brier(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean squared error of the probabilities; of classes summed over them, of columns the mean (Brier 1950)."""
+    probabilities = probabilities.astype(np.float64)
+    if truth.ndim == 1:
+        true = np.take_along_axis(probabilities, truth[:, None], axis=1)[:, 0]
+        return float(((probabilities**2).sum(axis=1) + 1 - 2 * true).mean())
+    return float(((truth - probabilities) ** 2).mean())
+
+
 @over_columns
 def average_precision(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """Precision at every level of prediction, weighted by the recall gained there (no interpolation)."""
@@ -105,6 +131,33 @@ def rmse(truth: np.ndarray, values: np.ndarray) -> float:
 def mae(truth: np.ndarray, values: np.ndarray) -> float:
     """Mean absolute error in the target's units; mean over columns."""
     return float(np.abs(truth.astype(np.float64) - values).mean())
+
+
+def rmsle(truth: np.ndarray, values: np.ndarray) -> float:
+    """Root mean squared error of log(1 + target); mean over columns. What is below 0 counts as 0."""
+    true, guess = (np.log1p(np.maximum(part, 0).astype(np.float64)) for part in (truth, values))
+    return rmse(true, guess)
+
+
+def mape(truth: np.ndarray, values: np.ndarray) -> float:
+    """Mean absolute error as a share of the target: 0.1 is ten per cent; mean over columns. Huge for targets of 0."""
+    truth = truth.astype(np.float64)
+    return float((np.abs(truth - values) / np.maximum(np.abs(truth), np.finfo(np.float64).eps)).mean())
+
+
+def pinball(truth: np.ndarray, values: np.ndarray, quantile: float) -> float:
+    """Mean pinball loss, smallest at the quantile: below the target an error costs `quantile`, above it the rest."""
+    error = truth.astype(np.float64) - values
+    return float(np.maximum(quantile * error, (quantile - 1) * error).mean())
+
+
+@over_columns
+def quadratic_kappa(truth: np.ndarray, values: np.ndarray) -> float:
+    """Cohen's kappa weighted by the squared distance of whole numbers, as that of classes in `confusion`."""
+    truth = truth.astype(np.float64)
+    observed = ((truth - values) ** 2).mean()
+    expected = truth.var() + values.var() + (truth.mean() - values.mean()) ** 2
+    return float(1 - observed / expected)
 
 
 @over_columns

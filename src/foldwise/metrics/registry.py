@@ -1,13 +1,15 @@
-"""The metrics by name, in a plain dict, and scores by them. Another metric is a function and a line here."""
+"""The metrics by name, in a plain dict, and scores by them. Another metric is a function and a line here.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+`foldwise.metrics.choice` finds the one that a competition asks for, with its arguments.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
-from foldwise.errors import InputError, with_article
-from foldwise.metrics import confusion, formulas
+from foldwise.metrics import confusion, formulas, ranking
 from foldwise.tasks import PLURALS, TASKS, Kind, Truth
 
 
@@ -16,13 +18,21 @@ class Metric:
     """A score."""
 
     function: Callable[..., Any]  # (truth, predictions) → float; of labels (…, K, K) confusion matrices → (…) scores
-    greater_is_better: bool  # of hard labels always
+    greater_is_better: bool  # of hard labels by name always
     prediction_type: Kind
     fits: tuple[Truth, ...]  # forms of truth that it is defined for, and so the tasks
-    of_column: Callable[[np.ndarray], np.ndarray] | None = None  # of labels: the same of each of several 0/1 columns
-    pooled: bool = False  # micro average: `of_column` of the sum of the columns' matrices, not the mean over columns
+    of_column: Callable[..., Any] | None = None  # of labels: the same of each of several 0/1 columns
+    # What `of_column` is taken of: each column, for the plain mean or one by their numbers of ones, or the sum of the
+    # columns' matrices (micro average).
+    columns: Literal["mean", "weighted", "sum"] = "mean"
     order_is_enough: bool = False  # ranks score the same
     of_subgroups: bool = False  # truth has further columns, who is in which of `columns.subgroups`
+    parameters: tuple[str, ...] = ()  # keys of `choice.PARAMETERS`: keyword arguments of its functions, all needed
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # what they are, once `metric_for` has bound them
+    of_values: "Metric | None" = None  # of labels: what the name means where the targets are values
+    submitted: Callable[[np.ndarray], np.ndarray] | None = None  # what is done to values before anybody scores them
+    wants: str | None = None  # a key of `WANTED`: what every target must be
+    own: bool = False  # a function of the user's: of labels too it takes (truth, labels), no confusion matrices
 
     @property
     def scored(self) -> str:
@@ -32,49 +42,74 @@ class Metric:
 
 CLASSES: tuple[Truth, ...] = ("column", "columns", "classes")
 LABELS: tuple[Truth, ...] = (*CLASSES, "ordered classes")
+SEVERAL: tuple[Truth, ...] = ("classes", "columns")
 # Values: of 0/1 columns the probabilities, against targets that are shares.
 VALUES: tuple[Truth, ...] = ("values", "ordered classes", "column", "columns")
+
+# What targets must be for a metric to mean anything, and whether they are.
+WANTED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "0 or more": lambda truth: truth >= 0,
+    "other than 0": lambda truth: truth != 0,
+}
 
 METRICS: dict[str, Metric] = {
     "accuracy": Metric(confusion.accuracy, True, "label", LABELS, confusion.accuracy),
     "f1": Metric(confusion.f1, True, "label", ("column",)),
     "macro_f1": Metric(confusion.macro_f1, True, "label", LABELS, confusion.f1),
-    "micro_f1": Metric(confusion.accuracy, True, "label", ("classes", "columns"), confusion.f1, pooled=True),
+    "micro_f1": Metric(confusion.accuracy, True, "label", SEVERAL, confusion.f1, columns="sum"),
+    "weighted_f1": Metric(confusion.weighted_f1, True, "label", LABELS, confusion.f1, columns="weighted"),
+    "fbeta": Metric(confusion.fbeta, True, "label", ("column",), parameters=("beta",)),
+    "macro_fbeta": Metric(confusion.macro_fbeta, True, "label", LABELS, confusion.fbeta, parameters=("beta",)),
+    "micro_fbeta": Metric(
+        confusion.fbeta, True, "label", ("columns",), confusion.fbeta, columns="sum", parameters=("beta",)
+    ),
     "mcc": Metric(confusion.mcc, True, "label", LABELS, confusion.mcc),
-    "quadratic_kappa": Metric(confusion.quadratic_kappa, True, "label", ("ordered classes", "classes", "column")),
+    "quadratic_kappa": Metric(
+        confusion.quadratic_kappa, True, "label", LABELS, confusion.quadratic_kappa,
+        of_values=Metric(formulas.quadratic_kappa, True, "value", ("values",), submitted=np.rint),
+    ),
     "log_loss": Metric(formulas.log_loss, False, "probability", CLASSES),
     "mean_column_log_loss": Metric(formulas.log_loss, False, "probability", ("columns",)),
+    "brier": Metric(formulas.brier, False, "probability", CLASSES),
     "roc_auc": Metric(formulas.roc_auc, True, "probability", CLASSES, order_is_enough=True),
+    "roc_auc_ovr": Metric(formulas.roc_auc, True, "probability", ("classes",), order_is_enough=True),
+    "roc_auc_ovo": Metric(formulas.roc_auc_ovo, True, "probability", ("classes",), order_is_enough=True),
     "mean_column_roc_auc": Metric(formulas.roc_auc, True, "probability", ("columns",), order_is_enough=True),
     "average_precision": Metric(formulas.average_precision, True, "probability", CLASSES, order_is_enough=True),
+    "precision@k": Metric(ranking.precision_at_k, True, "probability", SEVERAL, parameters=("k",)),
+    "recall@k": Metric(ranking.recall_at_k, True, "probability", SEVERAL, parameters=("k",)),
+    "map@k": Metric(ranking.map_at_k, True, "probability", SEVERAL, parameters=("k",)),
     "jigsaw_bias_auc": Metric(
         formulas.jigsaw_bias_auc, True, "probability", ("column",), order_is_enough=True, of_subgroups=True
     ),
     "rmse": Metric(formulas.rmse, False, "value", VALUES),
     "mcrmse": Metric(formulas.rmse, False, "value", VALUES),
+    "rmsle": Metric(
+        formulas.rmsle, False, "value", ("values",), submitted=lambda values: np.maximum(values, 0), wants="0 or more"
+    ),
     "mae": Metric(formulas.mae, False, "value", VALUES),
+    "mape": Metric(formulas.mape, False, "value", ("values",), wants="other than 0"),
+    "pinball": Metric(formulas.pinball, False, "value", VALUES, parameters=("quantile",)),
     "r2": Metric(formulas.r2, True, "value", VALUES),
     "pearson": Metric(formulas.pearson, True, "value", VALUES),
     "spearman": Metric(formulas.spearman, True, "value", VALUES, order_is_enough=True),
-}
-
-
-def metric_for(name: str, task: str) -> Metric:
-    """The metric, if it is defined for the task; else an `InputError` that names those that are."""
-    fitting = [known for known, metric in METRICS.items() if TASKS[task].truth in metric.fits]
-    if name not in fitting:
-        raise InputError(
-            f"competition.metric = {name!r} is not for {with_article(task)} task; choose one of {', '.join(fitting)}"
-        )
-    return METRICS[name]
+}  # fmt: skip
 
 
 def score_labels(metric: Metric, task: str, truth: np.ndarray, labels: np.ndarray) -> float:
     """Score of hard labels as `TaskSpec.to_labels` gives them."""
+    if metric.own:
+        return float(metric.function(truth, labels))
     if TASKS[task].truth == "columns":
         assert metric.of_column is not None  # every metric of labels that fits columns
         columns = np.stack([confusion.confusion_of(*column) for column in zip(truth.T, labels.T, strict=True)])
-        return float(metric.of_column(columns.sum(axis=0)) if metric.pooled else metric.of_column(columns).mean())
+        if metric.columns == "sum":
+            return float(metric.of_column(columns.sum(axis=0)))
+        scores, ones = metric.of_column(columns), columns[:, 1].sum(axis=1)
+        if metric.columns == "weighted" and ones.any():
+            return float(np.average(scores, weights=ones))
+        defined = scores[~np.isnan(scores)]  # a kappa has no value where all is of one class
+        return float(defined.mean()) if len(defined) else np.nan
     return float(metric.function(confusion.confusion_of(truth.reshape(-1), labels.reshape(-1))))
 
 
@@ -89,6 +124,7 @@ def score(
     if not np.isfinite(predictions).all():
         return float("nan")
     if metric.prediction_type != "label":
+        predictions = metric.submitted(predictions) if metric.submitted else predictions
         return float(metric.function(truth[:, None] if spec.ordered else truth, predictions))
     thresholds = spec.neutral_thresholds(truth, predictions) if thresholds is None else thresholds
     return score_labels(metric, task, truth, spec.to_labels(predictions, thresholds))

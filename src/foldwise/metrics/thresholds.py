@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from foldwise.metrics.registry import Metric, score
+from foldwise.metrics.registry import Metric, score, score_labels
 from foldwise.tasks import TASKS
 
 TRIED = 200  # places for a threshold at once, before the best of them are looked at more closely
+OWN_TRIED, OWN_ROUNDS = 20, 2  # the same for a function of the user's, which takes its time; how often each one moves
 TIE = 1e-12  # scores nearer than this are the same
 
-Scores = Callable[[np.ndarray], np.ndarray]
+Scores = Callable[[np.ndarray], np.ndarray]  # of (n, K, K) confusion matrices, or of (n, T) places of T thresholds
 
 
 class Places(NamedTuple):
@@ -39,9 +40,14 @@ def find_places(truth: np.ndarray, predictions: np.ndarray, classes: int) -> Pla
     counts = np.bincount(place.reshape(-1) * classes + truth.astype(np.int64), minlength=len(levels) * classes)
     below = np.zeros((len(levels) + 1, classes), dtype=np.int64)
     np.cumsum(counts.reshape(-1, classes), axis=0, out=below[1:])
+    return Places(levels, thresholds_of(levels), below)
+
+
+def thresholds_of(levels: np.ndarray) -> np.ndarray:
+    """(L + 1,) a threshold for each place among (L,) rising levels."""
     between = (levels[1:] + levels[:-1]) / 2
     between = np.where(between > levels[:-1], between, levels[1:])  # no float lies between two neighbours
-    return Places(levels, np.concatenate([levels[:1], between, np.nextafter(levels[-1:], np.inf)]), below)
+    return np.concatenate([levels[:1], between, np.nextafter(levels[-1:], np.inf)])
 
 
 def best_thresholds(metric: Metric, task: str, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
@@ -55,11 +61,13 @@ def best_thresholds(metric: Metric, task: str, truth: np.ndarray, predictions: n
     spec, neutral = TASKS[task], TASKS[task].neutral_thresholds(truth, predictions)
     if metric.prediction_type != "label" or not len(neutral) or not np.isfinite(predictions).all():
         return neutral
+    if metric.own:
+        return own_thresholds(metric, task, truth, predictions, neutral)
     if spec.thresholds == "rising":
         return rising_thresholds(metric.function, truth, predictions[:, 0], neutral)
     columns = [find_places(true, p, 2) for true, p in zip(truth.T, predictions.T, strict=True)]
-    if spec.truth == "columns" and metric.pooled:
-        return micro_f1_thresholds(columns, neutral)
+    if spec.truth == "columns" and metric.columns == "sum":
+        return micro_thresholds(columns, neutral, metric.arguments.get("beta", 1))
     function = metric.of_column if spec.truth == "columns" else metric.function
     assert function is not None  # every metric of labels that fits columns
     return np.array([best_threshold(function, places) for places in columns])
@@ -84,25 +92,28 @@ def best_threshold(function: Scores, places: Places) -> float:
     return 0.5 if (scores >= scores[place] - TIE).all() else float(places.thresholds[place])
 
 
-def micro_f1_thresholds(columns: list[Places], neutral: np.ndarray) -> np.ndarray:
-    """The thresholds of all columns whose summed counts have the highest F1.
+def micro_thresholds(columns: list[Places], neutral: np.ndarray, beta: float) -> np.ndarray:
+    """The thresholds of all columns whose summed counts have the highest F-beta.
 
-    F1 = a / b with a = 2 TP and b = 2 TP + FP + FN, both sums over columns. Where a / b is the best so far, the columns
-    part: each maximises its own share of b_best · a - a_best · b, until that gains nothing (Dinkelbach 1967). Whole
-    numbers throughout, so that the best is the best.
+    F = a / b with a = (1 + β²) TP and b = (1 + β²) TP + FP + β² FN, both sums over columns. Where a / b is the best so
+    far, the columns part: each maximises its own share of b_best · a - a_best · b, until that gains nothing (Dinkelbach
+    1967). Whole numbers throughout for F1, so that the best is the best.
     """
+    square = beta**2
     above = [places.below[-1] - places.below for places in columns]  # (L + 1, 2): labelled 1
-    tops = [2 * rows[:, 1] for rows in above]
-    bottoms = [rows.sum(axis=1) + rows[0, 1] for rows in above]  # 2 TP + FP + FN: labelled 1, and are 1
+    tops = [(1 + square) * rows[:, 1] for rows in above]
+    bottoms = [rows.sum(axis=1) + square * rows[0, 1] for rows in above]  # labelled 1, and are 1
     if not sum(rows[0, 1] for rows in above):
         return neutral
     chosen = [int(np.searchsorted(places.levels, start)) for places, start in zip(columns, neutral, strict=True)]
+    best = -1.0
     while True:
         top, bottom = (sum(part[place] for part, place in zip(of, chosen, strict=True)) for of in (tops, bottoms))
         gains = [bottom * a - top * b for a, b in zip(tops, bottoms, strict=True)]
         chosen = [middle_of_best(gain, tie=0) for gain in gains]
-        if sum(gain[place] for gain, place in zip(gains, chosen, strict=True)) <= 0:
+        if top / bottom <= best or sum(gain[place] for gain, place in zip(gains, chosen, strict=True)) <= 0:
             return np.array([places.thresholds[place] for places, place in zip(columns, chosen, strict=True)])
+        best = top / bottom  # rises each time, even where rounding leaves a gain for ever
 
 
 def rising_thresholds(function: Scores, truth: np.ndarray, predictions: np.ndarray, neutral: np.ndarray) -> np.ndarray:
@@ -111,19 +122,20 @@ def rising_thresholds(function: Scores, truth: np.ndarray, predictions: np.ndarr
         return neutral
     places = find_places(truth, predictions, len(neutral) + 1)
     shares = np.searchsorted(places.below.sum(axis=1), np.cumsum(places.below[-1])[:-1])
-    found = [ascend(function, places, start) for start in (shares, np.searchsorted(places.levels, neutral))]
+    starts = (shares, np.searchsorted(places.levels, neutral))
+    found = [ascend(lambda many: function(places.confusions(many)), start, len(places.levels)) for start in starts]
     return places.thresholds[max(found, key=lambda pair: pair[1])[0]]
 
 
-def ascend(function: Scores, places: Places, start: np.ndarray) -> tuple[np.ndarray, float]:
+def ascend(scores_at: Scores, start: np.ndarray, last: int) -> tuple[np.ndarray, float]:
     """(K - 1,) places and their score: one at a time moves to its best between the others, until that gains nothing."""
-    chosen, last = start.copy(), len(places.levels)
-    best = float(np.nan_to_num(function(places.confusions(chosen[None]))[0], nan=-np.inf))
+    chosen = start.copy()
+    best = float(np.nan_to_num(scores_at(chosen[None])[0], nan=-np.inf))
     for least in cycle((-TIE, 2 * TIE)):  # each other round as good will do: it may lie nearer its plateau's middle
         moved = False
         for index in range(len(chosen)):
             low, high = [0, *chosen][index], [*chosen, last][index + 1]
-            place, score = best_place(function, places, chosen, index, low, high)
+            place, score = best_place(scores_at, chosen, index, low, high)
             if score >= best + least:
                 chosen[index], best, moved = place, max(best, score), True
         if least > 0 and not moved:
@@ -132,18 +144,51 @@ def ascend(function: Scores, places: Places, start: np.ndarray) -> tuple[np.ndar
 
 
 def best_place(
-    function: Scores, places: Places, chosen: np.ndarray, index: int, low: int, high: int
+    scores_at: Scores, chosen: np.ndarray, index: int, low: int, high: int, at_once: int = TRIED
 ) -> tuple[int, float]:
     """Where between `low` and `high` threshold `index` scores best beside the others as they are `chosen`.
 
     Some places spread evenly are tried, then those round the best of them, and so on.
     """
     while True:
-        tried = np.unique(np.linspace(low, high, min(TRIED, high - low + 1)).round().astype(np.int64))
+        tried = np.unique(np.linspace(low, high, min(at_once, high - low + 1)).round().astype(np.int64))
         many = np.tile(chosen, (len(tried), 1))
         many[:, index] = tried
-        scores = function(places.confusions(many))
+        scores = scores_at(many)
         middle = middle_of_best(scores)
         if len(tried) > high - low:
             return int(tried[middle]), float(scores[middle])
         low, high = int(tried[max(middle - 1, 0)]), int(tried[min(middle + 1, len(tried) - 1)])
+
+
+def own_thresholds(
+    metric: Metric, task: str, truth: np.ndarray, predictions: np.ndarray, neutral: np.ndarray
+) -> np.ndarray:
+    """The best that moving one threshold at a time finds with a function of the user's; the neutral where none is.
+
+    About 100 calls for each threshold of a million rows, twice where there are several.
+    """
+    spec, sign = TASKS[task], 1 if metric.greater_is_better else -1
+    rising = spec.thresholds == "rising"
+    columns = [predictions[:, 0 if rising else index].astype(np.float64) for index in range(len(neutral))]
+    levels = [np.unique(column) for column in columns]
+    thresholds = [thresholds_of(each) for each in levels]
+
+    def thresholds_at(places: np.ndarray) -> np.ndarray:
+        return np.array([each[place] for each, place in zip(thresholds, places, strict=True)])
+
+    def scores_at(many: np.ndarray) -> np.ndarray:
+        labels = (spec.to_labels(predictions, thresholds_at(places)) for places in many)
+        return np.array([sign * score_labels(metric, task, truth, each) for each in labels])
+
+    start = np.array([np.searchsorted(each, begin) for each, begin in zip(levels, neutral, strict=True)])
+    chosen, best = start.copy(), float(scores_at(start[None])[0]) if len(start) else 0.0
+    for _ in range(OWN_ROUNDS if len(start) > 1 else 1):
+        for index, each in enumerate(levels):
+            low = [0, *chosen][index] if rising else 0
+            high = [*chosen, len(each)][index + 1] if rising else len(each)
+            place, found = best_place(scores_at, chosen, index, int(low), int(high), OWN_TRIED)
+            if found > best + TIE or np.isnan(best):
+                chosen[index], best = place, found
+    unmoved = (chosen == start).all() if rising else chosen == start
+    return np.where(unmoved, neutral, thresholds_at(chosen))

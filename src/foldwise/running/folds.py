@@ -76,7 +76,7 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
             member=fit.member,
             fold=fit.fold,
             recipe=(recipe := recipes[fit.member]),
-            metric=run.config.competition.metric,
+            metric=run.config.metric_choice,
             targets=weigh_by_subgroups(targets) if recipe.training.subgroup_weights else targets,
             folds=fold_of_row,
             valid_ids=[competition.train_ids[row] for row in np.flatnonzero(fold_of_row == fit.fold)],

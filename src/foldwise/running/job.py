@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from foldwise.clock import Clock
-from foldwise.config import Metric, Recipe
+from foldwise.config import Recipe
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore, open_array
 from foldwise.errors import RunError
@@ -17,6 +17,7 @@ from foldwise.events import Event, Finished, GivenUp, Stopped
 from foldwise.files import read_json
 from foldwise.freshness import differences
 from foldwise.learners import learner_for
+from foldwise.metrics import MetricChoice
 from foldwise.paths import FEATURES, FOLD_RECORD, VECTORS, VOCABULARY, Paths
 from foldwise.running.fold_folder import write_fold, write_stopped
 from foldwise.training.fold import FoldResult, GivenUpError
@@ -34,7 +35,7 @@ class FoldJob:
     member: str
     fold: int
     recipe: Recipe
-    metric: Metric
+    metric: MetricChoice
     targets: Targets
     folds: np.ndarray  # (N,) of each training row; -1 where a row takes no part
     valid_ids: list[str]  # of the fold alone: a million ids a worker would be 0.1 GB

@@ -79,6 +79,7 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
         "competition": run.paths.slug,
         "task": targets.task,
         "metric": config.competition.metric,
+        **({"metric_arguments": arguments} if (arguments := config.competition.metric_arguments) else {}),
         "greater_is_better": metric.greater_is_better,
         "cv": {"pooled": blend.pooled, "mean": float(np.mean(scores)), "std": float(np.std(scores))},
         "folds": [

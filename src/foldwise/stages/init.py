@@ -15,9 +15,10 @@ from foldwise.config import Quotes
 from foldwise.console import say
 from foldwise.data.inspect_tables import Inference, Tables, infer_id, infer_kind, infer_target, infer_task, infer_text
 from foldwise.data.table import read_table
+from foldwise.data.targets import parse_number
 from foldwise.errors import InputError, with_article
 from foldwise.files import write_text
-from foldwise.metrics import metric_for
+from foldwise.metrics import MetricChoice, check_name, metric_for
 from foldwise.paths import COMPETITIONS, CONFIG, Paths
 from foldwise.tasks import TASKS, Kind
 
@@ -33,6 +34,7 @@ class Choices:
     task: str | None = None
     kind: Kind | None = None
     metric: str | None = None
+    metric_arguments: list[str] = field(default_factory=list)  # KEY=VALUE
     quotes: Quotes = "csv"
 
 
@@ -49,6 +51,11 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     if not paths.input.is_dir():
         raise InputError(f"{paths.input}: no such folder; make it and put train, test and sample_submission there")
     names = ("train", "test", "sample_submission")
+    if choices.metric:
+        try:
+            check_name(choices.metric)
+        except ValueError as error:
+            raise InputError(f"--metric {choices.metric}: {error}") from error
     found = infer(choices, Tables(*(read_table(paths.table(name), choices.quotes) for name in names)))
     for name, (value, reason) in found.items():
         shown = ", ".join(value) if isinstance(value, list) else value
@@ -92,21 +99,36 @@ def infer_metric(choices: Choices, task: str, kind: Kind) -> Inference:
     if kind not in spec.kinds:
         raise InputError(f"{with_article(task)} task cannot be submitted as {kind}; change --task or --kind")
     if choices.metric:
-        metric = metric_for(choices.metric, task)
+        metric = metric_for(MetricChoice(choices.metric, arguments_of(choices), kind), task)
         if metric.prediction_type != "label" and kind == "label":
             fix = f"give --kind {spec.kinds[-1]} with it"
             raise InputError(f"--metric {choices.metric} scores {metric.scored}; {fix}")
         return Inference(choices.metric, "as told")
+    if choices.metric_arguments:
+        raise InputError(f"--metric-argument {choices.metric_arguments[0]}: give --metric with it")
     usual = f"usual where {with_article(task)} task asks for a {kind}"
     reason = f"{usual}; the CSVs do not say, so compare the contest's page (--metric)"
     return Inference(spec.usual_metrics[kind], reason)
+
+
+def arguments_of(choices: Choices) -> dict[str, Any]:
+    """What `--metric-argument` gives, each as competition.toml would hold it: numbers, or texts."""
+    arguments: dict[str, Any] = {}
+    for given in choices.metric_arguments:
+        key, _, value = given.partition("=")
+        if not key.isidentifier() or not value:
+            raise InputError(f"--metric-argument {given}: write it as KEY=VALUE, such as beta=2")
+        number = parse_number(value)
+        arguments[key] = value if number is None else int(value) if value.isdecimal() else number
+    return arguments
 
 
 def to_toml(slug: str, choices: Choices, found: dict[str, Any]) -> str:
     """competition.toml; JSON's strings and lists are TOML's too."""
     columns = {name: found[name] for name in ("id", "text", "target")}
     sections = {
-        "competition": {"slug": slug, "title": slug, "task": found["task"], "metric": found["metric"]},
+        "competition": {"slug": slug, "title": slug, "task": found["task"], "metric": found["metric"]}
+        | {f"metric_arguments.{key}": value for key, value in arguments_of(choices).items()},
         "files": {"quotes": choices.quotes if choices.quotes != "csv" else None},
         "columns": {**columns, "group": choices.group, "ignore": found["ignore"]},
         "submission": {"kind": found["kind"]},

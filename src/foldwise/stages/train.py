@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from foldwise.clock import Clock
-from foldwise.console import say
+from foldwise.console import say, warn
 from foldwise.data.features import texts_and_features
 from foldwise.errors import InputError
 from foldwise.extensions import find_teaching
 from foldwise.freshness import Fit, Wanted, check_tokens, differences, fold_inputs, shortened
 from foldwise.learners import learner_for
+from foldwise.metrics import try_metric
 from foldwise.paths import FOLD_RECORD
 from foldwise.run import Run
 
@@ -108,6 +109,9 @@ def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> s
 
 def prepare_members(run: Run, members: list[str]) -> None:
     """Make each member once on a few rows, so that an error in the last of them shows before hours of the first."""
+    targets, name = run.competition.targets, run.config.competition.metric
+    if warning := try_metric(run.metric, name, targets.task, targets.truth, targets.outputs):
+        warn(warning)
     texts, features = texts_and_features(run.config)
     for member in dict.fromkeys(members):
-        learner_for(run.config.recipe.of_member(member)).prepare(run.competition.targets, texts, features)
+        learner_for(run.config.recipe.of_member(member)).prepare(targets, texts, features)
