@@ -50,6 +50,7 @@ EXTENSIONS = {
     "kaggle": "cli console data errors files inference learners options paths plugins run stages training vectors",
     "report": "config console data errors files freshness learners load_config models paths run running vectors",
     "competitions": "errors load_config options paths",
+    "rate_finder": "console data errors files freshness learners paths run running stages training",
     "teaching": "config data ensembling errors files freshness learners paths run running training",
     "encoders": "clock config console data errors events files freshness learners metrics models options paths plugins"
     " run running training",

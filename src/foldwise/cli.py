@@ -10,7 +10,7 @@ from foldwise import pipeline
 from foldwise.config import Quotes, Task
 from foldwise.errors import InputError
 from foldwise.extensions import load_extension
-from foldwise.options import Force, InputFolder, add_command
+from foldwise.options import Commands, Force, InputFolder, add_command
 from foldwise.paths import resolve
 from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
@@ -25,6 +25,7 @@ EXTENSIONS = {
     "recipe": "foldwise.report.recipe:recipe",
     "report": "foldwise.report.cli:report",
     "competitions": "foldwise.competitions.cli:competitions",
+    "find-lr": "foldwise.rate_finder.cli:find_lr",
     "vectors": "foldwise.encoders.cli:vectors",
     "infer": "foldwise.inference.cli:infer",
     "download": "foldwise.kaggle.cli:download",
@@ -34,6 +35,7 @@ EXTENSIONS = {
 }
 
 app = typer.Typer(
+    cls=Commands,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="A text competition, from the CSVs to submission.csv. Without a command: all stages on movie-reviews.",

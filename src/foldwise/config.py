@@ -419,8 +419,9 @@ class Training(Section):
     """Share of all steps in which the learning rate rises from 0."""
 
     accumulation: Count = 1
-    """Parts in which a batch goes through the model, one after the other, their gradients added up. More parts need
-    less memory and change nothing but dropout, and losses that compare rows, such as "soft_f1_bce"."""
+    """Gradient accumulation: parts in which a batch goes through a network, one after the other, their gradients added
+    up. What elsewhere is gradient_accumulation_steps = 4 with batches of 32 is `batches.size = 128` with 4 parts here.
+    More parts need less memory and change nothing but dropout, and losses that compare rows, such as "soft_f1_bce"."""
 
     max_grad_norm: Positive = 1.0
     """Gradients with a larger norm are scaled down to it."""

@@ -90,11 +90,22 @@ def explain(model: type[BaseModel], found: Any) -> str:
         *parents, last = found["loc"]
         known = list(fields_at(model, parents))
         below = [f"{name}.{field}" for name in known for field in fields_at(model, [*parents, name])]
-        fix = did_you_mean(str(last), [*known, *below], f"known here: {', '.join(known)}", cutoff=0.5)
+        otherwise = find_beside(model, parents, str(last)) or f"known here: {list_some(known)}"
+        fix = did_you_mean(str(last), [*known, *below], otherwise, cutoff=0.5)
     if kind == "literal_error":
         fix = did_you_mean(str(value), re.findall(r"'([^']+)'", message), "")
     given = "" if isinstance(value, dict) else f" = {shorten(value)}"  # a table is long
     return f"{key}{given}: {'; '.join(filter(None, [message[0].lower() + message[1:], fix]))}"
+
+
+def find_beside(model: type[BaseModel], parents: list[Any], name: str) -> str:
+    """The fix for a key that stands in the wrong table: the nearest one of the tables beside it, "" where none is."""
+    if not parents:
+        return ""
+    tables = [table for table in fields_at(model, parents[:-1]) if table != parents[-1]]
+    beside = {field: f"{table}.{field}" for table in tables for field in fields_at(model, [*parents[:-1], table])}
+    near = difflib.get_close_matches(name, beside, 1)
+    return f"did you mean {beside[near[0]]}?" if near else ""
 
 
 def fields_at(model: type[BaseModel], parents: list[Any]) -> dict[str, Any]:
@@ -119,6 +130,13 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str, n: int = 1, cu
     by_lower = {other.lower(): other for other in known}
     near = same or [by_lower[other] for other in difflib.get_close_matches(name.lower(), by_lower, n, cutoff)]
     return f"did you mean {' or '.join(near)}?" if near else otherwise
+
+
+def list_some(names: Iterable[str]) -> str:
+    """The first ten names, and how many more there are."""
+    names = list(names)
+    more = [f"and {len(names) - SHOWN} more"] * (len(names) > SHOWN)
+    return ", ".join(names[:SHOWN] + more)
 
 
 def shorten(value: object, width: int = 60) -> str:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
-from foldwise.errors import InputError, RunError, did_you_mean
+from foldwise.errors import InputError, RunError, did_you_mean, list_some
 from foldwise.load_config import load_config
 from foldwise.paths import COMPETITIONS, CONFIG, Paths, resolve
 from foldwise.run import Run, check_config
@@ -87,6 +88,22 @@ def explain(error: BaseException) -> str:
     if isinstance(error, OSError):
         return f"{error}; {again}"
     return f"{type(error).__name__}: {error}; this is a fault of foldwise: --traceback shows where"
+
+
+class Commands(TyperGroup):
+    """Commands by name; a name that is none is an error in one line, with the nearest that is."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """What typer finds, or exit 2."""
+        if self.get_command(ctx, args[0]) is None:
+            names = self.list_commands(ctx)
+            words = {frozenset(name.split("-")): name for name in names}
+            same = words.get(frozenset(args[0].replace("_", "-").split("-")))
+            otherwise = f"there are {list_some(names)} (--help)"
+            fix = f"did you mean {same}?" if same else did_you_mean(args[0], names, otherwise)
+            print(f"error: {args[0]}: no such command; {fix}", file=sys.stderr)
+            raise typer.Exit(2)
+        return super().resolve_command(ctx, args)
 
 
 def add_command(

@@ -57,6 +57,11 @@ class Paths:
         """The out-of-fold predictions, for people."""
         return self.output / "oof.csv"
 
+    @property
+    def rates(self) -> Path:
+        """What the learning-rate range test found."""
+        return self.output / "find-lr.json"
+
     def own_tokens(self, member: str) -> Path:
         """Folder of the tokens of a member that makes its own."""
         return self.output / member / "tokens"

@@ -163,7 +163,7 @@ def test_stages_in_the_wrong_order(cli_here):
             ["all", "-c", "twin-binary", "--set", "ensemble.weights={bilstn = 1}"],
             ["'bilstm' has none, 'linear' has none, 'bilstn' is no member"],
         ),
-        (["al", "-c", "twin-binary"], ["No such command 'al'"]),
+        (["al", "-c", "twin-binary"], ["al: no such command; did you mean all?"]),
     ],
 )
 def test_a_fault_on_the_command_line(cli_here, arguments, expected):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from foldwise.errors import SHOWN, InputError, did_you_mean, shorten, with_article
+from foldwise.errors import InputError, did_you_mean, list_some, shorten, with_article
 from foldwise.metrics.registry import METRICS, Metric
 from foldwise.plugins import as_input_error, is_own, load
 from foldwise.tasks import PLURALS, TASKS, Kind, Truth
@@ -73,9 +73,9 @@ def look_up(name: str, task: str) -> Metric:
     truth, (known, _) = TASKS[task].truth, table_name(name)
     fitting = [other for other, metric in METRICS.items() if meaning(metric, truth)]
     if known not in fitting:
-        more = [f"and {len(fitting) - SHOWN} more, listed in input/README.md"] * (len(fitting) > SHOWN)
-        shown = ", ".join(fitting[:SHOWN] + more).replace("@k", "@3")
-        raise InputError(f"competition.metric = {name!r} is not for {with_article(task)} task; choose one of {shown}")
+        shown = list_some(other.replace("@k", "@3") for other in fitting)
+        where = f"competition.metric = {name!r} is not for {with_article(task)} task"
+        raise InputError(f"{where}; choose one of {shown} (input/README.md)")
     found = meaning(METRICS[known], truth)
     assert found is not None
     return found

@@ -38,11 +38,12 @@ def report(run: Run) -> None:
     summary, slug = read_json(run.paths.summary), html.escape(run.paths.slug)
     if summary is None:
         raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
+    plots = [*PLOTS, *([RATES] if run.paths.rates.is_file() else [])]
     parts = [
         f"<!doctype html><meta charset=utf-8><title>foldwise: {slug}</title><style>{STYLE}</style><main>",
         f"<h1>{html.escape(run.config.competition.title) or slug}</h1>",
         table(["", summary["metric"], "time"], score_rows(summary)),
-        *(f'<h2>{title}</h2>\n<img src="data:image/png;base64,{picture(draw, run)}">' for title, draw in PLOTS),
+        *(f'<h2>{title}</h2>\n<img src="data:image/png;base64,{picture(draw, run)}">' for title, draw in plots),
         f"<h2>The {WORST} worst</h2>",
         table(["id", "true", "predicted", "text"], worst_rows(run)),
         "</main>",
@@ -146,6 +147,19 @@ def draw_predictions(run: Run, figure: Figure) -> None:
     axes.legend(title="truth", frameon=False)
 
 
+def draw_rates(run: Run, figure: Figure) -> None:
+    """Training loss by the learning rate as `find-lr` raised it, with what it suggests."""
+    found = read_json(run.paths.rates)
+    axes = figure.subplots()
+    axes.plot(found["rates"], found["losses"], ".", markersize=2, color="C0", alpha=0.4)
+    axes.plot(found["rates"], found["smoothed"], color="C0")
+    for number, name in enumerate(("suggested", "recipe"), start=1):
+        axes.axvline(found[name], color=f"C{number}", label=f"{name}: {found[name]:.1e}")
+    axes.set(xscale="log", xlabel=f"learning rate ({found['member']})", ylabel="training loss")
+    axes.legend(frameon=False)
+
+
+RATES: tuple[str, Draw] = ("Learning-rate range test", draw_rates)  # where there was one
 PLOTS: list[tuple[str, Draw]] = [
     ("Learning curves", draw_curves),
     ("Lengths", draw_lengths),

@@ -79,10 +79,10 @@ class Trainer:
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         losses = []
-        for part, share in self.objective.split(batch, self.accumulation):
+        for part, shares in self.objective.split(batch, self.accumulation):
             with autocast(self.runtime.device, self.runtime.precision):
                 logits = self.model(*model_inputs(part))
-            loss = self.objective(logits.float(), part) * share
+            loss = self.objective(logits.float(), part, shares)
             self.scaler.scale(loss).backward()  # gradients add up
             losses.append(loss.detach())
         for parameter in self.averages.parameters:

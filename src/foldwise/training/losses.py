@@ -19,6 +19,8 @@ from foldwise.training.loss_functions import ARGUMENTS, LOSSES, SOFT_CLASSES, Lo
 
 KEY = "recipe.training.loss"
 
+Shares = tuple[Tensor | float, Tensor | float]
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": partial(torch.softmax, dim=1),
     "sigmoid": torch.sigmoid,
@@ -61,21 +63,21 @@ class Objective(nn.Module):
         self.outputs = outputs
         self.auxiliary_loss, self.auxiliary_weight = mse if learnt == "values" else bce, settings.auxiliary_weight
 
-    def forward(self, logits: Tensor, batch: Batch) -> Tensor:
-        """(B, C + A) float32 logits and their batch → scalar."""
+    def forward(self, logits: Tensor, batch: Batch, shares: Shares = (1.0, 1.0)) -> Tensor:
+        """(B, C + A) float32 logits and their batch → scalar, its two terms times their shares in a larger batch."""
         assert batch.targets is not None
         targets, weights = batch.targets, self.weigh(batch)
         if self.class_weights is not None and targets.ndim == 2:
             # (B, C) probabilities: a mixture of rows of each class, which weigh as their classes do
-            shares = targets * self.class_weights
-            targets = shares / shares.sum(dim=1, keepdim=True)
+            mixed = targets * self.class_weights
+            targets = mixed / mixed.sum(dim=1, keepdim=True)
         options = {} if self.pos_weight is None else {"pos_weight": self.pos_weight}
         if batch.auxiliary is None:  # there are none, or the rows have none
             main = logits if logits.shape[1] == self.outputs else logits[:, : self.outputs]
-            return self.loss(main, targets, weights, **options)
+            return self.loss(main, targets, weights, **options) * shares[0]
         main = self.loss(logits[:, : self.outputs], targets, weights, **options)
         beside = self.auxiliary_loss(logits[:, self.outputs :], batch.auxiliary, batch.weights)
-        return main + self.auxiliary_weight * beside
+        return main * shares[0] + self.auxiliary_weight * beside * shares[1]
 
     def weigh(self, batch: Batch) -> Tensor | None:
         """(B,) how much each row counts, by its own weight and its class; None for all alike."""
@@ -86,15 +88,23 @@ class Objective(nn.Module):
         of_class = targets @ self.class_weights if targets.ndim == 2 else self.class_weights[targets]
         return of_class if batch.weights is None else batch.weights * of_class
 
-    def split(self, batch: Batch, count: int) -> list[tuple[Batch, Tensor | float]]:
-        """The batch in so many parts, and the share of each in the batch's mean loss."""
+    def split(self, batch: Batch, count: int) -> list[tuple[Batch, Shares]]:
+        """The batch in so many parts, and the shares of each in the batch's mean loss, main and auxiliary."""
         if count == 1:
-            return [(batch, 1.0)]
+            return [(batch, (1.0, 1.0))]
         parts = batch.parts(count)
-        if self.weigh(batch) is None:
-            return [(part, len(part.rows) / len(batch.rows)) for part in parts]
-        sizes = torch.stack([weights.sum() for part in parts if (weights := self.weigh(part)) is not None])
-        return list(zip(parts, sizes / sizes.sum().clamp(min=torch.finfo(sizes.dtype).tiny), strict=True))
+        main, beside = shares_of(parts, self.weigh), shares_of(parts, lambda part: part.weights)
+        return list(zip(parts, zip(main, beside, strict=True), strict=True))
+
+
+def shares_of(parts: list[Batch], weigh: Callable[[Batch], Tensor | None]) -> list[Tensor | float]:
+    """The share of each part in the weight of all rows."""
+    weights = [weigh(part) for part in parts]
+    sums = [part.sum() for part in weights if part is not None]
+    if not sums:
+        return [len(part.rows) / sum(len(part.rows) for part in parts) for part in parts]
+    sizes = torch.stack(sums)
+    return list(sizes / sizes.sum().clamp(min=torch.finfo(sizes.dtype).tiny))
 
 
 def named_loss(name: str, arguments: dict[str, Any], task: str) -> LossFunction:

@@ -1,0 +1,1 @@
+"""Extension: the learning-rate range test."""
