@@ -1,11 +1,15 @@
 """The metric that competition.toml asks for: names, arguments, functions of the user's own."""
 
+import re
+
 import numpy as np
 import pytest
 
+from conftest import REPOSITORY
 from foldwise.errors import InputError
 from foldwise.metrics import METRICS, MetricChoice, best_score, check_name, metric_for, score, submitted_values
-from foldwise.metrics.choice import own_metric
+from foldwise.metrics.choice import meaning, own_metric
+from foldwise.tasks import TASKS
 
 MINE = """
 def share(truth, labels, power=1):
@@ -116,3 +120,16 @@ def test_values_are_submitted_as_the_metric_scores_them():
     assert submitted_values("mine:metric", "regression", values) is values
     assert submitted_values("quadratic_kappa", "ordinal", values) is values
     assert METRICS["rmsle"].submitted is not None
+
+
+def test_the_table_of_the_documentation_has_every_metric_of_each_task():
+    text = (REPOSITORY / "input" / "README.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.split("## Metrics")[1].splitlines() if line.startswith("| ")]
+    shown = {task: set(re.findall(r"[a-z_0-9@]+", " ".join(names))) for task, *names in rows[1:]}
+    for task, spec in TASKS.items():
+        names = {name.replace("@k", "@3") for name, metric in METRICS.items() if meaning(metric, spec.truth)}
+        # Metrics of values score a binary or multilabel task only where targets are shares.
+        optional = (
+            {"rmse", "mcrmse", "mae", "pinball", "r2", "pearson", "spearman"} if spec.y == "columns" else {"mcrmse"}
+        )
+        assert names - optional <= shown[task] <= names, task

@@ -155,7 +155,9 @@ def draw_rates(run: Run, figure: Figure) -> None:
     axes.plot(found["rates"], found["smoothed"], color="C0")
     for number, name in enumerate(("suggested", "recipe"), start=1):
         axes.axvline(found[name], color=f"C{number}", label=f"{name}: {found[name]:.1e}")
+    lowest, first = min(found["smoothed"]), found["smoothed"][0]  # what comes after is many times as high
     axes.set(xscale="log", xlabel=f"learning rate ({found['member']})", ylabel="training loss")
+    axes.set_ylim(lowest - (first - lowest) / 2, first + 2 * (first - lowest))
     axes.legend(frameon=False)
 
 
