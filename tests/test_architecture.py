@@ -24,7 +24,7 @@ CORE = {
     "plugins": "errors files",
     "config": "errors metrics",
     "load_config": "config console errors",
-    "data": "config errors files metrics paths",
+    "data": "plugins config errors files metrics paths",
     "auto": "config",
     "run": "auto config console data errors extensions files metrics paths",
     "options": "errors load_config paths run",
@@ -32,7 +32,7 @@ CORE = {
     "models": "config errors plugins",
     "training": "clock config data errors events files metrics models plugins",
     "learners": "clock config data errors events extensions metrics models plugins training",
-    "freshness": "errors extensions files learners paths plugins run vectors",
+    "freshness": "data errors extensions files learners paths plugins run vectors",
     "ensembling": "config console data errors files freshness metrics paths run",
     "running": "clock config console data ensembling errors events extensions files freshness learners paths run"
     " training",

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from foldwise.data.own_tokenizer import tokenizer_hash
 from foldwise.errors import InputError
 from foldwise.extensions import find_teaching
 from foldwise.files import content_digest, hash_of, read_json, sizes_of
@@ -62,6 +63,7 @@ def token_inputs(run: Run) -> dict[str, Any]:
     return {
         **text_inputs(run, {"id", "text", "features"}),
         "tokens": settings.model_dump(),
+        "tokenizer": tokenizer_hash(settings, run.paths.own_files),
         "vectors": {source.file_name: content_hash(source) for source in vector_sources(settings, run.paths)},
     }
 

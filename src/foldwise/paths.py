@@ -33,6 +33,11 @@ class Paths:
     handed_in: Path | None = None  # the submission, where it is not in `output`
 
     @property
+    def own_files(self) -> tuple[Path, ...]:
+        """Folders where a file of the user's own that the recipe names may lie."""
+        return self.config.parent, self.input
+
+    @property
     def tokens(self) -> Path:
         """Folder of the token stage."""
         return self.output / "tokens"

@@ -20,6 +20,7 @@ import numpy as np
 from foldwise.cli import find_extension
 from foldwise.console import say
 from foldwise.data.fold_file import pack_folds, packed_name
+from foldwise.data.own_tokenizer import find_file
 from foldwise.errors import InputError
 from foldwise.files import atomic_folder, write_json, write_text
 from foldwise.kaggle import credentials
@@ -39,6 +40,7 @@ from foldwise.kaggle.metadata import (
 from foldwise.kaggle.notebook import make_notebook
 from foldwise.kaggle.script import Kernel, check_size, make_script
 from foldwise.paths import CONFIG, REPOSITORY
+from foldwise.plugins import is_own
 from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
 from foldwise.stages.train import prepare_members
@@ -149,6 +151,9 @@ def collect_files(run: Run, fold_of_row: np.ndarray, infer: bool) -> dict[str, b
     files = {name: path.read_bytes() for name, path in names.items() if "/." not in name}
     if not infer:
         files[f"input/{slug}/{CONFIG}"] = run.paths.config.read_bytes()
+        tokenizer = run.config.recipe.tokens.tokenizer
+        if tokenizer and not is_own(tokenizer):
+            files[f"input/{slug}/{tokenizer}"] = find_file(tokenizer, run.paths.own_files).read_bytes()
         files[f"folds/{packed_name(slug)}"] = pack_folds(fold_of_row, run.competition.train_ids).encode()
     return files
 

@@ -24,6 +24,7 @@ def check_modules(run: Run, infer: bool, datasets: Sequence[str] = ()) -> None:
     Raises:
         InputError: naming the field, and the fix.
     """
+    check_module("recipe.tokens.tokenizer", run.config.recipe.tokens.tokenizer)
     for member in run.config.recipe.ensemble_members:
         learner = learner_for(run.config.recipe.of_member(member))
         for field, name in learner.own_parts().items():
