@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import zipfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ from foldwise.kaggle.script import Kernel, check_size, make_script
 from foldwise.paths import CONFIG, REPOSITORY
 from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
-from foldwise.stages.train import prepare_members
+from foldwise.stages.train import ensemble_fits, prepare_members
 from foldwise.vectors.files import VectorFile, vector_sources
 
 
@@ -74,9 +75,10 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     check_names(user, name, options.datasets)
     check_options(run, options)
     fold_of_row = folds(run)
-    check_modules(run, options.infer, options.datasets)
-    if not options.infer:
-        prepare_members(run, recipe.ensemble_members)
+    fits = [] if options.infer else ensemble_fits(recipe)
+    members = list(dict.fromkeys(fit.member for fit in fits)) or recipe.ensemble_members
+    check_modules(run, members, options.infer, options.datasets)
+    prepare_members(run, fits)
     sources = [] if options.datasets else vector_sources(recipe.tokens, run.paths)
     # The contest's own files are on Kaggle; what foldwise made beside them is not.
     vectors = [f for f in sources if f.suffix == ".safetensors" or not f.path.is_relative_to(run.paths.input)]
@@ -91,7 +93,7 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     with atomic_folder(root / DATASET) as folder:  # takes its place only if the script can, too
         about = {"title": title_of(dataset), "id": f"{user}/{dataset}", "licenses": [{"name": "other"}]}
         write_json(folder / DATASET_METADATA, about)
-        trained, manifest = {name: len(recipe.folds_of(name)) for name in recipe.ensemble_members}, b""
+        trained, manifest = dict(Counter(fit.member for fit in fits)), b""
         if options.infer:
             trained, manifest, needs_vectors = pack_trained(run, fold_of_row, folder)
             vectors = vectors if needs_vectors else []
