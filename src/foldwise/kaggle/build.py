@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from foldwise.cli import find_extension
-from foldwise.console import say
+from foldwise.console import say, warn
 from foldwise.data.fold_file import pack_folds, packed_name
 from foldwise.errors import InputError
 from foldwise.files import atomic_folder, write_json, write_text
@@ -127,13 +127,22 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
 
 
 def check_options(run: Run, options: KernelOptions) -> None:
-    """Refuse a time budget that cannot hold, and what needs an extension that is not part of this checkout."""
+    """Refuse a time budget that cannot hold, and what needs an extension that is not part of this checkout.
+
+    Warns of extra rows, which may be a table of the contest itself or one of the user's own.
+    """
     if options.infer:
         find_extension("infer")
         if options.time_budget:
             raise InputError("--time-budget: a kernel built with --infer has no training to cut; take it out")
-    elif options.notebook:
-        find_extension("report")
+    else:
+        if options.notebook:
+            find_extension("report")
+        if run.config.files.extra:
+            warn(
+                f"{run.paths.table('extra')}: the kernel finds this table only if it is one of the contest's own files "
+                "on Kaggle; if not, train here and build with --infer, or take out [files] extra and extra_epochs"
+            )
     if options.time_budget:
         check_teaching(run.config, timed=True)
         if find_extension("--time-budget")(options.time_budget).seconds > 3600 * LONGEST_RUN:
