@@ -100,6 +100,27 @@ def test_what_changes_an_encoder_and_what_does_not(cli_here, workspace):
     assert [files_of(output / "frozen")[name] for name in kept] == [before["frozen"][name] for name in kept]
 
 
+def test_extra_rows_are_nothing_to_an_encoder(cli_here, workspace):
+    slug, members = "twin-binary", ["--member", "frozen", "--member", "full"]
+    add_members(workspace, slug)
+    home = workspace / "input" / slug
+    path, table = home / "competition.toml", home / "extra.csv"
+    path.write_text(path.read_text().replace("[columns]", '[files]\nextra = "extra"\n\n[columns]', 1))
+    table.write_text("id,text,target\nold-1,Good.,1\n")
+    refused = "recipe.training.extra_epochs = 1: frozen (encoder) trains on no extra rows, only networks do; set it for"
+    assert refused in cli_here("tokens", "-c", slug, "--set", "training.extra_epochs=1", code=2).stderr
+    refused = "recipe.members.full.training.extra_epochs = 1: full (encoder) trains on no extra rows"
+    assert refused in cli_here("tokens", "-c", slug, "--set", "members.full.training.extra_epochs=1", code=2).stderr
+    cli_here("tokens", "-c", slug)
+    cli_here("train", "-c", slug, *members)
+    table.write_text("id,text,target\nold-1,Bad.,0\n")
+    cli_here("tokens", "-c", slug)
+    shown = cli_here("train", "-c", slug, *members).stdout
+    assert "kept frozen (encoder) folds 0, 1" in shown
+    assert "kept full (encoder) fold 1" in shown
+    assert "tokens" not in shown.replace("folds and tokens", "")
+
+
 def test_faults_of_the_folder_are_faults_of_the_input(cli_here, workspace):
     add_members(workspace, "twin-binary")
     (workspace / "input" / "encoders" / "tiny" / "config.json").unlink()
