@@ -14,6 +14,7 @@ from foldwise.data.features import join_texts
 from foldwise.errors import InputError, with_article
 from foldwise.extensions import find_teaching
 from foldwise.files import read_json, write_json
+from foldwise.learners import learner_for
 from foldwise.metrics import Metric, metric_for
 from foldwise.paths import Paths
 from foldwise.tasks import PLURALS, TASKS
@@ -113,11 +114,12 @@ def check_teaching(config: Config, timed: bool = False) -> None:
 
 
 def check_unfreezing(recipe: Recipe) -> None:
-    """Check that `unfreeze_epoch` takes effect."""
+    """Check that `unfreeze_epoch` takes effect on every member that has word vectors."""
     for name in recipe.members:
         member = recipe.of_member(name)
         later, epochs, trains = member.training.unfreeze_epoch, member.training.epochs, member.model.train_embedding
-        if later and (not trains or (epochs != "auto" and later >= epochs)):
+        never = later and (not trains or (epochs != "auto" and later >= epochs))
+        if never and learner_for(member).uses_vectors:
             raise InputError(
                 f"recipe.training.unfreeze_epoch = {later}: the vectors of {name} never train, with training.epochs = "
                 f"{epochs} and model.train_embedding = {str(trains).lower()}; change one of them"
