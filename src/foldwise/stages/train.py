@@ -117,6 +117,12 @@ def ensemble_fits(recipe: Recipe) -> list[Fit]:
     return [fit for some in rounds_of(recipe, fits) for fit in some]
 
 
+def check_files(run: Run, fits: Sequence[Fit]) -> None:
+    """Check that what members read beside the tables, such as an encoder, is there, before time is spent on others."""
+    for member in dict.fromkeys(fit.member for fit in fits):
+        learner_for(run.config.recipe.of_member(member)).find_files(run.paths)
+
+
 def prepare_members(run: Run, fits: Sequence[Fit]) -> None:
     """Make each member once on a few rows, so that an error in the last of them shows before hours of the first."""
     texts, features = texts_and_features(run.config)
