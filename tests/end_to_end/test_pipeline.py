@@ -96,6 +96,20 @@ def test_a_second_run_keeps_everything_and_says_why(cli, cli_here, workspace):
     assert "made" not in shown.split("ensemble (mean)")[0].replace("made from these folds", "")
 
 
+def test_the_summary_of_a_kept_submission_says_how_it_was_made(cli_here, workspace):
+    """Also where what was left to rules then is now written down as the same numbers."""
+    cli_here("all", "-c", "twin-binary", "--set", "training.epochs=auto", "--set", "batches.size=auto")
+    path = workspace / "output" / "twin-binary" / "summary.json"
+    summary = json.loads(path.read_text())
+    auto = {field: choice["value"] for field, choice in summary["auto"].items()}
+    written = [part for field, value in auto.items() for part in ("--set", f"{field}={value}")]
+    shown = cli_here("all", "-c", "twin-binary", *written).stdout
+    assert len(auto) == 4
+    assert "auto: " not in shown
+    assert "kept submission.csv" in shown
+    assert json.loads(path.read_text()) == summary
+
+
 def test_only_what_changed_runs_again(cli_here, workspace):
     cli_here("all", "-c", "twin-binary")
     tokens = hashes(workspace / "output" / "twin-binary" / "tokens")
