@@ -1,5 +1,6 @@
 """What every stage is given: the competition, its files, and how this run was asked for."""
 
+import math
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,10 +65,17 @@ class Run:
         """What the leaderboard scores by."""
         return metric_for(self.asked.competition.metric, self.asked.competition.task)
 
-    def record_seconds(self, stage: str, seconds: float) -> None:
-        """Remember how long a stage took when it last ran, for summary.json."""
+    def record_seconds(self, stage: str, seconds: float) -> dict[str, float]:
+        """Remember how long a stage took when it last ran, for summary.json; → of all stages, what is readable."""
         path = self.paths.output / "seconds.json"
-        write_json(path, {**(read_json(path) or {}), stage: round(seconds, 2)})
+        known = {name: value for name, value in (read_json(path) or {}).items() if is_number(value)}
+        write_json(path, together := {**known, stage: round(seconds, 2)})
+        return together
+
+
+def is_number(value: Any) -> bool:
+    """True of a number of JSON that can be written again."""
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def warn_of_empty(path: Path, texts_of_columns: list[list[str]]) -> None:
