@@ -459,8 +459,8 @@ class Training(Section):
 
     extra_epochs: NotNegativeCount = 0
     """A network first trains for so many epochs on the rows of a further table, `files.extra` (last year's contest,
-    say), then as ever on the training rows. Extra rows with the text of a row of the validation fold are left out. 0
-    turns it off."""
+    say), then as ever on the training rows. Extra rows with the text of a row of the validation fold are left out.
+    "linear" does without; an "encoder" cannot have it, so beside one set it for members one by one. 0 turns it off."""
 
     @property
     def from_members(self) -> bool:
