@@ -197,7 +197,8 @@ class Tokens(Section):
 
     max_length: MaxLength = 256
     """Longest text in tokens; longer ones are cut. "95%" takes the length that this share of the training texts fits
-    into. Shorter is faster. With `tokens.columns = "apart"` it counts for each column."""
+    into. Shorter is faster. With `tokens.columns = "apart"` it counts for each column. "linear" sees whole texts
+    instead, if all of them together have at most 30 million tokens."""
 
     cut: Literal["head", "tail", "head+tail"] = "head"
     """Which part of a text that is too long stays: its beginning, its end, or half of each."""
