@@ -476,7 +476,8 @@ def test_disagreement_is_the_symmetric_divergence_of_two_passes(task, weights):
         if TASKS[task].y == "columns":  # each column is a choice of two
             one, two = (torch.stack([logits, torch.zeros_like(logits)], dim=-1) for logits in (one, two))
         parts = [part.log_softmax(dim=-1) for part in (one, two)]
-        both = [functional.kl_div(*pair, reduction="none", log_target=True).sum(-1) for pair in (parts, parts[::-1])]
+        pairs = ((parts[0], parts[1]), (parts[1], parts[0]))
+        both = [functional.kl_div(p, q, reduction="none", log_target=True).sum(-1) for p, q in pairs]
         rows = (both[0] + both[1]) / 2
         rows = rows.mean(dim=1) if rows.ndim == 2 else rows
     expected = rows.mean() if weights is None else (rows * weights).sum() / weights.sum()
