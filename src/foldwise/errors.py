@@ -127,6 +127,17 @@ def shorten(value: object, width: int = 60) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+def list_names(names: Iterable[str], quoted: bool = True) -> str:
+    """Names for a message, at most ten and how many more there are.
+
+    >>> list_names(["id", ""]), list_names(map(str, range(12)), quoted=False)
+    ("'id', ''", '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more')
+    """
+    names = list(names)
+    shown = ", ".join(shorten(name, 40) if quoted else name for name in names[:SHOWN])
+    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
+
+
 def with_article(word: str) -> str:
     """A word with its article, for a message.
 

@@ -1,13 +1,13 @@
 """A competition's tables, read together and checked against each other and against competition.toml (`InputError`)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from foldwise.config import Config
-from foldwise.data.table import Table, check_columns, check_unique, read_table
+from foldwise.data.table import Table, check_columns, check_unique, read_table, rename_columns
 from foldwise.data.targets import NUMBER, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
 from foldwise.errors import InputError, shorten
 from foldwise.metrics import METRICS
@@ -132,6 +132,8 @@ def open_table(config: Config, paths: Paths, name: str) -> Table:
     columns = config.columns
     unused = set(columns.ignore) - {*columns.of_both, *columns.of_train}
     table = read_table(paths.table(name), config.files.quotes, unused if name in ("train", "test", "extra") else ())
+    if name != "sample_submission" and columns.renamed:
+        table = replace(table, frame=rename_columns(table.frame, columns.renamed))
     if name in config.files.numbered:
         if columns.id in table.frame.columns:
             raise InputError(f"{table.path}: has a column {columns.id!r}; take {name!r} out of [files] numbered")

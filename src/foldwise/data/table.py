@@ -26,6 +26,7 @@ from foldwise.config import Quotes
 from foldwise.errors import Errors, InputError, shorten
 
 LONE_RETURN = re.compile(rb"\r(?!\n)")
+EXCEL_ID = re.compile(r"\d(\.\d+)?E\+\d+")  # a long number as Excel shows and saves it
 SHORT = 16  # characters of a value that is likely to come again: an empty cell, a label, a share
 
 
@@ -183,6 +184,11 @@ def unwrap(value: str) -> str:
     return value[1:-1].replace('\\"', '"') if wrapped else value
 
 
+def rename_columns(frame: pd.DataFrame, renamed: Mapping[str, str]) -> pd.DataFrame:
+    """The frame with other names of columns, but where it has a column of the new name already."""
+    return frame.rename(columns={old: new for old, new in renamed.items() if new not in frame.columns})
+
+
 def check_columns(table: Table, required: list[str], ignored: Iterable[str] = ()) -> None:
     """An error for each required column that is missing, with the nearest name, and for each unexpected one."""
     present, errors = list(table.frame.columns), Errors(table.path)
@@ -208,5 +214,9 @@ def check_unique(table: Table, column: str) -> None:
         if value == "":
             errors.add("empty id; every row needs its own", line, column)
         elif first.setdefault(value, line) != line:
-            errors.add(f"id {shorten(value)} is already on line {first[value]}; keep one of the two", line, column)
+            excel = (
+                "Excel saves long ids so, without their last digits: download the file again and do not save it there"
+            )
+            fix = excel if EXCEL_ID.fullmatch(value) else "keep one of the two"
+            errors.add(f"id {shorten(value)} is already on line {first[value]}; {fix}", line, column)
     errors.raise_if_any()
