@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from foldwise.data.inspect_tables import INDEX, Inference, Tables, counts_rows, question
+from foldwise.data.inspect_tables import INDEX, Inference, Tables, counts_rows, question, repeats_in
 from foldwise.data.table import EXCEL_ID, check_unique
 from foldwise.data.targets import parse_number
 from foldwise.errors import InputError, list_names
@@ -107,7 +107,7 @@ def number_rows(tables: Tables) -> Inference:
         raise InputError(f"{sample.path}: {what}, so neither ids nor order match them; download both again")
     for name in sample.frame.columns:
         values = sample.frame[name]
-        if name in tables.train.frame.columns or len(sample) == 1 or not values.is_unique or counts_rows(values):
+        if repeats_in(tables.train.frame, name) or len(sample) == 1 or not values.is_unique or counts_rows(values):
             continue
         if not any((parse_number(value) or 0) % 1 for value in values):
             what = f"column {name!r} names each row, and no column of {test.path.name} has these values"

@@ -53,6 +53,11 @@ def question(what: str, option: str, candidates: list[str], why: str) -> Questio
     return Question(what, option, candidates, why)
 
 
+def repeats_in(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a table has a column whose values come again, so that it names no rows."""
+    return name in frame and not frame[name].is_unique
+
+
 def counts_rows(values: pd.Series) -> bool:
     """Whether a column numbers the rows, from any number on."""
     first = parse_number(values.iloc[0]) or 0
@@ -67,9 +72,8 @@ def hide_useless(tables: Tables, id_column: str, targets: list[str]) -> Tables:
     """
     of_each = [[name for name in table.frame if name != id_column and INDEX.fullmatch(name)] for table in tables]
     train, sample = tables.train.frame, tables.sample
-    known = {id_column, *train.columns, *of_each[2]}
-    counting = [name for name in sample.frame if name not in known and counts_rows(sample.frame[name])]
-    of_each[2] += counting if len(sample) > 2 else []
+    others = [name for name in sample.frame if name not in (id_column, *of_each[2]) and not repeats_in(train, name)]
+    of_each[2] += [name for name in others if len(sample) > 2 and counts_rows(sample.frame[name])]
     tables = tables.without(*of_each)
     copies = [name for name in targets if name in tables.test.frame] or stand_ins(tables, id_column)
     return tables.without([], copies, [])
@@ -116,13 +120,15 @@ def infer_asked(tables: Tables, id_column: str, targets: list[str]) -> list[str]
     Args:
         targets: as the user says; where they are some of the sample's columns, the others stay as they are there.
     """
-    sample, test = tables.sample.frame, tables.test.frame
+    train, test, sample = (table.frame for table in tables)
     if targets and set(targets) <= set(sample):
         return [name for name in sample if name in targets]
     asked = [name for name in sample if name != id_column and name not in test]
+    if not asked and not (others := [name for name in sample if name != id_column and name in train]):
+        raise InputError(f"{tables.sample.path}: has no column beside the id {id_column!r}; download it again")
     if not asked:
-        others = [name for name in sample if name != id_column and name in tables.train.frame]
-        if not others:
-            raise InputError(f"{tables.sample.path}: has no column beside the id {id_column!r}; download it again")
         raise question("the target", "--target", others, "test has every column of the sample, with the same values")
+    likely = [name for name in train if name != id_column and train[name].nunique() > 1 and not has_blanks(train[name])]
+    if not targets and likely and set(train) <= {id_column, *test} and set(train).isdisjoint(asked):
+        raise question("the target", "--target", likely, "test has every column of train")
     return asked

@@ -66,7 +66,7 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     except Question as asked:
         raise ask(asked, choices, tables, paths) from None
     for name, (value, reason) in found.items():
-        say("init", f"{name:<8} = {show(value)}: {reason}")
+        say("init", f"{name:<6} = {show(value)}: {reason}")
     text = to_toml(paths.slug, choices, {name: inference.value for name, inference in found.items()})
     check_accepted(text, paths)
     write_text(config, text)
