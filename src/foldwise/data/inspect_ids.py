@@ -25,13 +25,14 @@ def match_names(tables: Tables) -> tuple[dict[str, str], str]:
     """
     train, test, sample = (table.frame for table in tables)
     renamed: dict[str, str] = {}
+    known = set(sample.columns)
     for frame in (train, test):
-        known = [*sample.columns, *(renamed.get(name, name) for name in train.columns)]
         for name in frame.columns:
             alike = {other for other in known if other not in frame.columns and plain(other) == plain(name) != ""}
             rivals = [other for other in frame.columns if plain(other) == plain(name)]
             if name not in known and len(alike) == len(rivals) == 1:
                 renamed[name] = alike.pop()
+        known.update(renamed.get(name, name) for name in frame.columns)
     why = "alike but for case and blanks"
     there = {renamed.get(name, name) for name in test.columns}
     named_rows = [name for name in sample.columns if sample[name].is_unique and len(sample) > 1]

@@ -69,7 +69,9 @@ def test_the_advice_for_repeated_ids_works(cli_here, workspace):
 @pytest.mark.case("16-duplicate-ids")
 def test_ids_that_excel_rounded(cli_here):
     message = cli_here("init", "excel", code=2).stderr
-    expected = "line 3, column id: id '1.27E+18' is already on line 2; Excel saves long ids so, without their last digits"
+    expected = (
+        "line 3, column id: id '1.27E+18' is already on line 2; Excel saves long ids so, without their last digits"
+    )
     assert expected in message
     assert message.count("already on line") == 10
     assert "… and 89 more" in message
@@ -99,9 +101,10 @@ def test_rows_that_neither_ids_nor_order_match(cli_here, workspace):
 @pytest.mark.case("33-empty-test")
 @pytest.mark.parametrize("options", [(), ("--id", "id", "--text", "text", "--target", "label")])
 def test_an_empty_test_table(cli_here, options):
-    assert "test.csv: 1 error\n  a header and no rows; download it again" in cli_here(
-        "init", "demo", *options, code=2
-    ).stderr
+    assert (
+        "test.csv: 1 error\n  a header and no rows; download it again"
+        in cli_here("init", "demo", *options, code=2).stderr
+    )
 
 
 @pytest.mark.case("55-two-label-columns")
