@@ -68,12 +68,12 @@ def token_inputs(run: Run) -> dict[str, Any]:
 
 def text_inputs(run: Run, columns: set[str]) -> dict[str, Any]:
     """What the texts depend on, with these fields of [columns]."""
-    files = run.config.files
+    files, renamed = run.config.files, {"renamed"} if run.config.columns.renamed else set()
     return {
         "train": hash_of(run.paths.table("train")),
         "test": hash_of(run.paths.table("test")),
         "extra": hash_of(run.paths.table("extra")) if files.extra else None,
-        "columns": run.config.columns.model_dump(include=columns),
+        "columns": run.config.columns.model_dump(include=columns | renamed),
         "files": {"quotes": files.quotes, "numbered": sorted({"train", "test", "extra"} & set(files.numbered))},
         "debug": run.debug,
     }

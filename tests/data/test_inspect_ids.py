@@ -3,6 +3,7 @@
 import pytest
 
 from foldwise.data.competition import load_competition
+from foldwise.data.inspect_tables import Question
 from foldwise.errors import InputError
 from foldwise.load_config import load_config
 from foldwise.paths import Paths
@@ -111,3 +112,26 @@ def test_some_of_the_samples_columns(read):
 def test_what_is_not_there_is_refused(read):
     with pytest.raises(InputError, match=r"train.csv: no column 'lable'; did you mean label\?"):
         read("id,text,label", "id,text", "id,label", target=["lable"])
+
+
+def test_the_advice_for_a_sample_with_fewer_rows_works(read, tmp_path):
+    read("id,text,label", "id,text", "id,label")
+    (tmp_path / "sample_submission.csv").write_text("id,label\n4,0\n5,1\n", encoding="utf-8")
+    (tmp_path / "competition.toml").unlink()
+    paths = Paths("x", tmp_path, tmp_path / "competition.toml", tmp_path / "folds.csv", tmp_path / "out", ())
+    missing = "id '6' is not in sample_submission.csv, which has 2 rows where this table has 4"
+    with pytest.raises(InputError, match=f"{missing}; download both again, or take the row out here") as refused:
+        init(paths, Choices(), force=True)
+    assert "so nothing is written" in str(refused.value)
+    assert not paths.config.exists()
+    rows = (tmp_path / "test.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "test.csv").write_text("\n".join(rows[:3]) + "\n", encoding="utf-8")
+    init(paths, Choices(), force=True)
+    assert load_competition(load_config(paths.config, []), paths).test_ids == ["4", "5"]
+
+
+def test_a_question_stays_short():
+    names = [f"{number} {'long ' * 10}name" for number in range(30)]
+    message = str(Question("the target", "--target", names, "there are many"))
+    assert len(message) < 500
+    assert message.endswith("(or 26 more)")

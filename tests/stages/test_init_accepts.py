@@ -99,7 +99,7 @@ def follow(paths: Paths, choices: Choices) -> None:
         accepted(paths)
 
 
-@settings(max_examples=2000)
+@settings(max_examples=100)
 @given(tables())
 def test_init_writes_what_all_accepts_or_says_why_not(drawn):
     with tempfile.TemporaryDirectory() as name:

@@ -13,8 +13,9 @@ import pandas as pd
 
 from foldwise.data.table import Table
 from foldwise.data.targets import parse_number
-from foldwise.errors import InputError
+from foldwise.errors import SHOWN, InputError
 
+WIDTH = 300  # characters of the options that a question lists
 INDEX = re.compile(r"\s*(Unnamed: \d+)?\s*")  # what pandas and R call the column of their row numbers
 
 
@@ -43,9 +44,12 @@ class Question(InputError):  # noqa: N818 (what it says is no error of the user'
 
     def __init__(self, what: str, option: str, candidates: list[str], why: str) -> None:
         self.what, self.option, self.candidates, self.why = what, option, candidates, why
-        options = " or ".join(f"{option} {shlex.quote(candidate)}" for candidate in candidates[:10])
-        more = f" (or {len(candidates) - 10} more)" if len(candidates) > 10 else ""
-        super().__init__(f"init cannot tell {what}: {why}; decide with {options}{more}")
+        options = [f"{option} {shlex.quote(candidate)}" for candidate in candidates]
+        shown = options[:SHOWN]
+        while len(shown) > 2 and len(" or ".join(shown)) > WIDTH:
+            shown.pop()
+        more = f" (or {len(options) - len(shown)} more)" if len(options) > len(shown) else ""
+        super().__init__(f"init cannot tell {what}: {why}; decide with {' or '.join(shown)}{more}")
 
 
 def question(what: str, option: str, candidates: list[str], why: str) -> Question:
