@@ -63,9 +63,11 @@ InverseRegularisation = Annotated[Finite | Literal["auto"], explained('give a po
 if TYPE_CHECKING:  # `foldwise.auto` decides, by the tables, what a `Config` leaves open, before anybody uses the number
     AutoCount = Any
     AutoRate = Any
+    AutoWeight = Any
 else:
     AutoCount = Annotated[Count | Literal["auto"], explained('give a whole number from 1 on, or "auto"')]
     AutoRate = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
+    AutoWeight = Annotated[NotNegative | Literal["auto"], explained('give a number from 0 on, or "auto"')]
 EncoderLayers = Annotated[
     Annotated[list[NotNegativeCount], Field(min_length=1)] | Literal["auto"],
     explained('give a list of numbers of layers, such as [4, 6], or "auto"'),
@@ -173,6 +175,16 @@ class Folds(Section):
 class Tokens(Section):
     """How texts become tokens, a vocabulary and word vectors. All members share them."""
 
+    tokenizer: Annotated[
+        str,
+        Field(pattern=r"^$|^[\w.]+:\w+$|^[^:/]+\.json$"),
+        explained('give code of your own as "module:function", or the name of a tokenizer.json, such as "words.json"'),
+    ] = ""
+    """What splits texts. If empty, foldwise does: into words, as the corpus of GloVe was split, and into characters
+    where the script has no blanks between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese). Your own:
+    "module:function", which takes a text and gives a list of tokens, or "module:Class", whose instance does; or a
+    tokenizer.json of the library tokenizers that lies beside competition.toml. `tokens.case` is not for these."""
+
     case: Literal["lower", "keep"] = "lower"
     """Whether texts are turned to lower case. "keep" is for vectors that tell Apple from apple."""
 
@@ -188,7 +200,8 @@ class Tokens(Section):
 
     max_length: MaxLength = 256
     """Longest text in tokens; longer ones are cut. "95%" takes the length that this share of the training texts fits
-    into. Shorter is faster. With `tokens.columns = "apart"` it counts for each column."""
+    into. Shorter is faster. With `tokens.columns = "apart"` it counts for each column. "linear" sees whole texts
+    instead, if all of them together have at most 30 million tokens."""
 
     cut: Literal["head", "tail", "head+tail"] = "head"
     """Which part of a text that is too long stays: its beginning, its end, or half of each."""
@@ -347,7 +360,7 @@ class Encoder(Section):
 class Training(Section):
     """How a network is trained, and when to stop. Of these "linear" and a frozen "encoder" read `subgroup_weights`
     only, the latter also `precision`. "encoder" with `encoder.train = "full"` has epochs, learning rate and schedule of
-    its own, and reads the other fields and `batches`.
+    its own and no R-Drop, and reads the other fields and `batches`.
     """
 
     epochs: AutoCount = "auto"
@@ -391,6 +404,11 @@ class Training(Section):
 
     unfreeze_epoch: NotNegativeCount = 0
     """Word vectors do not train before this epoch (counted from 0), so that the rest adapts to them first."""
+
+    r_drop: AutoWeight = "auto"
+    """Weight of R-Drop (Liang et al. 2021): a batch goes through the network twice, with other dropout each time, and
+    how far the two predictions are apart is added to the loss. It takes up to twice the time and scores better; 0 turns
+    it off. "auto" is 1, above 100,000 training rows 0."""
 
     schedule: Literal["cosine", "one_cycle", "linear", "step", "plateau", "constant"] = "cosine"
     """How the learning rate falls after the warm-up: "cosine" and "linear" to 0 at the last step, "step" by a factor at
@@ -450,8 +468,8 @@ class Training(Section):
 
     extra_epochs: NotNegativeCount = 0
     """A network first trains for so many epochs on the rows of a further table, `files.extra` (last year's contest,
-    say), then as ever on the training rows. Extra rows with the text of a row of the validation fold are left out. 0
-    turns it off."""
+    say), then as ever on the training rows. Extra rows with the text of a row of the validation fold are left out.
+    "linear" does without; an "encoder" cannot have it, so beside one set it for members one by one. 0 turns it off."""
 
     @property
     def from_members(self) -> bool:
