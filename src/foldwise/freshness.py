@@ -71,10 +71,11 @@ def text_inputs(run: Run, columns: set[str]) -> dict[str, Any]:
     files = run.config.files
     return {
         "train": hash_of(run.paths.table("train")),
+        **({"labels": hash_of(run.paths.table("labels"))} if files.labels else {}),
         "test": hash_of(run.paths.table("test")),
         "extra": hash_of(run.paths.table("extra")) if files.extra else None,
         "columns": run.config.columns.model_dump(include=columns),
-        "files": {"quotes": files.quotes, "numbered": sorted({"train", "test", "extra"} & set(files.numbered))},
+        "files": files.written(["train", "test", "extra", *["labels"] * bool(files.labels)]),
         "debug": run.debug,
     }
 
@@ -110,7 +111,7 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
     return {
         "folds": hash_of(run.paths.folds),
         "tokens": hash_of(own_token_inputs(run, learner)) if learner.reads_texts else tokens_hash,
-        "targets": hash_of(run.paths.table("train")),
+        "targets": hash_of(*(run.paths.table(name) for name in ("train", *["labels"] * bool(run.config.files.labels)))),
         "columns": run.config.columns.model_dump(include={"target", "auxiliary", "subgroups", "weight"}),
         "competition": run.config.competition.model_dump(include={"task", "metric", "soft_cut"}),
         "recipe": learner.inputs(),
@@ -124,6 +125,7 @@ def submission_form(run: Run) -> dict[str, Any]:
     config = run.config
     return {
         "sample": hash_of(run.paths.table("sample_submission")),
+        "files": config.files.written(["sample_submission"]),
         "competition": config.competition.model_dump(include={"task", "metric"}),
         "kind": config.submission.kind,
         "columns": config.columns.model_dump(include={"id", "target"}),

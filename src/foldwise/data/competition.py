@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from foldwise.config import Config
-from foldwise.data.table import Table, check_columns, check_unique, read_table
+from foldwise.data.open_table import open_table
+from foldwise.data.table import Table, check_columns, check_unique
 from foldwise.data.targets import NUMBER, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
 from foldwise.errors import InputError, shorten
 from foldwise.metrics import METRICS
@@ -125,18 +126,6 @@ def check_test(config: Config, test: Table, sample: Table, targets: Targets, tra
         sample=sample.frame,
         sample_columns=sample_columns,
     )
-
-
-def open_table(config: Config, paths: Paths, name: str) -> Table:
-    """One of the competition's tables, written as `[files]` says; with an id column if it has none."""
-    columns = config.columns
-    unused = set(columns.ignore) - {*columns.of_both, *columns.of_train}
-    table = read_table(paths.table(name), config.files.quotes, unused if name in ("train", "test", "extra") else ())
-    if name in config.files.numbered:
-        if columns.id in table.frame.columns:
-            raise InputError(f"{table.path}: has a column {columns.id!r}; take {name!r} out of [files] numbered")
-        table.frame.insert(0, columns.id, [str(number) for number in range(1, len(table) + 1)])
-    return table
 
 
 def check_sample(config: Config, sample: Table, targets: Targets, train: str) -> list[str]:

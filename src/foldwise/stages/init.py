@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from foldwise.config import Quotes
+from foldwise.config import Format, Quotes
 from foldwise.console import say
 from foldwise.data.inspect_tables import Inference, Tables, infer_id, infer_kind, infer_target, infer_task, infer_text
 from foldwise.data.table import read_table
@@ -49,7 +49,7 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     if not paths.input.is_dir():
         raise InputError(f"{paths.input}: no such folder; make it and put train, test and sample_submission there")
     names = ("train", "test", "sample_submission")
-    found = infer(choices, Tables(*(read_table(paths.table(name), choices.quotes) for name in names)))
+    found = infer(choices, Tables(*(read_table(paths.table(name), Format(quotes=choices.quotes)) for name in names)))
     for name, (value, reason) in found.items():
         shown = ", ".join(value) if isinstance(value, list) else value
         say("init", f"{name:<6} = {shown or '(none)'}: {reason}")
