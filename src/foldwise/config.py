@@ -201,6 +201,7 @@ class ColumnsSection(Section):
     weight: str | None = None  # how much a row counts in the loss
     group: str | None = None  # rows of one group never part: an author, a thread, a sentence
     ignore: list[str] = []  # columns that are there and not used
+    renamed: dict[str, str] = {}  # of all tables but the sample: the name in the file → the name it goes by here
 
     @property
     def of_both(self) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from foldwise.config import Config, TableName
-from foldwise.data.table import Table, check_unique, read_table
+from foldwise.data.table import Table, check_unique, read_table, rename_columns
 from foldwise.errors import InputError, list_names, shorten
 from foldwise.paths import Paths
 from foldwise.tasks import TASKS
@@ -22,6 +22,8 @@ def open_table(config: Config, paths: Paths, name: TableName) -> Table:
     form = files.format_of(name)
     unused = set(columns.ignore) - {*columns.of_both, *columns.of_train}
     table = read_table(paths.table(name), form, () if name in ("sample_submission", "solution") else unused)
+    if name != "sample_submission" and columns.renamed:
+        table = replace(table, frame=rename_columns(table.frame, columns.renamed))
     if name in files.numbered:
         table = number_rows(table, columns.id, name)
     check_id(table, columns.id, name)

@@ -1,6 +1,7 @@
 """A competition's table: strings, and the line on which each row starts, so that every message can name it."""
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from foldwise.data.delimited import read_delimited, separator_of
 from foldwise.data.formats import check_signature, read_bytes, to_utf8
 from foldwise.data.records import JSON, read_json, read_parquet
 from foldwise.errors import Errors, shorten
+
+EXCEL_ID = re.compile(r"\d([.,]\d+)?E\+\d+")  # a long number as Excel shows and saves it
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,11 @@ def read_table(path: Path, form: Format = Format(), without: Collection[str] = (
     return Table(path, rows.frame.drop(columns=unwanted) if unwanted else rows.frame, rows.starts, rows.unit)
 
 
+def rename_columns(frame: pd.DataFrame, renamed: Mapping[str, str]) -> pd.DataFrame:
+    """The frame with other names of columns, but where it has a column of the new name already."""
+    return frame.rename(columns={old: new for old, new in renamed.items() if new not in frame.columns})
+
+
 def check_columns(table: Table, required: list[str], ignored: Iterable[str] = ()) -> None:
     """An error for each required column that is missing, with the nearest name, and for each unexpected one."""
     present, errors = list(table.frame.columns), Errors(table.path)
@@ -96,6 +104,9 @@ def check_unique(table: Table, column: str) -> None:
         if value == "":
             errors.add("empty id; every row needs its own", line, column)
         elif first.setdefault(value, line) != line:
-            what = f"id {shorten(value)} is already on {table.unit} {first[value]}"
-            errors.add(f"{what}; keep one of the two", line, column)
+            excel = (
+                "Excel saves long ids so, without their last digits: download the file again and do not save it there"
+            )
+            fix = excel if EXCEL_ID.fullmatch(value) else "keep one of the two"
+            errors.add(f"id {shorten(value)} is already on {table.unit} {first[value]}; {fix}", line, column)
     errors.raise_if_any()
