@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from foldwise.data.own_tokenizer import tokenizer_hash
 from foldwise.errors import InputError
 from foldwise.extensions import find_teaching
 from foldwise.files import content_digest, hash_of, read_json, sizes_of
@@ -60,22 +61,24 @@ def token_inputs(run: Run) -> dict[str, Any]:
     """What the tokens depend on."""
     settings = run.config.recipe.tokens
     return {
-        **text_inputs(run, {"id", "text", "features"}),
+        **text_inputs(run, {"id", "text", "features"}, extra=True),
         "tokens": settings.model_dump(),
+        "tokenizer": tokenizer_hash(settings, run.paths.own_files),
         "vectors": {source.file_name: content_hash(source) for source in vector_sources(settings, run.paths)},
     }
 
 
-def text_inputs(run: Run, columns: set[str]) -> dict[str, Any]:
-    """What the texts depend on, with these fields of [columns]."""
+def text_inputs(run: Run, columns: set[str], extra: bool) -> dict[str, Any]:
+    """What the texts depend on, with these fields of [columns]; `extra`: those of extra rows are among them."""
     files = run.config.files
+    tables = {"train", "test", *["extra"] * bool(extra and files.extra), *["labels"] * bool(files.labels)}
     return {
         "train": hash_of(run.paths.table("train")),
         **({"labels": hash_of(run.paths.table("labels"))} if files.labels else {}),
         "test": hash_of(run.paths.table("test")),
-        "extra": hash_of(run.paths.table("extra")) if files.extra else None,
+        "extra": hash_of(run.paths.table("extra")) if "extra" in tables else None,
         "columns": run.config.columns.model_dump(include=columns),
-        "files": files.written(["train", "test", "extra", *["labels"] * bool(files.labels)]),
+        "files": files.written(tables),
         "debug": run.debug,
     }
 
@@ -83,7 +86,7 @@ def text_inputs(run: Run, columns: set[str]) -> dict[str, Any]:
 def own_token_inputs(run: Run, learner: Learner) -> dict[str, Any]:
     """What the tokens depend on that a learner makes of the texts."""
     return {
-        **text_inputs(run, {"id", "text"}),
+        **text_inputs(run, {"id", "text"}, extra=False),
         "model": {name: content_digest(path) for name, path in learner.find_files(run.paths).items()},
         "settings": learner.token_settings(),
     }

@@ -8,6 +8,7 @@ import numpy as np
 from foldwise.console import Progress, say
 from foldwise.data.competition import ToPredict
 from foldwise.data.features import features_of, texts_of
+from foldwise.data.own_tokenizer import find_splitter
 from foldwise.data.tokenizer import SPECIAL, UNK, tokenize_further
 from foldwise.errors import InputError
 from foldwise.files import write_text
@@ -32,7 +33,8 @@ def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path
             raise InputError(f"{need}: {error}") from error
     texts, columns = texts_of(asked.test_texts, settings)
     with Progress("infer", 2 * len(texts), "texts") as shown:
-        store, new, counts = tokenize_further(texts, words, settings, shown.update)
+        splitter = find_splitter(settings, [weights])
+        store, new, counts = tokenize_further(texts, words, settings, shown.update, splitter=splitter)
     store = replace(store, columns=columns)
     store.save(folder)
     np.save(folder / FEATURES, features_of(asked.test_texts, asked.features, settings))

@@ -8,6 +8,7 @@ import numpy as np
 
 from foldwise import paths
 from foldwise.data.features import texts_and_features
+from foldwise.data.own_tokenizer import find_file, tokenizer_hash
 from foldwise.data.token_store import TokenStore
 from foldwise.data.tokenizer import length_limit
 from foldwise.ensembling.blend import check_folds, combine
@@ -41,6 +42,10 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     members = {name: pack_member(run, name, records[name], folder) for name in weights}
     write_text(folder / VOCABULARY, "\n".join(read_json(tokens / paths.VOCABULARY)))
     parts = [VOCABULARY]
+    splits = config.recipe.tokens.tokenizer
+    if splits and not is_own(splits):
+        shutil.copyfile(find_file(splits, run.paths.own_files), folder / splits)
+        parts.append(splits)
     if any(learner_for(config.recipe.of_member(name)).needs_vectors for name in members):
         shutil.copyfile(tokens / paths.VECTORS, folder / VECTORS)
         parts.append(VECTORS)
@@ -54,6 +59,7 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
         names=targets.names,
         shape={"outputs": targets.outputs + targets.auxiliary_outputs, "columns": texts, "features": features},
         dimension=np.load(tokens / paths.VECTORS, mmap_mode="r").shape[1],
+        tokenizer=tokenizer_hash(config.recipe.tokens, run.paths.own_files),
         max_length=limit,
         weights=weights,
         calibrations={name: calibration.tolist() for name, calibration in calibrations.items() if name in weights},

@@ -10,8 +10,9 @@ from itertools import chain
 import numpy as np
 
 from foldwise.auto import tell
-from foldwise.console import Progress, duration, say
+from foldwise.console import Progress, duration, say, warn
 from foldwise.data.features import features_of, texts_of
+from foldwise.data.own_tokenizer import find_splitter
 from foldwise.data.tokenizer import tokenize
 from foldwise.files import atomic_folder, read_json, sizes_of, write_json
 from foldwise.freshness import differences, token_inputs
@@ -19,7 +20,10 @@ from foldwise.paths import FEATURES, TOKENS_RECORD, VECTORS, VOCABULARY
 from foldwise.run import Run
 from foldwise.vectors.cache import read_tables
 from foldwise.vectors.files import vector_sources
-from foldwise.vectors.table import build_vectors, random_vectors
+from foldwise.vectors.table import Coverage, build_vectors, random_vectors
+
+FEW_TOKENS = 2  # of the median text
+LOW_COVERAGE = 0.2  # of the tokens
 
 
 def tokens(run: Run) -> None:
@@ -41,7 +45,8 @@ def tokens(run: Run) -> None:
     together = [list(chain(*tables)) for tables in zip(*parts, strict=True)]
     texts, columns = texts_of(together, settings)
     with Progress("tokens", 2 * len(texts), "texts") as shown:
-        store, words, counts = tokenize(texts, columns * len(competition.train_ids), settings, shown.update)
+        splitter = find_splitter(settings, run.paths.own_files)
+        store, words, counts = tokenize(texts, columns * len(competition.train_ids), settings, shown.update, splitter)
     store = replace(store, columns=columns)
     features = features_of(together, competition.features, settings)
     if sources := vector_sources(settings, run.paths):
@@ -67,3 +72,18 @@ def tokens(run: Run) -> None:
         say("tokens", f"{features.shape[1]} features beside the text: {names}")
     for line in coverage.lines() if coverage else []:
         say("tokens", line)
+    warn_of_odd_tokens(lengths, coverage)
+
+
+def warn_of_odd_tokens(lengths: np.ndarray, coverage: Coverage | None) -> None:
+    """Say where texts seem not to have been split, or word vectors to be of another language."""
+    if np.median(lengths) <= FEW_TOKENS:
+        warn(
+            f"half of the texts have at most {FEW_TOKENS} tokens; if they are longer, their language may need a "
+            "tokenizer of its own: see recipe.tokens.tokenizer"
+        )
+    if coverage and coverage.tokens < LOW_COVERAGE:
+        warn(
+            f"word vectors cover {coverage.tokens:.1%} of the tokens, others start from random ones; take vectors of "
+            'the texts\' language (input/README.md), or recipe.tokens.vectors = "none", which is the same and smaller'
+        )

@@ -3,6 +3,7 @@
 from foldwise.config import Config, Recipe
 from foldwise.errors import InputError, did_you_mean
 from foldwise.learners import learner_for
+from foldwise.learners.linear import LinearLearner
 from foldwise.learners.network import Network
 from foldwise.teaching.fits import labelling_members
 
@@ -28,11 +29,8 @@ def check_student(config: Config, name: str, timed: bool) -> None:
     recipe = config.recipe
     student = recipe.of_member(name)
     training, key = student.training, f"recipe.members.{name}.training"
-    if training.extra_epochs and config.files.extra is None:
-        raise InputError(
-            f"{key}.extra_epochs = {training.extra_epochs}: there are no extra rows; name their table in "
-            'competition.toml, as [files] extra = "extra"'
-        )
+    if training.extra_epochs:
+        check_extra(config, name)
     if not training.from_members:
         return
     field = "pseudo_labels" if training.pseudo_labels else "distill"
@@ -65,6 +63,22 @@ def check_student(config: Config, name: str, timed: bool) -> None:
         raise InputError(
             f"{what}: test rows have no values of columns.auxiliary ({', '.join(config.columns.auxiliary)}); take out "
             "one of the two"
+        )
+
+
+def check_extra(config: Config, name: str) -> None:
+    """Extra rows of one member: they are there, and it trains on them; "linear" passes over the field."""
+    recipe = config.recipe
+    student, own = recipe.of_member(name), "extra_epochs" in recipe.members[name].training
+    what = f"recipe.{f'members.{name}.' if own else ''}training.extra_epochs = {student.training.extra_epochs}"
+    if config.files.extra is None:
+        raise InputError(
+            f'{what}: there are no extra rows; name their table in competition.toml, as [files] extra = "extra"'
+        )
+    if not isinstance(learner_for(student), Network | LinearLearner):
+        raise InputError(
+            f"{what}: {name} ({student.model.name}) trains on no extra rows, only networks do; set it for these alone, "
+            "as members.NAME.training.extra_epochs"
         )
 
 
