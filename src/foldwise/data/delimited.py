@@ -24,6 +24,7 @@ from foldwise.errors import Errors, InputError, shorten
 LONE_RETURN = re.compile(rb"\r(?!\n)")
 DECLARED = re.compile(r"sep=(.)", re.DOTALL)  # Excel's first line that says what separates the columns
 SEPARATORS = ",;\t|，；"  # those that are usual; the last two on Chinese keyboards
+ROW_NAMES = "every row has one field more than the header, as R's write.table makes it with row names"
 SHORT = 16  # characters of a value that is likely to come again: an empty cell, a label, a share
 
 
@@ -118,8 +119,9 @@ def read_rows(path: Path, content: bytes, separator: str, form: Format, without:
         what = "a header and no rows" if header else "the file is empty"
         errors.add(f"{what}; download it again")
     if widths == {len(header) + 1} and len(errors.found) == len(rows):
-        what = "every row has one field more than the header, as R's write.table makes it with row names"
-        errors.add(f'{what}; write it without them, or put a name for them in front of the header: "row"{separator}')
+        errors.add(
+            f'{ROW_NAMES}; write it without them, or put a name for them in front of the header: "row"{separator}'
+        )
     errors.raise_if_any()
     frame = pd.DataFrame(rows, columns=list(compress(header, kept)), dtype=object)
     if "" in header:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from foldwise.config import FilesSection, Format
-from foldwise.data.delimited import DECLARED, SEPARATORS, separator_of
+from foldwise.data.delimited import DECLARED, ROW_NAMES, SEPARATORS, separator_of
 from foldwise.data.encodings import guess_encoding
 from foldwise.data.formats import check_signature, read_bytes, to_utf8
 from foldwise.data.inspect_tables import Inference, Question, Tables
@@ -56,7 +56,9 @@ def inspect_files(paths: Paths, told: dict[str, Any]) -> tuple[Tables, dict[str,
         of_each = {name: one.values.get(key) for name, one in found.items()}
         value = merge(of_each, key)
         if value and key not in told:
-            settings[key] = Inference(value, next(one.reasons[key] for one in found.values() if one.values.get(key)))
+            reason = next(one.reasons[key] for one in found.values() if one.values.get(key))
+            ours = {"separator": "commas", "decimal": "decimal points"}.get(key)
+            settings[key] = Inference(value, f"{reason}; submission.csv has {ours}" if ours else reason)
     tables = {name: one.table for name, one in found.items()}
     if labels:
         settings["labels"] = labels
@@ -147,8 +149,9 @@ def read_escaped(path: Path, form: Format, may_escape: bool) -> tuple[Table, str
             raise
         try:
             return read_table(path, form._replace(escape="\\")), "\\"
-        except InputError:
-            pass
+        except InputError as again:
+            if ROW_NAMES in str(again):  # which it took the escape to see
+                raise
         raise
 
 

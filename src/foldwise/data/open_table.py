@@ -29,6 +29,8 @@ def open_table(config: Config, paths: Paths, name: TableName) -> Table:
     check_id(table, columns.id, name)
     if form.decimal == ",":
         table = point_decimals(table, number_columns(config, table, name))
+    elif form.separator not in (None, ","):
+        refuse_commas(table, number_columns(config, table, name))
     if name == "train" and files.labels:
         return join_labels(table, open_table(config, paths, "labels"), columns.id)
     return table
@@ -74,6 +76,16 @@ def point_decimals(table: Table, columns: Collection[str]) -> Table:
         frame[column] = frame[column].map(lambda value, known=pointed: known.get(value, value))
     table.refuse(wrong)
     return replace(table, frame=frame)
+
+
+def refuse_commas(table: Table, columns: Collection[str]) -> None:
+    """An error for each number with a decimal comma: files with semicolons or tabs often have them."""
+    fix = 'has a comma; if numbers of this table have decimal commas, set [files] decimal = ","'
+    wrong = {}
+    for column in columns:
+        values = {value for value in table.frame[column] if "," in value and DECIMAL_COMMA.fullmatch(value)}
+        wrong[column] = {value: f"{shorten(value)} {fix}" for value in values}
+    table.refuse(wrong)
 
 
 def join_labels(table: Table, labels: Table, id_column: str) -> Table:
