@@ -80,12 +80,24 @@ def run_init(
     task: Task | None = None,
     kind: Kind | None = None,
     metric: Metric | None = None,
+    numbered: Annotated[bool, typer.Option("--numbered", help="Rows count from 1 where no column names them.")] = False,
+    labels: Annotated[
+        str | None, typer.Option(metavar="NAME", help="File with the labels of train, without its ending.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Such as cp1252, utf-16, gb18030.")] = None,
+    separator: Annotated[str | None, typer.Option(metavar="SIGN", help="Between columns, such as ';' or tab.")] = None,
+    decimal: Annotated[str | None, typer.Option(metavar="SIGN", help="In numbers: . or ,")] = None,
+    escape: Annotated[str | None, typer.Option(metavar="SIGN", help="Before quotes in texts: a backslash.")] = None,
     quotes: Annotated[Quotes, typer.Option(help="literal: quotes are plain text in these files.")] = "csv",
     input_: InputFolder = None,
     force: Force = False,
 ) -> None:
     """Infer competition.toml from the CSVs, and say from what."""
-    choices = Choices(id_, text or [], target or [], group, task, kind, metric, quotes)
+    written = {"labels": labels, "encoding": encoding, "decimal": decimal, "escape": escape}
+    written["separator"] = "\t" if separator in ("tab", "\\t") else separator
+    written["quotes"] = quotes if quotes != "csv" else None
+    files = {key: value for key, value in written.items() if value is not None}
+    choices = Choices(id_, text or [], target or [], group, task, kind, metric, files, numbered)
     init(resolve(slug, input_, None, None), choices, force)
 
 

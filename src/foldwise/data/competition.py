@@ -1,13 +1,14 @@
 """A competition's tables, read together and checked against each other and against competition.toml (`InputError`)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from foldwise.config import Config
-from foldwise.data.table import Table, check_columns, check_unique, read_table, rename_columns
+from foldwise.data.open_table import open_table
+from foldwise.data.table import Table, check_columns, check_unique
 from foldwise.data.targets import NUMBER, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
 from foldwise.errors import InputError, list_names, shorten
 from foldwise.metrics import METRICS
@@ -126,20 +127,6 @@ def check_test(config: Config, test: Table, sample: Table, targets: Targets, tra
         sample=sample.frame,
         sample_columns=sample_columns,
     )
-
-
-def open_table(config: Config, paths: Paths, name: str) -> Table:
-    """One of the competition's tables, written as `[files]` says; with an id column if it has none."""
-    columns = config.columns
-    unused = set(columns.ignore) - {*columns.of_both, *columns.of_train}
-    table = read_table(paths.table(name), config.files.quotes, unused if name in ("train", "test", "extra") else ())
-    if name != "sample_submission" and columns.renamed:
-        table = replace(table, frame=rename_columns(table.frame, columns.renamed))
-    if name in config.files.numbered:
-        if columns.id in table.frame.columns:
-            raise InputError(f"{table.path}: has a column {columns.id!r}; take {name!r} out of [files] numbered")
-        table.frame.insert(0, columns.id, [str(number) for number in range(1, len(table) + 1)])
-    return table
 
 
 def check_sample(config: Config, sample: Table, targets: Targets, train: str) -> list[str]:

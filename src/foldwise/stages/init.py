@@ -13,14 +13,15 @@ import tomllib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from foldwise.config import Config, Quotes
+from foldwise.config import Config
 from foldwise.console import say
 from foldwise.data.competition import load_competition
-from foldwise.data.inspect_ids import add_ids, infer_id, lacking_id, match_names
+from foldwise.data.inspect_files import inspect_files
+from foldwise.data.inspect_ids import add_ids, infer_id, lacking_id, match_names, number_rows
 from foldwise.data.inspect_tables import Inference, Question, Tables, hide_useless, infer_asked
 from foldwise.data.inspect_targets import infer_kind, infer_target, infer_task
 from foldwise.data.inspect_texts import infer_group, infer_text
-from foldwise.data.table import Table, read_table, rename_columns
+from foldwise.data.table import Table, rename_columns
 from foldwise.data.targets import parse_number
 from foldwise.errors import InputError, check, did_you_mean, list_names, with_article
 from foldwise.files import write_text
@@ -44,7 +45,8 @@ class Choices:
     task: str | None = None
     kind: Kind | None = None
     metric: str | None = None
-    quotes: Quotes = "csv"
+    files: dict[str, Any] = field(default_factory=dict)  # keys of [files]: as told, then as found
+    numbered: bool = False  # rows count from 1 where no column names them
 
 
 def init(paths: Paths, choices: Choices, force: bool) -> None:
@@ -59,14 +61,15 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
         )
     if not paths.input.is_dir():
         raise InputError(f"{paths.input}: no such folder; make it and put train, test and sample_submission there")
-    names = ("train", "test", "sample_submission")
-    tables = Tables(*(read_table(paths.table(name), choices.quotes) for name in names))
+    tables, written = inspect_files(replace(paths, stems=choices.files), choices.files)
+    choices = replace(choices, files={name: inference.value for name, inference in written.items()})
+    paths = replace(paths, stems={name: stem for name, stem in choices.files.items() if name == "labels"})
     try:
         found = infer(choices, tables)
     except Question as asked:
         raise ask(asked, choices, tables, paths) from None
-    for name, (value, reason) in found.items():
-        say("init", f"{name:<6} = {show(value)}: {reason}")
+    for name, (value, reason) in (written | found).items():
+        say("init", f"{name:<8} = {show(value)}: {reason}")
     text = to_toml(paths.slug, choices, {name: inference.value for name, inference in found.items()})
     check_accepted(text, paths)
     write_text(config, text)
@@ -132,7 +135,7 @@ def infer(choices: Choices, tables: Tables) -> dict[str, Inference]:
         train, test = (replace(table, frame=rename_columns(table.frame, renamed)) for table in tables[:2])
         tables = Tables(train, test, tables.sample)
     check_told(choices, tables)
-    found["id"] = told(choices.id) or infer_id(tables)
+    found["id"] = told(choices.id) or (number_or_infer_id if choices.numbered else infer_id)(tables)
     id_column = found["id"].value
     if numbered := lacking_id(tables, id_column):
         found["numbered"] = Inference(numbered, "no ids there: rows count from 1")
@@ -158,12 +161,23 @@ def infer(choices: Choices, tables: Tables) -> dict[str, Inference]:
     return found
 
 
+def number_or_infer_id(tables: Tables) -> Inference:
+    """The column that names the rows, or a new name where none does without repeating itself."""
+    try:
+        return infer_id(tables)
+    except Question:
+        raise
+    except InputError:
+        return number_rows(tables)
+
+
 def check_told(choices: Choices, tables: Tables) -> None:
     """Refuse columns of the command line that are not there."""
     present = list(tables.train.frame)
     anywhere = [name for table in tables for name in table.frame]
     group = None if choices.group == NO_GROUP else choices.group
-    for name, there in [(choices.id, anywhere), *((name, present) for name in (group, *choices.text, *choices.target))]:
+    id_there = anywhere + [choices.id] * choices.numbered  # then it may be a new name
+    for name, there in [(choices.id, id_there), *((name, present) for name in (group, *choices.text, *choices.target))]:
         if name is not None and name not in there:
             fix = did_you_mean(name, present, f"there are {list_names(present)}")
             raise InputError(f"{tables.train.path}: no column {name!r}; {fix}")
@@ -208,7 +222,7 @@ def to_toml(slug: str, choices: Choices, found: dict[str, Any]) -> str:
     columns = {name: found.get(name) for name in ("id", "text", "target", "group")}
     sections: dict[str, dict[str, Any]] = {
         "competition": {"slug": slug, "title": slug, "task": found["task"], "metric": found["metric"]},
-        "files": {"quotes": choices.quotes if choices.quotes != "csv" else None, "numbered": found.get("numbered")},
+        "files": {**choices.files, "numbered": found.get("numbered")},
         "columns": {**columns, "ignore": found["ignore"] or None, "renamed": found.get("renamed")},
         "submission": {"kind": found["kind"]},
     }
