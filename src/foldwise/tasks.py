@@ -12,7 +12,7 @@ where shares of raters are learnt as they are and scored as 0 and 1, and where c
 | regression | "values": (N, C) float64               | "values": the same, in the target's own units           |
 
 Predictions are (N, C) probabilities or values; of an ordinal task (N, 1) values on the scale of the class numbers.
-Another task is another entry of `TASKS`. Only `init` (`data/inspect_tables.py`) names tasks besides.
+Another task is another entry of `TASKS`. Only `init` (`data/inspect_targets.py`) names tasks besides.
 """
 
 from dataclasses import dataclass

@@ -13,7 +13,8 @@ from typing import Any
 
 from foldwise.config import Quotes
 from foldwise.console import say
-from foldwise.data.inspect_tables import Inference, Tables, infer_id, infer_kind, infer_target, infer_task, infer_text
+from foldwise.data.inspect_tables import Inference, Tables, infer_id, infer_text
+from foldwise.data.inspect_targets import infer_kind, infer_target, infer_task
 from foldwise.data.table import read_table
 from foldwise.errors import InputError, with_article
 from foldwise.files import write_text
