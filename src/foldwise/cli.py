@@ -79,11 +79,13 @@ def run_init(
     kind: Kind | None = None,
     metric: Metric | None = None,
     quotes: Annotated[Quotes, typer.Option(help="literal: quotes are plain text in these files.")] = "csv",
+    positive: Annotated[str | None, typer.Option(metavar="LABEL", help="Of two labels the one to predict.")] = None,
+    separator: Annotated[str | None, typer.Option(metavar="TEXT", help="Between several labels in a cell.")] = None,
     input_: InputFolder = None,
     force: Force = False,
 ) -> None:
     """Infer competition.toml from the CSVs, and say from what."""
-    choices = Choices(id_, text or [], target or [], group, task, kind, metric, quotes)
+    choices = Choices(id_, text or [], target or [], group, task, kind, metric, quotes, positive, separator)
     init(resolve(slug, input_, None, None), choices, force)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 SHOWN = 10  # errors listed before the rest is only counted
+LISTED = 30  # characters of an item among others in one line
 # Message and fix by pydantic's types of errors, where its own message does not do.
 TABLE = ("this is a table", "write a key of it, {key}.… = …, or [{key}.…] in competition.toml")
 EXPLAINED = {
@@ -125,6 +126,17 @@ def shorten(value: object, width: int = 60) -> str:
     """`repr` of a user's value, cut so that a message stays one line."""
     text = repr(value)
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def listed(items: Iterable[str], quote: bool = True) -> str:
+    """Items for a message: the first ten, each short, and how many more there are.
+
+    >>> listed(["a", "b"]), listed(map(str, range(12)), quote=False)
+    ("'a', 'b'", '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more')
+    """
+    items = list(items)
+    shown = [shorten(item, LISTED) if quote else item for item in items[:SHOWN]]
+    return ", ".join(shown) + (f" and {len(items) - SHOWN:,} more" if len(items) > SHOWN else "")
 
 
 def with_article(word: str) -> str:

@@ -106,7 +106,8 @@ def missing_classes(folds: np.ndarray, targets: Targets, ids: Sequence[str]) -> 
     labels = targets.strata.astype(bool)
     kinds = [(name, labels[:, place]) for place, name in enumerate(targets.names)]
     if not targets.spec.named:
-        kinds = [(f"{name} = {value}", has == bool(value)) for name, has in kinds for value in (0, 1)]
+        known = dict(zip(targets.names, np.isfinite(targets.truth).T, strict=False))
+        kinds = [(f"{name} = {value}", known[name] & (has == bool(value))) for name, has in kinds for value in (0, 1)]
     phrases = []
     for name, has in kinds:
         lacking = sorted(set(folds.tolist()) - set(folds[has].tolist()))

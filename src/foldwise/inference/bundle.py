@@ -25,7 +25,7 @@ from foldwise.ensembling.weights import Mixture
 from foldwise.errors import InputError, check, shorten
 from foldwise.learners import learner_for
 
-FORMAT = 5  # of the folder; another one once it is read in another way
+FORMAT = 6  # of the folder; another one once it is read in another way
 MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
 
 
@@ -61,6 +61,7 @@ class Manifest(Section):
     format: int
     config: Config  # as the members were trained
     names: list[str]  # the C outputs, or the classes of an ordinal task
+    written: list[str]  # what stands for 0 and 1 in a binary target
     shape: dict[str, int]  # of `foldwise.models.Shape`; outputs with those of auxiliary targets
     dimension: int  # E, numbers of a word's vector
     max_length: int  # tokens; a share such as "95%" is one of the training texts
@@ -79,7 +80,8 @@ class Manifest(Section):
     @property
     def targets(self) -> Targets:
         """What the training table gave, without its rows."""
-        return Targets(self.config.competition.task, np.empty(0), np.empty(0), self.names)
+        zero, one = self.written
+        return Targets(self.config.competition.task, np.empty(0), np.empty(0), self.names, written=(zero, one))
 
 
 def networks(manifest: Manifest, own: bool) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from foldwise.config import Quotes
 from foldwise.console import say
+from foldwise.data.inspect_labels import infer_missing, infer_pattern, infer_positive, infer_separator, labels_in
 from foldwise.data.inspect_tables import Inference, Tables, infer_id, infer_text
 from foldwise.data.inspect_targets import infer_kind, infer_target, infer_task
 from foldwise.data.table import read_table
@@ -35,6 +36,8 @@ class Choices:
     kind: Kind | None = None
     metric: str | None = None
     quotes: Quotes = "csv"
+    positive: str | None = None
+    separator: str | None = None
 
 
 def init(paths: Paths, choices: Choices, force: bool) -> None:
@@ -71,15 +74,38 @@ def infer(choices: Choices, tables: Tables) -> dict[str, Inference]:
     found["target"] = told(choices.target) or infer_target(tables, asked, id_column)
     taken = [id_column, *found["target"].value, *([choices.group] if choices.group else [])]
     found["text"] = told(choices.text) or infer_text(tables, taken)
-    found["task"] = told(choices.task) or infer_task(tables, asked, found["target"].value, choices.metric)
+    target = found["target"].value
+    asked = [name for name in asked if name in target or name not in present]  # columns of train that are left aside
+    implied = "binary" if choices.positive else "multilabel" if choices.separator else None
+    found["task"] = told(choices.task or implied) or infer_task(tables, asked, target, choices.metric, choices.kind)
     task = found["task"].value
-    found["kind"] = told(choices.kind) or infer_kind(tables.sample, asked, task, choices.metric)
+    found |= infer_labels(choices, tables, asked, target, task)
+    found["kind"] = told(choices.kind) or infer_kind(
+        tables, asked, target, task, choices.metric, found["separator"].value if "separator" in found else None
+    )
     found["metric"] = infer_metric(choices, task, found["kind"].value)
     used = {*taken, *found["text"].value}
     ignore = [name for name in dict.fromkeys([*present, *tables.test.frame.columns]) if name not in used]
     advice = "not used; texts among them can be --text, numbers [columns] features"
     found["ignore"] = Inference(ignore, advice if ignore else "every column is used")
     return found
+
+
+def infer_labels(
+    choices: Choices, tables: Tables, asked: list[str], target: list[str], task: str
+) -> dict[str, Inference]:
+    """How labels are written, as far as there is something to say."""
+    found: dict[str, Inference | None] = {"missing": infer_missing(tables.train, target, task)}
+    if task == "binary":
+        found["positive"] = told(choices.positive) or infer_positive(tables, asked, target)
+    if task == "multilabel":
+        found["separator"] = told(choices.separator) or infer_separator(tables.train, target, asked)
+    names = target
+    if len(target) == 1 and task in ("multiclass", "multilabel"):
+        separator = found.get("separator")
+        names = sorted(labels_in(tables.train, target[0], separator and separator.value))
+    found["columns"] = infer_pattern(asked, names)
+    return {name: inference for name, inference in found.items() if inference}
 
 
 def told(value: str | list[str] | None) -> Inference | None:
@@ -105,12 +131,13 @@ def infer_metric(choices: Choices, task: str, kind: Kind) -> Inference:
 
 def to_toml(slug: str, choices: Choices, found: dict[str, Any]) -> str:
     """competition.toml; JSON's strings and lists are TOML's too."""
-    columns = {name: found[name] for name in ("id", "text", "target")}
+    columns = {name: found.get(name) for name in ("id", "text", "target", "positive", "separator")}
+    columns["missing_targets"] = found.get("missing")
     sections = {
         "competition": {"slug": slug, "title": slug, "task": found["task"], "metric": found["metric"]},
         "files": {"quotes": choices.quotes if choices.quotes != "csv" else None},
         "columns": {**columns, "group": choices.group, "ignore": found["ignore"]},
-        "submission": {"kind": found["kind"]},
+        "submission": {"kind": found["kind"], "columns": found.get("columns")},
     }
     tables = []
     for section, values in sections.items():
