@@ -11,7 +11,7 @@ import numpy as np
 from foldwise.console import say, warn
 from foldwise.data.features import join_texts
 from foldwise.data.fold_file import packed_name, read_folds, unpack_folds, write_folds
-from foldwise.data.splits import check_units, make_folds, missing_classes, units_of
+from foldwise.data.splits import check_units, missing_classes, split_rows, units_of
 from foldwise.errors import InputError
 from foldwise.metrics import best_score
 from foldwise.run import Run
@@ -39,7 +39,7 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
         say("folds", f"kept {path.name}: {len(fold_of_row):,} rows in {settings.n} folds, matches train.csv{by}")
         return fold_of_row
     start = time.perf_counter()
-    fold_of_row = make_folds(competition.targets.strata, units, settings.n, settings.seed)
+    fold_of_row = split_rows(competition.targets, units, settings.n, settings.seed)
     check_classes(run, fold_of_row)
     write_folds(path, competition.train_ids, fold_of_row)
     run.record_seconds("folds", time.perf_counter() - start)
@@ -56,10 +56,10 @@ def check_classes(run: Run, fold_of_row: np.ndarray) -> None:
     """Warn of classes that a fold has no row of: too few rows, or rows of one text or group, which share a fold."""
     missing = missing_classes(fold_of_row, run.competition.targets, run.competition.train_ids)
     if missing:
-        check_metric(run, fold_of_row, missing)
-        shown = missing[:SHOWN] + [f"and {len(missing) - SHOWN} more"] * (len(missing) > SHOWN)
+        shown = missing[:SHOWN] + [f"and {len(missing) - SHOWN:,} more"] * (len(missing) > SHOWN)
+        check_metric(run, fold_of_row, shown)
         warn(
-            "\n  ".join([f"{run.paths.table('train')}: classes that a fold has no row of", *shown])
+            "\n  ".join([f"{run.paths.table('train')}: {len(missing):,} classes that a fold has no row of", *shown])
             + "\n  there it is not scored; where all its rows are in one fold, that fold's model never sees it"
         )
 
