@@ -139,7 +139,7 @@ def missing_classes(folds: np.ndarray, targets: Targets, ids: Sequence[str]) -> 
             continue
         ids_of = [cut(ids[row]) for row in np.flatnonzero(has)[: NAMED + 1].tolist()]
         named = ", ".join(ids_of[:NAMED]) + (", …" if len(ids_of) > NAMED else "")
-        rows = f"class {cut(name)} has {has.sum():,} row{'s' * (has.sum() != 1)} ({named})"
+        rows = f"class {cut(name)} has {has.sum():,} {'row' if has.sum() == 1 else 'rows'} ({named})"
         if there == {TRAIN_ONLY}:
             phrases.append(f"{rows}, trained on in every fold and never validated")
         else:

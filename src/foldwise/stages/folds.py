@@ -58,8 +58,9 @@ def check_classes(run: Run, fold_of_row: np.ndarray) -> None:
     if missing:
         shown = missing[:SHOWN] + [f"and {len(missing) - SHOWN:,} more"] * (len(missing) > SHOWN)
         check_metric(run, fold_of_row, shown)
+        count = "a class" if len(missing) == 1 else f"{len(missing):,} classes"
         warn(
-            "\n  ".join([f"{run.paths.table('train')}: {len(missing):,} classes that a fold has no row of", *shown])
+            "\n  ".join([f"{run.paths.table('train')}: {count} that a fold has no row of", *shown])
             + "\n  there it is not scored; where all its rows are in one fold, that fold's model never sees it"
         )
 
