@@ -8,13 +8,14 @@ import typer
 
 from foldwise import pipeline
 from foldwise.config import Metric, Quotes, Task
+from foldwise.data.inspect_competition import Choices
 from foldwise.errors import InputError
 from foldwise.extensions import load_extension
 from foldwise.options import Force, InputFolder, add_command
 from foldwise.paths import resolve
 from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
-from foldwise.stages.init import Choices, init
+from foldwise.stages.init import init
 from foldwise.stages.tokens import tokens
 from foldwise.stages.train import train
 from foldwise.tasks import Kind
@@ -89,6 +90,8 @@ def run_init(
     decimal: Annotated[str | None, typer.Option(metavar="SIGN", help="In numbers: . or ,")] = None,
     escape: Annotated[str | None, typer.Option(metavar="SIGN", help="Before quotes in texts: a backslash.")] = None,
     quotes: Annotated[Quotes, typer.Option(help="literal: quotes are plain text in these files.")] = "csv",
+    positive: Annotated[str | None, typer.Option(metavar="LABEL", help="Of two labels the one to predict.")] = None,
+    label_separator: Annotated[str | None, typer.Option(metavar="TEXT", help="Between labels in one cell.")] = None,
     input_: InputFolder = None,
     force: Force = False,
 ) -> None:
@@ -97,8 +100,8 @@ def run_init(
     written["separator"] = "\t" if separator in ("tab", "\\t") else separator
     written["quotes"] = quotes if quotes != "csv" else None
     files = {key: value for key, value in written.items() if value is not None}
-    choices = Choices(id_, text or [], target or [], group, task, kind, metric, files, numbered)
-    init(resolve(slug, input_, None, None), choices, force)
+    told = Choices(id_, text or [], target or [], group, task, kind, metric, files, numbered, positive, label_separator)
+    init(resolve(slug, input_, None, None), told, force)
 
 
 def find_extension(name: str) -> Any:

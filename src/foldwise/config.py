@@ -198,6 +198,10 @@ class ColumnsSection(Section):
     text: Annotated[list[str], Field(min_length=1)]
     features: list[str] = []  # numbers beside the text
     target: Annotated[list[str], Field(min_length=1)]
+    positive: str | None = None  # of the two labels in the target of a binary task, if they are not 0 and 1
+    separator: Annotated[str, Field(min_length=1)] | None = None  # between the labels in a cell of a multilabel target
+    # Rows whose target is empty: an error, left out, or of several targets each kept with those that are known.
+    missing_targets: Literal["error", "drop", "mask"] = "error"
     auxiliary: list[str] = []  # further targets, learnt beside and not predicted; 0 … 1, of numbers any
     subgroups: list[str] = []  # 0 … 1: whom a text is about, for jigsaw_bias_auc and training.subgroup_weights
     weight: str | None = None  # how much a row counts in the loss
@@ -220,6 +224,8 @@ class SubmissionSection(Section):
     """What sample_submission.csv wants: hard labels, probabilities, or values of a regression."""
 
     kind: Kind
+    # What the sample calls the column of a class or target: "label_*" where that of cat is label_cat.
+    columns: Annotated[str, Field(pattern=r"^[^*]*\*[^*]*$")] = "*"
 
 
 class Folds(Section):

@@ -91,7 +91,7 @@ def test_rows_numbered_by_hand(cli_here, workspace):
 
 @pytest.mark.case("19-backslash-quotes")
 def test_quotes_with_a_backslash_before_them(cli_here, workspace):
-    assert "escape   = \\: quotes in train.csv have a backslash before them" in cli_here("init", "demo").stdout
+    assert "escape = \\: quotes in train.csv have a backslash before them" in cli_here("init", "demo").stdout
     assert files_of(workspace) == {"escape": "\\"}
     cli_here("folds", "-c", "demo", "--set", "folds.n=2")
     edit(workspace, 'escape = "\\\\"\n', "")

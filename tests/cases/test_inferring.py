@@ -15,7 +15,7 @@ def columns(workspace, slug):
 
 @pytest.mark.case("06-unnamed-index")
 def test_an_index_column_is_ignored_where_there_is_an_id_and_else_the_id(cli_here, workspace):
-    assert "ignore   = '': not used" in cli_here("init", "demo").stdout
+    assert "ignore = '': not used" in cli_here("init", "demo").stdout
     assert columns(workspace, "demo")[0] == {"id": "id", "text": ["text"], "target": ["label"], "ignore": [""]}
     cli_here("all", "-c", "demo", *QUICK)
     assert submitted(workspace, "demo")[0] == "id,label"

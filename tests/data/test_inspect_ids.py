@@ -3,11 +3,12 @@
 import pytest
 
 from foldwise.data.competition import load_competition
+from foldwise.data.inspect_competition import Choices
 from foldwise.data.inspect_tables import Question
 from foldwise.errors import InputError
 from foldwise.load_config import load_config
 from foldwise.paths import Paths
-from foldwise.stages.init import Choices, init
+from foldwise.stages.init import init
 
 TEXTS = ["a fine film", "one dull film", "a fine book", "one dull book"]
 

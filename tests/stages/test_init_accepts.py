@@ -10,12 +10,13 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from foldwise.data.competition import load_competition
+from foldwise.data.inspect_competition import Choices
 from foldwise.data.inspect_tables import Question
 from foldwise.errors import InputError
 from foldwise.load_config import load_config
 from foldwise.paths import Paths
 from foldwise.run import check_config
-from foldwise.stages.init import Choices, init
+from foldwise.stages.init import init
 
 USUAL = {"train": ["id", "text", "label"], "test": ["id", "text"], "sample_submission": ["id", "label"]}
 OTHERS = ["ID", "Text ", "title", "label", "y", "author", "", "Unnamed: 0", "prediction", "none", "a", "b"]
