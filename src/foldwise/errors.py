@@ -49,11 +49,12 @@ class Errors:
     """
 
     path: Path | str
+    unit: str = "line"  # what places in the file are counted in
     found: list[tuple[int, str]] = field(default_factory=list)  # (line, message), line 0 for the whole file
 
     def add(self, message: str, line: int = 0, column: str = "") -> None:
         """Note an error. `line` counts from 1 as an editor does; the header is line 1."""
-        place = ", ".join([f"line {line}"] * bool(line) + [f"column {column}"] * bool(column))
+        place = ", ".join([f"{self.unit} {line}"] * bool(line) + [f"column {column}"] * bool(column))
         self.found.append((line, f"{place}: {message}" if place else message))
 
     def raise_if_any(self) -> None:
@@ -125,6 +126,17 @@ def shorten(value: object, width: int = 60) -> str:
     """`repr` of a user's value, cut so that a message stays one line."""
     text = repr(value)
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def list_names(names: Iterable[str], quoted: bool = True) -> str:
+    """Names for a message, at most ten and how many more there are.
+
+    >>> list_names(["id", ""]), list_names(map(str, range(12)), quoted=False)
+    ("'id', ''", '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more')
+    """
+    names = list(names)
+    shown = ", ".join(shorten(name, 40) if quoted else name for name in names[:SHOWN])
+    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
 
 
 def with_article(word: str) -> str:

@@ -71,13 +71,15 @@ def token_inputs(run: Run) -> dict[str, Any]:
 def text_inputs(run: Run, columns: set[str], extra: bool) -> dict[str, Any]:
     """What the texts depend on, with these fields of [columns]; `extra`: those of extra rows are among them."""
     files = run.config.files
-    tables = {"train", "test", *(["extra"] if extra and files.extra else [])}
+    read = columns | ({"renamed"} if run.config.columns.renamed else set())
+    tables = {"train", "test", *["extra"] * bool(extra and files.extra), *["labels"] * bool(files.labels)}
     return {
         "train": hash_of(run.paths.table("train")),
+        **({"labels": hash_of(run.paths.table("labels"))} if files.labels else {}),
         "test": hash_of(run.paths.table("test")),
         "extra": hash_of(run.paths.table("extra")) if "extra" in tables else None,
-        "columns": run.config.columns.model_dump(include=columns),
-        "files": {"quotes": files.quotes, "numbered": sorted(tables & set(files.numbered))},
+        "columns": run.config.columns.model_dump(include=read),
+        "files": files.written(tables),
         "debug": run.debug,
     }
 
@@ -113,7 +115,7 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
     return {
         "folds": hash_of(run.paths.folds),
         "tokens": hash_of(own_token_inputs(run, learner)) if learner.reads_texts else tokens_hash,
-        "targets": hash_of(run.paths.table("train")),
+        "targets": hash_of(*(run.paths.table(name) for name in ("train", *["labels"] * bool(run.config.files.labels)))),
         "columns": run.config.columns.model_dump(include={"target", "auxiliary", "subgroups", "weight"}),
         "competition": run.config.competition.model_dump(include={"task", "metric", "soft_cut"}),
         "recipe": learner.inputs(),
@@ -127,6 +129,7 @@ def submission_form(run: Run) -> dict[str, Any]:
     config = run.config
     return {
         "sample": hash_of(run.paths.table("sample_submission")),
+        "files": config.files.written(["sample_submission"]),
         "competition": config.competition.model_dump(include={"task", "metric"}),
         "kind": config.submission.kind,
         "columns": config.columns.model_dump(include={"id", "target"}),

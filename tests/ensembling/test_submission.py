@@ -25,7 +25,10 @@ def form(kind="probability", task="binary", columns=("target",), names=("target"
     """What a submission is made by: settings, targets, and what the contest asks for."""
     sample = pd.DataFrame({"id": ids, **{column: ["0"] * len(ids) for column in columns}}, dtype=object)
     config = SimpleNamespace(
-        columns=SimpleNamespace(id="id"), submission=SimpleNamespace(kind=kind), files=SimpleNamespace(numbered=[])
+        competition=SimpleNamespace(task=task),
+        columns=SimpleNamespace(id="id", positive=None, separator=None),
+        submission=SimpleNamespace(kind=kind),
+        files=SimpleNamespace(numbered=[]),
     )
     asked = ToPredict(ids[::-1], [], np.empty(0), sample, list(columns))
     return config, Targets(task, np.empty(0), np.empty(0), list(names)), asked

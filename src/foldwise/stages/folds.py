@@ -11,7 +11,7 @@ import numpy as np
 from foldwise.console import say, warn
 from foldwise.data.features import join_texts
 from foldwise.data.fold_file import packed_name, read_folds, unpack_folds, write_folds
-from foldwise.data.splits import check_units, make_folds, missing_classes, units_of
+from foldwise.data.splits import check_units, missing_classes, split_rows, units_of
 from foldwise.errors import InputError
 from foldwise.metrics import best_score
 from foldwise.run import Run
@@ -39,11 +39,11 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
         say("folds", f"kept {path.name}: {len(fold_of_row):,} rows in {settings.n} folds, matches train.csv{by}")
         return fold_of_row
     start = time.perf_counter()
-    fold_of_row = make_folds(competition.targets.strata, units, settings.n, settings.seed)
+    fold_of_row = split_rows(competition.targets, units, settings.n, settings.seed)
     check_classes(run, fold_of_row)
     write_folds(path, competition.train_ids, fold_of_row)
     run.record_seconds("folds", time.perf_counter() - start)
-    sizes = np.bincount(fold_of_row)
+    sizes = np.bincount(fold_of_row[fold_of_row >= 0])
     of_each = f"{sizes.min():,} to {sizes.max():,}" if np.ptp(sizes) else f"{sizes[0]:,} each"
     shared = len(units) - len(np.unique(units))
     what = "text or group" if competition.groups else "text"
@@ -56,10 +56,11 @@ def check_classes(run: Run, fold_of_row: np.ndarray) -> None:
     """Warn of classes that a fold has no row of: too few rows, or rows of one text or group, which share a fold."""
     missing = missing_classes(fold_of_row, run.competition.targets, run.competition.train_ids)
     if missing:
-        check_metric(run, fold_of_row, missing)
-        shown = missing[:SHOWN] + [f"and {len(missing) - SHOWN} more"] * (len(missing) > SHOWN)
+        shown = missing[:SHOWN] + [f"and {len(missing) - SHOWN:,} more"] * (len(missing) > SHOWN)
+        check_metric(run, fold_of_row, shown)
+        count = "a class" if len(missing) == 1 else f"{len(missing):,} classes"
         warn(
-            "\n  ".join([f"{run.paths.table('train')}: classes that a fold has no row of", *shown])
+            "\n  ".join([f"{run.paths.table('train')}: {count} that a fold has no row of", *shown])
             + "\n  there it is not scored; where all its rows are in one fold, that fold's model never sees it"
         )
 
@@ -67,7 +68,7 @@ def check_classes(run: Run, fold_of_row: np.ndarray) -> None:
 def check_metric(run: Run, fold_of_row: np.ndarray, missing: list[str]) -> None:
     """Refuse folds that the metric has no score for, whatever is predicted: their training would be in vain."""
     targets, metric = run.competition.targets, run.metric
-    for fold in np.unique(fold_of_row):
+    for fold in np.unique(fold_of_row[fold_of_row >= 0]):
         truth = targets.truth[fold_of_row == fold]
         neutral = np.full((len(truth), targets.outputs), 1 / targets.outputs)
         if not np.isfinite(best_score(metric, targets.task, truth, neutral)):
