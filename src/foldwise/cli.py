@@ -74,7 +74,9 @@ def run_init(
     id_: Annotated[str | None, typer.Option("--id", metavar="COLUMN")] = None,
     text: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Repeatable.")] = None,
     target: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Repeatable.")] = None,
-    group: Annotated[str | None, typer.Option(metavar="COLUMN", help="Rows of one group share a fold.")] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Rows of one group share a fold; none: no column.")
+    ] = None,
     task: Task | None = None,
     kind: Kind | None = None,
     metric: Metric | None = None,

@@ -98,9 +98,11 @@ InverseRegularisation = Annotated[Finite | Literal["auto"], explained('give a po
 if TYPE_CHECKING:  # `foldwise.auto` decides, by the tables, what a `Config` leaves open, before anybody uses the number
     AutoCount = Any
     AutoRate = Any
+    AutoWeight = Any
 else:
     AutoCount = Annotated[Count | Literal["auto"], explained('give a whole number from 1 on, or "auto"')]
     AutoRate = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
+    AutoWeight = Annotated[NotNegative | Literal["auto"], explained('give a number from 0 on, or "auto"')]
 EncoderLayers = Annotated[
     Annotated[list[NotNegativeCount], Field(min_length=1)] | Literal["auto"],
     explained('give a list of numbers of layers, such as [4, 6], or "auto"'),
@@ -262,7 +264,8 @@ class Tokens(Section):
 
     max_length: MaxLength = 256
     """Longest text in tokens; longer ones are cut. "95%" takes the length that this share of the training texts fits
-    into. Shorter is faster. With `tokens.columns = "apart"` it counts for each column."""
+    into. Shorter is faster. With `tokens.columns = "apart"` it counts for each column. "linear" sees whole texts
+    instead, if all of them together have at most 30 million tokens."""
 
     cut: Literal["head", "tail", "head+tail"] = "head"
     """Which part of a text that is too long stays: its beginning, its end, or half of each."""
@@ -421,7 +424,7 @@ class Encoder(Section):
 class Training(Section):
     """How a network is trained, and when to stop. Of these "linear" and a frozen "encoder" read `subgroup_weights`
     only, the latter also `precision`. "encoder" with `encoder.train = "full"` has epochs, learning rate and schedule of
-    its own, and reads the other fields and `batches`.
+    its own and no R-Drop, and reads the other fields and `batches`.
     """
 
     epochs: AutoCount = "auto"
@@ -465,6 +468,11 @@ class Training(Section):
 
     unfreeze_epoch: NotNegativeCount = 0
     """Word vectors do not train before this epoch (counted from 0), so that the rest adapts to them first."""
+
+    r_drop: AutoWeight = "auto"
+    """Weight of R-Drop (Liang et al. 2021): a batch goes through the network twice, with other dropout each time, and
+    how far the two predictions are apart is added to the loss. It takes up to twice the time and scores better; 0 turns
+    it off. "auto" is 1, above 100,000 training rows 0."""
 
     schedule: Literal["cosine", "one_cycle", "linear", "step", "plateau", "constant"] = "cosine"
     """How the learning rate falls after the warm-up: "cosine" and "linear" to 0 at the last step, "step" by a factor at

@@ -71,13 +71,14 @@ def token_inputs(run: Run) -> dict[str, Any]:
 def text_inputs(run: Run, columns: set[str], extra: bool) -> dict[str, Any]:
     """What the texts depend on, with these fields of [columns]; `extra`: those of extra rows are among them."""
     files = run.config.files
+    read = columns | ({"renamed"} if run.config.columns.renamed else set())
     tables = {"train", "test", *["extra"] * bool(extra and files.extra), *["labels"] * bool(files.labels)}
     return {
         "train": hash_of(run.paths.table("train")),
         **({"labels": hash_of(run.paths.table("labels"))} if files.labels else {}),
         "test": hash_of(run.paths.table("test")),
         "extra": hash_of(run.paths.table("extra")) if "extra" in tables else None,
-        "columns": run.config.columns.model_dump(include=columns),
+        "columns": run.config.columns.model_dump(include=read),
         "files": files.written(tables),
         "debug": run.debug,
     }

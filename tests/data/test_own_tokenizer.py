@@ -71,11 +71,11 @@ def test_a_file_splits_as_its_library_does(tmp_path):
     assert third == []
 
 
-def test_a_longest_length_and_counts_hold_as_ever(tmp_path):
-    settings = Tokens(tokenizer="mine_split:Words", max_length=2, vocabulary="train")
+def test_counts_hold_as_ever(tmp_path):
+    settings = Tokens(tokenizer="mine_split:Words", vocabulary="train")
     store, words, counts = tokenize(TEXTS, 1, settings, lambda _: None, find_splitter(settings, [tmp_path]))
-    assert store.lengths.tolist() == [2, 2, 0]
-    assert dict(zip(words[2:], counts[2:].tolist(), strict=True)) == {"film": 1, "the": 1}
+    assert store.lengths.tolist() == [4, 4, 0]
+    assert dict(zip(words[2:], counts[2:].tolist(), strict=True)) == {"film": 2, "the": 2}
 
 
 @pytest.mark.parametrize(

@@ -483,7 +483,7 @@ def test_the_command(packed, cli_here, workspace):
     output = workspace / "output" / "twin-regression" / "submission.csv"
     shown = cli_here("infer", "-c", "twin-regression", "--weights", str(weights), "--device", "cpu").stdout
     assert output.read_bytes() == submission
-    assert "bilstm folds 0, 1; linear folds 0, 1 of" in shown
+    assert "bilstm folds 0, 1 of" in shown
     assert f"made {output} in " in shown.splitlines()[-1]
     refused = cli_here("infer", "-c", "twin-regression", "--weights", str(weights), "--set", "seed=1", code=2)
     assert "No such option: --set" in refused.stderr

@@ -54,7 +54,7 @@ def test_download_then_init(foldwise_process, service, tmp_path):
     folder = tmp_path / "input" / "a-contest"
     assert {name: (folder / name).read_bytes() for name in twin()} == twin()
     assert "kaggle    Downloading a-contest.zip" in done.stdout
-    assert "init      target = target" in done.stdout
+    assert "init      target   = target" in done.stdout
     assert (folder / "competition.toml").is_file()
     assert not (tmp_path / "input" / ".a-contest.download").exists()
     done = foldwise_process("download", "-c", "a-contest")

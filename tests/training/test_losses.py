@@ -461,3 +461,35 @@ def test_logits_become_probabilities_or_stay_values():
     assert to_predictions(logits, "multilabel")[0, 0].item() == 0.5
     for task in ("regression", "ordinal"):
         assert torch.equal(to_predictions(logits, task), logits)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("weights", [None, torch.linspace(0, 3, ROWS)])
+def test_disagreement_is_the_symmetric_divergence_of_two_passes(task, weights):
+    """Against `kl_div` of torch; auxiliary outputs do not count."""
+    one, two = logits_of(task, 1), logits_of(task, 1).flip(0)
+    found = loss_of(task).disagreement(torch.cat([one, two]), batch_of(task, weights))
+    one, two = one[:, :-1], two[:, :-1]
+    if TASKS[task].y == "values":
+        rows = (one - two).square().mean(dim=1)
+    else:
+        if TASKS[task].y == "columns":  # each column is a choice of two
+            one, two = (torch.stack([logits, torch.zeros_like(logits)], dim=-1) for logits in (one, two))
+        parts = [part.log_softmax(dim=-1) for part in (one, two)]
+        both = [functional.kl_div(*pair, reduction="none", log_target=True).sum(-1) for pair in (parts, parts[::-1])]
+        rows = (both[0] + both[1]) / 2
+        rows = rows.mean(dim=1) if rows.ndim == 2 else rows
+    expected = rows.mean() if weights is None else (rows * weights).sum() / weights.sum()
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_a_batch_twice_is_all_rows_and_all_of_them_again(columns):
+    texts, rows = torch.arange(3 * columns), torch.arange(3)
+    batch = Batch(texts[:, None], texts + 1, rows.float(), rows, weights=rows / 3, features=rows[:, None])
+    twice = batch.twice()
+    apart = texts.view(columns, 3)
+    assert twice.tokens[:, 0].tolist() == torch.cat([apart, apart], dim=1).flatten().tolist()
+    assert (twice.lengths - 1).tolist() == twice.tokens[:, 0].tolist()
+    for name in ("targets", "rows", "weights", "features"):
+        assert getattr(twice, name).tolist() == getattr(batch, name).tolist() * 2

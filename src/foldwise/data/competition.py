@@ -10,7 +10,7 @@ from foldwise.config import Config
 from foldwise.data.open_table import open_table
 from foldwise.data.table import Table, check_columns, check_unique
 from foldwise.data.targets import NUMBER, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
-from foldwise.errors import InputError, shorten
+from foldwise.errors import InputError, list_names, shorten
 from foldwise.metrics import METRICS
 from foldwise.paths import Paths
 
@@ -117,7 +117,8 @@ def check_test(config: Config, test: Table, sample: Table, targets: Targets, tra
     sample_columns = check_sample(config, sample, targets, train)
     for table, other in ((test, sample), (sample, test)):
         unknown = set(table.column(columns.id)) - set(other.column(columns.id))
-        fix = f"is not in {other.path.name}; download both again"
+        sizes = f"which has {len(other):,} rows where this table has {len(table):,}"
+        fix = f"is not in {other.path.name}, {sizes}; download both again, or take the row out here or add it there"
         table.refuse({columns.id: {row_id: f"id {shorten(row_id)} {fix}" for row_id in unknown}})
     return ToPredict(
         test_ids=test.column(columns.id),
@@ -143,8 +144,8 @@ def check_sample(config: Config, sample: Table, targets: Targets, train: str) ->
     lacking = sorted(set(given) - set(targets.names))
     if lacking and targets.spec.named and kind == "probability":
         raise InputError(
-            f"{sample.path}: asks for the classes {', '.join(map(repr, lacking))}, which no row of {train} "
-            f"has ({', '.join(map(repr, targets.names))}); is it the whole file, and are the labels spelt alike?"
+            f"{sample.path}: asks for the classes {list_names(lacking)}, which no row of {train} "
+            f"has ({list_names(targets.names)}); is it the whole file, and are the labels spelt alike?"
         )
     columns = given if len(expected) == len(given) == 1 else expected
     check_columns(sample, [id_column, *columns], others)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from foldwise.data.inspect_tables import INDEX, Inference, Tables, counts_rows, question
+from foldwise.data.inspect_tables import INDEX, Inference, Tables, counts_rows, question, repeats_in
 from foldwise.data.table import EXCEL_ID, check_unique
 from foldwise.data.targets import parse_number
 from foldwise.errors import InputError, list_names
@@ -25,13 +25,14 @@ def match_names(tables: Tables) -> tuple[dict[str, str], str]:
     """
     train, test, sample = (table.frame for table in tables)
     renamed: dict[str, str] = {}
+    known = set(sample.columns)
     for frame in (train, test):
-        known = [*sample.columns, *(renamed.get(name, name) for name in train.columns)]
         for name in frame.columns:
             alike = {other for other in known if other not in frame.columns and plain(other) == plain(name) != ""}
             rivals = [other for other in frame.columns if plain(other) == plain(name)]
             if name not in known and len(alike) == len(rivals) == 1:
                 renamed[name] = alike.pop()
+        known.update(renamed.get(name, name) for name in frame.columns)
     why = "alike but for case and blanks"
     there = {renamed.get(name, name) for name in test.columns}
     named_rows = [name for name in sample.columns if sample[name].is_unique and len(sample) > 1]
@@ -107,7 +108,7 @@ def number_rows(tables: Tables) -> Inference:
         raise InputError(f"{sample.path}: {what}, so neither ids nor order match them; download both again")
     for name in sample.frame.columns:
         values = sample.frame[name]
-        if name in tables.train.frame.columns or len(sample) == 1 or not values.is_unique or counts_rows(values):
+        if repeats_in(tables.train.frame, name) or len(sample) == 1 or not values.is_unique or counts_rows(values):
             continue
         if not any((parse_number(value) or 0) % 1 for value in values):
             what = f"column {name!r} names each row, and no column of {test.path.name} has these values"

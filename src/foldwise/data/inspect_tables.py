@@ -13,8 +13,9 @@ import pandas as pd
 
 from foldwise.data.table import Table
 from foldwise.data.targets import parse_number
-from foldwise.errors import InputError
+from foldwise.errors import SHOWN, InputError
 
+WIDTH = 300  # characters of the options that a question lists
 INDEX = re.compile(r"\s*(Unnamed: \d+)?\s*")  # what pandas and R call the column of their row numbers
 
 
@@ -43,14 +44,22 @@ class Question(InputError):  # noqa: N818 (what it says is no error of the user'
 
     def __init__(self, what: str, option: str, candidates: list[str], why: str) -> None:
         self.what, self.option, self.candidates, self.why = what, option, candidates, why
-        options = " or ".join(f"{option} {shlex.quote(candidate)}" for candidate in candidates[:10])
-        more = f" (or {len(candidates) - 10} more)" if len(candidates) > 10 else ""
-        super().__init__(f"init cannot tell {what}: {why}; decide with {options}{more}")
+        options = [f"{option} {shlex.quote(candidate)}" for candidate in candidates]
+        shown = options[:SHOWN]
+        while len(shown) > 2 and len(" or ".join(shown)) > WIDTH:
+            shown.pop()
+        more = f" (or {len(options) - len(shown)} more)" if len(options) > len(shown) else ""
+        super().__init__(f"init cannot tell {what}: {why}; decide with {' or '.join(shown)}{more}")
 
 
 def question(what: str, option: str, candidates: list[str], why: str) -> Question:
     """The error that asks the user to decide."""
     return Question(what, option, candidates, why)
+
+
+def repeats_in(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a table has a column whose values come again, so that it names no rows."""
+    return name in frame and not frame[name].is_unique
 
 
 def counts_rows(values: pd.Series) -> bool:
@@ -67,9 +76,8 @@ def hide_useless(tables: Tables, id_column: str, targets: list[str]) -> Tables:
     """
     of_each = [[name for name in table.frame if name != id_column and INDEX.fullmatch(name)] for table in tables]
     train, sample = tables.train.frame, tables.sample
-    known = {id_column, *train.columns, *of_each[2]}
-    counting = [name for name in sample.frame if name not in known and counts_rows(sample.frame[name])]
-    of_each[2] += counting if len(sample) > 2 else []
+    others = [name for name in sample.frame if name not in (id_column, *of_each[2]) and not repeats_in(train, name)]
+    of_each[2] += [name for name in others if len(sample) > 2 and counts_rows(sample.frame[name])]
     tables = tables.without(*of_each)
     copies = [name for name in targets if name in tables.test.frame] or stand_ins(tables, id_column)
     return tables.without([], copies, [])
@@ -116,13 +124,15 @@ def infer_asked(tables: Tables, id_column: str, targets: list[str]) -> list[str]
     Args:
         targets: as the user says; where they are some of the sample's columns, the others stay as they are there.
     """
-    sample, test = tables.sample.frame, tables.test.frame
+    train, test, sample = (table.frame for table in tables)
     if targets and set(targets) <= set(sample):
         return [name for name in sample if name in targets]
     asked = [name for name in sample if name != id_column and name not in test]
+    if not asked and not (others := [name for name in sample if name != id_column and name in train]):
+        raise InputError(f"{tables.sample.path}: has no column beside the id {id_column!r}; download it again")
     if not asked:
-        others = [name for name in sample if name != id_column and name in tables.train.frame]
-        if not others:
-            raise InputError(f"{tables.sample.path}: has no column beside the id {id_column!r}; download it again")
         raise question("the target", "--target", others, "test has every column of the sample, with the same values")
+    likely = [name for name in train if name != id_column and train[name].nunique() > 1 and not has_blanks(train[name])]
+    if not targets and likely and set(train) <= {id_column, *test} and set(train).isdisjoint(asked):
+        raise question("the target", "--target", likely, "test has every column of train")
     return asked

@@ -1,8 +1,8 @@
 """Which columns are texts, and which one says what rows belong together; `inspect_tables` finds the rest.
 
-A text is a column with words: its values mostly differ, and at least half of them have a word that other values have
-too. So a package's name (`python3-numpy`) is one. Numbers, dates, links and ids (`n0000101820`, a hash; a prefix that
-all values share tells nothing) are none, nor are categories, whose values repeat.
+A text is a column with words: its values mostly differ, and a third of them or more have a word that other values
+have, too. So a package's name (`python3-numpy`) is one. Numbers, dates, links and ids (`n0000101820`, a hash; a prefix
+that all values share tells nothing) are none, nor are categories, whose values repeat.
 """
 
 import re
@@ -16,15 +16,18 @@ from foldwise.data.inspect_tables import Inference, Tables, question
 from foldwise.data.targets import parse_number
 from foldwise.errors import InputError, list_names
 
-LINK = re.compile(r"\S+://\S+|www\.\S+|\S+@\S+")
+LINK = re.compile(r"\S+://\S+|www\.\S+|\S+@\S+|[0-9a-f]{8}-[0-9a-f]{4}-\S+")  # or an address, or a UUID
 # Three letters or more, with digits at most behind them; of scripts from Devanagari on (U+0900) one or two, since
 # they have marks inside words, or no blanks between them.
-WORD = re.compile(r"(?<![^\W_])[^\W\d_]{3,}(?=\d*(?![^\W_]))|[^\W\d_\x00-\u08ff]{1,2}")
+WORD = re.compile(r"(?<![^\W_])[^\W\d_\u0900-\U0010ffff]{3,}(?=\d*(?![^\W_]))|[^\W\d_\x00-\u08ff]{1,2}")
 CALENDAR = re.compile(
     r"(jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec|january|february|march|april|august|september|october"
     r"|november|december|(mon|tues?|wed|thu|thurs?|fri|sat|sun|tues|wednes|thurs|satur)(day)?|utc|gmt|[pecm][ds]t|cest)"
 )
-LOOKED_AT = 2000  # values of a column, of which the words are counted
+HAVING = 1 / 3  # share of the values that have a word which comes again; of the names on PyPI 0.4 have
+WORDS = 5  # fewer that come again are endings of files, or marks
+ALMOST_ALL = 0.9  # share of the values from which on a word is a prefix or an ending
+LOOKED_AT = 5000  # values of a column, of which the words are counted
 CLEARLY = 3  # times as many words make a column the text and the others side columns, where none is a text by its words
 ALMOST = 0.75  # so many of the words of the longest text, and a category may be a text all the same
 REPEATED = 0.2  # share of the rows whose value comes again, from which on a column may say what belongs together
@@ -38,16 +41,17 @@ def find_words(value: str) -> set[str]:
     >>> sorted(find_words("@types/react-dom2 n0001 3f2adc deadbeef7a 2024-Mar-01 http://a.org/page"))
     ['dom', 'react', 'types']
     """
-    words = WORD.findall(LINK.sub(" ", value).casefold())
+    words = WORD.findall(LINK.sub(" ", value.casefold()))
     return {word for word in words if not CALENDAR.fullmatch(word)}
 
 
 def has_words(values: Sequence[str]) -> bool:
-    """Whether at least half of these different values have a word that others have too, but not most of them."""
+    """Whether a third of these different values have one of the words that come again, but not in almost all."""
     found = [find_words(value) for value in values[:LOOKED_AT]]
     rows_with = Counter(word for words in found for word in words)
-    telling = {word for word, count in rows_with.items() if 1 < count <= len(found) / 2}
-    return 2 * sum(not telling.isdisjoint(words) for words in found) >= len(found)
+    telling = {word for word, count in rows_with.items() if 1 < count <= ALMOST_ALL * len(found)}
+    having = sum(not telling.isdisjoint(words) for words in found)
+    return len(telling) >= WORDS and having >= HAVING * len(found)
 
 
 def differs(column: pd.Series) -> bool:

@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Literal
 
 import numpy as np
 from tokenizers import Regex, Tokenizer, normalizers
@@ -28,7 +27,6 @@ from foldwise.data.token_store import TokenStore
 PAD, UNK = 0, 1
 SPECIAL = ["<pad>", "<unk>"]
 SEPARATOR = "<sep>"  # the token between text columns that are read as one text
-Cut = Literal["head", "tail", "head+tail"]
 CHUNK = 8192  # texts between two steps of the progress bar
 
 # Scripts without blanks between words, their digits left out; as a class of characters for regular expressions.
@@ -90,8 +88,8 @@ def tokenize(
         splitter: of the user's own (`foldwise.data.own_tokenizer`).
 
     Returns:
-        The token store of the texts; the V words in id order, most frequent first after `<pad>` and `<unk>`; (V,) int64
-        counts of each in the rows the vocabulary was made from.
+        The token store of whole texts; the V words in id order, most frequent first after `<pad>` and `<unk>`; (V,)
+        int64 counts of each in the rows the vocabulary was made from.
     """
     store, words, counts = tokenize_further(texts, SPECIAL, settings, progress, n_train, splitter)
     seen = store.offsets[n_train] if settings.vocabulary == "train" else len(store.tokens)
@@ -112,13 +110,12 @@ def tokenize_further(
 
     Args:
         words: V words in id order, `<pad>` and `<unk>` first.
-        settings: where there are no training texts, with `max_length` as a number.
 
     Returns:
-        The token store of the texts; the V' new words, whose ids follow, most frequent first, ties by word; (V',) int64
-        counts.
+        The token store of whole texts; the V' new words, whose ids follow, most frequent first, ties by word; (V',)
+        int64 counts.
     """
-    store, word_of = split_texts(texts, n_train, settings, progress, splitter)
+    store, word_of = split_texts(texts, settings, progress, splitter)
     id_of = {word: number for number, word in enumerate(words) if number >= len(SPECIAL)}  # no text means padding
     new_id = np.array([id_of.get(word, UNK) for word in word_of], dtype=np.int32)
     seen = store.tokens[: store.offsets[n_train]] if settings.vocabulary == "train" else store.tokens
@@ -134,13 +131,9 @@ def tokenize_further(
 
 
 def split_texts(
-    texts: Sequence[str],
-    n_train: int,
-    settings: Tokens,
-    progress: Callable[[int], object],
-    splitter: Splitter | None,
+    texts: Sequence[str], settings: Tokens, progress: Callable[[int], object], splitter: Splitter | None
 ) -> tuple[TokenStore, list[str]]:
-    """Texts as numbers of words, cut to length, and the words by number, in no order, `<pad>` and `<unk>` first."""
+    """Whole texts as numbers of words, and the words by number, in no order, `<pad>` and `<unk>` first."""
     if splitter:  # it may split at other places than white space, so that each text is one run
         words, word_of = split_whole(splitter, texts, progress)
         runs = TokenStore(np.arange(len(texts), dtype=np.int32), np.arange(len(texts) + 1))
@@ -152,12 +145,7 @@ def split_texts(
         )
         words, vocabulary = encode(tokenizer, forms), tokenizer.get_vocab()
         word_of = sorted(vocabulary, key=vocabulary.__getitem__)
-    limit = settings.max_length
-    if isinstance(limit, str):  # a share of the training texts
-        ends = np.append(0, np.cumsum(words.lengths[runs.tokens[: runs.offsets[n_train]]]))
-        lengths = np.diff(ends[runs.offsets[: n_train + 1]])
-        limit = max(1, int(np.quantile(lengths, float(limit[:-1]) / 100, method="inverted_cdf")))
-    return expand_runs(words, runs, limit, settings.cut, progress), word_of
+    return expand_runs(words, runs, progress), word_of
 
 
 def split_whole(
@@ -180,11 +168,11 @@ def split_whole(
 
 
 def length_limit(settings: Tokens, store: TokenStore, n_train: int) -> int:
-    """`max_length` as the number of tokens that the texts of a store, training texts first, were cut to."""
+    """`max_length` in tokens; a share such as "95%" is one of the whole texts of a store's training rows."""
     if isinstance(settings.max_length, int):
         return settings.max_length
-    # A share such as "95%" stands for the length of one of the training texts, which is now the longest of them.
-    return max(1, int(np.diff(store.offsets[: n_train + 1]).max()))
+    lengths, share = np.diff(store.offsets[: n_train + 1]), float(settings.max_length[:-1]) / 100
+    return max(1, int(np.quantile(lengths, share, method="inverted_cdf")))
 
 
 def number_runs(texts: Sequence[str], progress: Callable[[int], object]) -> tuple[list[str], TokenStore]:
@@ -215,28 +203,17 @@ def encode(tokenizer: Tokenizer, forms: Sequence[str]) -> TokenStore:
     return TokenStore(np.concatenate(parts), np.cumsum(lengths, dtype=np.int64))
 
 
-def expand_runs(
-    words: TokenStore, runs: TokenStore, max_length: int, cut: Cut, progress: Callable[[int], object]
-) -> TokenStore:
-    """Put the tokens of each run (`words`) where it stands in the texts (`runs`).
-
-    Of texts longer than `max_length` tokens the head stays, the tail, or half of each (the odd token is the head's).
-    """
+def expand_runs(words: TokenStore, runs: TokenStore, progress: Callable[[int], object]) -> TokenStore:
+    """Put the tokens of each run (`words`) where it stands in the texts (`runs`)."""
     sizes = words.lengths
-    head = {"head": max_length, "tail": 0, "head+tail": (max_length + 1) // 2}[cut]
     parts, lengths = [np.empty(0, dtype=np.int32)], [np.zeros(1, dtype=np.int64)]
     for first in range(0, len(runs), CHUNK):
         bounds = runs.offsets[first : first + CHUNK + 1]
         chosen = runs.tokens[bounds[0] : bounds[-1]]
         ends = np.append(0, np.cumsum(sizes[chosen]))  # of each run's tokens among the chunk's
         # Token j of a run lies j places behind the run's first, among the words' tokens as in the chunk.
-        flat = words.tokens[np.repeat(words.offsets[chosen] - ends[:-1], sizes[chosen]) + np.arange(ends[-1])]
-        row_ends = ends[bounds - bounds[0]]
-        row_lengths = np.diff(row_ends)
-        place = np.arange(ends[-1]) - np.repeat(row_ends[:-1], row_lengths)  # of a token in its text
-        tail = np.repeat(row_lengths - (max_length - head), row_lengths)  # where it begins
-        parts.append(flat[(place < head) | (place >= tail)])
-        lengths.append(np.minimum(row_lengths, max_length))
+        parts.append(words.tokens[np.repeat(words.offsets[chosen] - ends[:-1], sizes[chosen]) + np.arange(ends[-1])])
+        lengths.append(np.diff(ends[bounds - bounds[0]]))
         progress(len(bounds) - 1)
     return TokenStore(np.concatenate(parts), np.cumsum(np.concatenate(lengths)))
 

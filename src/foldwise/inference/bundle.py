@@ -66,6 +66,7 @@ class Manifest(Section):
     dimension: int  # E, numbers of a word's vector
     tokenizer: str  # hash of the user's own, its code or its file; empty where there is none
     max_length: int  # tokens; a share such as "95%" is one of the training texts
+    whole: bool  # whether members that see whole texts do
     weights: dict[str, float]  # of the members below, exactly as fitted
     calibrations: dict[str, list[list[float]]]  # slopes and offsets of each; empty where not fitted
     thresholds: list[float]

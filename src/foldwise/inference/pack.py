@@ -9,8 +9,6 @@ import numpy as np
 from foldwise import paths
 from foldwise.data.features import texts_and_features
 from foldwise.data.own_tokenizer import find_file, tokenizer_hash
-from foldwise.data.token_store import TokenStore
-from foldwise.data.tokenizer import length_limit
 from foldwise.ensembling.blend import check_folds, combine
 from foldwise.files import read_json, write_json, write_text
 from foldwise.inference.bundle import (
@@ -52,7 +50,7 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     for member in members.values():
         parts += [*member.files.values(), *(name for fold in member.folds for name in (*fold.weights, fold.facts))]
     texts, features = texts_and_features(config)
-    limit = length_limit(config.recipe.tokens, TokenStore.open(tokens), texts * len(fold_of_row))
+    record = read_json(tokens / paths.TOKENS_RECORD)
     manifest = Manifest(
         format=FORMAT,
         config=config,
@@ -60,7 +58,8 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
         shape={"outputs": targets.outputs + targets.auxiliary_outputs, "columns": texts, "features": features},
         dimension=np.load(tokens / paths.VECTORS, mmap_mode="r").shape[1],
         tokenizer=tokenizer_hash(config.recipe.tokens, run.paths.own_files),
-        max_length=limit,
+        max_length=record["limit"],
+        whole=record["whole"],
         weights=weights,
         calibrations={name: calibration.tolist() for name, calibration in calibrations.items() if name in weights},
         thresholds=blend.thresholds.tolist(),

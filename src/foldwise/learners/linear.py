@@ -36,6 +36,7 @@ class LinearLearner(Learner):
     """Sees texts alone, put together from their tokens as the networks see them."""
 
     can_be_cut = uses_vectors = False
+    sees_whole_texts = True
 
     def describe(self, task: Task) -> str:
         """Its n-grams and its fit."""

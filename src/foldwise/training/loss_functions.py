@@ -27,6 +27,19 @@ def weighted_mean(elements: Tensor, weights: Tensor | None) -> Tensor:
     return (weights * rows).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
 
 
+def divergence(one: Tensor, two: Tensor, learnt: Learnt, weights: Tensor | None) -> Tensor:
+    """How far two predictions, (B, C) logits, of the same rows are apart, as R-Drop counts it (Liang et al. 2021).
+
+    Half the sum of the Kullback-Leibler divergences both ways; of values their squared difference.
+    """
+    if learnt == "values":
+        return weighted_mean((one - two).square(), weights)
+    if learnt == "columns":
+        return weighted_mean((one.sigmoid() - two.sigmoid()) * (one - two) / 2, weights)
+    first, second = one.log_softmax(dim=1), two.log_softmax(dim=1)
+    return weighted_mean(((first.exp() - second.exp()) * (first - second)).sum(dim=1) / 2, weights)
+
+
 def of_torch(loss: LossFunction, logits: Tensor, targets: Tensor, weights: Tensor | None, **options: Any) -> Tensor:
     """A loss of `torch.nn.functional`; without weights its own mean, equal to the last bit."""
     if weights is None:

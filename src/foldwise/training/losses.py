@@ -15,7 +15,16 @@ from foldwise.data.dataset import Batch
 from foldwise.errors import InputError, did_you_mean
 from foldwise.tasks import TASKS
 from foldwise.training.arguments import check_arguments
-from foldwise.training.loss_functions import ARGUMENTS, LOSSES, SOFT_CLASSES, LossFunction, bce, mse, weighted_mean
+from foldwise.training.loss_functions import (
+    ARGUMENTS,
+    LOSSES,
+    SOFT_CLASSES,
+    LossFunction,
+    bce,
+    divergence,
+    mse,
+    weighted_mean,
+)
 
 KEY = "recipe.training.loss"
 
@@ -58,7 +67,7 @@ class Objective(nn.Module):
                 f"{KEY} = {name!r}: it takes numbers of classes, and with training.distill or .pseudo_labels the "
                 f"targets are probabilities; use one of {', '.join(SOFT_CLASSES)}"
             )
-        self.outputs = outputs
+        self.outputs, self.learnt = outputs, learnt
         self.auxiliary_loss, self.auxiliary_weight = mse if learnt == "values" else bce, settings.auxiliary_weight
 
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
@@ -76,6 +85,11 @@ class Objective(nn.Module):
         main = self.loss(logits[:, : self.outputs], targets, weights, **options)
         beside = self.auxiliary_loss(logits[:, self.outputs :], batch.auxiliary, batch.weights)
         return main + self.auxiliary_weight * beside
+
+    def disagreement(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Of the (2B, C + A) logits of `batch.twice()`: how far its two halves are apart, for R-Drop."""
+        one, two = logits[:, : self.outputs].chunk(2)
+        return divergence(one, two, self.learnt, self.weigh(batch))
 
     def weigh(self, batch: Batch) -> Tensor | None:
         """(B,) how much each row counts, by its own weight and its class; None for all alike."""
