@@ -92,7 +92,7 @@ def inspect_file(path: Path, form: Format, told: dict[str, Any]) -> Found:
         if "encoding" not in told:
             guess = guess_encoding(path, content)
             if len(guess.names) > 1:
-                raise Question(f"the encoding of {path.name}", "--encoding", guess.names, guess.reason)
+                raise Question(f"the encoding of {path.name}", "--encoding", guess.names[:4], guess.reason)
             if guess.names:
                 values["encoding"] = USUAL if guess.names == ["utf-8"] else guess.names[0]
                 form = form._replace(encoding=guess.names[0])
