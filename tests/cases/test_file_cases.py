@@ -1,5 +1,6 @@
 """Cases about how files are written: found by init, said, written into competition.toml, and read so from then on."""
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,23 @@ def test_a_workbook_called_by_its_name_is_named(cli_here, workspace):
     assert (
         "no table 'train'; train.xlsx cannot be read as one; put train.csv" in cli_here("init", "xlsx", code=2).stderr
     )
+
+
+@pytest.mark.case("21-other-formats")
+def test_labels_apart_are_found_and_results_depend_on_them(cli_here, workspace):
+    folder = workspace / "input" / "demo"
+    rows = json.loads((folder / "train.json").read_text())
+    (folder / "train.json").write_text(json.dumps([{"id": row["id"], "text": row["text"]} for row in rows]))
+    labels = "\n".join(f'{{"id": "{row["id"]}", "label": {row["label"]}}}' for row in reversed(rows))
+    (folder / "train_labels.jsonl").write_text(labels)
+    assert "train_labels.jsonl has its ids and more" in cli_here("init", "demo").stdout
+    assert files_of(workspace) == {"labels": "train_labels"}
+    cli_here("all", "-c", "demo", *QUICK)
+    oof = (workspace / "output" / "demo" / "oof.csv").read_text().splitlines()
+    assert [line.split(",")[2] for line in oof[1:]] == [str(row["label"]) for row in rows]
+    cli_here("tokens", "-c", "demo", *QUICK)
+    (folder / "train_labels.jsonl").write_text(
+        labels.replace('"label": 0', '"label": 2', 1).replace('"label": 2', '"label": 1')
+    )
+    assert "labels changed" in cli_here("tokens", "-c", "demo", *QUICK).stdout
+    assert "targets changed" in cli_here("train", "-c", "demo", *QUICK).stdout

@@ -59,5 +59,7 @@ def test_what_may_be_several_is_left_open():
 
 
 def test_two_encodings_in_one_file_are_refused():
-    with pytest.raises(InputError, match=r"1 of 3 lines of train\.csv are not UTF-8, and 2 are, beyond ASCII"):
+    with pytest.raises(
+        InputError, match=r"1 of 3 lines of train\.csv are not UTF-8, and 2 with letters beyond ASCII are; line 3"
+    ):
         guess_encoding(PATH, "é\nü\n".encode() + "ö\n".encode("cp1252"))

@@ -64,6 +64,7 @@ def test_plain_ascii_fits_every_encoding_that_begins_as_it_does(tmp_path):
         (b"PAR1\x15\x04", "give its name the ending .parquet"),
         (b"<!DOCTYPE html><html>", "this is a web page, not a table; download it again, signed in"),
         (b"\n <html lang='en'>", "this is a web page"),
+        (b'[{"id": 1}]', "this is JSON, not what a.csv should be; give its name the ending .json"),
     ],
 )
 def test_what_is_no_text_is_named(tmp_path, content, expected):

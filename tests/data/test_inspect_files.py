@@ -100,3 +100,15 @@ def test_what_is_told_is_taken_and_checked(inspect):
         inspect({"separator": ";;"})
     with pytest.raises(InputError, match=r"encoding = 'klingon': give an encoding that Python knows"):
         inspect({"encoding": "klingon"})
+
+
+def test_blanks_between_quoted_values_as_r_writes_them(inspect):
+    tables = {name: text.replace(",", " ") for name, text in (("test", TEST), ("sample_submission", SAMPLE))}
+    assert inspect(train='"id" "text" "y"\n1 "a b" 0\n2 "c" 1\n', **tables)[0] == {"separator": " "}
+    with pytest.raises(InputError, match=r"as R's write\.table makes it with row names"):
+        inspect(train='"id" "text" "y"\n"1" 1 "a \\"b" 0\n"2" 2 "c" 1\n', **tables)
+
+
+def test_one_column_of_sentences_has_no_separator(inspect):
+    read = inspect(train='text\n"a; b c, d"\ne\n', test="text\nx y\n")[1]
+    assert read.train.column("text") == ["a; b c, d", "e"]

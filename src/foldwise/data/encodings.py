@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from foldwise.data.formats import unmarked_utf16
 from foldwise.errors import InputError, shorten
 
 LATIN = {
@@ -52,8 +53,8 @@ def guess_encoding(path: Path, content: bytes) -> Guess:
     for mark, name in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
         if content.startswith(mark):
             return Guess([name], f"{path.name} begins with its mark")
-    if content[:2].count(0) == 1:
-        return Guess(["utf-16-le" if content[1] == 0 else "utf-16-be"], f"{path.name} has a zero at every other byte")
+    if name := unmarked_utf16(content):
+        return Guess([name], f"{path.name} has a zero at every other byte")
     count, there, bad, numbers = 0, 0, [], []
     for number, line in enumerate(io.BytesIO(content), start=1):
         count = number
@@ -68,7 +69,8 @@ def guess_encoding(path: Path, content: bytes) -> Guess:
         return Guess(["utf-8"] if there else [], "")
     lines = f"{len(bad):,} of {count:,} lines of {path.name} are not UTF-8"
     if there > MIXED * len(bad):
-        raise InputError(f"{path}: {lines}, and {there:,} are, beyond ASCII: save it anew in one encoding")
+        first = f"line {numbers[0]} is the first that is not"
+        raise InputError(f"{path}: {lines}, and {there:,} with letters beyond ASCII are; {first}; save it anew")
     names = rank(b"".join(bad[:LINES]))
     readings = [f"line {numbers[0]} is {excerpt(bad[0], name)} in {name}" for name in names[:4]]
     return Guess(names, f"{lines}; {', '.join(readings)}")

@@ -33,6 +33,8 @@ SIGNATURES = {
     b"\x89HDF": ("HDF5", "save it as CSV"),
 }
 WEB_PAGE = re.compile(rb"\s*<(!doctype html|html)\b", re.IGNORECASE)
+OBJECTS = re.compile(rb'\s*(\[\s*)?\{\s*"')
+JSON = (".json", ".jsonl", ".ndjson")
 FINDS = "`./run.sh init SLUG --force` finds it"
 
 
@@ -68,6 +70,8 @@ def check_signature(path: Path, name: str, content: bytes) -> None:
     for start, (what, fix) in SIGNATURES.items():
         if content.startswith(start):
             raise InputError(f"{path}: this is {what}, not the text that {name} should be; {fix.format(path.name)}")
+    if OBJECTS.match(content) and not name.endswith(JSON):
+        raise InputError(f"{path}: this is JSON, not what {name} should be; give its name the ending .json")
     if WEB_PAGE.match(content):
         raise InputError(f"{path}: this is a web page, not a table; download it again, signed in")
 
@@ -96,7 +100,7 @@ def to_utf8(path: Path, content: bytes, encoding: str) -> bytes:
 
 def contradicts(content: bytes, encoding: str) -> bool:
     """Whether a file is UTF-8 and would be read as something else."""
-    if content[:2].count(0) or not is_utf8(content):
+    if unmarked_utf16(content) or not is_utf8(content):
         return False
     try:  # the same signs in most encodings, not in UTF-16
         return not (content.isascii() and content.decode(encoding) == content.decode())
@@ -116,12 +120,24 @@ def is_utf8(content: bytes) -> bool:
     return True
 
 
+def unmarked_utf16(content: bytes) -> str:
+    r"""Which UTF-16 a file without its mark is, "" where it is none: every other byte of its header is zero.
+
+    >>> unmarked_utf16("id,text".encode("utf-16-be")), unmarked_utf16(b"i\0d,text")
+    ('utf-16-be', '')
+    """
+    for start, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros = content[start:16:2]
+        if zeros and not any(zeros) and any(content[1 - start : 16 : 2]):
+            return name
+    return ""
+
+
 def check_utf8(path: Path, content: bytes) -> None:
     """An error for each line that is not UTF-8, and for what is UTF-16."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise InputError(f'{path}: this is UTF-16; set [files] encoding = "utf-16" ({FINDS}), or save it as UTF-8')
-    if content[:2].count(0) == 1:
-        kind = "utf-16-le" if content[1] == 0 else "utf-16-be"
+    if kind := unmarked_utf16(content):
         raise InputError(f'{path}: this is UTF-16; set [files] encoding = "{kind}" ({FINDS}), or save it as UTF-8')
     if is_utf8(content):
         return

@@ -15,10 +15,9 @@ import pandas as pd
 from foldwise.config import FilesSection, Format
 from foldwise.data.delimited import DECLARED, ROW_NAMES, SEPARATORS, separator_of
 from foldwise.data.encodings import guess_encoding
-from foldwise.data.formats import check_signature, read_bytes, to_utf8
+from foldwise.data.formats import JSON, check_signature, read_bytes, to_utf8
 from foldwise.data.inspect_tables import Inference, Question, Tables
 from foldwise.data.open_table import DECIMAL_COMMA, join_labels, point_decimals
-from foldwise.data.records import JSON
 from foldwise.data.table import Table, read_table
 from foldwise.data.targets import parse_number
 from foldwise.errors import InputError, check, list_names, shorten
@@ -93,7 +92,7 @@ def inspect_file(path: Path, form: Format, told: dict[str, Any]) -> Found:
         if "encoding" not in told:
             guess = guess_encoding(path, content)
             if len(guess.names) > 1:
-                raise Question(f"the encoding of {path.name}", "--encoding", guess.names, guess.reason)
+                raise Question(f"the encoding of {path.name}", "--encoding", guess.names[:4], guess.reason)
             if guess.names:
                 values["encoding"] = USUAL if guess.names == ["utf-8"] else guess.names[0]
                 form = form._replace(encoding=guess.names[0])
@@ -114,7 +113,7 @@ def find_separator(text: str, name: str, shown: str) -> tuple[str | None, str]:
     first = text[: text.find("\n")].strip('"\r')
     if declared := DECLARED.fullmatch(first):
         return (USUAL if declared[1] == usual else declared[1]), f"{shown} begins with Excel's {shorten(first)}"
-    widths = {separator: columns(text, separator) for separator in (usual, *SEPARATORS.replace(usual, ""))}
+    widths = {separator: columns(text, separator) for separator in (usual, *SEPARATORS.replace(usual, ""), " ")}
     if widths[usual] > 1:
         return USUAL, ""
     best = max(widths, key=lambda separator: widths[separator])
@@ -124,15 +123,13 @@ def find_separator(text: str, name: str, shown: str) -> tuple[str | None, str]:
 
 
 def columns(text: str, separator: str) -> int:
-    """How many columns the first rows have with a separator; 0 where they differ."""
+    """How many columns the first rows have with a separator; 0 where they differ, but for one more than the header."""
     rows = csv.reader(cut(text), delimiter=separator, escapechar="\\" if '\\"' in text else None)
-    widths = set()
     try:
-        for row in islice(filter(None, rows), ROWS):
-            widths.add(len(row))
+        header, *widths = [len(row) for row in islice(filter(None, rows), ROWS)] or [0]
     except csv.Error:
         return 0
-    return widths.pop() if len(widths) == 1 else 0
+    return header if set(widths) in ({header}, {header + 1}) else 0
 
 
 def cut(text: str) -> Iterator[str]:

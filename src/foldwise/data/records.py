@@ -15,7 +15,6 @@ import pandas as pd
 from foldwise.data.formats import Rows
 from foldwise.errors import Errors, InputError, shorten
 
-JSON = (".json", ".jsonl", ".ndjson")
 BETWEEN = "|"  # the parts of a list
 TABULAR = "a table is an array of objects, [{…}, {…}], or an object a line; pandas: to_json(…, orient='records')"
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from foldwise.config import Format
 from foldwise.data.delimited import read_delimited, separator_of
-from foldwise.data.formats import check_signature, read_bytes, to_utf8
-from foldwise.data.records import JSON, read_json, read_parquet
+from foldwise.data.formats import JSON, check_signature, read_bytes, to_utf8
+from foldwise.data.records import read_json, read_parquet
 from foldwise.errors import Errors, shorten
 
 EXCEL_ID = re.compile(r"\d([.,]\d+)?E\+\d+")  # a long number as Excel shows and saves it
