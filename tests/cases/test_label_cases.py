@@ -77,6 +77,7 @@ def test_rows_without_a_label_are_left_out_and_named(cli_here, workspace):
     done = cli_here("folds", "-c", "demo", *QUICK)
     assert "train.csv: 3 rows without a target are left out (columns.missing_targets)" in done.stderr
     assert "97 rows in 2 folds" in done.stdout
+    assert "made 1,287 tokens" in cli_here("tokens", "-c", "demo", *QUICK).stdout
     toml = workspace / "input" / "demo" / "competition.toml"
     toml.write_text(toml.read_text().replace('missing_targets = "drop"\n', ""))
     message = cli_here("folds", "-c", "demo", code=2).stderr
@@ -179,3 +180,29 @@ def test_the_sample_may_name_classes_with_a_prefix(cli_here, workspace):
     toml = workspace / "input" / "demo" / "competition.toml"
     toml.write_text(toml.read_text().replace('columns = "is_*"\n', ""))
     assert 'set [submission] columns = "is_*"' in cli_here("folds", "-c", "demo", code=2).stderr
+
+
+@pytest.mark.case("55-two-label-columns")
+def test_several_columns_of_labels_one_at_a_time(cli_here, workspace):
+    message = cli_here("init", "demo", code=2).stderr
+    assert "several columns of labels are not supported: make a competition of each, by --target" in message
+    assert "kind   = label" in cli_here("init", "demo", "--target", "topic").stdout
+    cli_here("all", "-c", "demo", *QUICK)
+    header, *rows = submitted(workspace, "demo")
+    assert header == "id,topic,mood"
+    assert {row.split(",")[1] for row in rows} <= {"x", "y", "z"}
+
+
+@pytest.mark.case("12-missing-labels")
+def test_rows_that_come_back_are_new_rows(cli_here, workspace):
+    cli_here("init", "demo")
+    cli_here("tokens", "-c", "demo", *QUICK)
+    train = workspace / "input" / "demo" / "train.csv"
+    lines = train.read_text().splitlines()
+    assert sum(line.endswith(",") for line in lines) == 3
+    train.write_text("\n".join(f"{line}1" if line.endswith(",") else line for line in lines) + "\n")
+    toml = workspace / "input" / "demo" / "competition.toml"
+    toml.write_text(toml.read_text().replace('missing_targets = "drop"\n', ""))
+    done = cli_here("all", "-c", "demo", *QUICK)
+    assert "made 1,320 tokens" in done.stdout
+    assert len(predictions_of(workspace, "demo")) == 100
