@@ -92,3 +92,8 @@ def test_folds_that_part_a_text_are_refused(tmp_path):
     check_units(tmp_path, np.array([0, 0, 1, 1, 0]), units, "again")
     with pytest.raises(InputError, match="2 texts or groups stand in more than one fold"):
         check_units(tmp_path, np.array([0, 1, 1, 0, 0]), units, "again")
+
+
+def test_a_text_of_a_validated_row_must_not_be_among_those_always_trained_on(tmp_path):
+    with pytest.raises(InputError, match="1 texts or groups stand in more than one fold"):
+        check_units(tmp_path, np.array([0, 1, -1]), np.array([0, 1, 1]), "again")

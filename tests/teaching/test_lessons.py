@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from foldwise.data.splits import normalise
+from foldwise.data.splits import HIDDEN, normalise
 from foldwise.data.table import read_table
 from foldwise.freshness import Fit
 from foldwise.options import make_run
@@ -118,7 +118,7 @@ def test_the_fits_of_a_teacher_are_given_no_label_of_the_folds_that_they_must_no
     cli_here("all", "-c", "twin-binary", *options([DISTILL]))
     fit = Fit("linear", 2, (1,))
     (job,) = students(workspace, "twin-binary", [DISTILL], [fit])
-    hidden = job.folds == -1
+    hidden = job.folds == HIDDEN
     assert hidden.sum() == 5
     assert not job.targets.y[hidden].any()
     assert not job.targets.truth[hidden].any()

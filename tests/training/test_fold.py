@@ -16,6 +16,7 @@ from foldwise.clock import Clock
 from foldwise.config import Model, Recipe
 from foldwise.data.batching import BucketBatchSampler
 from foldwise.data.dataset import TokenDataset, make_loader, pad_collate
+from foldwise.data.splits import HIDDEN, TRAIN_ONLY
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
@@ -480,13 +481,24 @@ def test_rows_of_no_fold_take_no_part():
     hidden = data.folds == 0
     y = data.targets.y.copy()
     y[hidden] = 1 - y[hidden]
-    blind = replace(data, folds=np.where(hidden, -1, data.folds))
+    blind = replace(data, folds=np.where(hidden, HIDDEN, data.folds))
     other = replace(blind, targets=Targets("binary", y, y, ["target"]))
     first, second = (
         train_fold(part, settings, "m", 2, METRICS["roc_auc"], RUNTIME, lambda _: None) for part in (blind, other)
     )
     assert same(first, second)
     assert blind.split(2)[0].tolist() == np.flatnonzero(data.folds == 1).tolist()
+
+
+@pytest.mark.parametrize("fold", [1, 2])
+def test_rows_that_are_only_trained_on_are_in_every_training_and_in_no_validation(fold):
+    data = make_data()
+    always = np.arange(0, 90, 3)
+    data = replace(data, folds=np.where(data.folds == 0, TRAIN_ONLY, data.folds))
+    train_rows, valid_rows = data.split(fold)
+    assert set(always) <= set(train_rows)
+    assert not set(always) & set(valid_rows)
+    assert sorted([*train_rows, *valid_rows]) == list(range(90))
 
 
 def test_the_first_stage_is_training_as_ever():

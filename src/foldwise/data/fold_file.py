@@ -1,8 +1,8 @@
 """The fold file: made once, by id, and then only read; and a form of it that is small enough to travel in a script.
 
-folds/SLUG.csv            a line for each training row: id, fold
-folds/SLUG.packed.json    inside a kernel: a character for each row in the order of train.csv, "0" for fold 0, and a
-                          sha256 of the ids
+folds/SLUG.csv            a line for each training row: id, fold; fold -1 is trained on in every fold, never validated
+folds/SLUG.packed.json    inside a kernel: a character for each row in the order of train.csv, "0" for fold 0, "/"
+                          for -1, and a sha256 of the ids
 
 Random ids do not compress: the fold file of 1.3 million rows is 13 MB when compressed, and the packed one is 0.4 MB.
 The hash tells whether the train.csv at the other end has the same rows in the same order.
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from foldwise.data.splits import TRAIN_ONLY
 from foldwise.data.table import check_columns, check_unique, read_table
 from foldwise.errors import InputError, shorten
 from foldwise.files import atomic_file, write_csv
@@ -27,23 +28,26 @@ def write_folds(path: Path, train_ids: Sequence[str], fold_of_row: np.ndarray) -
 
 
 def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) -> np.ndarray:
-    """(N,) int64 fold numbers, 0 … K-1, in the order of train.csv.
+    """(N,) int64 fold numbers, 0 … K-1 or `TRAIN_ONLY`, in the order of train.csv.
 
     Args:
         remake: the command that makes the file anew, for messages.
 
     Raises:
-        InputError: its ids are not those of train.csv, or its folds not 0 … K-1, with the numbers.
+        InputError: its ids are not those of train.csv, or its folds others, with the numbers.
     """
     remake = f"run `{remake}` to make new folds, or bring back the train.csv it was made for"
     table, numbers = read_table(path), [str(fold) for fold in range(n_folds)]
     check_columns(table, ["id", "fold"])
     check_unique(table, "id")
-    there = set(table.column("fold"))
+    there = set(table.column("fold")) - {str(TRAIN_ONLY)}
     if len(there) != n_folds and there == set(map(str, range(len(there)))):
         fix = f"set folds.n = {len(there)}, or {remake}"
         raise InputError(f"{path}: holds {len(there)} folds where recipe.folds.n = {n_folds}; {fix}")
-    wrong = {value: f"{shorten(value)} is not a fold from 0 to {n_folds - 1}" for value in there - set(numbers)}
+    wrong = {
+        value: f"{shorten(value)} is not a fold from 0 to {n_folds - 1}, or {TRAIN_ONLY}"
+        for value in there - set(numbers)
+    }
     table.refuse({"fold": wrong})
     fold_of = dict(zip(table.column("id"), map(int, table.column("fold")), strict=True))
     ids = set(train_ids)

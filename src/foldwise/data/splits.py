@@ -18,6 +18,8 @@ from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 
 NAMED = 5  # rows that a message names
+# Folds of rows that are never validated: trained on in every fold, or out of sight in every one.
+TRAIN_ONLY, HIDDEN = -1, -2
 
 
 def normalise(text: str) -> str:
@@ -109,7 +111,7 @@ def missing_classes(folds: np.ndarray, targets: Targets, ids: Sequence[str]) -> 
         kinds = [(f"{name} = {value}", has == bool(value)) for name, has in kinds for value in (0, 1)]
     phrases = []
     for name, has in kinds:
-        lacking = sorted(set(folds.tolist()) - set(folds[has].tolist()))
+        lacking = sorted(set(folds[folds >= 0].tolist()) - set(folds[has].tolist()))
         if lacking:
             rows = [ids[row] for row in np.flatnonzero(has).tolist()]
             named = ", ".join(rows[:NAMED]) + (", …" if len(rows) > NAMED else "")

@@ -36,7 +36,7 @@ class FoldJob:
     recipe: Recipe
     metric: Metric
     targets: Targets
-    folds: np.ndarray  # (N,) of each training row; -1 where a row takes no part
+    folds: np.ndarray  # (N,) of each training row, as `FoldData.folds`
     valid_ids: list[str]  # of the fold alone: a million ids a worker would be 0.1 GB
     test_ids: list[str]
     inputs: dict[str, Any]

@@ -43,7 +43,7 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
     check_classes(run, fold_of_row)
     write_folds(path, competition.train_ids, fold_of_row)
     run.record_seconds("folds", time.perf_counter() - start)
-    sizes = np.bincount(fold_of_row)
+    sizes = np.bincount(fold_of_row[fold_of_row >= 0])
     of_each = f"{sizes.min():,} to {sizes.max():,}" if np.ptp(sizes) else f"{sizes[0]:,} each"
     shared = len(units) - len(np.unique(units))
     what = "text or group" if competition.groups else "text"
@@ -67,7 +67,7 @@ def check_classes(run: Run, fold_of_row: np.ndarray) -> None:
 def check_metric(run: Run, fold_of_row: np.ndarray, missing: list[str]) -> None:
     """Refuse folds that the metric has no score for, whatever is predicted: their training would be in vain."""
     targets, metric = run.competition.targets, run.metric
-    for fold in np.unique(fold_of_row):
+    for fold in np.unique(fold_of_row[fold_of_row >= 0]):
         truth = targets.truth[fold_of_row == fold]
         neutral = np.full((len(truth), targets.outputs), 1 / targets.outputs)
         if not np.isfinite(best_score(metric, targets.task, truth, neutral)):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from foldwise.data.features import join_texts
-from foldwise.data.splits import normalise
+from foldwise.data.splits import HIDDEN, normalise
 from foldwise.data.targets import Targets, weigh_by_subgroups
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.freshness import Fit
@@ -35,7 +35,7 @@ def add_lessons(run: Run, fold_of_row: np.ndarray, job: FoldJob) -> FoldJob:
         targets = blank(run.competition.targets, hidden)
         if job.recipe.training.subgroup_weights:  # whose mean is of all rows
             targets = weigh_by_subgroups(targets)
-        job = replace(job, folds=np.where(hidden, -1, fold_of_row), targets=targets)
+        job = replace(job, folds=np.where(hidden, HIDDEN, fold_of_row), targets=targets)
     lesson = soft_lesson(run, fold_of_row, job) if job.recipe.training.from_members else None
     return replace(job, lesson=lesson, first=extra_lesson(run, job) if job.recipe.training.extra_epochs else None)
 
@@ -57,11 +57,11 @@ def soft_lesson(run: Run, fold_of_row: np.ndarray, job: FoldJob) -> Lesson:
     """
     training, recipe, targets = job.recipe.training, run.config.recipe, job.targets
     competition, fit = run.competition, Fit(job.member, job.fold, job.without)
-    rows = np.flatnonzero((job.folds != job.fold) & (job.folds >= 0))
+    rows = np.flatnonzero((job.folds != job.fold) & (job.folds != HIDDEN))
     y = np.eye(targets.outputs)[targets.y] if targets.spec.y == "classes" else targets.y.astype(np.float64)
     weights = targets.weights
     if distilled := distilled_fits(recipe, fit):
-        predicted = np.zeros_like(y)
+        predicted = y.copy()  # of rows that are only trained on no teacher is ignorant: they keep their labels
         for other in distilled:
             of_fold = np.flatnonzero(fold_of_row == other.fold)
             ids = [competition.train_ids[row] for row in of_fold]
@@ -83,7 +83,7 @@ def extra_lesson(run: Run, job: FoldJob) -> Lesson | None:
     competition = run.competition
     assert competition.extra is not None  # `check_teaching` sees to it
     texts = join_texts(competition.train_texts)
-    unseen = np.flatnonzero((job.folds == job.fold) | (job.folds < 0)).tolist()
+    unseen = np.flatnonzero((job.folds == job.fold) | (job.folds == HIDDEN)).tolist()
     left_out = {normalise(texts[row]) for row in unseen}
     kept = np.array([normalise(text) not in left_out for text in join_texts(competition.extra.texts)])
     first = len(competition.train_ids) + len(competition.test_ids)

@@ -8,6 +8,7 @@ import torch
 
 from foldwise.config import Section
 from foldwise.data.dataset import TokenDataset
+from foldwise.data.splits import HIDDEN
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.models import Shape
@@ -31,7 +32,7 @@ class FoldData:
     store: TokenStore  # of the training rows, then of the test rows, then of the extra ones
     vectors: np.ndarray  # (V, E) float32
     targets: Targets  # of the training rows
-    folds: np.ndarray  # (N,) int64 fold of each training row; -1 where a row takes no part
+    folds: np.ndarray  # (N,) int64 fold of each training row; `TRAIN_ONLY` or `HIDDEN` where none validates it
     features: np.ndarray | None = None  # (N + M + X, D) float64 numbers beside the text, NaN where unknown
     words: Sequence[str] = ()  # V words in id order, for learners that read texts
     extra: int = 0  # X
@@ -51,7 +52,7 @@ class FoldData:
 
     def split(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
         """Row numbers of the training and of the validation rows of a fold."""
-        return np.flatnonzero((self.folds != fold) & (self.folds >= 0)), np.flatnonzero(self.folds == fold)
+        return np.flatnonzero((self.folds != fold) & (self.folds != HIDDEN)), np.flatnonzero(self.folds == fold)
 
 
 class Scale(Section):
