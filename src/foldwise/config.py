@@ -113,6 +113,7 @@ class FilesSection(Section):
     sample_submission: str = "sample_submission"
     solution: str = "solution"
     extra: str | None = None  # further labelled rows, for training.extra_epochs
+    folds: str | None = None  # a table of id and fold (or kfold), where the folds are there already
     quotes: Quotes = "csv"  # literal: text like any other, but for one pair around a whole value
     # Tables that have no id: rows count from 1.
     numbered: list[Literal["train", "test", "sample_submission", "solution", "extra"]] = []
@@ -121,12 +122,12 @@ class FilesSection(Section):
     @property
     def stems(self) -> dict[str, str]:
         """What each table's file is called."""
-        tables = {"train", "test", "sample_submission", "solution", "extra"}
+        tables = {"train", "test", "sample_submission", "solution", "extra", "folds"}
         return self.model_dump(include=tables, exclude_none=True)
 
 
 class ColumnsSection(Section):
-    """Where things are in the tables. Those from `target` to `group` are in the training table only."""
+    """Where things are in the tables. Those from `target` to `fold` are in the training table only."""
 
     id: str
     text: Annotated[list[str], Field(min_length=1)]
@@ -134,8 +135,9 @@ class ColumnsSection(Section):
     target: Annotated[list[str], Field(min_length=1)]
     auxiliary: list[str] = []  # further targets, learnt beside and not predicted; 0 … 1, of numbers any
     subgroups: list[str] = []  # 0 … 1: whom a text is about, for jigsaw_bias_auc and training.subgroup_weights
-    weight: str | None = None  # how much a row counts in the loss
+    weight: str | None = None  # how much a row counts in the loss; with 0 it is neither trained on nor scored
     group: str | None = None  # rows of one group never part: an author, a thread, a sentence
+    fold: str | None = None  # folds that are there already, from 0 or 1 on; -1: trained on in all, validated in none
     ignore: list[str] = []  # columns that are there and not used
 
     @property
@@ -146,7 +148,7 @@ class ColumnsSection(Section):
     @property
     def of_train(self) -> list[str]:
         """Columns of the training table alone."""
-        return [*self.target, *self.auxiliary, *self.subgroups, *filter(None, (self.weight, self.group))]
+        return [*self.target, *self.auxiliary, *self.subgroups, *filter(None, (self.weight, self.group, self.fold))]
 
 
 class SubmissionSection(Section):

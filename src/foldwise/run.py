@@ -82,6 +82,8 @@ def check_config(config: Config, slug: str) -> None:
     metric, spec, a_task = metric_for(asked.metric, asked.task), TASKS[asked.task], f"{with_article(asked.task)} task"
     if asked.slug != slug:
         raise InputError(f"competition.slug = {asked.slug!r} in the competition.toml of {slug!r}; make them the same")
+    if config.columns.fold and config.files.folds:
+        raise InputError("columns.fold and files.folds both say which folds there are; keep one of them")
     if asked.soft_cut is not None and spec.y != "columns":
         raise InputError(f"competition.soft_cut: {a_task} has no shares to cut; take it out")
     if kind not in spec.kinds:

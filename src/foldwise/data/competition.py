@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from foldwise.config import Config
+from foldwise.data.splits import number_folds
 from foldwise.data.table import Table, check_columns, check_unique, read_table
 from foldwise.data.targets import NUMBER, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
 from foldwise.errors import InputError, shorten
@@ -14,6 +15,7 @@ from foldwise.metrics import METRICS
 from foldwise.paths import Paths
 
 DEBUG_ROWS = 200
+OWN_FIX = "correct the column"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Competition(ToPredict):
     train_texts: list[list[str]]
     targets: Targets
     groups: list[str] | None
+    own_folds: np.ndarray | None = None  # (N,) int64 of `columns.fold`, as in the fold file
     extra: "ExtraRows | None" = None  # `features` are then (N + M + X, D)
 
     @property
@@ -66,6 +69,8 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
     check_columns(train, [*columns.of_both, *columns.of_train], columns.ignore)
     check_unique(train, columns.id)
     targets = encode_extras(train, config, encode_targets(train, config))
+    check_weights(train, config, targets)
+    own_folds = number_folds(train, columns.fold, config.recipe.folds.n, OWN_FIX) if columns.fold else None
     asked = check_test(config, test, sample, targets, train.path.name)
     extra = read_extra(config, paths, targets, debug) if config.files.extra else None
     if debug:  # after the whole tables have passed their checks
@@ -81,8 +86,27 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
         train_texts=[train.column(name) for name in columns.text],
         targets=targets,
         groups=train.column(columns.group) if columns.group else None,
+        own_folds=None if debug else own_folds,
         extra=extra,
     )
+
+
+def check_weights(train: Table, config: Config, targets: Targets) -> None:
+    """Rows of weight 0 do not count: an `InputError` where none is left, or all that are left have the same target."""
+    if targets.weights is None or (targets.weights > 0).all():
+        return
+    where, fix = f"{train.path}: column {config.columns.weight}", "take out [columns] weight, or correct the weights"
+    counts = targets.weights > 0
+    if not counts.any():
+        raise InputError(f"{where}: every row weighs 0; there is nothing to learn; {fix}")
+    truth = targets.truth[counts].reshape(counts.sum(), -1)[:, : len(config.columns.target)]
+    for name, values in zip(config.columns.target, truth.T, strict=True):
+        if np.ptp(values) == 0:
+            value = targets.names[int(values[0])] if targets.spec.named else f"{values[0]:g}"
+            left = (
+                f"every row that weighs more than 0 ({counts.sum():,} of {len(counts):,}) has {name} = {shorten(value)}"
+            )
+            raise InputError(f"{where}: {left}; there is nothing to learn; {fix}")
 
 
 def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> ExtraRows:

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from foldwise.cli import find_extension
-from foldwise.console import say
-from foldwise.data.fold_file import pack_folds, packed_name
+from foldwise.console import say, warn
+from foldwise.data.fold_file import pack_folds, packed_name, read_folds
 from foldwise.errors import InputError
 from foldwise.files import atomic_folder, write_json, write_text
 from foldwise.kaggle import credentials
@@ -86,7 +86,7 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     command = ["infer"] if options.infer else ["all"]
     if options.time_budget:
         command += ["--time-budget", options.time_budget]
-    files = collect_files(run, fold_of_row, options.infer)
+    files = collect_files(run, options.infer)
     code_file = "kernel.ipynb" if options.notebook else "kernel.py"
     with atomic_folder(root / DATASET) as folder:  # takes its place only if the script can, too
         about = {"title": title_of(dataset), "id": f"{user}/{dataset}", "licenses": [{"name": "other"}]}
@@ -132,6 +132,11 @@ def check_options(run: Run, options: KernelOptions) -> None:
             raise InputError("--time-budget: a kernel built with --infer has no training to cut; take it out")
     elif options.notebook:
         find_extension("report")
+    if run.config.columns.fold and not options.infer:
+        warn(
+            f"columns.fold = {run.config.columns.fold!r}: the training table on Kaggle must have it too; folds "
+            "of a table of their own, [files] folds, travel with the script"
+        )
     if options.time_budget:
         check_teaching(run.config, timed=True)
         if find_extension("--time-budget")(options.time_budget).seconds > 3600 * LONGEST_RUN:
@@ -141,7 +146,7 @@ def check_options(run: Run, options: KernelOptions) -> None:
             )
 
 
-def collect_files(run: Run, fold_of_row: np.ndarray, infer: bool) -> dict[str, bytes]:
+def collect_files(run: Run, infer: bool) -> dict[str, bytes]:
     """What the kernel carries, content by path: src/, and settings and folds unless these are in the dataset."""
     slug, source = run.paths.slug, REPOSITORY / "src"
     paths = [path for pattern in ("*.py", "*.toml") for path in source.rglob(pattern) if path.is_file()]
@@ -149,7 +154,9 @@ def collect_files(run: Run, fold_of_row: np.ndarray, infer: bool) -> dict[str, b
     files = {name: path.read_bytes() for name, path in names.items() if "/." not in name}
     if not infer:
         files[f"input/{slug}/{CONFIG}"] = run.paths.config.read_bytes()
-        files[f"folds/{packed_name(slug)}"] = pack_folds(fold_of_row, run.competition.train_ids).encode()
+        train_ids = run.competition.train_ids
+        in_file = read_folds(run.paths.folds, train_ids, run.config.recipe.folds.n, run.hint("folds", "--force"))
+        files[f"folds/{packed_name(slug)}"] = pack_folds(in_file, train_ids).encode()
     return files
 
 

@@ -1,0 +1,142 @@
+"""Cases of folds, weights of rows, further rows and earlier weights."""
+
+import csv
+import json
+
+import pytest
+
+from case_files import QUICK, submitted
+
+PLAIN = "38-weights-zero"
+
+
+def weigh(workspace, slug):
+    path = workspace / "input" / slug / "competition.toml"
+    path.write_text(path.read_text().replace('ignore = ["w"]', 'weight = "w"'))
+
+
+def oof_rows(workspace, slug):
+    with (workspace / "output" / slug / "oof.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.case(PLAIN)
+@pytest.mark.parametrize("slug", ["some", "most"])
+def test_rows_of_weight_0_do_not_count(cli_here, workspace, slug):
+    cli_here("init", slug)
+    weigh(workspace, slug)
+    shown = cli_here("all", "-c", slug, *QUICK, "--set", "batches.size=4").stdout
+    with (workspace / "input" / slug / "train.csv").open(newline="") as file:
+        weights = {row["id"]: float(row["w"]) for row in csv.DictReader(file)}
+    assert (
+        f"{sum(weight == 0 for weight in weights.values())} of {len(weights)} rows weigh 0: they do not count" in shown
+    )
+    for row in oof_rows(workspace, slug):
+        assert (row["prediction"] == "") == (weights[row["id"]] == 0)
+    assert json.loads((workspace / "output" / slug / "summary.json").read_text())["cv"]["pooled"] > 0
+    assert all(0 <= float(line.split(",")[1]) <= 1 for line in submitted(workspace, slug)[1:])
+
+
+@pytest.mark.case(PLAIN)
+@pytest.mark.parametrize(
+    ("slug", "expected"),
+    [
+        ("all", "train.csv: column w: every row weighs 0; there is nothing to learn"),
+        ("class", "has label = '0'; there is nothing to learn; take out [columns] weight, or correct the weights"),
+    ],
+)
+def test_weights_that_leave_nothing_to_learn_are_found_before_training(cli_here, workspace, slug, expected):
+    cli_here("init", slug)
+    weigh(workspace, slug)
+    assert expected in cli_here("all", "-c", slug, *QUICK, code=2).stderr
+
+
+@pytest.fixture
+def own_folds(cli_here, workspace):
+    """Give the rows of a case's train.csv own folds, by their number; → how many rows there are."""
+
+    def give(fold_of, where="column", name="kfold"):
+        folder = workspace / "input" / "demo"
+        with (folder / "train.csv").open(newline="") as file:
+            header, *rows = csv.reader(file)
+        folds = [str(fold_of(number)) for number in range(len(rows))]
+        if where == "column":
+            table, target = (
+                [[*header, name], *([*row, fold] for row, fold in zip(rows, folds, strict=True))],
+                "train.csv",
+            )
+            line = f'[columns]\nfold = "{name}"\n'
+        else:
+            turned = [[row[0], fold] for row, fold in zip(rows, folds, strict=True)][::-1]
+            table, target, line = [["id", name], *turned], "mine.csv", '[files]\nfolds = "mine"\n\n[columns]\n'
+        with (folder / target).open("w", newline="") as file:
+            csv.writer(file).writerows(table)
+        path = folder / "competition.toml"
+        if not path.exists():
+            cli_here("init", "demo")
+        path.write_text(path.read_text().replace("[columns]\n", line, 1))
+        return len(rows)
+
+    return give
+
+
+@pytest.mark.case("41-full-data")
+@pytest.mark.parametrize(("where", "first"), [("column", 0), ("column", 1), ("table", 1)])
+def test_own_folds_are_taken_as_they_are(cli_here, workspace, own_folds, where, first):
+    count = own_folds(lambda row: -1 if row % 5 == 0 else row % 2 + first, where)
+    shown = cli_here("all", "-c", "demo", *QUICK).stdout
+    source = "column kfold of train.csv" if where == "column" else "mine.csv"
+    assert f"made demo.csv of {source}: {count} rows in 2 folds of" in shown
+    assert f"{count // 5} of {count} rows are trained on in every fold and never validated" in shown
+    rows = oof_rows(workspace, "demo")
+    assert [row["fold"] for row in rows] == [str(-1 if row % 5 == 0 else row % 2) for row in range(count)]
+    assert [row["prediction"] == "" for row in rows] == [row["fold"] == "-1" for row in rows]
+    record = json.loads((workspace / "output" / "demo" / "bilstm" / "fold0" / "fold.json").read_text())
+    assert record["rows"]["train"] == sum(row["fold"] != "0" for row in rows)
+    truth, said = ([row[name] for row in rows if row["prediction"]] for name in ("label", "prediction"))
+    assert len(truth) == len(said) == count - count // 5
+    assert "kept demo.csv" in cli_here("all", "-c", "demo", *QUICK).stdout
+
+
+@pytest.mark.case("41-full-data")
+@pytest.mark.parametrize(
+    ("fold_of", "expected"),
+    [
+        (lambda row: row % 4 + 1, "train.csv: column kfold: holds 4 folds where recipe.folds.n = 2; set folds.n = 4"),
+        (lambda row: row % 2 * 5, "line 3, column kfold: '5' is not a fold from 0 to 1, or -1"),
+        (lambda _: 0, "holds 1 fold where recipe.folds.n = 2; for one split number its other rows 1"),
+        (lambda row: "ab"[row % 2], "line 2, column kfold: 'a' is not a whole number; number folds from 0 or 1"),
+        (lambda row: row % 2 / 2, "line 3, column kfold: '0.5' is not a whole number"),
+        (lambda _: "", "line 2, column kfold: '' is not a whole number"),
+    ],
+)
+def test_own_folds_that_cannot_be(cli_here, own_folds, fold_of, expected):
+    own_folds(fold_of)
+    error = cli_here("all", "-c", "demo", *QUICK, code=2).stderr
+    assert expected in error
+    assert len(error.splitlines()) < 15
+    assert max(map(len, error.splitlines())) <= 500
+
+
+@pytest.mark.case("41-full-data")
+def test_own_folds_replace_a_file_that_is_there_only_when_asked(cli_here, workspace, own_folds):
+    cli_here("init", "demo")
+    cli_here("folds", "-c", "demo", *QUICK)
+    count = own_folds(lambda row: row % 2)
+    error = cli_here("folds", "-c", "demo", *QUICK, code=2).stderr
+    assert f"of {count} rows have another fold than in column kfold of train.csv; run `./run.sh folds -c demo" in error
+    cli_here("folds", "-c", "demo", *QUICK, "--force")
+    lines = (workspace / "folds" / "demo.csv").read_text().splitlines()
+    assert [line.split(",")[1] for line in lines[1:]] == [str(row % 2) for row in range(count)]
+
+
+@pytest.mark.case("41-full-data")
+def test_a_group_of_most_rows_makes_lopsided_folds(cli_here, workspace):
+    folder = workspace / "input" / "demo"
+    header, *lines = (folder / "train.csv").read_text().splitlines()
+    rows = [f"{line},{'a' if number < 80 else number}" for number, line in enumerate(lines)]
+    (folder / "train.csv").write_text("\n".join([f"{header},author", *rows]) + "\n")
+    cli_here("init", "demo", "--group", "author")
+    warning = cli_here("folds", "-c", "demo").stderr
+    assert "where an even share is" in warning
+    assert "80 rows are of one text or group, which never part" in warning
