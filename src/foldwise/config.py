@@ -112,7 +112,7 @@ class FilesSection(Section):
     test: str = "test"
     sample_submission: str = "sample_submission"
     solution: str = "solution"
-    extra: str | None = None  # further labelled rows, for training.extra_epochs
+    extra: str | None = None  # further labelled rows, for training.extra_weight and training.extra_epochs
     folds: str | None = None  # a table of id and fold (or kfold), where the folds are there already
     quotes: Quotes = "csv"  # literal: text like any other, but for one pair around a whole value
     # Tables that have no id: rows count from 1.
@@ -346,9 +346,9 @@ class Encoder(Section):
 
 
 class Training(Section):
-    """How a network is trained, and when to stop. Of these "linear" and a frozen "encoder" read `subgroup_weights`
-    only, the latter also `precision`. "encoder" with `encoder.train = "full"` has epochs, learning rate and schedule of
-    its own, and reads the other fields and `batches`.
+    """How a network is trained, and when to stop. Of these "linear" and a frozen "encoder" read `subgroup_weights` and
+    `extra_weight` only, the latter also `precision`. "encoder" with `encoder.train = "full"` has epochs, learning rate
+    and schedule of its own, and reads the other fields and `batches`.
     """
 
     epochs: AutoCount = "auto"
@@ -449,6 +449,11 @@ class Training(Section):
     train before it. The model of a fold learns from their models of the same fold, which were not trained on it; a
     network among them was stopped by its score there. 0 turns it off. Not with `--time-budget`."""
 
+    extra_weight: NotNegative = 0.0
+    """Weight of a row of a further table, `files.extra` (an earlier contest's, or labels of your own making), where a
+    training row has 1: these rows join the training of every fold and are never validated. Those with the text of a row
+    of the validation fold are left out. Where that table has `columns.weight`, it multiplies this. 0 turns it off."""
+
     extra_epochs: NotNegativeCount = 0
     """A network first trains for so many epochs on the rows of a further table, `files.extra` (last year's contest,
     say), then as ever on the training rows. Extra rows with the text of a row of the validation fold are left out. 0
@@ -462,7 +467,7 @@ class Training(Section):
     @property
     def taught(self) -> bool:
         """Whether there is more to learn from than training rows and their labels."""
-        return self.from_members or bool(self.extra_epochs)
+        return self.from_members or bool(self.extra_epochs or self.extra_weight)
 
 
 class Ensemble(Section):

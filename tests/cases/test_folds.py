@@ -8,6 +8,7 @@ import pytest
 from case_files import QUICK, submitted
 
 PLAIN = "38-weights-zero"
+NAMES = ("bilstm", "linear")
 
 
 def weigh(workspace, slug):
@@ -140,3 +141,29 @@ def test_a_group_of_most_rows_makes_lopsided_folds(cli_here, workspace):
     warning = cli_here("folds", "-c", "demo").stderr
     assert "where an even share is" in warning
     assert "80 rows are of one text or group, which never part" in warning
+
+
+@pytest.mark.case("44-continue-and-extra-data")
+def test_extra_rows_are_trained_on_and_never_validated(cli_here, workspace):
+    folder = workspace / "input" / "demo"
+    header, *rows = (folder / "train.csv").read_text().splitlines()
+    turned = [row[:-1] + str(1 - int(row[-1])) for row in rows]
+    more = ["old" + row.replace(",", ",once ", 1) for row in turned]  # other texts, whose labels say the contrary
+    (folder / "old.csv").write_text("\n".join([header, *more]) + "\n")
+    cli_here("init", "demo")
+    path = folder / "competition.toml"
+    path.write_text(path.read_text().replace("[columns]", '[files]\nextra = "old"\n\n[columns]', 1))
+    both = [*QUICK, "--set", 'ensemble.members=["bilstm", "linear"]']
+    cli_here("all", "-c", "demo", *both)
+    before = {
+        name: (workspace / "output" / "demo" / name / "fold0" / "test.safetensors").read_bytes() for name in NAMES
+    }
+    shown = cli_here("all", "-c", "demo", *both, "--set", "training.extra_weight=0.5").stdout
+    assert "training.extra_weight 0.0 → 0.5" in shown
+    for name in NAMES:
+        fold = workspace / "output" / "demo" / name / "fold0"
+        assert (fold / "test.safetensors").read_bytes() != before[name]
+        record = json.loads((fold / "fold.json").read_text())["rows"]
+        rows_of_test = len(submitted(workspace, "demo")) - 1
+        assert record == {"train": len(rows) // 2 + len(rows), "validation": len(rows) // 2, "test": rows_of_test}
+    assert len(oof_rows(workspace, "demo")) == len(rows)

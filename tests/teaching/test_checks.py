@@ -27,6 +27,8 @@ def members(workspace, text, slug="twin-binary"):
         (["members.bilstm.training.distill_weight=1.5"], "training.distill_weight = 1.5: input should be"),
         (["members.bilstm.training.pseudo_labels=-1"], "training.pseudo_labels = -1: input should be"),
         (["members.bilstm.training.extra_epochs=1"], "recipe.members.bilstm.training.extra_epochs = 1: there are no extra rows; name"),
+        (["training.extra_weight=0.5"], "recipe.members.bilstm.training.extra_weight = 0.5: there are no extra rows; name"),
+        (["training.extra_weight=-1"], "training.extra_weight = -1: input should be"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_taught(cli_here, workspace, settings, expected):

@@ -9,7 +9,15 @@ import pandas as pd
 from foldwise.config import Config
 from foldwise.data.splits import number_folds
 from foldwise.data.table import Table, check_columns, check_unique, read_table
-from foldwise.data.targets import NUMBER, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
+from foldwise.data.targets import (
+    NUMBER,
+    WEIGHT,
+    Targets,
+    encode_extras,
+    encode_numbers,
+    encode_targets,
+    read_subgroups,
+)
 from foldwise.errors import InputError, shorten
 from foldwise.metrics import METRICS
 from foldwise.paths import Paths
@@ -47,12 +55,13 @@ class Competition(ToPredict):
 
 
 class ExtraRows(NamedTuple):
-    """X further rows with labels: a network may train on them first, and nothing is scored by them."""
+    """X further rows with labels, to be trained on beside or before the training rows; nothing is scored by them."""
 
     ids: list[str]
     texts: list[list[str]]  # of each text column the texts of the rows
     targets: Targets
     features: np.ndarray  # (X, D)
+    weights: np.ndarray | None = None  # (X,) float32, where the table has `columns.weight`
 
 
 class Solution(NamedTuple):
@@ -118,11 +127,13 @@ def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> E
     if debug:
         rows = np.sort(np.random.default_rng(0).permutation(len(table))[:DEBUG_ROWS])
         table, labels = table.take(rows), labels.take(rows)
+    weighed = columns.weight if columns.weight in table.frame.columns else None
     return ExtraRows(
         ids=table.column(columns.id),
         texts=[table.column(name) for name in columns.text],
         targets=labels,
         features=encode_numbers(table, columns.features, NUMBER, empty=np.nan),
+        weights=encode_numbers(table, [weighed], WEIGHT)[:, 0].astype(np.float32) if weighed else None,
     )
 
 

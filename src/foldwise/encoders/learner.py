@@ -72,7 +72,7 @@ class EncoderLearner(Learner):
         parts: dict[str, Any] = {"seed": True, "model": {"name"}}
         if self.is_frozen:
             return self.recipe.model_dump(
-                include={**parts, "encoder": {"train", "C"}, "training": {"subgroup_weights"}}
+                include={**parts, "encoder": {"train", "C"}, "training": {"subgroup_weights", "extra_weight"}}
             )
         return self.recipe.model_dump(
             include={**parts, "batches": True, "encoder": True, "training": True},
@@ -87,7 +87,8 @@ class EncoderLearner(Learner):
         """Of a frozen encoder also what its states depend on."""
         names = {"train", "max_length", *(("layers", "pooling") if self.is_frozen else ())}
         precision = {"precision": self.recipe.training.precision} if self.is_frozen else {}
-        return self.settings.model_dump(include=names) | precision
+        extra = {"extra": True} if self.recipe.training.extra_weight else {}
+        return self.settings.model_dump(include=names) | precision | extra
 
     def packed_files(self) -> Sequence[str]:
         """Weights of a fold hold all that was trained."""
@@ -181,12 +182,12 @@ class EncoderLearner(Learner):
             arguments = (job.member, job.fold, metric, job.runtime, report, job.limit, build)
             return train_fold(data, recipe, *arguments)
         targets, started = data.targets, Clock.now()
-        train_rows, valid_rows = data.split(job.fold)
+        _, valid_rows = data.split(job.fold)
+        train_rows, y, weights = data.learnt(job.fold)
         states = read_states(job.paths.own_tokens(job.member))
         report(Started(2))
-        weights = None if targets.weights is None else targets.weights[train_rows].astype(np.float64)
+        weights = None if weights is None else weights.astype(np.float64)
         seed = fold_seed(self.recipe.seed, job.member, job.fold)
-        y = targets.y[train_rows]
         head = fit_head(states[train_rows], y, targets.task, targets.outputs, weights, self.settings.C, seed)
         report(Stepped(1))
         oof, test = (head.predict(states[rows]) for rows in (valid_rows, data.test_rows))

@@ -57,7 +57,12 @@ class LinearLearner(Learner):
 
     def inputs(self) -> dict[str, Any]:
         """Of training only what weighs rows."""
-        parts: dict[str, Any] = {"seed": True, "model": {"name"}, "linear": True, "training": {"subgroup_weights"}}
+        parts: dict[str, Any] = {
+            "seed": True,
+            "model": {"name"},
+            "linear": True,
+            "training": {"subgroup_weights", "extra_weight"},
+        }
         return self.recipe.model_dump(include=parts)
 
     def prepare(self, targets: Targets, texts: int, features: int) -> None:  # noqa: ARG002
@@ -69,11 +74,12 @@ class LinearLearner(Learner):
         from foldwise.training.fold import fold_seed
 
         targets, started = data.targets, Clock.now()
-        train_rows, valid_rows = data.split(job.fold)
+        _, valid_rows = data.split(job.fold)
+        train_rows, y, weights = data.learnt(job.fold)
         report(Started(2))
-        weights = None if targets.weights is None else targets.weights[train_rows].astype(np.float64)
+        weights = None if weights is None else weights.astype(np.float64)
         seed = fold_seed(self.recipe.seed, job.member, job.fold)
-        texts, y = join_tokens(data, train_rows), targets.y[train_rows]
+        texts = join_tokens(data, train_rows)
         model = fit_linear(texts, y, targets.task, self.recipe.linear, weights, seed, targets.outputs)
         report(Stepped(1))
         oof, test = (model.predict(join_tokens(data, rows)) for rows in (valid_rows, data.test_rows))

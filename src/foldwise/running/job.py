@@ -60,7 +60,9 @@ def open_data(job: FoldJob) -> FoldData:
     """What the fold learns from; its arrays are mapped, so that processes side by side share their pages."""
     if learner_for(job.recipe).reads_texts:
         store = TokenStore.open(job.paths.own_tokens(job.member))
-        return FoldData(store, np.empty((0, 0), np.float32), job.targets, job.folds)
+        extra = len(store) - len(job.folds) - len(job.test_ids)
+        nothing = np.empty((0, 0), np.float32)
+        return FoldData(store, nothing, job.targets, job.folds, extra=extra, lesson=job.lesson)
     tokens = job.paths.tokens
     vectors, features = (open_array(tokens / name) for name in (VECTORS, FEATURES))
     beside = features if features.shape[1] else None

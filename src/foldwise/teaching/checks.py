@@ -28,10 +28,16 @@ def check_student(config: Config, name: str, timed: bool) -> None:
     recipe = config.recipe
     student = recipe.of_member(name)
     training, key = student.training, f"recipe.members.{name}.training"
-    if training.extra_epochs and config.files.extra is None:
+    extra = "extra_weight" if training.extra_weight else "extra_epochs"
+    if (training.extra_weight or training.extra_epochs) and config.files.extra is None:
         raise InputError(
-            f"{key}.extra_epochs = {training.extra_epochs}: there are no extra rows; name their table in "
+            f"{key}.{extra} = {getattr(training, extra)}: there are no extra rows; name their table in "
             'competition.toml, as [files] extra = "extra"'
+        )
+    if training.extra_weight and config.columns.auxiliary:
+        raise InputError(
+            f"{key}.extra_weight = {training.extra_weight}: extra rows have no values of columns.auxiliary "
+            f"({', '.join(config.columns.auxiliary)}); take out one of the two, or use training.extra_epochs"
         )
     if not training.from_members:
         return

@@ -54,6 +54,13 @@ class FoldData:
         """Row numbers of the training and of the validation rows of a fold."""
         return np.flatnonzero((self.folds != fold) & (self.folds != HIDDEN)), np.flatnonzero(self.folds == fold)
 
+    def learnt(self, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Rows that a fold trains on, their targets, and maybe their weights: its training rows, or its lesson."""
+        if self.lesson is not None:
+            return self.lesson.rows, self.lesson.targets, self.lesson.weights
+        rows, _ = self.split(fold)
+        return rows, self.targets.y[rows], None if self.targets.weights is None else self.targets.weights[rows]
+
 
 class Scale(Section):
     """Mean and standard deviation of C columns, which training brings to 0 and 1. Unknown numbers become the mean."""
