@@ -30,7 +30,7 @@ CORE = {
     "options": "errors load_config paths run",
     "vectors": "config console data errors files paths",
     "models": "config errors plugins",
-    "training": "clock config data errors events files metrics models plugins",
+    "training": "clock config data errors events files metrics models paths plugins",
     "learners": "clock config data errors events extensions metrics models plugins training",
     "freshness": "errors extensions files learners paths plugins run vectors",
     "ensembling": "config console data errors files freshness metrics paths run",

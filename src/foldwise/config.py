@@ -5,6 +5,7 @@ What stands below a field of the recipe is its documentation: `./run.sh recipe` 
 """
 
 import re
+import warnings
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WrapValidator, field_validator
@@ -55,6 +56,13 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 NotNegativeCount = Annotated[int, Field(ge=0)]
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(lambda x: [x] if isinstance(x, str) else x)]
+FoldCount = Annotated[
+    Annotated[int, Field(ge=2)],
+    explained(
+        "give 2 or more: scores, epochs and weights of members come from folds; training.validate = false trains a "
+        "model on all rows after them"
+    ),
+]
 MaxLength = Annotated[
     Count | Annotated[str, Field(pattern=r"^(100|[1-9]\d?)%$")],
     explained('give a number of tokens from 1 on, or a share of the training texts such as "95%"'),
@@ -86,6 +94,10 @@ MemberWeights = Annotated[
     Literal["equal", "fit"] | dict[str, NotNegative],
     explained('give "equal", "fit", or a table of a weight for each member, none negative'),
 ]
+
+
+# A method of pydantic's first version, which nothing calls here.
+warnings.filterwarnings("ignore", 'Field name "validate" in "Training" shadows')
 
 
 class Section(BaseModel):
@@ -160,7 +172,7 @@ class SubmissionSection(Section):
 class Folds(Section):
     """How `folds/SLUG.csv` is made. It is made once and kept; `./run.sh folds --force` makes a new one."""
 
-    n: Annotated[int, Field(ge=2)] = 5
+    n: FoldCount = 5
     """Number of folds. More folds cost more time and give each model more rows to train on."""
 
     seed: int = 0
@@ -433,6 +445,12 @@ class Training(Section):
     """Number format. "auto" is bf16 on a CPU that has it and on a GPU from the A100 on, fp16 on a V100 or T4, else
     fp32. "fp16" needs a GPU."""
 
+    validate: bool = True  # type: ignore[assignment]
+    """With false, a model on all rows follows the folds, with the epochs that these found best (their median), and
+    predicts the test rows in their place; scores, thresholds and weights of members stay those of the folds. For a
+    network the learning rate follows its schedule up to there. Not with `--time-budget`, `training.distill`,
+    `.pseudo_labels` or the schedule "plateau"."""
+
     distill: str = ""
     """Another member, the teacher, whose predictions a network learns beside the labels (distillation, Hinton et al.
     2015). Set it for one member, as `members.bilstm.training.distill = "linear"`. What the model of a fold learns comes
@@ -591,6 +609,10 @@ class Recipe(Section):
         """The folds that member `name` trains, rising."""
         chosen = self.members[name].folds
         return list(range(self.folds.n)) if chosen is None else sorted(chosen)
+
+    def on_all_rows(self, name: str) -> bool:
+        """Whether a model on all rows, instead of those of its folds, predicts the test rows for a member."""
+        return not self.of_member(name).training.validate
 
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""

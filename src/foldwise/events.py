@@ -35,8 +35,8 @@ class Evaluated:
 class Finished:
     """A fold is done and written."""
 
-    score: float
-    best_epoch: float  # the score's
+    score: float | None  # None of a model of all rows
+    best_epoch: float  # the score's, or the last one
     epochs: float  # trained
     seconds: float  # from opening the tokens to the written folder
     rows_per_second: int  # of training

@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from foldwise.errors import InputError
 from foldwise.extensions import find_teaching
 from foldwise.files import content_digest, hash_of, read_json, sizes_of
 from foldwise.learners import Learner, learner_for
-from foldwise.paths import FOLD_RECORD, TOKENS_RECORD
+from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
 from foldwise.plugins import is_own, source_hash
 from foldwise.run import Run
 from foldwise.vectors.files import content_hash, vector_sources
@@ -107,6 +109,7 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
     recipe = run.config.recipe.of_member(fit.member)
     learner = learner_for(recipe)
     teachers = find_teaching("inputs")(run, fit, tokens_hash) if recipe.training.from_members else {}
+    of_all = {"epochs": best_epochs(run, fit.member)} if fit.fold == ALL_ROWS else {}
     return {
         "folds": hash_of(run.paths.folds),
         "tokens": hash_of(own_token_inputs(run, learner)) if learner.reads_texts else tokens_hash,
@@ -116,7 +119,14 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
         "recipe": learner.inputs(),
         "own": {name: source_hash(name) for name in learner.own_parts().values() if is_own(name)},
         **{f"teacher {name}": content for name, content in teachers.items()},
+        **of_all,
     }
+
+
+def best_epochs(run: Run, member: str) -> float | None:
+    """Epochs that the folds of a member found best, their median; None where not all are there."""
+    records = [read_json(run.paths.fold(member, fold) / FOLD_RECORD) for fold in run.config.recipe.folds_of(member)]
+    return None if None in records else float(np.median([record["best_epoch"] for record in records]))
 
 
 def submission_form(run: Run) -> dict[str, Any]:

@@ -15,6 +15,7 @@ COMPETITIONS = Path(__file__).resolve().parent / "competitions"  # contests know
 # Files of the tokens' folder, and of a trained fold's (`foldwise.running.fold_folder` says what is in them).
 TOKENS_RECORD, VOCABULARY, VECTORS, FEATURES = "tokens.json", "vocab.json", "vectors.npy", "features.npy"
 FOLD_RECORD, HISTORY, FOLD_OOF, FOLD_TEST = "fold.json", "history.jsonl", "oof.safetensors", "test.safetensors"
+ALL_ROWS = -3  # stands for a fold's number where a model is trained on all rows
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".tsv.zip", ".zip")
 
 
@@ -64,7 +65,7 @@ class Paths:
     def fold(self, member: str, fold: int, without: tuple[int, ...] = ()) -> Path:
         """Folder of one trained fold; of a fit that learnt nothing of further folds `without`, in one of their own."""
         apart = "without-" + "-".join(map(str, without)) if without else ""
-        return self.output / member / apart / f"fold{fold}"
+        return self.output / member / apart / fold_folder_name(fold)
 
     def table(self, name: str) -> Path:
         """The file of table `name` (train, test, …) in its readable form; InputError for none or several."""
@@ -83,6 +84,11 @@ class Paths:
         """Every readable form of table `name` that exists."""
         stem = self.stems.get(name, name)
         return [path for suffix in SUFFIXES if (path := self.input / f"{stem}{suffix}").is_file()]
+
+
+def fold_folder_name(fold: int) -> str:
+    """What the folder of a trained fold is called."""
+    return "all-rows" if fold == ALL_ROWS else f"fold{fold}"
 
 
 def resolve(

@@ -3,9 +3,11 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from case_files import QUICK, submitted
+from foldwise.ensembling.predictions import read_predictions
 
 PLAIN = "38-weights-zero"
 NAMES = ("bilstm", "linear")
@@ -167,3 +169,45 @@ def test_extra_rows_are_trained_on_and_never_validated(cli_here, workspace):
         rows_of_test = len(submitted(workspace, "demo")) - 1
         assert record == {"train": len(rows) // 2 + len(rows), "validation": len(rows) // 2, "test": rows_of_test}
     assert len(oof_rows(workspace, "demo")) == len(rows)
+
+
+@pytest.mark.case("41-full-data")
+@pytest.mark.parametrize("count", ["0", "1"])
+def test_less_than_two_folds_name_the_training_on_all_rows(cli_here, count):
+    cli_here("init", "demo")
+    error = cli_here("all", "-c", "demo", "--set", f"folds.n={count}", code=2).stderr
+    assert f"recipe.folds.n = {count}: give 2 or more: scores, epochs and weights of members come from folds; " in error
+    assert "training.validate = false trains a model on all rows after them" in error
+
+
+@pytest.mark.case("41-full-data")
+def test_models_on_all_rows_predict_and_the_folds_say_the_score(cli_here, workspace):
+    cli_here("init", "demo")
+    both = [*QUICK, "--set", 'ensemble.members=["bilstm", "linear"]', "--set", "training.epochs=3"]
+    cli_here("all", "-c", "demo", *both)
+    output = workspace / "output" / "demo"
+    before, oof = json.loads((output / "summary.json").read_text()), (output / "oof.csv").read_bytes()
+    shown = cli_here("all", "-c", "demo", *both, "--set", "training.validate=false").stdout
+    assert "kept bilstm folds 0, 1" in shown
+    assert "bilstm on all rows: not trained yet" in shown
+    after = json.loads((output / "summary.json").read_text())
+    assert (after["cv"], (output / "oof.csv").read_bytes()) == (before["cv"], oof)
+    folds = [json.loads((output / "bilstm" / f"fold{fold}" / "fold.json").read_text()) for fold in (0, 1)]
+    record = json.loads((output / "bilstm" / "all-rows" / "fold.json").read_text())
+    epochs = sum(fold["best_epoch"] for fold in folds) / 2
+    assert record["inputs"]["epochs"] == epochs
+    assert record["epochs"] == pytest.approx(epochs, abs=0.1)
+    assert record["rows"] == {"train": 100, "validation": 0, "test": 20}
+    assert after["members"][0]["epochs_on_all_rows"] == record["epochs"]
+    ids = [line.split(",")[0] for line in (workspace / "input" / "demo" / "test.csv").read_text().splitlines()[1:]]
+    parts = [read_predictions(output / name / "all-rows" / "test.safetensors", ids)[:, 0] for name in NAMES]
+    assert all(np.isfinite(part).all() for part in parts)
+
+    # Nothing is out of date; another best epoch of a fold makes the model on all rows so.
+    assert "kept bilstm on all rows" in cli_here("all", "-c", "demo", *both, "--set", "training.validate=false").stdout
+    path = output / "bilstm" / "fold0" / "fold.json"
+    path.write_text(path.read_text().replace('"best_epoch": ', '"best_epoch": 1'))
+    error = cli_here("ensemble", "-c", "demo", *both, "--set", "training.validate=false", code=2).stderr
+    assert "bilstm/all-rows: epochs" in error
+    error = cli_here("all", "-c", "demo", "--set", "training.validate=false", "--time-budget", "9h", code=2).stderr
+    assert "training.validate = false with --time-budget: a model on all rows has no fold to go by" in error

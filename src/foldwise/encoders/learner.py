@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 # Fields of [training] that `train = "full"` has of its own or does not use.
 OTHERS = {"epochs", "learning_rate", "schedule", "schedule_arguments"}
 OTHERS |= {"embedding_optimizer", "embedding_learning_rate", "unfreeze_epoch"}
-OTHERS |= {"distill", "distill_weight", "pseudo_labels", "extra_epochs"}
+OTHERS |= {"validate", "distill", "distill_weight", "pseudo_labels", "extra_epochs"}
 
 
 class EncoderLearner(Learner):
@@ -174,10 +174,13 @@ class EncoderLearner(Learner):
 
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Train one fold, or fit the head of one."""
+        from foldwise.training.all_rows import train_on_all
         from foldwise.training.fold import fold_seed, train_fold
 
         if trained := self.trained_model(job):
             recipe, build = trained
+            if job.epochs is not None:
+                return train_on_all(data, recipe, job.member, job.epochs, job.runtime, report, build)
             metric = metric_for(job.metric, data.targets.task)
             arguments = (job.member, job.fold, metric, job.runtime, report, job.limit, build)
             return train_fold(data, recipe, *arguments)

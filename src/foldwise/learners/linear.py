@@ -146,8 +146,10 @@ def result_of_fit(
     from foldwise.training.fold import FoldResult
 
     rows, oof, test = predicted
-    score = best_score(metric_for(job.metric, targets.task), targets.task, targets.truth[rows], oof)
-    if not np.isfinite(score):
+    score = None  # of a fit on all rows
+    if len(rows):
+        score = best_score(metric_for(job.metric, targets.task), targets.task, targets.truth[rows], oof)
+    if score is not None and not np.isfinite(score):
         raise RunError(f"fold {job.fold} of {job.member}: its {len(rows)} rows have no finite score; fewer folds help")
     seconds = round(Clock.now() - started, 3)
     record = Evaluated(1.0, 1, None, score, True, learning_rate=0.0, padding=0.0, train_seconds=seconds)
@@ -173,6 +175,8 @@ class LinearModel:
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """(n, C) float64 probabilities, or the values of a regression."""
+        if not texts:
+            return np.empty((0, len(self.coef)))
         parts, start = [], 0
         for grams in self.ngrams:
             end = start + len(grams["terms"])

@@ -49,8 +49,9 @@ class Network(Learner):
         return f"the network {self.recipe.model.name}, up to {training.epochs} epochs, {stops}"
 
     def inputs(self) -> dict[str, Any]:
-        """All of training, batches and model."""
-        return self.recipe.model_dump(include={"seed", "batches", "model", "training"})
+        """All of training, batches and model; whether a model of all rows follows changes no fold."""
+        parts = {"seed", "batches", "model", "training"}
+        return self.recipe.model_dump(include=parts, exclude={"training": {"validate"}})
 
     def own_parts(self) -> dict[str, str]:
         """Model, loss and optimizer."""
@@ -73,8 +74,11 @@ class Network(Learner):
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Train one fold."""
         from foldwise.metrics import metric_for
+        from foldwise.training.all_rows import train_on_all
         from foldwise.training.fold import train_fold
 
+        if job.epochs is not None:
+            return train_on_all(data, self.recipe, job.member, job.epochs, job.runtime, report)
         metric = metric_for(job.metric, data.targets.task)
         return train_fold(data, self.recipe, job.member, job.fold, metric, job.runtime, report, job.limit)
 

@@ -22,7 +22,7 @@ class FoldDisplay:
                 self.bars[slot].update(event.steps)
             case Evaluated():
                 loss = "" if event.loss is None else f" loss {event.loss:.2f}"
-                score = "nan" if event.score is None else f"{event.score:.4f}"
+                score = "none" if event.score is None else f"{event.score:.4f}"
                 text = f"{event.epoch:.2f}{loss} score {score} lr {event.learning_rate:.0e}"
                 self.bars[slot].note(f"epoch {text}{' best' * event.best}", short=f"ep {text}")
             case GivenUp():
@@ -30,7 +30,7 @@ class FoldDisplay:
                 say("train", f"{name}: given up, there is no time for its epochs")
             case Finished():
                 self.remove(slot)
-                best = f"{event.score:.4f}"
+                best = "trained" if event.score is None else f"{event.score:.4f}"
                 if event.padding or event.epochs > 1:  # a linear fit has neither epochs nor padding
                     best += f" at epoch {event.best_epoch:.2f} of {event.epochs:.2f}, {event.padding:.1%} padding"
                 speed = f"{event.rows_per_second:,.0f} rows/s, {duration(event.seconds)}"

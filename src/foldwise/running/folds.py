@@ -84,6 +84,7 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
             inputs=inputs,
             runtime=Runtime(device, precisions[fit.member], threads[fit.member]),
             without=fit.without,
+            epochs=inputs.get("epochs"),
         )
         for fit, inputs in wanted
     ]

@@ -17,7 +17,7 @@ from foldwise.events import Event, Finished, GivenUp, Stopped
 from foldwise.files import read_json
 from foldwise.freshness import differences
 from foldwise.learners import learner_for
-from foldwise.paths import FEATURES, FOLD_RECORD, VECTORS, VOCABULARY, Paths
+from foldwise.paths import ALL_ROWS, FEATURES, FOLD_RECORD, VECTORS, VOCABULARY, Paths
 from foldwise.running.fold_folder import write_fold, write_stopped
 from foldwise.training.fold import FoldResult, GivenUpError
 from foldwise.training.fold_data import FoldData, Lesson
@@ -43,6 +43,7 @@ class FoldJob:
     runtime: Runtime
     limit: Limit | None = None
     without: tuple[int, ...] = ()  # further folds that it must not learn from
+    epochs: float | None = None  # that a model of all rows trains, whose `fold` is `ALL_ROWS`
     first: Lesson | None = None
     lesson: Lesson | None = None
 
@@ -53,7 +54,7 @@ class FoldJob:
 
     def __str__(self) -> str:
         apart = f" without {', '.join(map(str, self.without))}" if self.without else ""
-        return f"{self.member} fold {self.fold}{apart}"
+        return f"{self.member} on all rows" if self.fold == ALL_ROWS else f"{self.member} fold {self.fold}{apart}"
 
 
 def open_data(job: FoldJob) -> FoldData:
@@ -74,8 +75,7 @@ def open_data(job: FoldJob) -> FoldData:
 def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
     """Train one fold and write its folder."""
     start, learner, data = Clock.now(), learner_for(job.recipe), open_data(job)
-    labelled, _ = data.split(job.fold)
-    rows = labelled if job.lesson is None else job.lesson.rows
+    rows, _, _ = data.learnt(job.fold)
     try:
         result = learner.fit(data, job, report)
     except StoppedError as error:
@@ -90,7 +90,6 @@ def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
         return
     last = result.history[-1]
     best = [record for record in result.history if record.best][-1]
-    assert best.score is not None
     stays = False  # the same fold is there, and was trained as long
     if result.shortened and not differences(job.folder, FOLD_RECORD, job.inputs):
         earlier = read_json(job.folder / FOLD_RECORD)

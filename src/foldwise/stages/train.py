@@ -21,7 +21,7 @@ from foldwise.errors import InputError
 from foldwise.extensions import find_teaching
 from foldwise.freshness import Fit, Wanted, check_tokens, differences, fold_inputs, shortened
 from foldwise.learners import learner_for
-from foldwise.paths import FOLD_RECORD
+from foldwise.paths import ALL_ROWS, FOLD_RECORD
 from foldwise.run import Run
 
 
@@ -57,6 +57,11 @@ def train(
     # Members that others learn from come first, each round once the one before it is done.
     students = any(recipe.of_member(member).training.from_members for member in recipe.members)
     rounds: Sequence[Sequence[Fit]] = find_teaching("rounds")(recipe, fits) if students else [fits]
+    # After the folds, which say for how many epochs, come models on all rows.
+    if chosen is None and (
+        on_all := [Fit(name, ALL_ROWS) for name in dict.fromkeys(named) if recipe.on_all_rows(name)]
+    ):
+        rounds = [*rounds, on_all]
     prepared, trained = prepared and not students, 0  # a teacher may be out of the ensemble
     for some in rounds:
         if wanted := find_work(run, some, [] if chosen is None else fits):
@@ -90,6 +95,8 @@ def find_work(run: Run, fits: Sequence[Fit], chosen: Collection[Fit]) -> Wanted:
         apart = f" without {', '.join(map(str, without))}" if without else ""
         for reason, numbers in reasons.items():
             names = f"{called} fold{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}{apart}"
+            if numbers == [ALL_ROWS]:
+                names = f"{called} on all rows"
             say("train", f"{names}: {reason}" if reason else f"kept {names}: recipe, folds and tokens are the same")
     return wanted
 
