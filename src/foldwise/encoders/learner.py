@@ -189,7 +189,6 @@ class EncoderLearner(Learner):
         train_rows, y, weights = data.learnt(job.fold)
         states = read_states(job.paths.own_tokens(job.member))
         report(Started(2))
-        weights = None if weights is None else weights.astype(np.float64)
         seed = fold_seed(self.recipe.seed, job.member, job.fold)
         head = fit_head(states[train_rows], y, targets.task, targets.outputs, weights, self.settings.C, seed)
         report(Stepped(1))

@@ -77,7 +77,6 @@ class LinearLearner(Learner):
         _, valid_rows = data.split(job.fold)
         train_rows, y, weights = data.learnt(job.fold)
         report(Started(2))
-        weights = None if weights is None else weights.astype(np.float64)
         seed = fold_seed(self.recipe.seed, job.member, job.fold)
         texts = join_tokens(data, train_rows)
         model = fit_linear(texts, y, targets.task, self.recipe.linear, weights, seed, targets.outputs)

@@ -55,11 +55,13 @@ class FoldData:
         return np.flatnonzero((self.folds != fold) & (self.folds != HIDDEN)), np.flatnonzero(self.folds == fold)
 
     def learnt(self, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Rows that a fold trains on, their targets, and maybe their weights: its training rows, or its lesson."""
-        if self.lesson is not None:
-            return self.lesson.rows, self.lesson.targets, self.lesson.weights
-        rows, _ = self.split(fold)
-        return rows, self.targets.y[rows], None if self.targets.weights is None else self.targets.weights[rows]
+        """Rows that a fold trains on, targets, and maybe float64 weights: of its training rows, or of its lesson."""
+        lesson = self.lesson
+        if lesson is None:
+            rows, _ = self.split(fold)
+            weights = self.targets.weights
+            lesson = Lesson(rows, self.targets.y[rows], None if weights is None else weights[rows])
+        return lesson.rows, lesson.targets, None if lesson.weights is None else lesson.weights.astype(np.float64)
 
 
 class Scale(Section):
