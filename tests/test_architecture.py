@@ -13,7 +13,7 @@ CORE = {
     "__init__": "",
     "errors": "",
     "files": "",
-    "console": "",
+    "console": "errors",
     "clock": "",
     "events": "",
     "extensions": "errors",

@@ -20,7 +20,7 @@ from foldwise.ensembling.weights import (
     fit_mixtures,
     to_ranks,
 )
-from foldwise.errors import InputError
+from foldwise.errors import SHOWN, InputError
 from foldwise.files import read_json
 from foldwise.freshness import Fit, check_tokens, differences, fold_inputs
 from foldwise.metrics import best_thresholds
@@ -43,8 +43,9 @@ def check_folds(run: Run) -> Records:
     left_out = all(member in members or fold in folds for member, fold in errors)
     if (run.budget or left_out) and (chosen := most_models(records, run.config.recipe)):
         return chosen
+    more = [f"  … and {len(errors) - SHOWN} more"] * (len(errors) > SHOWN)
     raise InputError(
-        "\n".join([f"{run.paths.output}: folds that cannot be combined", *errors.values()])
+        "\n".join([f"{run.paths.output}: folds that cannot be combined", *list(errors.values())[:SHOWN], *more])
         + f"\n  run `{run.hint('train')}` with the same --set options, if any, to train them"
     )
 

@@ -9,6 +9,7 @@ import torch
 from foldwise.clock import Clock
 from foldwise.console import duration, say, warn
 from foldwise.data.targets import weigh_by_subgroups
+from foldwise.errors import list_names
 from foldwise.events import Event, Finished, Stopped
 from foldwise.extensions import find_teaching
 from foldwise.files import read_json
@@ -46,7 +47,7 @@ def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray) -> None:
     def on_event(slot: int, job: FoldJob, event: Event) -> None:
         if isinstance(event, Stopped):
             row_ids = run.competition.row_ids
-            ids = ", ".join(row_ids[row] for row in event.rows)
+            ids = list_names((row_ids[row] for row in event.rows), quoted=False)
             warn(f"{job} stops at a batch whose loss is no number; its rows: {ids}")
         elif isinstance(event, Finished):
             trained.append(job)
