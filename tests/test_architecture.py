@@ -31,7 +31,7 @@ CORE = {
     "vectors": "config console data errors files paths",
     "models": "config errors plugins",
     "training": "clock config data errors events files metrics models paths plugins",
-    "learners": "clock config data errors events extensions metrics models plugins training",
+    "learners": "clock config data errors events extensions files metrics models paths plugins training",
     "freshness": "errors extensions files learners paths plugins run vectors",
     "ensembling": "config console data errors files freshness metrics paths run",
     "running": "clock config console data ensembling errors events extensions files freshness learners paths run"

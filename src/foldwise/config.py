@@ -445,6 +445,12 @@ class Training(Section):
     """Number format. "auto" is bf16 on a CPU that has it and on a GPU from the A100 on, fp16 on a V100 or T4, else
     fp32. "fp16" needs a GPU."""
 
+    start_from: str = ""
+    """Folder of earlier weights that a network starts from: a member's (`output/SLUG/bilstm`, also of another output or
+    competition), one fold's, or what `kernel build --infer` packed. Arrays go by their names, word vectors by their
+    words; of the same training table each fold starts from the fold of its number. What the optimizer knew is not
+    carried over."""
+
     validate: bool = True  # type: ignore[assignment]
     """With false, a model on all rows follows the folds, with the epochs that these found best (their median), and
     predicts the test rows in their place; scores, thresholds and weights of members stay those of the folds. For a

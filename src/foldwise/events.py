@@ -46,6 +46,13 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """Something to say of a fold, in a line."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class GivenUp:
     """Its time ended a fold before it was worth keeping; nothing is written."""
 
@@ -57,4 +64,4 @@ class Stopped:
     rows: list[int]
 
 
-Event = Started | Stepped | Evaluated | Finished | GivenUp | Stopped
+Event = Started | Stepped | Evaluated | Noted | Finished | GivenUp | Stopped

@@ -10,6 +10,7 @@ from foldwise.errors import InputError
 from foldwise.extensions import find_teaching
 from foldwise.files import content_digest, hash_of, read_json, sizes_of
 from foldwise.learners import Learner, learner_for
+from foldwise.learners.starting import Start, find_folder, find_start
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
 from foldwise.plugins import is_own, source_hash
 from foldwise.run import Run
@@ -109,8 +110,8 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
     recipe = run.config.recipe.of_member(fit.member)
     learner = learner_for(recipe)
     teachers = find_teaching("inputs")(run, fit, tokens_hash) if recipe.training.from_members else {}
-    of_all = {"epochs": best_epochs(run, fit.member)} if fit.fold == ALL_ROWS else {}
-    return {
+    of_all: dict[str, Any] = {"epochs": best_epochs(run, fit.member)} if fit.fold == ALL_ROWS else {}
+    inputs = {
         "folds": hash_of(run.paths.folds),
         "tokens": hash_of(own_token_inputs(run, learner)) if learner.reads_texts else tokens_hash,
         "targets": hash_of(run.paths.table("train")),
@@ -121,6 +122,24 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
         **{f"teacher {name}": content for name, content in teachers.items()},
         **of_all,
     }
+    if start := start_of(run, fit, inputs):
+        inputs["start_from"] = start.content
+    return inputs
+
+
+def start_of(run: Run, fit: Fit, inputs: dict[str, Any]) -> Start | None:
+    """The earlier weights that a fold of a network starts from, None without any; `InputError` as `find_start`."""
+    recipe = run.config.recipe.of_member(fit.member)
+    given = recipe.training.start_from
+    if not given or not learner_for(recipe).starts_from_weights:
+        return None
+    own = run.paths.output / fit.member
+    if find_folder(given).resolve().is_relative_to(own.resolve()):
+        raise InputError(
+            f"recipe.training.start_from = {given!r}: this run writes there; give it another --output, or copy the "
+            "folder, with the tokens beside it"
+        )
+    return find_start(given, run.paths.slug, fit.member, fit.fold, inputs)
 
 
 def best_epochs(run: Run, member: str) -> float | None:

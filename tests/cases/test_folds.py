@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
@@ -211,3 +213,48 @@ def test_models_on_all_rows_predict_and_the_folds_say_the_score(cli_here, worksp
     assert "bilstm/all-rows: epochs" in error
     error = cli_here("all", "-c", "demo", "--set", "training.validate=false", "--time-budget", "9h", code=2).stderr
     assert "training.validate = false with --time-budget: a model on all rows has no fold to go by" in error
+
+
+@pytest.mark.case("44-continue-and-extra-data")
+def test_a_run_goes_on_from_earlier_weights(cli_here, workspace):
+    cli_here("init", "demo")
+    cli_here("all", "-c", "demo", *QUICK)
+    output, earlier = workspace / "output" / "demo", workspace / "earlier"
+    shutil.copytree(output, earlier)
+    before = [float(row["prediction"]) for row in oof_rows(workspace, "demo")]
+    still = ["--set", "training.learning_rate=1e-12", "--set", "training.embedding_learning_rate=1e-12"]
+    start = [*QUICK, *still, "--set", f"training.start_from={earlier / 'bilstm'}"]
+    shown = cli_here("all", "-c", "demo", *start).stdout
+    assert re.search(
+        r"bilstm fold 1: starts from \S+/fold1/weights.safetensors: (\d+) of \1 arrays; vectors of (\d+) of", shown
+    )
+    assert [float(row["prediction"]) for row in oof_rows(workspace, "demo")] == pytest.approx(before, abs=1e-6)
+
+    # Where the files lie does not matter, what is in them does.
+    shutil.copytree(earlier, workspace / "moved")
+    start[-1] = f"training.start_from={workspace / 'moved' / 'bilstm'}"
+    assert "kept bilstm folds 0, 1" in cli_here("all", "-c", "demo", *start).stdout
+    shutil.copy(earlier / "bilstm" / "fold1" / "weights.safetensors", workspace / "moved" / "bilstm" / "fold0")
+    assert "bilstm fold 0: start_from changed" in cli_here("all", "-c", "demo", *start).stdout
+
+
+@pytest.mark.case("44-continue-and-extra-data")
+def test_earlier_weights_that_cannot_be_started_from(cli_here, workspace):
+    cli_here("init", "demo")
+    cli_here("all", "-c", "demo", *QUICK)
+    output, earlier = workspace / "output" / "demo", workspace / "earlier"
+    shutil.copytree(output, earlier)
+    for folder, settings, expected in [
+        (output / "bilstm", [], "this run writes there; give it another --output"),
+        (earlier / "bilstm" / "fold0", [], "on rows of this training table by which fold 1 is scored; give"),
+        (earlier / "bilstm", ["--set", "model.hidden=9"], " there and ("),
+        (workspace / "input", [], "no weights there; give a member's folder"),
+    ]:
+        start = ["--set", f"training.start_from={folder}"]
+        error = cli_here("all", "-c", "demo", *QUICK, *start, *settings, code=2).stderr
+        assert expected in error
+    error = cli_here("kernel", "build", "-c", "demo", "--user", "ada", *start, code=2).stderr
+    assert "recipe.training.start_from: a kernel that trains does not carry earlier weights" in error
+    error = cli_here("all", "-c", "demo", "--set", "training.initial_weights=x.safetensors", code=2).stderr
+    assert "recipe.training.initial_weights = 'x.safetensors': unknown key" in error
+    assert max(map(len, error.splitlines())) <= 500

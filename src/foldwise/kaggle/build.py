@@ -132,6 +132,12 @@ def check_options(run: Run, options: KernelOptions) -> None:
             raise InputError("--time-budget: a kernel built with --infer has no training to cut; take it out")
     elif options.notebook:
         find_extension("report")
+    recipe = run.config.recipe
+    if not options.infer and any(recipe.of_member(name).training.start_from for name in recipe.members):
+        raise InputError(
+            "recipe.training.start_from: a kernel that trains does not carry earlier weights; train here and build it "
+            "with --infer, or take it out"
+        )
     if run.config.columns.fold and not options.infer:
         warn(
             f"columns.fold = {run.config.columns.fold!r}: the training table on Kaggle must have it too; folds "

@@ -50,6 +50,7 @@ class Learner(ABC):
     uses_vectors: bool  # it looks words up in the table of vectors
     reads_texts = False  # it makes tokens of its own from the texts, and does not see those that members share
     needs_vectors = False  # predicting, too, needs that table, because the weights do not hold it
+    starts_from_weights = False  # it reads `training.start_from`
     epochs = 1  # passes over the data that the recipe asks for
 
     def __init__(self, recipe: Recipe) -> None:

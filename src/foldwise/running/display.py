@@ -1,7 +1,7 @@
 """Folds that train side by side, as a person sees them."""
 
 from foldwise.console import Progress, duration, say
-from foldwise.events import Evaluated, Finished, GivenUp, Started, Stepped
+from foldwise.events import Evaluated, Finished, GivenUp, Noted, Started, Stepped
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {remaining} {rate_fmt}{postfix}"  # fits 80 columns
 
@@ -25,6 +25,8 @@ class FoldDisplay:
                 score = "none" if event.score is None else f"{event.score:.4f}"
                 text = f"{event.epoch:.2f}{loss} score {score} lr {event.learning_rate:.0e}"
                 self.bars[slot].note(f"epoch {text}{' best' * event.best}", short=f"ep {text}")
+            case Noted():
+                say("train", f"{name}: {event.text}")
             case GivenUp():
                 self.remove(slot)
                 say("train", f"{name}: given up, there is no time for its epochs")

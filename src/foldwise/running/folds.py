@@ -13,7 +13,7 @@ from foldwise.errors import list_names
 from foldwise.events import Event, Finished, Stopped
 from foldwise.extensions import find_teaching
 from foldwise.files import read_json
-from foldwise.freshness import Wanted
+from foldwise.freshness import Wanted, start_of
 from foldwise.learners import learner_for
 from foldwise.paths import TOKENS_RECORD
 from foldwise.run import Run
@@ -86,6 +86,7 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
             runtime=Runtime(device, precisions[fit.member], threads[fit.member]),
             without=fit.without,
             epochs=inputs.get("epochs"),
+            start=start_of(run, fit, inputs),
         )
         for fit, inputs in wanted
     ]

@@ -17,6 +17,7 @@ from foldwise.events import Event, Finished, GivenUp, Stopped
 from foldwise.files import read_json
 from foldwise.freshness import differences
 from foldwise.learners import learner_for
+from foldwise.learners.starting import Start
 from foldwise.paths import ALL_ROWS, FEATURES, FOLD_RECORD, VECTORS, VOCABULARY, Paths
 from foldwise.running.fold_folder import write_fold, write_stopped
 from foldwise.training.fold import FoldResult, GivenUpError
@@ -44,6 +45,7 @@ class FoldJob:
     limit: Limit | None = None
     without: tuple[int, ...] = ()  # further folds that it must not learn from
     epochs: float | None = None  # that a model of all rows trains, whose `fold` is `ALL_ROWS`
+    start: Start | None = None  # earlier weights
     first: Lesson | None = None
     lesson: Lesson | None = None
 

@@ -67,6 +67,11 @@ def check_student(config: Config, name: str, timed: bool) -> None:
             f"{what}: {name} learns from {some[0]} in every fold, and members.{some[0]}.folds = "
             f"{recipe.members[some[0]].folds} trains some only; take one of the two out"
         )
+    if started := [teacher for teacher in teachers if teacher and recipe.of_member(teacher).training.start_from]:
+        raise InputError(
+            f"{what}: {name} learns from {started[0]}, whose earlier weights (training.start_from) may have seen what "
+            "it must not; take one of the two out"
+        )
     if training.pseudo_labels and config.columns.auxiliary:
         raise InputError(
             f"{what}: test rows have no values of columns.auxiliary ({', '.join(config.columns.auxiliary)}); take out "

@@ -60,7 +60,7 @@ def train_on_all(
     steps = sampler.steps(settings.epochs)
     last = min(max(1, round(steps * epochs / settings.epochs)), steps)
 
-    first = FirstStage(data, data.first, recipe, units, seed, runtime) if data.first is not None else None
+    first = FirstStage(data, data.first, recipe, units, seed, runtime, build) if data.first is not None else None
     before = first.steps if first else 0
     report(Started(before + last))
     weights = first.train(Progress(data, ALL_ROWS, settings, before + last, None), report) if first else None

@@ -88,7 +88,7 @@ def train_fold(
     steps, step = sampler.steps(settings.epochs), 0
 
     # The first stage of two, where there are extra rows
-    first = FirstStage(data, data.first, recipe, units, seed, runtime) if data.first is not None else None
+    first = FirstStage(data, data.first, recipe, units, seed, runtime, build) if data.first is not None else None
     before = first.steps if first else 0
     report(Started(before + steps))
     progress = Progress(data, fold, settings, before + steps, limit)
