@@ -186,6 +186,16 @@ class Folds(Section):
 class Tokens(Section):
     """How texts become tokens, a vocabulary and word vectors. All members share them."""
 
+    tokenizer: Annotated[
+        str,
+        Field(pattern=r"^$|^[\w.]+:\w+$|^[^:/]+\.json$"),
+        explained('give code of your own as "module:function", or the name of a tokenizer.json, such as "words.json"'),
+    ] = ""
+    """What splits texts. If empty, foldwise does: into words, as the corpus of GloVe was split, and into characters
+    where the script has no blanks between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese). Your own:
+    "module:function", which takes a text and gives a list of tokens, or "module:Class", whose instance does; or a
+    tokenizer.json of the library tokenizers that lies beside competition.toml. `tokens.case` is not for these."""
+
     case: Literal["lower", "keep"] = "lower"
     """Whether texts are turned to lower case. "keep" is for vectors that tell Apple from apple."""
 
@@ -201,7 +211,8 @@ class Tokens(Section):
 
     max_length: MaxLength = 256
     """Longest text in tokens; longer ones are cut. "95%" takes the length that this share of the training texts fits
-    into. Shorter is faster. With `tokens.columns = "apart"` it counts for each column."""
+    into. Shorter is faster. With `tokens.columns = "apart"` it counts for each column. "linear" sees whole texts
+    instead, if all of them together have at most 30 million tokens."""
 
     cut: Literal["head", "tail", "head+tail"] = "head"
     """Which part of a text that is too long stays: its beginning, its end, or half of each."""
@@ -480,8 +491,8 @@ class Training(Section):
 
     extra_epochs: NotNegativeCount = 0
     """A network first trains for so many epochs on the rows of a further table, `files.extra` (last year's contest,
-    say), then as ever on the training rows. Extra rows with the text of a row of the validation fold are left out. 0
-    turns it off."""
+    say), then as ever on the training rows. Extra rows with the text of a row of the validation fold are left out.
+    "linear" does without; an "encoder" cannot have it, so beside one set it for members one by one. 0 turns it off."""
 
     @property
     def from_members(self) -> bool:

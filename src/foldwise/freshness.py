@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from foldwise.data.own_tokenizer import tokenizer_hash
 from foldwise.errors import InputError
 from foldwise.extensions import find_teaching
 from foldwise.files import content_digest, hash_of, read_json, sizes_of
@@ -63,21 +64,23 @@ def token_inputs(run: Run) -> dict[str, Any]:
     """What the tokens depend on."""
     settings = run.config.recipe.tokens
     return {
-        **text_inputs(run, {"id", "text", "features"}),
+        **text_inputs(run, {"id", "text", "features"}, extra=True),
         "tokens": settings.model_dump(),
+        "tokenizer": tokenizer_hash(settings, run.paths.own_files),
         "vectors": {source.file_name: content_hash(source) for source in vector_sources(settings, run.paths)},
     }
 
 
-def text_inputs(run: Run, columns: set[str]) -> dict[str, Any]:
-    """What the texts depend on, with these fields of [columns]."""
+def text_inputs(run: Run, columns: set[str], extra: bool) -> dict[str, Any]:
+    """What the texts depend on, with these fields of [columns]; `extra`: those of extra rows are among them."""
     files = run.config.files
+    tables = {"train", "test", *(["extra"] if extra and files.extra else [])}
     return {
         "train": hash_of(run.paths.table("train")),
         "test": hash_of(run.paths.table("test")),
-        "extra": hash_of(run.paths.table("extra")) if files.extra else None,
+        "extra": hash_of(run.paths.table("extra")) if "extra" in tables else None,
         "columns": run.config.columns.model_dump(include=columns),
-        "files": {"quotes": files.quotes, "numbered": sorted({"train", "test", "extra"} & set(files.numbered))},
+        "files": {"quotes": files.quotes, "numbered": sorted(tables & set(files.numbered))},
         "debug": run.debug,
     }
 
@@ -85,7 +88,7 @@ def text_inputs(run: Run, columns: set[str]) -> dict[str, Any]:
 def own_token_inputs(run: Run, learner: Learner) -> dict[str, Any]:
     """What the tokens depend on that a learner makes of the texts."""
     return {
-        **text_inputs(run, {"id", "text"}),
+        **text_inputs(run, {"id", "text"}, extra=False),
         "model": {name: content_digest(path) for name, path in learner.find_files(run.paths).items()},
         "settings": learner.token_settings(),
     }

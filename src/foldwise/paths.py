@@ -34,6 +34,11 @@ class Paths:
     handed_in: Path | None = None  # the submission, where it is not in `output`
 
     @property
+    def own_files(self) -> tuple[Path, ...]:
+        """Folders where a file of the user's own that the recipe names may lie."""
+        return self.config.parent, self.input
+
+    @property
     def tokens(self) -> Path:
         """Folder of the token stage."""
         return self.output / "tokens"
@@ -109,6 +114,12 @@ def resolve(
     output_root = output or (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else REPOSITORY / "output")
     output_folder = output_root / (f"{slug}-debug" if debug else slug)
     folds_file = (folds or REPOSITORY / "folds") / f"{slug}.csv"
+    check_folder(output_folder, "--output DIR")
+    check_folder(folds_file.parent, "--folds DIR")
+    if submission:
+        check_folder(submission.parent, "--submission FILE")
+        if submission.is_dir():
+            raise InputError(f"--submission {submission}: a folder; name the file to write, such as {submission}/s.csv")
     if debug or not (folds_file.exists() or folds or os.access(REPOSITORY, os.W_OK)):
         folds_file = output_folder / "folds.csv"
     own = input_ or REPOSITORY / "input"
@@ -121,3 +132,10 @@ def resolve(
     mounted = [path for root in roots for pattern in ("datasets/*/*", "*") for path in sorted(root.glob(pattern))]
     mounts = tuple(path for path in mounted if path.is_dir() and path not in (found, *embeddings))
     return Paths(slug, found, config, folds_file, output_folder, embeddings, mounts=mounts, handed_in=submission)
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Refuse a folder to write to that cannot be made, because it or one above it is a file."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise InputError(f"{nearest}: a file, where a folder must be; move it, or name another place with {option}")

@@ -1,5 +1,6 @@
 """What every stage is given: the competition, its files, and how this run was asked for."""
 
+import math
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from foldwise.data.features import join_texts
 from foldwise.errors import InputError, with_article
 from foldwise.extensions import find_teaching
 from foldwise.files import read_json, write_json
+from foldwise.learners import learner_for
 from foldwise.metrics import Metric, metric_for
 from foldwise.paths import Paths
 from foldwise.tasks import PLURALS, TASKS
@@ -63,10 +65,17 @@ class Run:
         """What the leaderboard scores by."""
         return metric_for(self.asked.competition.metric, self.asked.competition.task)
 
-    def record_seconds(self, stage: str, seconds: float) -> None:
-        """Remember how long a stage took when it last ran, for summary.json."""
+    def record_seconds(self, stage: str, seconds: float) -> dict[str, float]:
+        """Remember how long a stage took when it last ran, for summary.json; → of all stages, what is readable."""
         path = self.paths.output / "seconds.json"
-        write_json(path, {**(read_json(path) or {}), stage: round(seconds, 2)})
+        known = {name: value for name, value in (read_json(path) or {}).items() if is_number(value)}
+        write_json(path, together := {**known, stage: round(seconds, 2)})
+        return together
+
+
+def is_number(value: Any) -> bool:
+    """True of a number of JSON that can be written again."""
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def warn_of_empty(path: Path, texts_of_columns: list[list[str]]) -> None:
@@ -133,11 +142,12 @@ def check_all_rows(training: Training, key: str, timed: bool) -> None:
 
 
 def check_unfreezing(recipe: Recipe) -> None:
-    """Check that `unfreeze_epoch` takes effect."""
+    """Check that `unfreeze_epoch` takes effect on every member that has word vectors."""
     for name in recipe.members:
         member = recipe.of_member(name)
         later, epochs, trains = member.training.unfreeze_epoch, member.training.epochs, member.model.train_embedding
-        if later and (not trains or (epochs != "auto" and later >= epochs)):
+        never = later and (not trains or (epochs != "auto" and later >= epochs))
+        if never and learner_for(member).uses_vectors:
             raise InputError(
                 f"recipe.training.unfreeze_epoch = {later}: the vectors of {name} never train, with training.epochs = "
                 f"{epochs} and model.train_embedding = {str(trains).lower()}; change one of them"

@@ -1,5 +1,6 @@
 """Bad input through the real command line: exit 2, one message with file, row or key, value and the fix."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -94,6 +95,10 @@ def test_damage_of_any_kind_is_mended_or_named(cli_here, workspace):
     (output / "bilstm" / "fold1" / "fold.json").mkdir()
     cli_here("all", "-c", "twin-binary")
     assert (output / "submission.csv").read_bytes() == submission
+
+    (output / "seconds.json").write_text('{"folds": "long", "tokens": NaN, "train": [1], "other": 2.5}')
+    cli_here("ensemble", "-c", "twin-binary", "--force")
+    assert json.loads((output / "summary.json").read_text())["seconds"].keys() == {"other", "ensemble", "total"}
 
     history = fold / "history.jsonl"
     history.write_bytes(bytes(255 for _ in history.read_bytes()))

@@ -27,8 +27,9 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
         for member in members:
             label = f"member {member['name']}, weight {ensemble['weights'][member['name']]:.2f}"
             table.add_row(label, f"{member['cv']:.4f}")
+    weighted = "weighted " if len(set(ensemble["weights"].values())) > 1 else ""
     method = ensemble["method"].replace("_", " ")
-    table.add_row(f"ensemble ({method}), out of fold", f"{cv['pooled']:.4f}", style="bold")
+    table.add_row(f"ensemble ({weighted}{method}), out of fold", f"{cv['pooled']:.4f}", style="bold")
     if "leaderboard" in summary:
         table.add_row("leaderboard (solution.csv)", f"{summary['leaderboard']:.4f}", style="bold")
 

@@ -7,6 +7,7 @@
                                MEMBER-all-rows.safetensors
     MEMBER-foldK.json          the learner's own facts (`foldwise.training.checkpoint`)
     MEMBER-FILE                what a learner reads in any fold, such as the tokenizer of an encoder
+    NAME.json                  the tokenizer of `tokens.tokenizer`, where it is a file
 
 `foldwise.inference.pack` writes it, the command infer reads it.
 """
@@ -27,7 +28,7 @@ from foldwise.errors import InputError, check, shorten
 from foldwise.learners import learner_for
 from foldwise.paths import ALL_ROWS
 
-FORMAT = 5  # of the folder; another one once it is read in another way
+FORMAT = 6  # of the folder; another one once it is read in another way
 MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
 
 
@@ -71,7 +72,9 @@ class Manifest(Section):
     names: list[str]  # the C outputs, or the classes of an ordinal task
     shape: dict[str, int]  # of `foldwise.models.Shape`; outputs with those of auxiliary targets
     dimension: int  # E, numbers of a word's vector
+    tokenizer: str  # hash of the user's own, its code or its file; empty where there is none
     max_length: int  # tokens; a share such as "95%" is one of the training texts
+    whole: bool  # whether members that see whole texts do
     weights: dict[str, float]  # of the members below, exactly as fitted
     calibrations: dict[str, list[list[float]]]  # slopes and offsets of each; empty where not fitted
     thresholds: list[float]

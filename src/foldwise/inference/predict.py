@@ -52,7 +52,7 @@ def predict_job(job: PredictJob, report: Callable[[int | Predicted], object]) ->
     shape, learner = Shape(**manifest.shape), learner_for(manifest.config.recipe.of_member(job.member))
     own = job.data / job.member if learner.reads_texts else None
     rows = NewRows(
-        store=TokenStore.open(own or job.data),
+        store=TokenStore.open(own or job.data, learner.sees_whole_texts),
         words=(job.data / WORDS).read_text(encoding="utf-8").split("\n"),
         features=np.load(job.data / FEATURES) if shape.features else None,
         new_vectors=np.load(job.data / NEW_VECTORS),

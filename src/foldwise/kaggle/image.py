@@ -15,16 +15,18 @@ IMAGE = (
 )
 
 
-def check_modules(run: Run, infer: bool, datasets: Sequence[str] = ()) -> None:
+def check_modules(run: Run, members: Sequence[str], infer: bool, datasets: Sequence[str] = ()) -> None:
     """Check that a kernel has code and files that the members' recipes name; one that predicts, code of models.
 
     Args:
+        members: that it trains or predicts with.
         datasets: on Kaggle, that the user names.
 
     Raises:
         InputError: naming the field, and the fix.
     """
-    for member in run.config.recipe.ensemble_members:
+    check_module("recipe.tokens.tokenizer", run.config.recipe.tokens.tokenizer)
+    for member in members:
         learner = learner_for(run.config.recipe.of_member(member))
         for field, name in learner.own_parts().items():
             if not infer or field.startswith("model"):

@@ -36,6 +36,7 @@ class LinearLearner(Learner):
     """Sees texts alone, put together from their tokens as the networks see them."""
 
     can_be_cut = uses_vectors = False
+    sees_whole_texts = True
 
     def describe(self, task: Task) -> str:
         """Its n-grams and its fit."""
@@ -145,9 +146,8 @@ def result_of_fit(
     from foldwise.training.fold import FoldResult
 
     rows, oof, test = predicted
-    score = None  # of a fit on all rows
-    if len(rows):
-        score = best_score(metric_for(job.metric, targets.task), targets.task, targets.truth[rows], oof)
+    metric, truth = metric_for(job.metric, targets.task), targets.truth[rows]
+    score = best_score(metric, targets.task, truth, oof) if len(rows) else None  # of a fit on all rows
     if score is not None and not np.isfinite(score):
         raise RunError(f"fold {job.fold} of {job.member}: its {len(rows)} rows have no finite score; fewer folds help")
     seconds = round(Clock.now() - started, 3)

@@ -61,7 +61,8 @@ class FoldJob:
 
 def open_data(job: FoldJob) -> FoldData:
     """What the fold learns from; its arrays are mapped, so that processes side by side share their pages."""
-    if learner_for(job.recipe).reads_texts:
+    learner = learner_for(job.recipe)
+    if learner.reads_texts:
         store = TokenStore.open(job.paths.own_tokens(job.member))
         extra = len(store) - len(job.folds) - len(job.test_ids)
         nothing = np.empty((0, 0), np.float32)
@@ -69,7 +70,7 @@ def open_data(job: FoldJob) -> FoldData:
     tokens = job.paths.tokens
     vectors, features = (open_array(tokens / name) for name in (VECTORS, FEATURES))
     beside = features if features.shape[1] else None
-    words, store = list(read_json(tokens / VOCABULARY)), TokenStore.open(tokens)
+    words, store = list(read_json(tokens / VOCABULARY)), TokenStore.open(tokens, learner.sees_whole_texts)
     extra = len(store) - len(job.folds) - len(job.test_ids)
     return FoldData(store, vectors, job.targets, job.folds, beside, words, extra, job.first, job.lesson)
 

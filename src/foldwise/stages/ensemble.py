@@ -55,11 +55,10 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
     why = why_combine(summary, inputs, made) or ("--force" if run.force else "")
     if not why:
         say("ensemble", f"kept {run.paths.submission.name}: made from these folds")
-        return dict(summary)
+        return dict(summary)  # command, seed, auto and so on are of the run that made it, as the figures are
     start = time.perf_counter()
     summary = write_outcome(run, fold_of_row, records, combine(run, fold_of_row, records))
-    run.record_seconds("ensemble", time.perf_counter() - start)
-    seconds = read_json(run.paths.output / "seconds.json")
+    seconds = run.record_seconds("ensemble", time.perf_counter() - start)
     summary["seconds"] = {**seconds, "total": round(sum(seconds.values()), 2)}
     summary |= {"inputs": inputs, "outputs": [hash_of(path) for path in made], "form": submission_form(run)}
     write_json(run.paths.summary, summary)

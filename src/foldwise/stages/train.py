@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from foldwise.clock import Clock
+from foldwise.config import Recipe
 from foldwise.console import say
 from foldwise.data.features import texts_and_features
 from foldwise.errors import InputError
@@ -37,7 +38,7 @@ def train(
     Args:
         fold_of_row: (N,) fold of each training row.
         members: members to train, or names of groups of seeds; None for the members of the ensemble.
-        prepared: `prepare_members` has been called for them.
+        prepared: `prepare_members` has been called for them, and for those that they learn from.
     """
     recipe, start = run.config.recipe, Clock.now()
     for fold in chosen or []:
@@ -54,19 +55,15 @@ def train(
         for fold in recipe.folds_of(member)
         if chosen is None or fold in chosen
     ]
-    # Members that others learn from come first, each round once the one before it is done.
-    students = any(recipe.of_member(member).training.from_members for member in recipe.members)
-    rounds: Sequence[Sequence[Fit]] = find_teaching("rounds")(recipe, fits) if students else [fits]
+    rounds, trained = rounds_of(recipe, fits), 0
     # After the folds, which say for how many epochs, come models on all rows.
-    if chosen is None and (
-        on_all := [Fit(name, ALL_ROWS) for name in dict.fromkeys(named) if recipe.on_all_rows(name)]
-    ):
+    on_all = [Fit(name, ALL_ROWS) for name in dict.fromkeys(named) if chosen is None and recipe.on_all_rows(name)]
+    if on_all:
         rounds = [*rounds, on_all]
-    prepared, trained = prepared and not students, 0  # a teacher may be out of the ensemble
     for some in rounds:
         if wanted := find_work(run, some, [] if chosen is None else fits):
             if not prepared:
-                prepare_members(run, [fit.member for others in rounds for fit in others])
+                prepare_members(run, [fit for others in rounds for fit in others])
                 prepared = True
             # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
             from foldwise.running.folds import run_folds
@@ -113,8 +110,27 @@ def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> s
     return "; ".join(reasons) or ("--force" if run.force else "")
 
 
-def prepare_members(run: Run, members: list[str]) -> None:
+def rounds_of(recipe: Recipe, fits: Sequence[Fit]) -> Sequence[Sequence[Fit]]:
+    """The fits, and before them those of members that they learn from: each round once the one before it is done."""
+    students = any(recipe.of_member(member).training.from_members for member in recipe.members)
+    rounds: Sequence[Sequence[Fit]] = find_teaching("rounds")(recipe, fits) if students else [fits]
+    return rounds
+
+
+def ensemble_fits(recipe: Recipe) -> list[Fit]:
+    """All folds to train for the ensemble: a teacher of its members may be out of it."""
+    fits = [Fit(member, fold) for member in recipe.ensemble_members for fold in recipe.folds_of(member)]
+    return [fit for some in rounds_of(recipe, fits) for fit in some]
+
+
+def check_files(run: Run, fits: Sequence[Fit]) -> None:
+    """Check that what members read beside the tables, such as an encoder, is there, before time is spent on others."""
+    for member in dict.fromkeys(fit.member for fit in fits):
+        learner_for(run.config.recipe.of_member(member)).find_files(run.paths)
+
+
+def prepare_members(run: Run, fits: Sequence[Fit]) -> None:
     """Make each member once on a few rows, so that an error in the last of them shows before hours of the first."""
     texts, features = texts_and_features(run.config)
-    for member in dict.fromkeys(members):
+    for member in dict.fromkeys(fit.member for fit in fits):
         learner_for(run.config.recipe.of_member(member)).prepare(run.competition.targets, texts, features)

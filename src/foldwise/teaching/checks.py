@@ -1,8 +1,9 @@
 """Holds the recipe's fields of teaching against each other and against the rest, before anything runs."""
 
 from foldwise.config import Config, Recipe
-from foldwise.errors import InputError, did_you_mean
+from foldwise.errors import InputError, did_you_mean, list_names
 from foldwise.learners import learner_for
+from foldwise.learners.linear import LinearLearner
 from foldwise.learners.network import Network
 from foldwise.teaching.fits import labelling_members
 
@@ -28,17 +29,9 @@ def check_student(config: Config, name: str, timed: bool) -> None:
     recipe = config.recipe
     student = recipe.of_member(name)
     training, key = student.training, f"recipe.members.{name}.training"
-    extra = "extra_weight" if training.extra_weight else "extra_epochs"
-    if (training.extra_weight or training.extra_epochs) and config.files.extra is None:
-        raise InputError(
-            f"{key}.{extra} = {getattr(training, extra)}: there are no extra rows; name their table in "
-            'competition.toml, as [files] extra = "extra"'
-        )
-    if training.extra_weight and config.columns.auxiliary:
-        raise InputError(
-            f"{key}.extra_weight = {training.extra_weight}: extra rows have no values of columns.auxiliary "
-            f"({', '.join(config.columns.auxiliary)}); take out one of the two, or use training.extra_epochs"
-        )
+    for field in ("extra_epochs", "extra_weight"):
+        if getattr(training, field):
+            check_extra(config, name, field)
     if not training.from_members:
         return
     field = "pseudo_labels" if training.pseudo_labels else "distill"
@@ -76,6 +69,27 @@ def check_student(config: Config, name: str, timed: bool) -> None:
         raise InputError(
             f"{what}: test rows have no values of columns.auxiliary ({', '.join(config.columns.auxiliary)}); take out "
             "one of the two"
+        )
+
+
+def check_extra(config: Config, name: str, field: str) -> None:
+    """Extra rows of one member: they are there, and it trains on them; "linear" passes over `extra_epochs`."""
+    recipe = config.recipe
+    student, own = recipe.of_member(name), field in recipe.members[name].training
+    what = f"recipe.{f'members.{name}.' if own else ''}training.{field} = {getattr(student.training, field)}"
+    if config.files.extra is None:
+        raise InputError(
+            f'{what}: there are no extra rows; name their table in competition.toml, as [files] extra = "extra"'
+        )
+    if field == "extra_epochs" and not isinstance(learner_for(student), Network | LinearLearner):
+        raise InputError(
+            f"{what}: {name} ({student.model.name}) trains on no extra rows, only networks do; set it for these alone, "
+            "as members.NAME.training.extra_epochs, or use training.extra_weight"
+        )
+    if field == "extra_weight" and config.columns.auxiliary:
+        raise InputError(
+            f"{what}: extra rows have no values of columns.auxiliary ({list_names(config.columns.auxiliary)}); take "
+            "out one of the two, or use training.extra_epochs"
         )
 
 
