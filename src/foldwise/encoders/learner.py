@@ -87,8 +87,7 @@ class EncoderLearner(Learner):
         """Of a frozen encoder also what its states depend on."""
         names = {"train", "max_length", *(("layers", "pooling") if self.is_frozen else ())}
         precision = {"precision": self.recipe.training.precision} if self.is_frozen else {}
-        extra = {"extra": True} if self.recipe.training.extra_weight else {}
-        return self.settings.model_dump(include=names) | precision | extra
+        return self.settings.model_dump(include=names) | precision
 
     def packed_files(self) -> Sequence[str]:
         """Weights of a fold hold all that was trained."""
