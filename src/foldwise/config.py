@@ -201,7 +201,7 @@ class Tokens(Section):
 
     vocabulary: Literal["train+test", "train"] = "train+test"
     """Which texts words are taken from; with "train+test" also those of `files.extra`. Use "train" where looking at
-    test texts is forbidden."""
+    test texts is forbidden; another test table is then predicted by the folds that are there."""
 
     min_count: Count = 1
     """A word that occurs less often than this is unknown. Raise it for large, noisy texts."""

@@ -11,7 +11,7 @@ from foldwise.errors import InputError
 from foldwise.extensions import find_teaching
 from foldwise.files import content_digest, hash_of, read_json, sizes_of
 from foldwise.learners import Learner, learner_for
-from foldwise.learners.starting import Start, find_folder, find_start
+from foldwise.learners.starting import Start, find_folder, find_start, learnt_part
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
 from foldwise.plugins import is_own, source_hash
 from foldwise.run import Run
@@ -24,6 +24,9 @@ class Fit(NamedTuple):
     member: str
     fold: int  # it stops early by this fold, and predicts it
     without: tuple[int, ...] = ()  # further folds that it must not learn from, rising: it teaches their models
+
+
+TEST_TABLE = "test"  # of a fold's inputs, where its training does not depend on it
 
 
 Wanted = list[tuple[Fit, dict[str, Any]]]  # folds to train, and what each depends on
@@ -100,12 +103,12 @@ def are_current(run: Run) -> bool:
 
 
 def check_tokens(run: Run) -> str:
-    """The hash of up-to-date tokens, which trained folds record; an `InputError` if there are none."""
+    """The hash of up-to-date tokens as folds learn from them, which these record; an `InputError` if there are none."""
     inputs = token_inputs(run)
     if reasons := differences(run.paths.tokens, TOKENS_RECORD, inputs):
         why = "no tokens yet" if reasons == ["missing"] else f"out of date ({'; '.join(reasons)})"
         raise InputError(f"{run.paths.tokens}: {why}; run `{run.hint('tokens')}`, or `all` for every stage")
-    return hash_of(inputs)
+    return hash_of(learnt_part(inputs))
 
 
 def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
@@ -125,6 +128,8 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
         **{f"teacher {name}": content for name, content in teachers.items()},
         **of_all,
     }
+    if run.config.recipe.tokens.vocabulary == "train" and not learner.reads_texts:
+        inputs[TEST_TABLE] = hash_of(run.paths.table("test"))
     if start := start_of(run, fit, inputs):
         inputs["start_from"] = start.content
     return inputs

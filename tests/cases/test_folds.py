@@ -258,3 +258,29 @@ def test_earlier_weights_that_cannot_be_started_from(cli_here, workspace):
     error = cli_here("all", "-c", "demo", "--set", "training.initial_weights=x.safetensors", code=2).stderr
     assert "recipe.training.initial_weights = 'x.safetensors': unknown key" in error
     assert max(map(len, error.splitlines())) <= 500
+
+
+@pytest.mark.case("50-test-replaced")
+def test_another_test_table_is_predicted_by_the_folds_that_are_there(cli_here, workspace):
+    cli_here("init", "demo")
+    settings = [*QUICK, "--set", 'ensemble.members=["bilstm", "linear"]', "--set", "tokens.vocabulary=train"]
+    cli_here("all", "-c", "demo", *settings)
+    output, test = workspace / "output" / "demo", workspace / "input" / "demo" / "test.csv"
+    folds = [output / name / f"fold{fold}" for name in NAMES for fold in (0, 1)]
+    kept = ("weights.safetensors", "oof.safetensors", "history.jsonl")
+    before = {folder / name: (folder / name).read_bytes() for folder in folds for name in kept}
+    submission = (output / "submission.csv").read_bytes()
+    test.write_text(test.read_text().replace("boat", "awful dull painful").replace("film", "charming"))
+    shown = cli_here("all", "-c", "demo", *settings).stdout
+    assert shown.count("trained before; predicts another test table") == 4
+    assert "bilstm folds 0, 1: test changed" in shown
+    assert {path: path.read_bytes() for path in before} == before
+    predicted = (output / "submission.csv").read_bytes()
+    assert predicted != submission
+    assert "kept bilstm folds 0, 1" in cli_here("all", "-c", "demo", *settings).stdout
+
+    # Trained anew, the folds say the same.
+    shown = cli_here("all", "-c", "demo", *settings, "--force").stdout
+    assert "trained before" not in shown
+    assert (output / "submission.csv").read_bytes() == predicted
+    assert {path: path.read_bytes() for path in before if path.name == kept[0]}.items() <= before.items()

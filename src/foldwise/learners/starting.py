@@ -49,6 +49,13 @@ class Start:
         return list(read_json(self.words))
 
 
+def learnt_part(token_inputs: dict[str, Any]) -> dict[str, Any]:
+    """What training depends on of the tokens' inputs: all but the test table, where no word is taken from it."""
+    if token_inputs["tokens"]["vocabulary"] != "train":
+        return token_inputs
+    return {key: value for key, value in token_inputs.items() if key != "test"}
+
+
 def find_folder(given: str) -> Path:
     """The folder that `training.start_from` names, from here or from the repository on; it may not be there."""
     return Path(given) if Path(given).exists() else REPOSITORY / given
@@ -96,7 +103,7 @@ def start_of_fold(folder: Path, fold: int, own: Mapping[str, Any]) -> Start:
         raise InputError(f"{KEY}: {weights}: not there; train that fold again")
     tokens = folder.parents[1] / "tokens"
     made_of = (read_json(tokens / TOKENS_RECORD) or {}).get("inputs")
-    known = made_of is not None and hash_of(made_of) == inputs.get("tokens")
+    known = made_of is not None and hash_of(learnt_part(made_of)) == inputs.get("tokens")
     return Start(weights, tokens / VOCABULARY if known else None)
 
 

@@ -1,6 +1,7 @@
 """Train many folds: jobs, where and how many at once, and what they report."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,19 @@ from foldwise.tasks import TASKS
 from foldwise.training.precision import Runtime, choose_device, choose_precision
 
 
-def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray) -> None:
-    """Train the wanted folds, side by side where that is faster; under a time budget those that fit."""
+def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray, redo: bool = False) -> None:
+    """Train the wanted folds, side by side where that is faster; under a time budget those that fit.
+
+    Args:
+        redo: train them also where they need only predict another test table.
+    """
     start = Clock.now()
     device, warning = choose_device(run.device)
     if warning:
         warn(warning)
     if not (wanted := make_own_tokens(run, wanted, device)):
         return
-    jobs = make_jobs(run, wanted, fold_of_row, device)
+    jobs = [replace(job, redo=redo) for job in make_jobs(run, wanted, fold_of_row, device)]
     placement = place(run, jobs, device)
     at_once, threads = min(placement.workers, len(jobs)), jobs[0].runtime.threads
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))

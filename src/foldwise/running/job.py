@@ -1,7 +1,7 @@
 """One fold as a worker does it: open the tokens, train, write the folder."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,14 @@ from foldwise.config import Metric, Recipe
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore, open_array
 from foldwise.errors import RunError
-from foldwise.events import Event, Finished, GivenUp, Stopped
+from foldwise.events import Event, Finished, GivenUp, Noted, Started, Stopped
 from foldwise.files import read_json
 from foldwise.freshness import differences
 from foldwise.learners import learner_for
 from foldwise.learners.starting import Start
 from foldwise.paths import ALL_ROWS, FEATURES, FOLD_RECORD, VECTORS, VOCABULARY, Paths
 from foldwise.running.fold_folder import write_fold, write_stopped
+from foldwise.running.new_test import only_test_changed, predict_new_test
 from foldwise.training.fold import FoldResult, GivenUpError
 from foldwise.training.fold_data import FoldData, Lesson
 from foldwise.training.loop import StoppedError
@@ -46,6 +47,7 @@ class FoldJob:
     without: tuple[int, ...] = ()  # further folds that it must not learn from
     epochs: float | None = None  # that a model of all rows trains, whose `fold` is `ALL_ROWS`
     start: Start | None = None  # earlier weights
+    redo: bool = False  # train, also where only the test table is another
     first: Lesson | None = None
     lesson: Lesson | None = None
 
@@ -78,6 +80,13 @@ def open_data(job: FoldJob) -> FoldData:
 def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
     """Train one fold and write its folder."""
     start, learner, data = Clock.now(), learner_for(job.recipe), open_data(job)
+    if not job.redo and only_test_changed(job):
+        report(Started(1))
+        report(Noted("trained before; predicts another test table"))
+        record = predict_new_test(job, learner, data)
+        facts = {field.name: record[field.name] for field in fields(Finished) if field.name in record}
+        report(Finished(**{"score": None, **facts}))
+        return
     rows, _, _ = data.learnt(job.fold)
     try:
         result = learner.fit(data, job, report)

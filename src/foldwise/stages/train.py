@@ -68,7 +68,7 @@ def train(
             # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
             from foldwise.running.folds import run_folds
 
-            run_folds(run, wanted, fold_of_row)
+            run_folds(run, wanted, fold_of_row, redo=run.force or chosen is not None)
             trained += len(wanted)
     whole = sum(len(recipe.folds_of(name)) for name in recipe.ensemble_members)
     if trained == sum(map(len, rounds)) and len(fits) == whole:
