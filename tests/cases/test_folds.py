@@ -284,3 +284,31 @@ def test_another_test_table_is_predicted_by_the_folds_that_are_there(cli_here, w
     assert "trained before" not in shown
     assert (output / "submission.csv").read_bytes() == predicted
     assert {path: path.read_bytes() for path in before if path.name == kept[0]}.items() <= before.items()
+
+
+@pytest.mark.case("45-fold-order")
+def test_folds_trained_in_any_order_give_the_same_bytes(cli_here, workspace):
+    cli_here("init", "demo")
+    cli_here("all", "-c", "demo", *QUICK)
+    output = workspace / "output" / "demo"
+    submission = (output / "submission.csv").read_bytes()
+    shutil.rmtree(output)
+    cli_here("tokens", "-c", "demo", *QUICK)
+    for fold in ("1", "0"):
+        cli_here("train", "-c", "demo", *QUICK, "--fold", fold)
+    cli_here("ensemble", "-c", "demo", *QUICK)
+    assert (output / "submission.csv").read_bytes() == submission
+
+
+@pytest.mark.case("41-full-data")
+def test_own_folds_that_part_a_text_and_a_debug_pass(cli_here, workspace, own_folds):
+    own_folds(lambda row: row % 2, "table", "fold")
+    cli_here("all", "-c", "demo", *QUICK, "--debug")
+    path = workspace / "input" / "demo" / "train.csv"
+    header, first, second, *rows = path.read_text().splitlines()
+    twin = ",".join([second.split(",")[0], first.split(",")[1], second.split(",")[2]])
+    path.write_text("\n".join([header, first, twin, *rows]) + "\n")
+    error = cli_here("folds", "-c", "demo", *QUICK, code=2).stderr
+    assert "1 texts or groups stand in more than one fold" in error
+    assert "they are those of mine.csv: correct them, or set folds.same_text = false to take them as they are" in error
+    assert "made demo.csv" in cli_here("folds", "-c", "demo", *QUICK, "--set", "folds.same_text=false").stdout
