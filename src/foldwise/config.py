@@ -5,6 +5,7 @@ What stands below a field of the recipe is its documentation: `./run.sh recipe` 
 """
 
 import re
+import warnings
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -65,7 +66,7 @@ def check_encoding_name(name: str) -> str:
     return name
 
 
-TableName = Literal["train", "test", "sample_submission", "solution", "extra", "labels"]
+TableName = Literal["train", "test", "sample_submission", "solution", "extra", "labels", "folds"]
 Quotes = Literal["csv", "literal"]
 Decimal = Literal[".", ","]
 # How tables are written: one value for all, or a table of those that are not written as usual.
@@ -90,6 +91,13 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 NotNegativeCount = Annotated[int, Field(ge=0)]
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(lambda x: [x] if isinstance(x, str) else x)]
+FoldCount = Annotated[
+    Annotated[int, Field(ge=2)],
+    explained(
+        "give 2 or more: scores, epochs and weights of members come from folds; training.validate = false trains a "
+        "model on all rows after them"
+    ),
+]
 MaxLength = Annotated[
     Count | Annotated[str, Field(pattern=r"^(100|[1-9]\d?)%$")],
     explained('give a number of tokens from 1 on, or a share of the training texts such as "95%"'),
@@ -123,6 +131,10 @@ MemberWeights = Annotated[
     Literal["equal", "fit"] | dict[str, NotNegative],
     explained('give "equal", "fit", or a table of a weight for each member, none negative'),
 ]
+
+
+# A method of pydantic's first version, which nothing calls here.
+warnings.filterwarnings("ignore", 'Field name "validate" in "Training" shadows')
 
 
 class Section(BaseModel):
@@ -159,7 +171,8 @@ class FilesSection(Section):
     test: str = "test"
     sample_submission: str = "sample_submission"
     solution: str = "solution"
-    extra: str | None = None  # further labelled rows, for training.extra_epochs
+    extra: str | None = None  # further labelled rows, for training.extra_weight and training.extra_epochs
+    folds: str | None = None  # a table of id and fold (or kfold), where the folds are there already
     labels: str | None = None  # further columns of the training rows, joined by id
     # `Format` says what these mean; what is left out is as there.
     encoding: Encodings = {}
@@ -173,7 +186,7 @@ class FilesSection(Section):
     @property
     def stems(self) -> dict[str, str]:
         """What each table's file is called."""
-        tables = {"train", "test", "sample_submission", "solution", "extra", "labels"}
+        tables = {"train", "test", "sample_submission", "solution", "extra", "labels", "folds"}
         return self.model_dump(include=tables, exclude_none=True)
 
     def format_of(self, name: str) -> Format:
@@ -192,7 +205,7 @@ class FilesSection(Section):
 
 
 class ColumnsSection(Section):
-    """Where things are in the tables. Those from `target` to `group` are in the training table only."""
+    """Where things are in the tables. Those from `target` to `fold` are in the training table only."""
 
     id: str
     text: Annotated[list[str], Field(min_length=1)]
@@ -204,8 +217,9 @@ class ColumnsSection(Section):
     missing_targets: Literal["error", "drop", "mask"] = "error"
     auxiliary: list[str] = []  # further targets, learnt beside and not predicted; 0 … 1, of numbers any
     subgroups: list[str] = []  # 0 … 1: whom a text is about, for jigsaw_bias_auc and training.subgroup_weights
-    weight: str | None = None  # how much a row counts in the loss
+    weight: str | None = None  # how much a row counts in the loss; with 0 it is neither trained on nor scored
     group: str | None = None  # rows of one group never part: an author, a thread, a sentence
+    fold: str | None = None  # folds that are there already, from 0 or 1 on; -1: trained on in all, validated in none
     ignore: list[str] = []  # columns that are there and not used
     renamed: dict[str, str] = {}  # of all tables but the sample: the name in the file → the name it goes by here
 
@@ -217,7 +231,7 @@ class ColumnsSection(Section):
     @property
     def of_train(self) -> list[str]:
         """Columns of the training table alone."""
-        return [*self.target, *self.auxiliary, *self.subgroups, *filter(None, (self.weight, self.group))]
+        return [*self.target, *self.auxiliary, *self.subgroups, *filter(None, (self.weight, self.group, self.fold))]
 
 
 class SubmissionSection(Section):
@@ -231,7 +245,7 @@ class SubmissionSection(Section):
 class Folds(Section):
     """How `folds/SLUG.csv` is made. It is made once and kept; `./run.sh folds --force` makes a new one."""
 
-    n: Annotated[int, Field(ge=2)] = 5
+    n: FoldCount = 5
     """Number of folds. More folds cost more time and give each model more rows to train on."""
 
     seed: int = 0
@@ -260,7 +274,7 @@ class Tokens(Section):
 
     vocabulary: Literal["train+test", "train"] = "train+test"
     """Which texts words are taken from; with "train+test" also those of `files.extra`. Use "train" where looking at
-    test texts is forbidden."""
+    test texts is forbidden; another test table is then predicted by the folds that are there."""
 
     min_count: Count = 1
     """A word that occurs less often than this is unknown. Raise it for large, noisy texts."""
@@ -428,9 +442,9 @@ class Encoder(Section):
 
 
 class Training(Section):
-    """How a network is trained, and when to stop. Of these "linear" and a frozen "encoder" read `subgroup_weights`
-    only, the latter also `precision`. "encoder" with `encoder.train = "full"` has epochs, learning rate and schedule of
-    its own and no R-Drop, and reads the other fields and `batches`.
+    """How a network is trained, and when to stop. Of these "linear" and a frozen "encoder" read `subgroup_weights` and
+    `extra_weight` only, the latter also `precision`. "encoder" with `encoder.train = "full"` has epochs, learning rate
+    and schedule of its own and no R-Drop, and reads the other fields and `batches`.
     """
 
     epochs: AutoCount = "auto"
@@ -520,6 +534,18 @@ class Training(Section):
     """Number format. "auto" is bf16 on a CPU that has it and on a GPU from the A100 on, fp16 on a V100 or T4, else
     fp32. "fp16" needs a GPU."""
 
+    start_from: str = ""
+    """Folder of earlier weights that a network starts from: a member's (`output/SLUG/bilstm`, also of another output or
+    competition), one fold's, or what `kernel build --infer` packed. Arrays go by their names, word vectors by their
+    words; of the same training table each fold starts from the fold of its number. What the optimizer knew is not
+    carried over."""
+
+    validate: bool = True  # type: ignore[assignment]
+    """With false, a model on all rows follows the folds, with the epochs that these found best (their median), and
+    predicts the test rows in their place; scores, thresholds and weights of members stay those of the folds. For a
+    network the learning rate follows its schedule up to there. Not with `--time-budget`, `training.distill`,
+    `.pseudo_labels` or the schedule "plateau"."""
+
     distill: str = ""
     """Another member, the teacher, whose predictions a network learns beside the labels (distillation, Hinton et al.
     2015). Set it for one member, as `members.bilstm.training.distill = "linear"`. What the model of a fold learns comes
@@ -536,6 +562,11 @@ class Training(Section):
     train before it. The model of a fold learns from their models of the same fold, which were not trained on it; a
     network among them was stopped by its score there. 0 turns it off. Not with `--time-budget`."""
 
+    extra_weight: NotNegative = 0.0
+    """Weight of a row of a further table, `files.extra` (an earlier contest's, or labels of your own making), where a
+    training row has 1: these rows join the training of every fold and are never validated. Those with the text of a row
+    of the validation fold are left out. Where that table has `columns.weight`, it multiplies this. 0 turns it off."""
+
     extra_epochs: NotNegativeCount = 0
     """A network first trains for so many epochs on the rows of a further table, `files.extra` (last year's contest,
     say), then as ever on the training rows. Extra rows with the text of a row of the validation fold are left out.
@@ -549,7 +580,7 @@ class Training(Section):
     @property
     def taught(self) -> bool:
         """Whether there is more to learn from than training rows and their labels."""
-        return self.from_members or bool(self.extra_epochs)
+        return self.from_members or bool(self.extra_epochs or self.extra_weight)
 
 
 class Ensemble(Section):
@@ -673,6 +704,10 @@ class Recipe(Section):
         """The folds that member `name` trains, rising."""
         chosen = self.members[name].folds
         return list(range(self.folds.n)) if chosen is None else sorted(chosen)
+
+    def on_all_rows(self, name: str) -> bool:
+        """Whether a model on all rows, instead of those of its folds, predicts the test rows for a member."""
+        return not self.of_member(name).training.validate
 
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""

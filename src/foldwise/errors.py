@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 SHOWN = 10  # errors listed before the rest is only counted
+LONGEST_LINE = 500  # characters
 # Message and fix by pydantic's types of errors, where its own message does not do.
 TABLE = ("this is a table", "write a key of it, {key}.… = …, or [{key}.…] in competition.toml")
 EXPLAINED = {
@@ -91,7 +92,7 @@ def explain(model: type[BaseModel], found: Any) -> str:
         *parents, last = found["loc"]
         known = list(fields_at(model, parents))
         below = [f"{name}.{field}" for name in known for field in fields_at(model, [*parents, name])]
-        fix = did_you_mean(str(last), [*known, *below], f"known here: {', '.join(known)}", cutoff=0.5)
+        fix = did_you_mean(str(last), [*known, *below], f"known here: {list_names(known, quoted=False)}", cutoff=0.5)
     if kind == "literal_error":
         fix = did_you_mean(str(value), re.findall(r"'([^']+)'", message), "")
     given = "" if isinstance(value, dict) else f" = {shorten(value)}"  # a table is long
@@ -137,6 +138,19 @@ def list_names(names: Iterable[str], quoted: bool = True) -> str:
     names = list(names)
     shown = ", ".join(shorten(name, 40) if quoted else name for name in names[:SHOWN])
     return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
+
+
+def cut_lines(message: str) -> str:
+    r"""A message without lines that nobody reads: of a longer one the beginning, and the end, where the fix is.
+
+    >>> len(cut_lines("x" * 501)), cut_lines("a\nb")
+    (500, 'a\nb')
+    """
+    lines = message.split("\n")
+    half = LONGEST_LINE // 2
+    return "\n".join(
+        line if len(line) <= LONGEST_LINE else f"{line[: half + 50]} … {line[-(half - 53) :]}" for line in lines
+    )
 
 
 def with_article(word: str) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from foldwise.errors import InputError, RunError, did_you_mean
+from foldwise.errors import InputError, RunError, cut_lines, did_you_mean
 from foldwise.load_config import load_config
 from foldwise.paths import COMPETITIONS, CONFIG, Paths, resolve
 from foldwise.run import Run, check_config
@@ -114,7 +114,7 @@ def add_command(
                 tracebacks.print_exc()
             if isinstance(error, KeyboardInterrupt) and sys.stderr.isatty():
                 print(file=sys.stderr)  # leave the line with the bar and the ^C
-            print(f"error: {explain(error)}", file=sys.stderr)
+            print(cut_lines(f"error: {explain(error)}"), file=sys.stderr)
             raise typer.Exit(2 if isinstance(error, InputError) else 1) from error
 
     parameters = [*own, *common.values(), inspect.signature(command).parameters["traceback"]]

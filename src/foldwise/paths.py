@@ -16,6 +16,7 @@ COMPETITIONS = Path(__file__).resolve().parent / "competitions"  # contests know
 # Files of the tokens' folder, and of a trained fold's (`foldwise.running.fold_folder` says what is in them).
 TOKENS_RECORD, VOCABULARY, VECTORS, FEATURES = "tokens.json", "vocab.json", "vectors.npy", "features.npy"
 FOLD_RECORD, HISTORY, FOLD_OOF, FOLD_TEST = "fold.json", "history.jsonl", "oof.safetensors", "test.safetensors"
+ALL_ROWS = -3  # stands for a fold's number where a model is trained on all rows
 PACKED = ("", ".gz", ".zip")
 RECORDS = tuple(form + packed for packed in PACKED for form in (".jsonl", ".ndjson", ".json", ".parquet"))
 SUFFIXES = (*(form + packed for packed in PACKED for form in (".csv", ".tsv")), ".zip", *RECORDS)
@@ -72,7 +73,7 @@ class Paths:
     def fold(self, member: str, fold: int, without: tuple[int, ...] = ()) -> Path:
         """Folder of one trained fold; of a fit that learnt nothing of further folds `without`, in one of their own."""
         apart = "without-" + "-".join(map(str, without)) if without else ""
-        return self.output / member / apart / f"fold{fold}"
+        return self.output / member / apart / fold_folder_name(fold)
 
     def table(self, name: str) -> Path:
         """The file of table `name` (train, test, …) in its readable form; InputError for none or several."""
@@ -94,6 +95,11 @@ class Paths:
         stem = self.stems.get(name, name)
         found = [path for suffix in SUFFIXES if (path := self.input / f"{stem}{suffix}").is_file()]
         return [path for path in found if not path.name.endswith(RECORDS)] or found
+
+
+def fold_folder_name(fold: int) -> str:
+    """What the folder of a trained fold is called."""
+    return "all-rows" if fold == ALL_ROWS else f"fold{fold}"
 
 
 def resolve(

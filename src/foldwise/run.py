@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from foldwise.auto import Choice, decide
-from foldwise.config import Config, Recipe
+from foldwise.config import Config, Recipe, Training
 from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
 from foldwise.data.features import join_texts
@@ -93,6 +93,8 @@ def check_config(config: Config, slug: str) -> None:
     metric, spec, a_task = metric_for(asked.metric, asked.task), TASKS[asked.task], f"{with_article(asked.task)} task"
     if asked.slug != slug:
         raise InputError(f"competition.slug = {asked.slug!r} in the competition.toml of {slug!r}; make them the same")
+    if config.columns.fold and config.files.folds:
+        raise InputError("columns.fold and files.folds both say which folds there are; keep one of them")
     if asked.soft_cut is not None and spec.y != "columns":
         raise InputError(f"competition.soft_cut: {a_task} has no shares to cut; take it out")
     check_target_columns(config)
@@ -132,9 +134,27 @@ def check_target_columns(config: Config) -> None:
 
 
 def check_teaching(config: Config, timed: bool = False) -> None:
-    """Check what members learn from other members and from extra rows, where any do; `timed`: in a time budget."""
+    """Check what members learn from other members and from all rows, where any do; `timed`: in a time budget."""
+    for name in config.recipe.members:
+        check_all_rows(
+            config.recipe.of_member(name).training, f"recipe.members.{name}.training.validate = false", timed
+        )
     if any(config.recipe.of_member(name).training.taught for name in config.recipe.members):
         find_teaching("check")(config, timed)
+
+
+def check_all_rows(training: Training, key: str, timed: bool) -> None:
+    """Check that a model on all rows can follow the folds."""
+    if training.validate:
+        return
+    others = {
+        "--time-budget": timed,
+        "training.distill": bool(training.distill and training.distill_weight),
+        "training.pseudo_labels": bool(training.pseudo_labels),
+        'training.schedule = "plateau"': training.schedule == "plateau",
+    }
+    if given := [name for name, there in others.items() if there]:
+        raise InputError(f"{key} with {given[0]}: a model on all rows has no fold to go by; take one of the two away")
 
 
 def check_unfreezing(recipe: Recipe) -> None:

@@ -122,6 +122,35 @@ def test_extra_rows_are_nothing_to_an_encoder(cli_here, workspace):
     assert "tokens" not in shown.replace("folds and tokens", "")
 
 
+def test_models_on_all_rows_and_extra_ones_train_travel_and_predict(cli_here, workspace):
+    slug = "twin-binary"
+    add_members(workspace, slug)
+    home, output = workspace / "input" / slug, workspace / "output" / slug
+    path = home / "competition.toml"
+    path.write_text(path.read_text().replace("[columns]", '[files]\nextra = "extra"\n\n[columns]', 1))
+    (home / "extra.csv").write_text("id,text,target\nold-1,Good.,1\nold-2,Bad.,0\n")
+    chosen = ["--set", "training.extra_weight=0.5", "--set", "training.validate=false"]
+    chosen += ["--set", 'ensemble.weights="equal"']
+    shown = cli_here("all", "-c", slug, *chosen).stdout
+    for name, fold in (("bilstm", 0), ("frozen", 0), ("full", 1)):
+        rows = {
+            folder: json.loads((output / name / folder / "fold.json").read_text())["rows"]["train"]
+            for folder in (f"fold{fold}", "all-rows")
+        }
+        assert rows == {f"fold{fold}": 12, "all-rows": 22}
+    assert "full (encoder) on all rows: not trained yet" in shown
+    submission = (output / "submission.csv").read_bytes()
+    cli_here("kernel", "build", "-c", slug, "--infer", "--user", "ada", *chosen)
+    packed = output / "kernel-dataset"
+    weights = {path.name for path in packed.glob("*-all-rows.safetensors")}
+    assert weights == {f"{name}-all-rows.safetensors" for name in ("bilstm", "frozen", "full")}
+    assert not list(packed.glob("*-fold*.safetensors"))
+    (output / "submission.csv").unlink()
+    shown = cli_here("infer", "-c", slug, "--weights", str(packed)).stdout
+    assert "bilstm on all rows; frozen on all rows; full on all rows of" in shown
+    assert (output / "submission.csv").read_bytes() == submission
+
+
 def test_faults_of_the_folder_are_faults_of_the_input(cli_here, workspace):
     add_members(workspace, "twin-binary")
     (workspace / "input" / "encoders" / "tiny" / "config.json").unlink()

@@ -150,6 +150,37 @@ def test_targets_are_the_mix_of_labels_and_predictions(cli_here, workspace):
     assert pseudo.weights.tolist() == [1.0] * 15 + [0.5] * 8
 
 
+@pytest.mark.parametrize("slug", ["twin-binary", "twin-multiclass", "twin-regression"])
+def test_extra_rows_join_every_training_with_their_weight(cli_here, workspace, slug):
+    folder = workspace / "input" / slug
+    (train,) = folder.glob("train.*")
+    table = read_table(train)
+    rows = table.frame.to_dict("records")
+    more = [
+        {**row, "id": f"old-{number}", **({} if number < 2 else {"text": f"new {number}"})}
+        for number, row in enumerate(rows[:5])
+    ]
+    weights = [1, 1, 1, 0, 4]
+    write(folder / "old.csv", [{**row, "w": str(weight)} for row, weight in zip(more, weights, strict=True)])
+    write(folder / "train.csv", [{**row, "w": "2"} for row in rows])
+    if train.name != "train.csv":
+        train.unlink()
+    path = folder / "competition.toml"
+    path.write_text(path.read_text().replace("[columns]", '[files]\nextra = "old"\n[columns]\nweight = "w"'))
+    setting = "training.extra_weight=0.25"
+    cli_here("all", "-c", slug, *options([setting]))
+    fold_of = {row["id"]: int(row["fold"]) for row in read(workspace / "folds" / f"{slug}.csv")}
+    for job in students(workspace, slug, [setting], [Fit("bilstm", 2), Fit("linear", 2)]):
+        known = [number for number in range(5) if number != 3 and (number > 1 or fold_of[rows[number]["id"]] != 2)]
+        training = (job.folds != 2).sum()
+        first = len(job.folds) + len(job.test_ids)
+        assert job.lesson.rows[training:].tolist() == [first + number for number in known]
+        assert job.lesson.weights.tolist() == [2.0] * training + [0.25 * 2 * weights[number] for number in known]
+        assert job.lesson.targets[training:].tolist() == job.targets.y[known].tolist()
+        assert job.lesson.targets.dtype == job.targets.y.dtype
+    assert len(read(workspace / "output" / slug / "oof.csv")) == len(rows)
+
+
 def test_extra_rows_with_the_text_of_the_fold_are_left_out(cli_here, workspace):
     slug, extra = "twin-binary", "members.bilstm.training.extra_epochs=1"
     rows = read(workspace / "input" / slug / "train.csv")

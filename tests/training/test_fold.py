@@ -23,6 +23,7 @@ from foldwise.errors import RunError
 from foldwise.events import Evaluated, Event, Started
 from foldwise.metrics import METRICS, Metric
 from foldwise.models import Shape, build_model
+from foldwise.training.all_rows import train_on_all
 from foldwise.training.first_stage import FirstStage
 from foldwise.training.fold import GivenUpError, fold_seed, train_fold
 from foldwise.training.fold_data import FoldData, Lesson, Scale, Units
@@ -538,6 +539,24 @@ def test_extra_rows_are_seen_first_and_never_predicted(auxiliary):
     assert isinstance(seen[0], Started)
     assert seen[0].steps == 6 * 1 + 8  # of the extra rows, then of 60 training rows
     assert result.test.mean() > plain.test.mean()
+
+
+def test_the_model_on_all_rows_is_what_a_fold_of_them_would_have_been():
+    """One row less makes next to no difference to the loss, and none to the schedule."""
+    settings, metric = recipe(epochs=4, evaluations_per_epoch=1, patience=99), METRICS["rmse"]
+    data = replace(make_data("regression"), folds=np.where(np.arange(90) < 89, 0, 1))
+    result = train_on_all(data, settings, "m", 3.0, RUNTIME, lambda _: None)
+    assert [entry.epoch for entry in result.history] == [1, 2, 3]
+    assert [entry.best for entry in result.history] == [False, False, True]
+    assert len(result.oof) == len(result.rows) == 0
+    assert result.test.shape == (17, 1)
+    again = train_on_all(data, settings, "m", 3.0, RUNTIME, lambda _: None)
+    assert result.test.tobytes() == again.test.tobytes()
+    shorter = train_on_all(data, settings, "m", 2.5, RUNTIME, lambda _: None)
+    assert shorter.history[-1].epoch == pytest.approx(2.5, abs=0.05)
+    fold = train_fold(data, settings, "m", 1, metric, RUNTIME, lambda _: None)
+    assert fold.history[2].loss == pytest.approx(result.history[2].loss, rel=0.2)
+    assert fold.history[2].learning_rate == pytest.approx(result.history[2].learning_rate, rel=0.05)
 
 
 def test_a_time_limit_holds_for_both_stages(monkeypatch):

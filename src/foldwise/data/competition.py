@@ -10,13 +10,15 @@ import pandas as pd
 from foldwise.config import Config
 from foldwise.data.labels import apply_pattern, find_pattern, has_names, labelled_rows, split_cell, write_like
 from foldwise.data.open_table import open_table
+from foldwise.data.splits import number_folds
 from foldwise.data.table import Table, check_columns, check_unique
-from foldwise.data.targets import NUMBER, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
+from foldwise.data.targets import NUMBER, WEIGHT, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
 from foldwise.errors import InputError, list_names, shorten
 from foldwise.metrics import METRICS
 from foldwise.paths import Paths
 
 DEBUG_ROWS = 200
+OWN_FIX = "correct the column"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Competition(ToPredict):
     train_texts: list[list[str]]
     targets: Targets
     groups: list[str] | None
+    own_folds: np.ndarray | None = None  # (N,) int64 of `columns.fold`, as in the fold file
     extra: "ExtraRows | None" = None  # `features` are then (N + M + X, D)
     left_out: int = 0  # rows of the training table, for want of a target
 
@@ -48,12 +51,13 @@ class Competition(ToPredict):
 
 
 class ExtraRows(NamedTuple):
-    """X further rows with labels: a network may train on them first, and nothing is scored by them."""
+    """X further rows with labels, to be trained on beside or before the training rows; nothing is scored by them."""
 
     ids: list[str]
     texts: list[list[str]]  # of each text column the texts of the rows
     targets: Targets
     features: np.ndarray  # (X, D)
+    weights: np.ndarray | None = None  # (X,) float32, where the table has `columns.weight`
 
 
 class Solution(NamedTuple):
@@ -72,6 +76,8 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
     labelled = labelled_rows(train, config)
     left_out, train = len(train) - len(labelled), train.take(labelled)
     targets = encode_extras(train, config, encode_targets(train, config))
+    check_weights(train, config, targets)
+    own_folds = number_folds(train, columns.fold, config.recipe.folds.n, OWN_FIX) if columns.fold else None
     asked = check_test(config, test, sample, targets, train.path.name)
     extra = read_extra(config, paths, targets, debug) if config.files.extra else None
     if debug:  # after the whole tables have passed their checks
@@ -87,9 +93,28 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
         train_texts=[train.column(name) for name in columns.text],
         targets=targets,
         groups=train.column(columns.group) if columns.group else None,
+        own_folds=None if debug else own_folds,
         extra=extra,
         left_out=left_out,
     )
+
+
+def check_weights(train: Table, config: Config, targets: Targets) -> None:
+    """Rows of weight 0 do not count: an `InputError` where none is left, or all that are left have the same target."""
+    if targets.weights is None or (targets.weights > 0).all():
+        return
+    where, fix = f"{train.path}: column {config.columns.weight}", "take out [columns] weight, or correct the weights"
+    counts = targets.weights > 0
+    if not counts.any():
+        raise InputError(f"{where}: every row weighs 0; there is nothing to learn; {fix}")
+    truth = targets.truth[counts].reshape(counts.sum(), -1)[:, : len(config.columns.target)]
+    for name, values in zip(config.columns.target, truth.T, strict=True):
+        if np.ptp(values) == 0:
+            value = targets.names[int(values[0])] if targets.spec.named else f"{values[0]:g}"
+            left = (
+                f"every row that weighs more than 0 ({counts.sum():,} of {len(counts):,}) has {name} = {shorten(value)}"
+            )
+            raise InputError(f"{where}: {left}; there is nothing to learn; {fix}")
 
 
 def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> ExtraRows:
@@ -102,11 +127,13 @@ def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> E
     if debug:
         rows = np.sort(np.random.default_rng(0).permutation(len(table))[:DEBUG_ROWS])
         table, labels = table.take(rows), labels.take(rows)
+    weighed = columns.weight if columns.weight in table.frame.columns else None
     return ExtraRows(
         ids=table.column(columns.id),
         texts=[table.column(name) for name in columns.text],
         targets=labels,
         features=encode_numbers(table, columns.features, NUMBER, empty=np.nan),
+        weights=encode_numbers(table, [weighed], WEIGHT)[:, 0].astype(np.float32) if weighed else None,
     )
 
 

@@ -213,15 +213,15 @@ def weigh_by_subgroups(targets: Targets) -> Targets:
     """The targets with row weights that make the errors count which `jigsaw_bias_auc` looks for.
 
     A quarter each for being there, for a subgroup in the text, for positive rows that name none (background positive)
-    and for negative rows that name one (subgroup negative), divided by their mean; the customary loss weights of the
-    public solutions of Jigsaw Unintended Bias in Toxicity Classification (2019). Weights that rows have already are
-    multiplied by them.
+    and for negative rows that name one (subgroup negative), divided by the mean of rows that count; the customary loss
+    weights of the public solutions of Jigsaw Unintended Bias in Toxicity Classification (2019). Weights that rows have
+    already are multiplied by them.
     """
     assert targets.subgroups is not None  # check_config sees to it
     named, positive = targets.subgroups.any(axis=1), targets.truth[:, 0].astype(bool)
     weights = (1.0 + named + (positive & ~named) + (~positive & named)) / 4
-    given = 1.0 if targets.weights is None else targets.weights
-    return replace(targets, weights=(weights / weights.mean() * given).astype(np.float32))
+    given = np.ones(len(weights)) if targets.weights is None else targets.weights
+    return replace(targets, weights=(weights / weights[given > 0].mean() * given).astype(np.float32))
 
 
 def sort_labels(labels: set[str]) -> list[str]:

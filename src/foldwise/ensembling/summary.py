@@ -39,6 +39,10 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
         gains = ", ".join(f"{member['name']} {member['adds']:+.4f}" for member in members)
         lines.append(f"what each member adds to the score of the others: {gains}")
         lines += common_folds_lines(run, summary)
+    if on_all := [f"{m['name']} {m['epochs_on_all_rows']:.2f}" for m in members if "epochs_on_all_rows" in m]:
+        lines.append(
+            f"test rows are predicted by models on all rows, trained for the folds' best epochs: {', '.join(on_all)}"
+        )
     stages = ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items() if stage != "total")
     lines.append(f"time when last made: {stages}; together {duration(seconds['total'])}")
     if "budget" in summary:

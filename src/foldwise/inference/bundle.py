@@ -3,7 +3,8 @@
     model.json                 the manifest: what is here, and all that predicting needs to know
     vocabulary.txt             words in id order, one a line
     vectors.npy                (V, E) float32, as training began with them, where a member's weights do not hold them
-    MEMBER-foldK.safetensors   weights; of further snapshots MEMBER-foldK-2.safetensors, …
+    MEMBER-foldK.safetensors   weights; of further snapshots MEMBER-foldK-2.safetensors, …; of a model on all rows
+                               MEMBER-all-rows.safetensors
     MEMBER-foldK.json          the learner's own facts (`foldwise.training.checkpoint`)
     MEMBER-FILE                what a learner reads in any fold, such as the tokenizer of an encoder
     NAME.json                  the tokenizer of `tokens.tokenizer`, where it is a file
@@ -25,6 +26,7 @@ from foldwise.data.tokenizer import SPECIAL
 from foldwise.ensembling.weights import Mixture
 from foldwise.errors import InputError, check, shorten
 from foldwise.learners import learner_for
+from foldwise.paths import ALL_ROWS
 
 FORMAT = 6  # of the folder; another one once it is read in another way
 MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
@@ -33,7 +35,7 @@ MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
 class PackedFold(Section):
     """One trained fold: its files, and what it ran on."""
 
-    fold: int
+    fold: int  # or `paths.ALL_ROWS`
     weights: list[str]  # best snapshot first
     facts: str
     device: str
@@ -47,6 +49,12 @@ class PackedMember(Section):
     own: str | None  # hash of the code of a model of the user's own
     folds: list[PackedFold]
     files: dict[str, str]  # what all folds read, by the learner's names
+
+    @property
+    def models(self) -> str:
+        """The models that there are, for a message."""
+        numbers = [fold.fold for fold in self.folds]
+        return "on all rows" if numbers == [ALL_ROWS] else f"folds {', '.join(map(str, numbers))}"
 
 
 class PackedFile(Section):

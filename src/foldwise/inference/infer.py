@@ -39,7 +39,7 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
     manifest = open_manifest(weights, paths.slug)
     check_own(manifest)
     run = Run(manifest.config, replace(paths, stems=manifest.config.files.stems), device=device)
-    names = [f"{name} folds {', '.join(str(fold.fold) for fold in of.folds)}" for name, of in manifest.members.items()]
+    names = [f"{name} {member.models}" for name, member in manifest.members.items()]
     size = sum(part.size for part in manifest.parts.values()) / 1e6
     say("infer", f"{'; '.join(names)} of {weights}: {len(manifest.parts)} files, {size:,.1f} MB, whole")
     targets, method = manifest.targets, run.config.recipe.ensemble.method

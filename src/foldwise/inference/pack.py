@@ -9,7 +9,7 @@ import numpy as np
 from foldwise import paths
 from foldwise.data.features import texts_and_features
 from foldwise.data.own_tokenizer import find_file, tokenizer_hash
-from foldwise.ensembling.blend import check_folds, combine
+from foldwise.ensembling.blend import check_folds, combine, predicting_folds
 from foldwise.files import read_json, write_json, write_text
 from foldwise.inference.bundle import (
     FORMAT,
@@ -78,8 +78,10 @@ def pack_member(run: Run, name: str, records: dict[int, dict[str, Any]], folder:
     files = {file: f"{name}-{file}" for file in learner.packed_files()}
     for file, copy in files.items():
         shutil.copyfile(learner.find_files(run.paths)[file], folder / copy)
-    for fold, record in records.items():
-        checkpoint, stem = find_checkpoint(run.paths.fold(name, fold)), f"{name}-fold{fold}"
+    for fold in predicting_folds(run, name, records):
+        source_folder = run.paths.fold(name, fold)
+        record = read_json(source_folder / paths.FOLD_RECORD)
+        checkpoint, stem = find_checkpoint(source_folder), f"{name}-{source_folder.name}"
         copies = {path: f"{stem}{path.name.removeprefix('weights')}" for path in checkpoint.weights}
         for source, copy in [*copies.items(), (checkpoint.facts, facts := f"{stem}.json")]:
             shutil.copyfile(source, folder / copy)

@@ -11,7 +11,7 @@ from foldwise.data.token_store import TokenStore
 from foldwise.inference.bundle import VECTORS, Manifest, PackedFold
 from foldwise.learners import NewRows, learner_for
 from foldwise.models import Shape
-from foldwise.paths import FEATURES
+from foldwise.paths import ALL_ROWS, FEATURES
 from foldwise.training.checkpoint import Checkpoint
 from foldwise.training.precision import Runtime
 
@@ -30,7 +30,7 @@ class PredictJob:
     runtime: Runtime
 
     def __str__(self) -> str:
-        return f"{self.member} fold {self.packed.fold}"
+        return f"{self.member} {'on all rows' if self.packed.fold == ALL_ROWS else f'fold {self.packed.fold}'}"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import numpy as np
 
 from foldwise.cli import find_extension
 from foldwise.console import say, warn
-from foldwise.data.fold_file import pack_folds, packed_name
+from foldwise.data.fold_file import pack_folds, packed_name, read_folds
 from foldwise.data.own_tokenizer import find_file
 from foldwise.errors import InputError
 from foldwise.files import atomic_folder, write_json, write_text
@@ -90,7 +90,7 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     command = ["infer"] if options.infer else ["all"]
     if options.time_budget:
         command += ["--time-budget", options.time_budget]
-    files = collect_files(run, fold_of_row, options.infer)
+    files = collect_files(run, options.infer)
     code_file = "kernel.ipynb" if options.notebook else "kernel.py"
     with atomic_folder(root / DATASET) as folder:  # takes its place only if the script can, too
         about = {"title": title_of(dataset), "id": f"{user}/{dataset}", "licenses": [{"name": "other"}]}
@@ -140,11 +140,7 @@ def check_options(run: Run, options: KernelOptions) -> None:
     else:
         if options.notebook:
             find_extension("report")
-        if run.config.files.extra:
-            warn(
-                f"{run.paths.table('extra')}: the kernel finds this table only if it is one of the contest's own files "
-                "on Kaggle; if not, train here and build with --infer, or take out [files] extra and extra_epochs"
-            )
+        check_carried(run)
     if options.time_budget:
         check_teaching(run.config, timed=True)
         if find_extension("--time-budget")(options.time_budget).seconds > 3600 * LONGEST_RUN:
@@ -154,7 +150,27 @@ def check_options(run: Run, options: KernelOptions) -> None:
             )
 
 
-def collect_files(run: Run, fold_of_row: np.ndarray, infer: bool) -> dict[str, bytes]:
+def check_carried(run: Run) -> None:
+    """Refuse, or warn of, what a kernel that trains needs and does not carry."""
+    recipe, column = run.config.recipe, run.config.columns.fold
+    if any(recipe.of_member(name).training.start_from for name in recipe.members):
+        raise InputError(
+            "recipe.training.start_from: a kernel that trains does not carry earlier weights; train here and build it "
+            "with --infer, or take it out"
+        )
+    if column:
+        warn(
+            f"columns.fold = {column!r}: the training table on Kaggle must have it too; folds of a table of their own, "
+            "[files] folds, travel with the script"
+        )
+    if run.config.files.extra:
+        warn(
+            f"{run.paths.table('extra')}: the kernel finds this table only if it is one of the contest's own files "
+            "on Kaggle; if not, train here and build with --infer, or take out [files] extra and what reads it"
+        )
+
+
+def collect_files(run: Run, infer: bool) -> dict[str, bytes]:
     """What the kernel carries, content by path: src/, and settings and folds unless these are in the dataset."""
     slug, source = run.paths.slug, REPOSITORY / "src"
     paths = [path for pattern in ("*.py", "*.toml") for path in source.rglob(pattern) if path.is_file()]
@@ -165,7 +181,9 @@ def collect_files(run: Run, fold_of_row: np.ndarray, infer: bool) -> dict[str, b
         tokenizer = run.config.recipe.tokens.tokenizer
         if tokenizer and not is_own(tokenizer):
             files[f"input/{slug}/{tokenizer}"] = find_file(tokenizer, run.paths.own_files).read_bytes()
-        files[f"folds/{packed_name(slug)}"] = pack_folds(fold_of_row, run.competition.train_ids).encode()
+        train_ids = run.competition.train_ids
+        in_file = read_folds(run.paths.folds, train_ids, run.config.recipe.folds.n, run.hint("folds", "--force"))
+        files[f"folds/{packed_name(slug)}"] = pack_folds(in_file, train_ids).encode()
     return files
 
 

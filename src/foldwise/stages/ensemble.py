@@ -14,12 +14,21 @@ import numpy as np
 from foldwise.console import say
 from foldwise.data.competition import read_solution
 from foldwise.data.targets import Targets
-from foldwise.ensembling.blend import Blend, Records, check_folds, combine, common_folds, score_members, submit
+from foldwise.ensembling.blend import (
+    Blend,
+    Records,
+    check_folds,
+    combine,
+    common_folds,
+    predicting_folds,
+    score_members,
+    submit,
+)
 from foldwise.ensembling.submission import in_sample_order, to_scale
 from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
 from foldwise.freshness import changes, submission_form
 from foldwise.metrics import Metric, score
-from foldwise.paths import FOLD_RECORD, REPOSITORY
+from foldwise.paths import ALL_ROWS, FOLD_RECORD, REPOSITORY
 from foldwise.run import Run
 
 
@@ -28,7 +37,12 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
     records = check_folds(run)
     inputs = {
         "folds": {
-            member: hash_of(*(run.paths.fold(member, fold) / FOLD_RECORD for fold in group))
+            member: hash_of(
+                *(
+                    run.paths.fold(member, fold) / FOLD_RECORD
+                    for fold in {**group, **dict.fromkeys(predicting_folds(run, member, group))}
+                )
+            )
             for member, group in records.items()
         },
         "sample": hash_of(run.paths.table("sample_submission")),
@@ -91,7 +105,7 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
             for fold, fold_score in zip(folds, scores, strict=True)
         ],
         "members": [
-            {**member, "folds": list(group)}
+            {**member, "folds": list(group), **on_all_rows(run, member["name"])}
             for member, group in zip(describe_members(run, fold_of_row, blend), records.values(), strict=True)
         ],
         "ensemble": {
@@ -138,6 +152,13 @@ def describe_members(run: Run, fold_of_row: np.ndarray, blend: Blend) -> list[di
         if own.sum() > blend.rows.sum():
             described[-1]["cv_own_folds"] = score_on(own, (name,))
     return described
+
+
+def on_all_rows(run: Run, member: str) -> dict[str, float]:
+    """Epochs of the model on all rows that predicts the test rows for a member; empty where its folds do."""
+    if not run.config.recipe.on_all_rows(member):
+        return {}
+    return {"epochs_on_all_rows": read_json(run.paths.fold(member, ALL_ROWS) / FOLD_RECORD)["epochs"]}
 
 
 def budget_facts(run: Run, records: Records) -> dict[str, Any]:

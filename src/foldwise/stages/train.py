@@ -22,7 +22,7 @@ from foldwise.errors import InputError
 from foldwise.extensions import find_teaching
 from foldwise.freshness import Fit, Wanted, check_tokens, differences, fold_inputs, shortened
 from foldwise.learners import learner_for
-from foldwise.paths import FOLD_RECORD
+from foldwise.paths import ALL_ROWS, FOLD_RECORD
 from foldwise.run import Run
 
 
@@ -56,6 +56,10 @@ def train(
         if chosen is None or fold in chosen
     ]
     rounds, trained = rounds_of(recipe, fits), 0
+    # After the folds, which say for how many epochs, come models on all rows.
+    on_all = [Fit(name, ALL_ROWS) for name in dict.fromkeys(named) if chosen is None and recipe.on_all_rows(name)]
+    if on_all:
+        rounds = [*rounds, on_all]
     for some in rounds:
         if wanted := find_work(run, some, [] if chosen is None else fits):
             if not prepared:
@@ -64,7 +68,7 @@ def train(
             # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
             from foldwise.running.folds import run_folds
 
-            run_folds(run, wanted, fold_of_row)
+            run_folds(run, wanted, fold_of_row, redo=run.force or chosen is not None)
             trained += len(wanted)
     whole = sum(len(recipe.folds_of(name)) for name in recipe.ensemble_members)
     if trained == sum(map(len, rounds)) and len(fits) == whole:
@@ -88,6 +92,8 @@ def find_work(run: Run, fits: Sequence[Fit], chosen: Collection[Fit]) -> Wanted:
         apart = f" without {', '.join(map(str, without))}" if without else ""
         for reason, numbers in reasons.items():
             names = f"{called} fold{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}{apart}"
+            if numbers == [ALL_ROWS]:
+                names = f"{called} on all rows"
             say("train", f"{names}: {reason}" if reason else f"kept {names}: recipe, folds and tokens are the same")
     return wanted
 

@@ -54,6 +54,15 @@ class FoldData:
         """Row numbers of the training and of the validation rows of a fold."""
         return np.flatnonzero((self.folds != fold) & (self.folds != HIDDEN)), np.flatnonzero(self.folds == fold)
 
+    def learnt(self, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Rows that a fold trains on, targets, and maybe float64 weights: of its training rows, or of its lesson."""
+        lesson = self.lesson
+        if lesson is None:
+            rows, _ = self.split(fold)
+            weights = self.targets.weights
+            lesson = Lesson(rows, self.targets.y[rows], None if weights is None else weights[rows])
+        return lesson.rows, lesson.targets, None if lesson.weights is None else lesson.weights.astype(np.float64)
+
 
 class Scale(Section):
     """Mean and standard deviation of C columns, which training brings to 0 and 1. Unknown numbers become the mean."""

@@ -154,8 +154,8 @@ class OwnLoss(nn.Module):
             raise ValueError(f"it returns shape {tuple(result.shape)}")
         if weights is not None and result.ndim == 0:
             raise ValueError(
-                "it returns one number for the batch, and rows have weights here (columns.weight, "
-                "training.class_weights, .subgroup_weights or .pseudo_labels); return one loss a row, (B,)"
+                "it returns one number for the batch, and rows have weights here (columns.weight, training."
+                "class_weights, .subgroup_weights, .pseudo_labels or .extra_weight); return one loss a row, (B,)"
             )
         return weighted_mean(result, weights)
 
