@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from foldwise import console
-from foldwise.console import Progress
+from foldwise.console import Progress, warn
 
 END = "\x03"
 
@@ -146,3 +146,12 @@ def test_the_bar_goes_also_after_an_error(clock, terminal):
     with pytest.raises(OSError, match="gone"), Progress("unpack", 100, "bytes"):
         raise OSError("gone")
     assert_line_is_empty(terminal())
+
+
+def test_a_long_warning_keeps_its_beginning_and_its_end(capsys):
+    warn(f"classes {', '.join(map(str, range(400)))} have too few rows; lower folds.n\nsecond line")
+    first, second = capsys.readouterr().err.splitlines()
+    assert len(first) == 500
+    assert first.startswith("warning: classes 0, 1, 2, ")
+    assert first.endswith("have too few rows; lower folds.n")
+    assert second == "second line"

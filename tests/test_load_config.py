@@ -173,3 +173,12 @@ def test_debug_trains_every_member_briefly_and_is_not_quoted(toml):
     with pytest.raises(InputError) as caught:
         load_config(toml, ["model.hiden=3"], debug=True)
     assert str(caught.value).startswith(f"{toml} with --set model.hiden=3: 1 error\n")
+
+
+def test_debug_leaves_no_epochs_to_a_rule_and_one_of_extra_rows(toml):
+    written = "[recipe]\ntraining.extra_epochs = 5\n[recipe.members.a]\n[recipe.members.b]\ntraining.extra_epochs = 4\n"
+    toml.write_text(MINIMAL + written + "[recipe.members.c]\ntraining.extra_epochs = 0\n", encoding="utf-8")
+    recipe = load_config(toml, ["training.epochs=auto"], debug=True).recipe
+    assert [recipe.of_member(name).training.epochs for name in "abc"] == [1, 1, 1]
+    assert [recipe.of_member(name).training.extra_epochs for name in "abc"] == [1, 1, 0]
+    assert load_config(toml, ["training.epochs=auto"]).recipe.training.epochs == "auto"

@@ -90,3 +90,22 @@ def test_vectors_of_a_named_folder_come_before_those_of_the_repository(kaggle):
     found = resolve("x", kaggle / "in", None, None)
     assert find_vectors("v", found) == VectorFile(kaggle / "in" / "embeddings" / "v.safetensors")
     assert find_vectors("w", found) == VectorFile(kaggle / "repository" / "input" / "embeddings" / "w.vec")
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ({"output": "file"}, "file: a file, where a folder must be; move it, or name another place with --output"),
+        ({"output": "file/deep"}, "file: a file, where a folder must be"),
+        ({"output": "taken"}, "taken/x: a file, where a folder must be"),
+        ({"folds": "file"}, "file: a file, where a folder must be; move it, or name another place with --folds"),
+        ({"submission": "file/s.csv"}, "file: a file, where a folder must be; .* with --submission FILE"),
+        ({"submission": "taken"}, "--submission .*taken: a folder; name the file to write"),
+    ],
+)
+def test_places_to_write_to_that_are_something_else(tmp_path, places, expected):
+    for name in ("file", "taken/x"):
+        make(tmp_path / name)
+    chosen = {"folds": None, "output": None, **{name: tmp_path / place for name, place in places.items()}}
+    with pytest.raises(InputError, match=expected):
+        resolve("x", tmp_path, **chosen)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from foldwise.config import Config
+from foldwise.config import Config, Recipe
 from foldwise.errors import InputError
-from foldwise.run import check_config
+from foldwise.run import check_config, check_unfreezing
 
 
 def check(task: str, metric: str, kind: str, **ensemble) -> None:
@@ -56,3 +56,14 @@ def test_what_does_not_fit(task, metric, kind, ensemble, expected):
     with pytest.raises(InputError) as error:
         check(task, metric, kind, **ensemble)
     assert expected in str(error.value)
+
+
+def test_vectors_that_never_train_are_those_of_members_that_have_some():
+    def recipe(bilstm: int) -> Recipe:
+        members = {"bilstm": {"training": {"epochs": bilstm}}, "linear": {"model": {"name": "linear"}}}
+        others = {"minilm": {"model": {"name": "encoder"}, "encoder": {"train": "full"}}}
+        return Recipe.model_validate({"training": {"epochs": 1, "unfreeze_epoch": 2}, "members": members | others})
+
+    check_unfreezing(recipe(bilstm=3))
+    with pytest.raises(InputError, match="unfreeze_epoch = 2: the vectors of bilstm never train"):
+        check_unfreezing(recipe(bilstm=2))

@@ -5,7 +5,9 @@ What stands below a field of the recipe is its documentation: `./run.sh recipe` 
 """
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+import warnings
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -54,8 +56,33 @@ def explained(message: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
+def check_encoding_name(name: str) -> str:
+    """The name of an encoding that Python knows; ValueError for another."""
+    try:
+        " ".encode(name)
+    except LookupError as error:
+        raise ValueError(str(error)) from error
+    return name
+
+
+TableName = Literal["train", "test", "sample_submission", "solution", "extra", "labels", "folds"]
 Quotes = Literal["csv", "literal"]
 MetricName = Annotated[str, AfterValidator(metrics.check_name)]
+Decimal = Literal[".", ","]
+# How tables are written: one value for all, or a table of those that are not written as usual.
+BY_TABLE = "or a table of them, { train = …, test = … }"
+EncodingName = Annotated[str, AfterValidator(check_encoding_name)]
+Encodings = Annotated[
+    EncodingName | dict[TableName, EncodingName],
+    explained(f'give an encoding that Python knows, such as "cp1252", "utf-16" or "gb18030", {BY_TABLE}'),
+]
+Separator = Annotated[str, Field(pattern=re.compile(r'^[^"\\\r\n\0]\Z'))]
+Separators = Annotated[
+    Separator | dict[TableName, Separator], explained(f'give one character, such as ";" or "\\t", {BY_TABLE}')
+]
+Decimals = Annotated[Decimal | dict[TableName, Decimal], explained(f'give "." or ",", {BY_TABLE}')]
+Escape = Literal["\\"]
+Escapes = Annotated[Escape | dict[TableName, Escape], explained(f"give '\\' or leave it out, {BY_TABLE}")]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -64,6 +91,13 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 NotNegativeCount = Annotated[int, Field(ge=0)]
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(lambda x: [x] if isinstance(x, str) else x)]
+FoldCount = Annotated[
+    Annotated[int, Field(ge=2)],
+    explained(
+        "give 2 or more: scores, epochs and weights of members come from folds; training.validate = false trains a "
+        "model on all rows after them"
+    ),
+]
 MaxLength = Annotated[
     Count | Annotated[str, Field(pattern=r"^(100|[1-9]\d?)%$")],
     explained('give a number of tokens from 1 on, or a share of the training texts such as "95%"'),
@@ -72,9 +106,11 @@ InverseRegularisation = Annotated[Finite | Literal["auto"], explained('give a po
 if TYPE_CHECKING:  # `foldwise.auto` decides, by the tables, what a `Config` leaves open, before anybody uses the number
     AutoCount = Any
     AutoRate = Any
+    AutoWeight = Any
 else:
     AutoCount = Annotated[Count | Literal["auto"], explained('give a whole number from 1 on, or "auto"')]
     AutoRate = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
+    AutoWeight = Annotated[NotNegative | Literal["auto"], explained('give a number from 0 on, or "auto"')]
 EncoderLayers = Annotated[
     Annotated[list[NotNegativeCount], Field(min_length=1)] | Literal["auto"],
     explained('give a list of numbers of layers, such as [4, 6], or "auto"'),
@@ -95,6 +131,10 @@ MemberWeights = Annotated[
     Literal["equal", "fit"] | dict[str, NotNegative],
     explained('give "equal", "fit", or a table of a weight for each member, none negative'),
 ]
+
+
+# A method of pydantic's first version, which nothing calls here.
+warnings.filterwarnings("ignore", 'Field name "validate" in "Training" shadows')
 
 
 class Section(BaseModel):
@@ -118,6 +158,16 @@ class CompetitionSection(Section):
     soft_cut: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
+class Format(NamedTuple):
+    """How one table is written."""
+
+    encoding: str = "utf-8"
+    separator: str | None = None  # between the values of a row; None for a comma, in a .tsv a tab
+    decimal: Decimal = "."  # in numbers
+    escape: Escape | None = None  # before a quote, a separator or itself it says that this is text
+    quotes: Quotes = "csv"  # literal: text like any other, but for one pair around a whole value
+
+
 class FilesSection(Section):
     """What the files are called, without endings such as .csv or .tsv.zip, and how they are written."""
 
@@ -125,31 +175,57 @@ class FilesSection(Section):
     test: str = "test"
     sample_submission: str = "sample_submission"
     solution: str = "solution"
-    extra: str | None = None  # further labelled rows, for training.extra_epochs
-    quotes: Quotes = "csv"  # literal: text like any other, but for one pair around a whole value
-    # Tables that have no id: rows count from 1.
-    numbered: list[Literal["train", "test", "sample_submission", "solution", "extra"]] = []
+    extra: str | None = None  # further labelled rows, for training.extra_weight and training.extra_epochs
+    folds: str | None = None  # a table of id and fold (or kfold), where the folds are there already
+    labels: str | None = None  # further columns of the training rows, joined by id
+    # `Format` says what these mean; what is left out is as there.
+    encoding: Encodings = {}
+    separator: Separators = {}
+    decimal: Decimals = {}
+    escape: Escapes = {}
+    quotes: Quotes = "csv"
+    numbered: list[TableName] = []  # tables that have no id: rows count from 1
     unscored: str | None = None  # a target of the solution that marks a row which does not count
 
     @property
     def stems(self) -> dict[str, str]:
         """What each table's file is called."""
-        tables = {"train", "test", "sample_submission", "solution", "extra"}
+        tables = {"train", "test", "sample_submission", "solution", "extra", "labels", "folds"}
         return self.model_dump(include=tables, exclude_none=True)
+
+    def format_of(self, name: str) -> Format:
+        """How the file of table `name` is written."""
+        given = {key: getattr(self, key) for key in Format._fields}
+        chosen = {key: value.get(name) if isinstance(value, dict) else value for key, value in given.items()}
+        return Format(**{key: value for key, value in chosen.items() if value is not None})
+
+    def written(self, tables: Collection[str]) -> dict[str, Any]:
+        """What decides how these tables are read: quotes, which have no ids, and what else is not as usual."""
+        usual = Format(quotes=self.quotes)._asdict()
+        forms = {name: self.format_of(name)._asdict() for name in tables}
+        odd = {name: {key: value for key, value in form.items() if value != usual[key]} for name, form in forms.items()}
+        numbered = sorted(set(tables) & set(self.numbered))
+        return {"quotes": self.quotes, "numbered": numbered, **{name: form for name, form in odd.items() if form}}
 
 
 class ColumnsSection(Section):
-    """Where things are in the tables. Those from `target` to `group` are in the training table only."""
+    """Where things are in the tables. Those from `target` to `fold` are in the training table only."""
 
     id: str
     text: Annotated[list[str], Field(min_length=1)]
     features: list[str] = []  # numbers beside the text
     target: Annotated[list[str], Field(min_length=1)]
+    positive: str | None = None  # of the two labels in the target of a binary task, if they are not 0 and 1
+    separator: Annotated[str, Field(min_length=1)] | None = None  # between the labels in a cell of a multilabel target
+    # Rows whose target is empty: an error, left out, or of several targets each kept with those that are known.
+    missing_targets: Literal["error", "drop", "mask"] = "error"
     auxiliary: list[str] = []  # further targets, learnt beside and not predicted; 0 … 1, of numbers any
     subgroups: list[str] = []  # 0 … 1: whom a text is about, for jigsaw_bias_auc and training.subgroup_weights
-    weight: str | None = None  # how much a row counts in the loss
+    weight: str | None = None  # how much a row counts in the loss; with 0 it is neither trained on nor scored
     group: str | None = None  # rows of one group never part: an author, a thread, a sentence
+    fold: str | None = None  # folds that are there already, from 0 or 1 on; -1: trained on in all, validated in none
     ignore: list[str] = []  # columns that are there and not used
+    renamed: dict[str, str] = {}  # of all tables but the sample: the name in the file → the name it goes by here
 
     @property
     def of_both(self) -> list[str]:
@@ -159,19 +235,21 @@ class ColumnsSection(Section):
     @property
     def of_train(self) -> list[str]:
         """Columns of the training table alone."""
-        return [*self.target, *self.auxiliary, *self.subgroups, *filter(None, (self.weight, self.group))]
+        return [*self.target, *self.auxiliary, *self.subgroups, *filter(None, (self.weight, self.group, self.fold))]
 
 
 class SubmissionSection(Section):
     """What sample_submission.csv wants: hard labels, probabilities, or values of a regression."""
 
     kind: Kind
+    # What the sample calls the column of a class or target: "label_*" where that of cat is label_cat.
+    columns: Annotated[str, Field(pattern=r"^[^*]*\*[^*]*$")] = "*"
 
 
 class Folds(Section):
     """How `folds/SLUG.csv` is made. It is made once and kept; `./run.sh folds --force` makes a new one."""
 
-    n: Annotated[int, Field(ge=2)] = 5
+    n: FoldCount = 5
     """Number of folds. More folds cost more time and give each model more rows to train on."""
 
     seed: int = 0
@@ -185,12 +263,22 @@ class Folds(Section):
 class Tokens(Section):
     """How texts become tokens, a vocabulary and word vectors. All members share them."""
 
+    tokenizer: Annotated[
+        str,
+        Field(pattern=r"^$|^[\w.]+:\w+$|^[^:/]+\.json$"),
+        explained('give code of your own as "module:function", or the name of a tokenizer.json, such as "words.json"'),
+    ] = ""
+    """What splits texts. If empty, foldwise does: into words, as the corpus of GloVe was split, and into characters
+    where the script has no blanks between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese). Your own:
+    "module:function", which takes a text and gives a list of tokens, or "module:Class", whose instance does; or a
+    tokenizer.json of the library tokenizers that lies beside competition.toml. `tokens.case` is not for these."""
+
     case: Literal["lower", "keep"] = "lower"
     """Whether texts are turned to lower case. "keep" is for vectors that tell Apple from apple."""
 
     vocabulary: Literal["train+test", "train"] = "train+test"
     """Which texts words are taken from; with "train+test" also those of `files.extra`. Use "train" where looking at
-    test texts is forbidden."""
+    test texts is forbidden; another test table is then predicted by the folds that are there."""
 
     min_count: Count = 1
     """A word that occurs less often than this is unknown. Raise it for large, noisy texts."""
@@ -200,7 +288,8 @@ class Tokens(Section):
 
     max_length: MaxLength = 256
     """Longest text in tokens; longer ones are cut. "95%" takes the length that this share of the training texts fits
-    into. Shorter is faster. With `tokens.columns = "apart"` it counts for each column."""
+    into. Shorter is faster. With `tokens.columns = "apart"` it counts for each column. "linear" sees whole texts
+    instead, if all of them together have at most 30 million tokens."""
 
     cut: Literal["head", "tail", "head+tail"] = "head"
     """Which part of a text that is too long stays: its beginning, its end, or half of each."""
@@ -357,9 +446,9 @@ class Encoder(Section):
 
 
 class Training(Section):
-    """How a network is trained, and when to stop. Of these "linear" and a frozen "encoder" read `subgroup_weights`
-    only, the latter also `precision`. "encoder" with `encoder.train = "full"` has epochs, learning rate and schedule of
-    its own, and reads the other fields and `batches`.
+    """How a network is trained, and when to stop. Of these "linear" and a frozen "encoder" read `subgroup_weights` and
+    `extra_weight` only, the latter also `precision`. "encoder" with `encoder.train = "full"` has epochs, learning rate
+    and schedule of its own and no R-Drop, and reads the other fields and `batches`.
     """
 
     epochs: AutoCount = "auto"
@@ -404,6 +493,11 @@ class Training(Section):
     unfreeze_epoch: NotNegativeCount = 0
     """Word vectors do not train before this epoch (counted from 0), so that the rest adapts to them first."""
 
+    r_drop: AutoWeight = "auto"
+    """Weight of R-Drop (Liang et al. 2021): a batch goes through the network twice, with other dropout each time, and
+    how far the two predictions are apart is added to the loss. It takes up to twice the time and scores better; 0 turns
+    it off. "auto" is 1, above 100,000 training rows 0."""
+
     schedule: Literal["cosine", "one_cycle", "linear", "step", "plateau", "constant"] = "cosine"
     """How the learning rate falls after the warm-up: "cosine" and "linear" to 0 at the last step, "step" by a factor at
     intervals, "plateau" when the score stops improving, "constant" not at all. "one_cycle" also rises slowly."""
@@ -445,6 +539,18 @@ class Training(Section):
     """Number format. "auto" is bf16 on a CPU that has it and on a GPU from the A100 on, fp16 on a V100 or T4, else
     fp32. "fp16" needs a GPU."""
 
+    start_from: str = ""
+    """Folder of earlier weights that a network starts from: a member's (`output/SLUG/bilstm`, also of another output or
+    competition), one fold's, or what `kernel build --infer` packed. Arrays go by their names, word vectors by their
+    words; of the same training table each fold starts from the fold of its number. What the optimizer knew is not
+    carried over."""
+
+    validate: bool = True  # type: ignore[assignment]
+    """With false, a model on all rows follows the folds, with the epochs that these found best (their median), and
+    predicts the test rows in their place; scores, thresholds and weights of members stay those of the folds. For a
+    network the learning rate follows its schedule up to there. Not with `--time-budget`, `training.distill`,
+    `.pseudo_labels` or the schedule "plateau"."""
+
     distill: str = ""
     """Another member, the teacher, whose predictions a network learns beside the labels (distillation, Hinton et al.
     2015). Set it for one member, as `members.bilstm.training.distill = "linear"`. What the model of a fold learns comes
@@ -461,10 +567,15 @@ class Training(Section):
     train before it. The model of a fold learns from their models of the same fold, which were not trained on it; a
     network among them was stopped by its score there. 0 turns it off. Not with `--time-budget`."""
 
+    extra_weight: NotNegative = 0.0
+    """Weight of a row of a further table, `files.extra` (an earlier contest's, or labels of your own making), where a
+    training row has 1: these rows join the training of every fold and are never validated. Those with the text of a row
+    of the validation fold are left out. Where that table has `columns.weight`, it multiplies this. 0 turns it off."""
+
     extra_epochs: NotNegativeCount = 0
     """A network first trains for so many epochs on the rows of a further table, `files.extra` (last year's contest,
-    say), then as ever on the training rows. Extra rows with the text of a row of the validation fold are left out. 0
-    turns it off."""
+    say), then as ever on the training rows. Extra rows with the text of a row of the validation fold are left out.
+    "linear" does without; an "encoder" cannot have it, so beside one set it for members one by one. 0 turns it off."""
 
     @property
     def from_members(self) -> bool:
@@ -474,7 +585,7 @@ class Training(Section):
     @property
     def taught(self) -> bool:
         """Whether there is more to learn from than training rows and their labels."""
-        return self.from_members or bool(self.extra_epochs)
+        return self.from_members or bool(self.extra_epochs or self.extra_weight)
 
 
 class Ensemble(Section):
@@ -598,6 +709,10 @@ class Recipe(Section):
         """The folds that member `name` trains, rising."""
         chosen = self.members[name].folds
         return list(range(self.folds.n)) if chosen is None else sorted(chosen)
+
+    def on_all_rows(self, name: str) -> bool:
+        """Whether a model on all rows, instead of those of its folds, predicts the test rows for a member."""
+        return not self.of_member(name).training.validate
 
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""

@@ -8,6 +8,8 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
+from foldwise.errors import cut_lines
+
 QUIET_SECONDS = 60.0  # without a terminal, the longest silence of what runs
 
 
@@ -19,7 +21,7 @@ def say(stage: str, message: str) -> None:
 
 def warn(message: str) -> None:
     """One line of warning on standard error."""
-    tqdm.write(f"warning: {message}", file=sys.stderr)
+    tqdm.write(cut_lines(f"warning: {message}"), file=sys.stderr)
 
 
 def duration(seconds: float) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 SHOWN = 10  # errors listed before the rest is only counted
+LONGEST_LINE = 500  # characters
 # Message and fix by pydantic's types of errors, where its own message does not do.
 TABLE = ("this is a table", "write a key of it, {key}.… = …, or [{key}.…] in competition.toml")
 EXPLAINED = {
@@ -49,11 +50,12 @@ class Errors:
     """
 
     path: Path | str
+    unit: str = "line"  # what places in the file are counted in
     found: list[tuple[int, str]] = field(default_factory=list)  # (line, message), line 0 for the whole file
 
     def add(self, message: str, line: int = 0, column: str = "") -> None:
         """Note an error. `line` counts from 1 as an editor does; the header is line 1."""
-        place = ", ".join([f"line {line}"] * bool(line) + [f"column {column}"] * bool(column))
+        place = ", ".join([f"{self.unit} {line}"] * bool(line) + [f"column {column}"] * bool(column))
         self.found.append((line, f"{place}: {message}" if place else message))
 
     def raise_if_any(self) -> None:
@@ -90,7 +92,7 @@ def explain(model: type[BaseModel], found: Any) -> str:
         *parents, last = found["loc"]
         known = list(fields_at(model, parents))
         below = [f"{name}.{field}" for name in known for field in fields_at(model, [*parents, name])]
-        otherwise = find_beside(model, parents, str(last)) or f"known here: {list_some(known)}"
+        otherwise = find_beside(model, parents, str(last)) or f"known here: {list_names(known, quoted=False)}"
         fix = did_you_mean(str(last), [*known, *below], otherwise, cutoff=0.5)
     if kind == "literal_error":
         fix = did_you_mean(str(value), re.findall(r"'([^']+)'", message), "")
@@ -132,17 +134,34 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str, n: int = 1, cu
     return f"did you mean {' or '.join(near)}?" if near else otherwise
 
 
-def list_some(names: Iterable[str]) -> str:
-    """The first ten names, and how many more there are."""
-    names = list(names)
-    more = [f"and {len(names) - SHOWN} more"] * (len(names) > SHOWN)
-    return ", ".join(names[:SHOWN] + more)
-
-
 def shorten(value: object, width: int = 60) -> str:
     """`repr` of a user's value, cut so that a message stays one line."""
     text = repr(value)
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def list_names(names: Iterable[str], quoted: bool = True) -> str:
+    """Names for a message, at most ten and how many more there are.
+
+    >>> list_names(["id", ""]), list_names(map(str, range(12)), quoted=False)
+    ("'id', ''", '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more')
+    """
+    names = list(names)
+    shown = ", ".join(shorten(name, 40) if quoted else name for name in names[:SHOWN])
+    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
+
+
+def cut_lines(message: str) -> str:
+    r"""A message without lines that nobody reads: of a longer one the beginning, and the end, where the fix is.
+
+    >>> len(cut_lines("x" * 501)), cut_lines("a\nb")
+    (500, 'a\nb')
+    """
+    lines = message.split("\n")
+    half = LONGEST_LINE // 2
+    return "\n".join(
+        line if len(line) <= LONGEST_LINE else f"{line[: half + 50]} … {line[-(half - 53) :]}" for line in lines
+    )
 
 
 def with_article(word: str) -> str:

@@ -35,14 +35,21 @@ class Evaluated:
 class Finished:
     """A fold is done and written."""
 
-    score: float
-    best_epoch: float  # the score's
+    score: float | None  # None of a model of all rows
+    best_epoch: float  # the score's, or the last one
     epochs: float  # trained
     seconds: float  # from opening the tokens to the written folder
     rows_per_second: int  # of training
     padding: float  # mean share of batches
     shortened: dict[str, float] | None = None  # epochs trained and of how many, where a time budget ended it
     written: bool = True  # false where the fold that was there was trained longer and stays
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Something to say of a fold, in a line."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -57,4 +64,4 @@ class Stopped:
     rows: list[int]
 
 
-Event = Started | Stepped | Evaluated | Finished | GivenUp | Stopped
+Event = Started | Stepped | Evaluated | Noted | Finished | GivenUp | Stopped

@@ -31,4 +31,4 @@ def load_extension(spec: str, name: str) -> Any:
 
 def find_teaching(part: str) -> Any:
     """A function of `TEACHING`; InputError where the folder is not there."""
-    return load_extension(TEACHING[part], "recipe.training.distill, .pseudo_labels, .extra_epochs")
+    return load_extension(TEACHING[part], "recipe.training.distill, .pseudo_labels, .extra_weight, .extra_epochs")

@@ -4,11 +4,15 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from foldwise.data.own_tokenizer import tokenizer_hash
 from foldwise.errors import InputError
 from foldwise.extensions import find_teaching
 from foldwise.files import content_digest, hash_of, read_json, sizes_of
 from foldwise.learners import Learner, learner_for
-from foldwise.paths import FOLD_RECORD, TOKENS_RECORD
+from foldwise.learners.starting import Start, find_folder, find_start, learnt_part
+from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
 from foldwise.plugins import is_own, source_hash
 from foldwise.run import Run
 from foldwise.vectors.files import content_hash, vector_sources
@@ -20,6 +24,9 @@ class Fit(NamedTuple):
     member: str
     fold: int  # it stops early by this fold, and predicts it
     without: tuple[int, ...] = ()  # further folds that it must not learn from, rising: it teaches their models
+
+
+TEST_TABLE = "test"  # of a fold's inputs, where its training does not depend on it
 
 
 Wanted = list[tuple[Fit, dict[str, Any]]]  # folds to train, and what each depends on
@@ -60,21 +67,28 @@ def token_inputs(run: Run) -> dict[str, Any]:
     """What the tokens depend on."""
     settings = run.config.recipe.tokens
     return {
-        **text_inputs(run, {"id", "text", "features"}),
+        **text_inputs(run, {"id", "text", "features"}, extra=True),
         "tokens": settings.model_dump(),
+        "tokenizer": tokenizer_hash(settings, run.paths.own_files),
         "vectors": {source.file_name: content_hash(source) for source in vector_sources(settings, run.paths)},
     }
 
 
-def text_inputs(run: Run, columns: set[str]) -> dict[str, Any]:
-    """What the texts depend on, with these fields of [columns]."""
-    files = run.config.files
+def text_inputs(run: Run, columns: set[str], extra: bool) -> dict[str, Any]:
+    """What the texts depend on, with these fields of [columns]; `extra`: those of extra rows are among them."""
+    files, own = run.config.files, run.config.columns
+    read = columns | ({"renamed"} if own.renamed else set())
+    tables = {"train", "test", *["extra"] * bool(extra and files.extra), *["labels"] * bool(files.labels)}
+    # Which rows there are depends on the targets, where some are left out.
+    some = {} if own.missing_targets == "error" else {"rows": [own.target, label_inputs(run)]}
     return {
+        **some,
         "train": hash_of(run.paths.table("train")),
+        **({"labels": hash_of(run.paths.table("labels"))} if files.labels else {}),
         "test": hash_of(run.paths.table("test")),
-        "extra": hash_of(run.paths.table("extra")) if files.extra else None,
-        "columns": run.config.columns.model_dump(include=columns),
-        "files": {"quotes": files.quotes, "numbered": sorted({"train", "test", "extra"} & set(files.numbered))},
+        "extra": hash_of(run.paths.table("extra")) if "extra" in tables else None,
+        "columns": run.config.columns.model_dump(include=read),
+        "files": files.written(tables),
         "debug": run.debug,
     }
 
@@ -82,7 +96,7 @@ def text_inputs(run: Run, columns: set[str]) -> dict[str, Any]:
 def own_token_inputs(run: Run, learner: Learner) -> dict[str, Any]:
     """What the tokens depend on that a learner makes of the texts."""
     return {
-        **text_inputs(run, {"id", "text"}),
+        **text_inputs(run, {"id", "text"}, extra=bool(learner.recipe.training.extra_weight)),
         "model": {name: content_digest(path) for name, path in learner.find_files(run.paths).items()},
         "settings": learner.token_settings(),
     }
@@ -94,12 +108,12 @@ def are_current(run: Run) -> bool:
 
 
 def check_tokens(run: Run) -> str:
-    """The hash of up-to-date tokens, which trained folds record; an `InputError` if there are none."""
+    """The hash of up-to-date tokens as folds learn from them, which these record; an `InputError` if there are none."""
     inputs = token_inputs(run)
     if reasons := differences(run.paths.tokens, TOKENS_RECORD, inputs):
         why = "no tokens yet" if reasons == ["missing"] else f"out of date ({'; '.join(reasons)})"
         raise InputError(f"{run.paths.tokens}: {why}; run `{run.hint('tokens')}`, or `all` for every stage")
-    return hash_of(inputs)
+    return hash_of(learnt_part(inputs))
 
 
 def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
@@ -108,16 +122,45 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
     learner = learner_for(recipe)
     scored = asked.model_dump(include={"metric_arguments", "metric_takes", "greater_is_better"}, exclude_defaults=True)
     teachers = find_teaching("inputs")(run, fit, tokens_hash) if recipe.training.from_members else {}
-    return {
+    of_all: dict[str, Any] = {"epochs": best_epochs(run, fit.member)} if fit.fold == ALL_ROWS else {}
+    inputs = {
         "folds": hash_of(run.paths.folds),
         "tokens": hash_of(own_token_inputs(run, learner)) if learner.reads_texts else tokens_hash,
-        "targets": hash_of(run.paths.table("train")),
-        "columns": run.config.columns.model_dump(include={"target", "auxiliary", "subgroups", "weight"}),
+        "targets": hash_of(*(run.paths.table(name) for name in ("train", *["labels"] * bool(run.config.files.labels)))),
+        "columns": run.config.columns.model_dump(include={"target", "auxiliary", "subgroups", "weight"})
+        | label_inputs(run),
         "competition": asked.model_dump(include={"task", "metric", "soft_cut"}) | scored,
         "recipe": learner.inputs(),
         "own": {name: source_hash(name) for name in (*learner.own_parts().values(), asked.metric) if is_own(name)},
         **{f"teacher {name}": content for name, content in teachers.items()},
+        **of_all,
     }
+    if run.config.recipe.tokens.vocabulary == "train" and not learner.reads_texts:
+        inputs[TEST_TABLE] = hash_of(run.paths.table("test"))
+    if start := start_of(run, fit, inputs):
+        inputs["start_from"] = start.content
+    return inputs
+
+
+def start_of(run: Run, fit: Fit, inputs: dict[str, Any]) -> Start | None:
+    """The earlier weights that a fold of a network starts from, None without any; `InputError` as `find_start`."""
+    recipe = run.config.recipe.of_member(fit.member)
+    given = recipe.training.start_from
+    if not given or not learner_for(recipe).starts_from_weights:
+        return None
+    own = run.paths.output / fit.member
+    if find_folder(given).resolve().is_relative_to(own.resolve()):
+        raise InputError(
+            f"recipe.training.start_from = {given!r}: this run writes there; give it another --output, or copy the "
+            "folder, with the tokens beside it"
+        )
+    return find_start(given, run.paths.slug, fit.member, fit.fold, inputs)
+
+
+def best_epochs(run: Run, member: str) -> float | None:
+    """Epochs that the folds of a member found best, their median; None where not all are there."""
+    records = [read_json(run.paths.fold(member, fold) / FOLD_RECORD) for fold in run.config.recipe.folds_of(member)]
+    return None if None in records else float(np.median([record["best_epoch"] for record in records]))
 
 
 def submission_form(run: Run) -> dict[str, Any]:
@@ -125,10 +168,16 @@ def submission_form(run: Run) -> dict[str, Any]:
     config = run.config
     return {
         "sample": hash_of(run.paths.table("sample_submission")),
+        "files": config.files.written(["sample_submission"]),
         "competition": config.competition.model_dump(include={"task", "metric"}),
         "kind": config.submission.kind,
-        "columns": config.columns.model_dump(include={"id", "target"}),
+        "columns": config.columns.model_dump(include={"id", "target"}) | label_inputs(run),
     }
+
+
+def label_inputs(run: Run) -> dict[str, Any]:
+    """How the labels of the training table are written, where that is said."""
+    return run.config.columns.model_dump(include={"positive", "separator", "missing_targets"}, exclude_defaults=True)
 
 
 def shortened(folder: Path) -> dict[str, Any]:

@@ -41,12 +41,23 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
     if unknown := [name for name in recipe.ensemble.members if name not in recipe.members]:
         known = ", ".join(recipe.members)
         raise InputError(f"{source}: recipe.ensemble.members: {unknown[0]!r} is not among recipe.members ({known})")
-    if debug:
-        for member in recipe.members.values():
-            for table, fields in DEBUG.items():
-                for field in fields:
-                    getattr(member, table).pop(field, None)
-    return config
+    return train_briefly(config) if debug else config
+
+
+def train_briefly(config: Config) -> Config:
+    """Members as brief as `DEBUG`, one epoch of extra rows at most, and no number of epochs that is left to a rule."""
+    recipe = config.recipe
+    for member in recipe.members.values():
+        for table, fields in DEBUG.items():
+            for field in fields:
+                getattr(member, table).pop(field, None)
+        if member.training.get("extra_epochs"):
+            member.training["extra_epochs"] = 1
+    brief = {"extra_epochs": min(recipe.training.extra_epochs, 1)}
+    if recipe.training.epochs == "auto":
+        brief["epochs"] = DEBUG["training"]["epochs"]
+    training = recipe.training.model_copy(update=brief)
+    return config.model_copy(update={"recipe": recipe.model_copy(update={"training": training})})
 
 
 def keep_usual_members(content: dict[str, Any]) -> dict[str, Any]:

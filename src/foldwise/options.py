@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from foldwise.errors import InputError, RunError, did_you_mean, list_some
+from foldwise.errors import InputError, RunError, cut_lines, did_you_mean, list_names
 from foldwise.load_config import load_config
 from foldwise.paths import COMPETITIONS, CONFIG, Paths, resolve
 from foldwise.run import Run, check_config
@@ -99,7 +99,7 @@ class Commands(TyperGroup):
             names = self.list_commands(ctx)
             words = {frozenset(name.split("-")): name for name in names}
             same = words.get(frozenset(args[0].replace("_", "-").split("-")))
-            otherwise = f"there are {list_some(names)} (--help)"
+            otherwise = f"there are {list_names(names, quoted=False)} (--help)"
             fix = f"did you mean {same}?" if same else did_you_mean(args[0], names, otherwise)
             print(f"error: {args[0]}: no such command; {fix}", file=sys.stderr)
             raise typer.Exit(2)
@@ -131,7 +131,7 @@ def add_command(
                 tracebacks.print_exc()
             if isinstance(error, KeyboardInterrupt) and sys.stderr.isatty():
                 print(file=sys.stderr)  # leave the line with the bar and the ^C
-            print(f"error: {explain(error)}", file=sys.stderr)
+            print(cut_lines(f"error: {explain(error)}"), file=sys.stderr)
             raise typer.Exit(2 if isinstance(error, InputError) else 1) from error
 
     parameters = [*own, *common.values(), inspect.signature(command).parameters["traceback"]]

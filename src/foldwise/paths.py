@@ -1,5 +1,6 @@
 """Where everything lies. The only module that knows a checkout at home from a Kaggle kernel."""
 
+import glob
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,10 @@ COMPETITIONS = Path(__file__).resolve().parent / "competitions"  # contests know
 # Files of the tokens' folder, and of a trained fold's (`foldwise.running.fold_folder` says what is in them).
 TOKENS_RECORD, VOCABULARY, VECTORS, FEATURES = "tokens.json", "vocab.json", "vectors.npy", "features.npy"
 FOLD_RECORD, HISTORY, FOLD_OOF, FOLD_TEST = "fold.json", "history.jsonl", "oof.safetensors", "test.safetensors"
-SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".tsv.zip", ".zip")
+ALL_ROWS = -3  # stands for a fold's number where a model is trained on all rows
+PACKED = ("", ".gz", ".zip")
+RECORDS = tuple(form + packed for packed in PACKED for form in (".jsonl", ".ndjson", ".json", ".parquet"))
+SUFFIXES = (*(form + packed for packed in PACKED for form in (".csv", ".tsv")), ".zip", *RECORDS)
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class Paths:
     stems: Mapping[str, str] = field(default_factory=dict)  # what files of tables are called, where not train, test, …
     mounts: tuple[Path, ...] = ()  # folders of data sets beside the competition's, searched for word vectors last
     handed_in: Path | None = None  # the submission, where it is not in `output`
+
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """Folders where a file of the user's own that the recipe names may lie."""
+        return self.config.parent, self.input
 
     @property
     def tokens(self) -> Path:
@@ -69,7 +78,7 @@ class Paths:
     def fold(self, member: str, fold: int, without: tuple[int, ...] = ()) -> Path:
         """Folder of one trained fold; of a fit that learnt nothing of further folds `without`, in one of their own."""
         apart = "without-" + "-".join(map(str, without)) if without else ""
-        return self.output / member / apart / f"fold{fold}"
+        return self.output / member / apart / fold_folder_name(fold)
 
     def table(self, name: str) -> Path:
         """The file of table `name` (train, test, …) in its readable form; InputError for none or several."""
@@ -78,16 +87,24 @@ class Paths:
             raise InputError(f"{self.input}: {' and '.join(p.name for p in found)} are both there; keep one")
         if not found:
             stem = self.stems.get(name, name)
+            near = sorted(path.name for path in self.input.glob(f"{glob.escape(stem)}.*"))
+            there = f"{near[0]} cannot be read as one; " if near else ""
             raise InputError(
-                f"{self.input}: no table {name!r}; put {stem}.csv or .tsv there, plain or as .gz or .zip, or say in "
-                f"competition.toml what it is called: [files] {name} = …"
+                f"{self.input}: no table {name!r}; {there}put {stem}.csv or .tsv there (or .json, .jsonl, .parquet), "
+                f"plain or as .gz or .zip, or say in competition.toml what it is called: [files] {name} = …"
             )
         return found[0]
 
     def tables(self, name: str) -> list[Path]:
-        """Every readable form of table `name` that exists."""
+        """Every readable form of table `name` that exists; of a CSV and the same as JSON it is the CSV."""
         stem = self.stems.get(name, name)
-        return [path for suffix in SUFFIXES if (path := self.input / f"{stem}{suffix}").is_file()]
+        found = [path for suffix in SUFFIXES if (path := self.input / f"{stem}{suffix}").is_file()]
+        return [path for path in found if not path.name.endswith(RECORDS)] or found
+
+
+def fold_folder_name(fold: int) -> str:
+    """What the folder of a trained fold is called."""
+    return "all-rows" if fold == ALL_ROWS else f"fold{fold}"
 
 
 def resolve(
@@ -108,6 +125,12 @@ def resolve(
     output_root = output or (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else REPOSITORY / "output")
     output_folder = output_root / (f"{slug}-debug" if debug else slug)
     folds_file = (folds or REPOSITORY / "folds") / f"{slug}.csv"
+    check_folder(output_folder, "--output DIR")
+    check_folder(folds_file.parent, "--folds DIR")
+    if submission:
+        check_folder(submission.parent, "--submission FILE")
+        if submission.is_dir():
+            raise InputError(f"--submission {submission}: a folder; name the file to write, such as {submission}/s.csv")
     if debug or not (folds_file.exists() or folds or os.access(REPOSITORY, os.W_OK)):
         folds_file = output_folder / "folds.csv"
     own = input_ or REPOSITORY / "input"
@@ -120,3 +143,10 @@ def resolve(
     mounted = [path for root in roots for pattern in ("datasets/*/*", "*") for path in sorted(root.glob(pattern))]
     mounts = tuple(path for path in mounted if path.is_dir() and path not in (found, *embeddings))
     return Paths(slug, found, config, folds_file, output_folder, embeddings, mounts=mounts, handed_in=submission)
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Refuse a folder to write to that cannot be made, because it or one above it is a file."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise InputError(f"{nearest}: a file, where a folder must be; move it, or name another place with {option}")

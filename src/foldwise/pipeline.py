@@ -10,7 +10,7 @@ from foldwise.run import Run
 from foldwise.stages.ensemble import ensemble
 from foldwise.stages.folds import folds
 from foldwise.stages.tokens import tokens
-from foldwise.stages.train import prepare_members, train
+from foldwise.stages.train import check_files, ensemble_fits, prepare_members, train
 
 
 def run_all(run: Run) -> None:
@@ -20,7 +20,9 @@ def run_all(run: Run) -> None:
 
     # Every member is made once on a few rows before gigabytes of word vectors are read: a typo in the recipe shows now.
     if prepared := not are_current(run):
-        prepare_members(run, run.config.recipe.ensemble_members)
+        fits = ensemble_fits(run.config.recipe)
+        check_files(run, fits)
+        prepare_members(run, fits)
 
     # Texts become one flat array of token numbers, a vocabulary, and a vector for each of its words.
     tokens(run)

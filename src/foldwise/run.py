@@ -1,5 +1,6 @@
 """What every stage is given: the competition, its files, and how this run was asked for."""
 
+import math
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,13 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from foldwise.auto import Choice, decide
-from foldwise.config import Config, Recipe
+from foldwise.config import Config, Recipe, Training
 from foldwise.console import warn
 from foldwise.data.competition import Competition, load_competition
 from foldwise.data.features import join_texts
 from foldwise.errors import InputError, with_article
 from foldwise.extensions import find_teaching
 from foldwise.files import read_json, write_json
+from foldwise.learners import learner_for
 from foldwise.metrics import Metric
 from foldwise.paths import Paths
 from foldwise.plugins import is_own
@@ -55,6 +57,8 @@ class Run:
     def competition(self) -> Competition:
         """The tables, read and checked at first use, once."""
         competition = load_competition(self.asked, self.paths, self.debug)
+        if rows := competition.left_out:
+            warn(f"{self.paths.table('train')}: {rows:,} rows without a target are left out (columns.missing_targets)")
         warn_of_empty(self.paths.table("train"), competition.train_texts)
         warn_of_empty(self.paths.table("test"), competition.test_texts)
         return competition
@@ -64,10 +68,17 @@ class Run:
         """What the leaderboard scores by."""
         return self.asked.metric
 
-    def record_seconds(self, stage: str, seconds: float) -> None:
-        """Remember how long a stage took when it last ran, for summary.json."""
+    def record_seconds(self, stage: str, seconds: float) -> dict[str, float]:
+        """Remember how long a stage took when it last ran, for summary.json; → of all stages, what is readable."""
         path = self.paths.output / "seconds.json"
-        write_json(path, {**(read_json(path) or {}), stage: round(seconds, 2)})
+        known = {name: value for name, value in (read_json(path) or {}).items() if is_number(value)}
+        write_json(path, together := {**known, stage: round(seconds, 2)})
+        return together
+
+
+def is_number(value: Any) -> bool:
+    """True of a number of JSON that can be written again."""
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def warn_of_empty(path: Path, texts_of_columns: list[list[str]]) -> None:
@@ -83,8 +94,11 @@ def check_config(config: Config, slug: str) -> None:
     spec, a_task = TASKS[asked.task], f"{with_article(asked.task)} task"
     if asked.slug != slug:
         raise InputError(f"competition.slug = {asked.slug!r} in the competition.toml of {slug!r}; make them the same")
+    if config.columns.fold and config.files.folds:
+        raise InputError("columns.fold and files.folds both say which folds there are; keep one of them")
     if asked.soft_cut is not None and spec.y != "columns":
         raise InputError(f"competition.soft_cut: {a_task} has no shares to cut; take it out")
+    check_target_columns(config)
     if kind not in spec.kinds:
         fitting = " or ".join(map(repr, spec.kinds))
         raise InputError(f"submission.kind = {kind!r} is not for {a_task}; set it to {fitting}")
@@ -119,18 +133,50 @@ def check_own_metric(config: Config) -> None:
             raise InputError(f"competition.{key} = {shown}: {asked.metric} needs no word about it; take it out")
 
 
+def check_target_columns(config: Config) -> None:
+    """Check that what `[columns]` says of labels is for the task."""
+    task, columns = config.competition.task, config.columns
+    asked = {"positive": (columns.positive, "binary"), "separator": (columns.separator, "multilabel")}
+    for key, (value, fitting) in asked.items():
+        if value is not None and task != fitting:
+            raise InputError(f"columns.{key} = {value!r} is for {fitting} tasks, and the task is {task}; change one")
+        if value is not None and len(columns.target) > 1:
+            raise InputError(f"columns.{key} = {value!r} is for one target column, and there are {len(columns.target)}")
+        if value is not None and config.competition.soft_cut is not None:
+            raise InputError(f"columns.{key} = {value!r}: words are no shares; take competition.soft_cut out")
+
+
 def check_teaching(config: Config, timed: bool = False) -> None:
-    """Check what members learn from other members and from extra rows, where any do; `timed`: in a time budget."""
+    """Check what members learn from other members and from all rows, where any do; `timed`: in a time budget."""
+    for name in config.recipe.members:
+        check_all_rows(
+            config.recipe.of_member(name).training, f"recipe.members.{name}.training.validate = false", timed
+        )
     if any(config.recipe.of_member(name).training.taught for name in config.recipe.members):
         find_teaching("check")(config, timed)
 
 
+def check_all_rows(training: Training, key: str, timed: bool) -> None:
+    """Check that a model on all rows can follow the folds."""
+    if training.validate:
+        return
+    others = {
+        "--time-budget": timed,
+        "training.distill": bool(training.distill and training.distill_weight),
+        "training.pseudo_labels": bool(training.pseudo_labels),
+        'training.schedule = "plateau"': training.schedule == "plateau",
+    }
+    if given := [name for name, there in others.items() if there]:
+        raise InputError(f"{key} with {given[0]}: a model on all rows has no fold to go by; take one of the two away")
+
+
 def check_unfreezing(recipe: Recipe) -> None:
-    """Check that `unfreeze_epoch` takes effect."""
+    """Check that `unfreeze_epoch` takes effect on every member that has word vectors."""
     for name in recipe.members:
         member = recipe.of_member(name)
         later, epochs, trains = member.training.unfreeze_epoch, member.training.epochs, member.model.train_embedding
-        if later and (not trains or (epochs != "auto" and later >= epochs)):
+        never = later and (not trains or (epochs != "auto" and later >= epochs))
+        if never and learner_for(member).uses_vectors:
             raise InputError(
                 f"recipe.training.unfreeze_epoch = {later}: the vectors of {name} never train, with training.epochs = "
                 f"{epochs} and model.train_embedding = {str(trains).lower()}; change one of them"

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foldwise.data.fold_file import pack_folds, read_folds, unpack_folds
+from foldwise.data.fold_file import pack_folds, read_folds, unpack_folds, write_folds
+from foldwise.data.splits import TRAIN_ONLY
 from foldwise.errors import InputError
 
 
-@given(folds=st.lists(st.integers(0, 120), min_size=1, max_size=50))
+@given(folds=st.lists(st.integers(-1, 120), min_size=1, max_size=50))
 def test_any_number_of_folds_comes_back(folds, tmp_path_factory):
     path = tmp_path_factory.mktemp("folds") / "x.packed.json"
     ids = [f"id {number}" for number in range(len(folds))]
@@ -45,7 +46,14 @@ def test_a_fold_file_that_does_not_match_is_refused_with_numbers(tmp_path):
     path.write_text("id,fold\na,0\nb,2\nc,0\n")
     with pytest.raises(InputError, match=r"no rows in fold 1 of 3"):
         read_folds(path, ["a", "b", "c"], 3, "again")
-    path.write_text("id,fold\na,0\nb,7\nc,x\n")
+    path.write_text("id,fold\na,0\nb,7\nc,9\n")
     with pytest.raises(InputError, match="2 errors") as caught:
         read_folds(path, ["a", "b", "c"], 2, "./run.sh folds -c x --force")
-    assert "line 3, column fold: '7' is not a fold from 0 to 1" in str(caught.value)
+    assert "line 3, column fold: '7' is not a fold from 0 to 1, or -1" in str(caught.value)
+
+
+def test_rows_of_fold_minus_1_are_read_and_written(tmp_path):
+    path = tmp_path / "x.csv"
+    write_folds(path, ["a", "b", "c"], np.array([0, -1, 1]))
+    assert path.read_text() == "id,fold\na,0\nb,-1\nc,1\n"
+    assert read_folds(path, ["a", "b", "c"], 2, "again").tolist() == [0, TRAIN_ONLY, 1]

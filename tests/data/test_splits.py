@@ -1,10 +1,26 @@
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedKFold
 
-from foldwise.data.splits import check_units, make_folds, normalise, units_of
+from foldwise.data.splits import (
+    HIDDEN,
+    check_sizes,
+    check_units,
+    counting_strata,
+    hide_weightless,
+    make_folds,
+    missing_classes,
+    normalise,
+    number_folds,
+    split_rows,
+    units_of,
+)
+from foldwise.data.table import Table
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 
@@ -92,3 +108,76 @@ def test_folds_that_part_a_text_are_refused(tmp_path):
     check_units(tmp_path, np.array([0, 0, 1, 1, 0]), units, "again")
     with pytest.raises(InputError, match="2 texts or groups stand in more than one fold"):
         check_units(tmp_path, np.array([0, 1, 1, 0, 0]), units, "again")
+
+
+def test_a_text_of_a_validated_row_must_not_be_among_those_always_trained_on(tmp_path):
+    with pytest.raises(InputError, match="1 texts or groups stand in more than one fold"):
+        check_units(tmp_path, np.array([0, 1, -1]), np.array([0, 1, 1]), "again")
+
+
+def class_targets(labels: list[int]) -> Targets:
+    y = np.array(labels)
+    return Targets("multiclass", y, y, [f"class{number}" for number in range(max(labels) + 1)])
+
+
+@given(labels=st.lists(st.integers(0, 12), min_size=12, max_size=60), seed=st.integers(0, 9))
+def test_only_rows_alone_in_their_class_are_never_validated(labels, seed):
+    labels = np.unique(labels, return_inverse=True)[1].tolist()
+    counts = np.bincount(labels)
+    assume((counts[counts > 1]).sum() >= 3)
+    folds = split_rows(class_targets(labels), np.arange(len(labels)), 3, seed)
+    assert (folds == -1).tolist() == (counts[labels] == 1).tolist()
+    assert set(folds[folds >= 0].tolist()) == {0, 1, 2}
+    if counts.min() > 1:
+        assert (folds == make_folds(class_targets(labels).strata, np.arange(len(labels)), 3, seed)).all()
+
+
+def test_a_row_alone_in_its_class_stays_with_its_group():
+    targets = class_targets([0, 0, 1, 1, 2, 3])
+    folds = split_rows(targets, np.array([0, 1, 2, 3, 3, 4]), 2, 0)
+    assert folds[3] == folds[4] >= 0
+    assert folds[5] == -1
+    few = class_targets([0, 1, 2, 3])
+    assert set(split_rows(few, np.arange(4), 2, 0).tolist()) == {0, 1}  # nothing else is left to validate
+
+
+def test_classes_that_folds_lack_are_named_in_short_lines():
+    targets = class_targets([0, 0, 0, 1, 1, 2])
+    lacking = missing_classes(np.array([0, 1, 2, 0, 1, -1]), targets, ["a" * 100, "b", "c", "d" * 100, "e", "f"])
+    assert lacking == [
+        f"class class1 has 2 rows ({'d' * 39}…, e) and none in fold 2",
+        "class class2 has 1 row (f), trained on in every fold and never validated",
+    ]
+
+
+@given(
+    folds=st.lists(st.integers(-1, 3), min_size=4, max_size=40),
+    first=st.integers(0, 1),
+    written=st.sampled_from([str, lambda fold: f"{fold}.0", lambda fold: f" {fold}"]),
+)
+def test_folds_numbered_from_0_or_1_are_the_same_folds(folds, first, written):
+    folds = [*folds, 0, 1, 2, 3]
+    column = [written(fold + first * (fold >= 0)) for fold in folds]
+    table = Table(Path("train.csv"), pd.DataFrame({"fold": column}, dtype=object), np.arange(len(folds)) + 2)
+    assert number_folds(table, "fold", 4, "correct it").tolist() == folds
+
+
+def test_rows_of_weight_0_are_in_no_fold_and_do_not_move_the_others_shares():
+    y = (np.arange(60) % 3 == 0).astype(np.float32)[:, None]
+    weights = (np.arange(60) < 30).astype(np.float32)
+    targets = Targets("binary", y, y, ["y"], weights=weights)
+    folds = make_folds(counting_strata(targets), np.arange(60), 5, seed=0)
+    counting = hide_weightless(folds, targets)
+    assert (counting[30:] == HIDDEN).all()
+    assert np.bincount(counting[:30]).tolist() == [6] * 5
+    assert [y[counting == fold].sum() for fold in range(5)] == [2] * 5
+    whole = Targets("binary", y, y, ["y"], weights=np.ones(60, np.float32))
+    assert counting_strata(whole).tolist() == whole.strata.tolist()
+    assert hide_weightless(folds, whole).tolist() == folds.tolist()
+
+
+def test_folds_without_a_row_that_counts_are_refused(tmp_path):
+    folds = np.array([0, 0, 1, HIDDEN])
+    assert check_sizes(tmp_path, folds, np.arange(4), 2) == ""
+    with pytest.raises(InputError, match="no row with a weight above 0 in fold 2 of 3"):
+        check_sizes(tmp_path, folds, np.arange(4), 3)

@@ -27,6 +27,13 @@ def pieces(text: str, **settings: str) -> list[str]:
         ("''quoted'' “too”", ['"', "quoted", '"', '"', "too", '"']),
         ("ﬁne Ｆilm café", ["fine", "film", "café"]),
         ("2nd a_b :-) 😀", ["2nd", "a_b", ":", "-", ")", "😀"]),
+        ("我买了iPhone 15，价3.5元2024年。", [*"我买了", "iphone", "15", ",", "价", "3.5", "元", "2024", "年", "。"]),
+        ("スーパー々ﾃｽﾄ ひらがな", [*"スーパー々テスト", *"ひらがな"]),
+        ("ฉันรัก ๒๕๖๗", ["ฉั", "น", "รั", "ก", "๒๕๖๗"]),
+        ("ລາວ ខ្មែរ မြန်မာ", ["ລ", "າ", "ວ", "ខ្", "មែ", "រ", "မြ", "န်", "မာ"]),
+        ("한국어 문장", ["한국어", "문장"]),
+        ("می‌خواهم ශ්‍රී ന്‍റെ मुझे مُحَمَّد", ["می‌خواهم", "ශ්‍රී", "ന്‍റെ", "मुझे", "مُحَمَّد"]),
+        ("👍🏽👨‍👩‍👧🇩🇪🇫🇷❤️ok 1️⃣ ❤️‍🔥 ©", ["👍🏽", "👨‍👩‍👧", "🇩🇪", "🇫🇷", "❤️", "ok", "1️⃣", "❤️‍🔥", "©"]),
         ("", []),
         (" \t\n", []),
     ],
@@ -59,17 +66,18 @@ def test_tokens_read_back_and_counts_hold():
 def test_cuts_keep_the_part_asked_for_and_a_share_gives_the_limit():
     texts = ["a b c d e f g", "a b c", "", "x y z u v w"]
     kept = {}
+    whole, words, _ = tokenize(texts, 3, Tokens(), lambda _: None)
     for cut in ("head", "tail", "head+tail"):
-        store, words, _ = tokenize(texts, 3, Tokens(max_length=3, cut=cut), lambda _: None)
+        store = whole.cut(3, cut)
         kept[cut] = [" ".join(words_of(store, words, row)) for row in range(4)]
     assert kept["head"] == ["a b c", "a b c", "", "x y z"]
     assert kept["tail"] == ["e f g", "a b c", "", "u v w"]
     assert kept["head+tail"] == ["a b g", "a b c", "", "x y w"]
     for share, longest in (("100%", 7), ("67%", 7), ("66%", 3), ("33%", 1)):  # of the 3 training texts: 0, 3 and 7
-        store, _, _ = tokenize(texts, 3, Tokens(max_length=share), lambda _: None)
-        assert store.lengths.tolist() == [min(length, longest) for length in (7, 3, 0, 6)], share
-        assert length_limit(Tokens(max_length=share), store, 3) == longest
-    assert length_limit(Tokens(max_length=5), store, 3) == 5
+        assert length_limit(Tokens(max_length=share), whole, 3) == longest
+        assert whole.cut(longest, "head").lengths.tolist() == [min(length, longest) for length in (7, 3, 0, 6)], share
+    assert length_limit(Tokens(max_length=5), whole, 3) == 5
+    assert whole.cut(7, "head") is whole
 
 
 def test_columns_are_parted_by_a_token_of_its_own():
@@ -89,12 +97,6 @@ def test_cuts_by_count_and_size_keep_the_most_frequent():
     assert counts.tolist() == [0, 3, 4, 3]
     _, words, _ = tokenize(TEXTS, 2, Tokens(max_size=1), lambda _: None)
     assert words == ["<pad>", "<unk>", "film"]
-
-
-def test_long_texts_lose_their_tail():
-    store, words, _ = tokenize(TEXTS, 2, Tokens(max_length=2), lambda _: None)
-    assert words_of(store, words, 0) == ["the", "film"]
-    assert store.lengths.tolist() == [2, 2, 0, 2]
 
 
 # Characters at which splitting could go wrong: marks, quotes, contractions, joined and wide forms, odd white space.
@@ -123,12 +125,11 @@ def test_chunks_do_not_matter_and_progress_counts_all(monkeypatch):
     vocabulary=st.sampled_from(["train", "train+test"]),
     min_count=st.integers(1, 2),
     max_size=st.integers(1, 9),
-    cut=st.integers(1, 4),
 )
 def test_texts_that_the_vocabulary_was_made_with_are_the_same_when_they_come_again(
-    texts, vocabulary, min_count, max_size, cut
+    texts, vocabulary, min_count, max_size
 ):
-    settings = Tokens(vocabulary=vocabulary, min_count=min_count, max_size=max_size, max_length=cut)
+    settings = Tokens(vocabulary=vocabulary, min_count=min_count, max_size=max_size)
     store, words, _ = tokenize(["a b", *texts], 1, settings, lambda _: None)
     again, new, counts = tokenize_further(texts, words, settings, lambda _: None)
     assert (new, counts.tolist()) == ([], [])

@@ -1,6 +1,7 @@
 """Members with a tiny pretrained encoder, frozen and trained, through the command line: all tasks, kept, packed."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -100,11 +101,62 @@ def test_what_changes_an_encoder_and_what_does_not(cli_here, workspace):
     assert [files_of(output / "frozen")[name] for name in kept] == [before["frozen"][name] for name in kept]
 
 
+def test_extra_rows_are_nothing_to_an_encoder(cli_here, workspace):
+    slug, members = "twin-binary", ["--member", "frozen", "--member", "full"]
+    add_members(workspace, slug)
+    home = workspace / "input" / slug
+    path, table = home / "competition.toml", home / "extra.csv"
+    path.write_text(path.read_text().replace("[columns]", '[files]\nextra = "extra"\n\n[columns]', 1))
+    table.write_text("id,text,target\nold-1,Good.,1\n")
+    refused = "recipe.training.extra_epochs = 1: frozen (encoder) trains on no extra rows, only networks do; set it for"
+    assert refused in cli_here("tokens", "-c", slug, "--set", "training.extra_epochs=1", code=2).stderr
+    refused = "recipe.members.full.training.extra_epochs = 1: full (encoder) trains on no extra rows"
+    assert refused in cli_here("tokens", "-c", slug, "--set", "members.full.training.extra_epochs=1", code=2).stderr
+    cli_here("tokens", "-c", slug)
+    cli_here("train", "-c", slug, *members)
+    table.write_text("id,text,target\nold-1,Bad.,0\n")
+    cli_here("tokens", "-c", slug)
+    shown = cli_here("train", "-c", slug, *members).stdout
+    assert "kept frozen (encoder) folds 0, 1" in shown
+    assert "kept full (encoder) fold 1" in shown
+    assert "tokens" not in shown.replace("folds and tokens", "")
+
+
+def test_models_on_all_rows_and_extra_ones_train_travel_and_predict(cli_here, workspace):
+    slug = "twin-binary"
+    add_members(workspace, slug)
+    home, output = workspace / "input" / slug, workspace / "output" / slug
+    path = home / "competition.toml"
+    path.write_text(path.read_text().replace("[columns]", '[files]\nextra = "extra"\n\n[columns]', 1))
+    (home / "extra.csv").write_text("id,text,target\nold-1,Good.,1\nold-2,Bad.,0\n")
+    chosen = ["--set", "training.extra_weight=0.5", "--set", "training.validate=false"]
+    chosen += ["--set", 'ensemble.weights="equal"']
+    shown = cli_here("all", "-c", slug, *chosen).stdout
+    for name, fold in (("bilstm", 0), ("frozen", 0), ("full", 1)):
+        rows = {
+            folder: json.loads((output / name / folder / "fold.json").read_text())["rows"]["train"]
+            for folder in (f"fold{fold}", "all-rows")
+        }
+        assert rows == {f"fold{fold}": 12, "all-rows": 22}
+    assert "full (encoder) on all rows: not trained yet" in shown
+    submission = (output / "submission.csv").read_bytes()
+    cli_here("kernel", "build", "-c", slug, "--infer", "--user", "ada", *chosen)
+    packed = output / "kernel-dataset"
+    weights = {path.name for path in packed.glob("*-all-rows.safetensors")}
+    assert weights == {f"{name}-all-rows.safetensors" for name in ("bilstm", "frozen", "full")}
+    assert not list(packed.glob("*-fold*.safetensors"))
+    (output / "submission.csv").unlink()
+    shown = cli_here("infer", "-c", slug, "--weights", str(packed)).stdout
+    assert "bilstm on all rows; frozen on all rows; full on all rows of" in shown
+    assert (output / "submission.csv").read_bytes() == submission
+
+
 def test_faults_of_the_folder_are_faults_of_the_input(cli_here, workspace):
     add_members(workspace, "twin-binary")
     (workspace / "input" / "encoders" / "tiny" / "config.json").unlink()
     error = cli_here("all", "-c", "twin-binary", code=2).stderr
     assert "tiny has no config.json; put it there" in error
+    assert not (workspace / "output" / "twin-binary" / "tokens").exists()
     error = cli_here("all", "-c", "twin-binary", "--set", "model.name=encoder", "--set", "encoder.trian=full", code=2)
     assert "did you mean train?" in error.stderr
 
@@ -151,11 +203,14 @@ def test_vectors_of_a_contest_s_own_words(cli_here, workspace):
     cli_here("tokens", "-c", slug)
     distil = ("vectors", "distil", "-c", slug, "--encoder", "tiny", "--dimension")
     error = cli_here("vectors", "distil", "-c", slug, "--encoder", "none", code=2).stderr
-    assert "recipe.encoder.path = 'none': no such folder" in error
+    assert "error: --encoder 'none': no such folder" in error
     assert "--dimension 99: there are" in cli_here(*distil, "99", code=2).stderr
-    shown = cli_here(*distil, "8", "--name", "own").stdout
+    others = ("--set", "ensemble.members=['bilstm']", "--set", "tokens.vectors=none", "--seed", "3")
+    shown = cli_here(*distil, "8", "--name", "own", *others).stdout
     made = workspace / "input" / slug / "own-8d.safetensors"
     assert f"made {made}: " in shown
-    assert "next: ./run.sh all -c twin-binary" in shown
+    (hint,) = [line for line in shown.splitlines() if "next: ./run.sh all -c twin-binary" in line]
+    chosen = ["ensemble.members=['bilstm']", "seed=3", 'tokens.vectors=["own-8d"]']
+    assert shlex.split(hint)[-6:] == [part for setting in chosen for part in ("--set", setting)]
     shown = cli_here("all", "-c", slug, "--set", "tokens.vectors=own-8d", "--set", "ensemble.members=['bilstm']").stdout
     assert "vectors cover 100.0% of words (100.0% as written)" in shown

@@ -101,10 +101,13 @@ def test_of_one_common_fold_members_weigh_the_same(cli_here, workspace, output):
     shown = cli_here("all", "-c", SLUG).stdout
     assert "members weigh the same: one fold in common leaves no rows to score fitted weights on" in shown
     summary = summary_of(output)
+    assert "ensemble (mean), out of fold" in shown
     assert summary["ensemble"]["weights"] == pytest.approx(dict.fromkeys(["bilstm", "linear", "costly"], 1 / 3))
     assert [fold["fold"] for fold in summary["folds"]] == [1]
     weights = "--set=ensemble.weights={ bilstm = 1, linear = 0, costly = 1 }"
-    assert "members weigh the same" not in cli_here("ensemble", "-c", SLUG, weights).stdout
+    shown = cli_here("ensemble", "-c", SLUG, weights).stdout
+    assert "members weigh the same" not in shown
+    assert "ensemble (weighted mean), out of fold" in shown
 
 
 def test_a_budget_with_time_enough_leaves_nothing_out(cli_here, workspace, output):

@@ -78,7 +78,7 @@ def test_from_csv_to_submission(cli, cli_here, workspace, task):
     for phrase in (
         "fold 1",
         "cv, mean ± sd",
-        "ensemble (mean)",
+        "ensemble (weighted mean), out of fold",
         "time when last made: folds",
         str(output / "submission.csv"),
     ):
@@ -93,7 +93,21 @@ def test_a_second_run_keeps_everything_and_says_why(cli, cli_here, workspace):
     assert hashes(workspace) == before
     for phrase in ("kept twin-binary.csv", "kept 4", "kept bilstm folds 0, 1", "kept submission.csv"):
         assert phrase in shown
-    assert "made" not in shown.split("ensemble (mean)")[0].replace("made from these folds", "")
+    assert "made" not in shown.split("ensemble (weighted mean)")[0].replace("made from these folds", "")
+
+
+def test_the_summary_of_a_kept_submission_says_how_it_was_made(cli_here, workspace):
+    """Also where what was left to rules then is now written down as the same numbers."""
+    cli_here("all", "-c", "twin-binary", "--set", "training.epochs=auto", "--set", "batches.size=auto")
+    path = workspace / "output" / "twin-binary" / "summary.json"
+    summary = json.loads(path.read_text())
+    auto = {field: choice["value"] for field, choice in summary["auto"].items()}
+    written = [part for field, value in auto.items() for part in ("--set", f"{field}={value}")]
+    shown = cli_here("all", "-c", "twin-binary", *written).stdout
+    assert len(auto) == 4
+    assert "auto: " not in shown
+    assert "kept submission.csv" in shown
+    assert json.loads(path.read_text()) == summary
 
 
 def test_only_what_changed_runs_again(cli_here, workspace):

@@ -1,5 +1,6 @@
 """Whole runs under a time budget, on a clock that only the model moves: no second of it is spent waiting."""
 
+import importlib
 import json
 import shutil
 import sys
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 from foldwise.clock import Clock
+from foldwise.running.placement import Placement
 
 SLOW = '''
 import torch
@@ -341,17 +343,70 @@ def test_a_quicker_second_member_may_be_first_with_a_fold(cli_here, workspace, m
     assert [member["name"] for member in summary_of(workspace)["members"]] == ["a", "b"]
 
 
-def test_folds_side_by_side_end_in_time_by_themselves(cli_here, workspace, monkeypatch):
-    """Two processes, of which nobody tells the other anything: both read the clock."""
-    monkeypatch.setattr("foldwise.running.placement.WORTH_PROCESSES", 0)
-    monkeypatch.setattr("foldwise.running.placement.count_cores", lambda: 2)
-    settings = [*SETTINGS[:-1], "training.epochs=20000", "training.evaluations_per_epoch=1", "training.patience=20000"]
-    options = [part for setting in settings for part in ("--set", setting)]
-    monkeypatch.setattr("foldwise.clock.STARTED", Clock.now())
-    start = Clock.now()
-    cli_here("all", "-c", "twin-binary", *options, "--time-budget", "25s")
-    assert Clock.now() - start <= 25
-    summary = json.loads((workspace / "output" / "twin-binary" / "summary.json").read_text())
+CLOCKS = '''
+"""A clock for processes side by side, called `slow_clock` as the one above: each has a time that its own model moves.
+
+Whoever started them takes the latest for the time.
+"""
+
+import os
+from pathlib import Path
+
+from foldwise.clock import Clock
+
+FOLDER = Path(__file__).parent / "times"
+time, batches, is_worker = 0.0, 0, False
+
+
+def look():
+    """Show how late it is here."""
+    if is_worker:
+        shown = FOLDER / f".{os.getpid()}"
+        shown.write_text(str(time))
+        shown.replace(FOLDER / f"{os.getpid()}")
+
+
+def now():
+    global time
+    time = max([time, *(float(path.read_text()) for path in FOLDER.glob("[!.]*") if not is_worker)]) + 0.001
+    look()
+    return time
+
+
+def start(slot):
+    """What a worker does before its first job."""
+    global is_worker
+    is_worker, Clock.now = True, staticmethod(now)
+'''
+
+
+@pytest.fixture
+def clocks(tmp_path_factory, monkeypatch) -> Any:
+    """The module, of which workers import their own; outside of the workspace, whose modules are imported anew."""
+    folder = tmp_path_factory.mktemp("clocks")
+    (folder / "slow.py").write_text(SLOW)
+    (folder / "slow_clock.py").write_text(CLOCKS)
+    (folder / "times").mkdir()
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "slow", raising=False)
+    module = importlib.import_module("slow_clock")
+    monkeypatch.setattr(Clock, "now", staticmethod(module.now))
+    monkeypatch.setattr("foldwise.clock.STARTED", 0.0)
+    yield module
+    for name in ("slow", "slow_clock"):
+        sys.modules.pop(name, None)
+
+
+def test_folds_side_by_side_end_in_time_by_themselves(cli_here, workspace, monkeypatch, clocks):
+    """Two processes, of which nobody tells the other anything: each reads its clock."""
+    monkeypatch.setattr("foldwise.running.folds.place_on_cpu", lambda *_: Placement(2, clocks.start))
+    endless = ["training.epochs=9999", "training.evaluations_per_epoch=1", "training.patience=9999"]
+    run(cli_here, "100s", *endless, "model.arguments={seconds=0.5}", ALONE)
+    times = [float(path.read_text()) for path in clocks.FOLDER.iterdir()]
+    assert len(times) == 2
+    assert all(80 < time < 95 for time in times)  # neither too late, nor much too early
+    assert clocks.time <= 100
+    summary = summary_of(workspace)
     assert [fold["fold"] for fold in summary["folds"]] == [0, 1]
-    assert all(1 <= fold["epochs"] < 20000 for fold in summary["folds"])
+    assert all(1 <= fold["epochs"] < 9999 for fold in summary["folds"])
     assert np.isfinite(summary["cv"]["pooled"])

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tokenizers.trainers import WordLevelTrainer
 from torch import nn
 
 from conftest import COMPETITIONS
 from foldwise.config import Tokens
 from foldwise.data.table import read_table
-from foldwise.data.tokenizer import tokenize
+from foldwise.data.tokenizer import build_tokenizer, tokenize
 from foldwise.ensembling.blend import combine_test
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.errors import InputError
@@ -56,6 +57,11 @@ class Own(nn.Module):
         return self.head((self.embedding(tokens) * mask[:, :, None]).sum(1) / lengths.clamp(min=1)[:, None])
 
 
+def split_at_blanks(text: str) -> list[str]:
+    """A tokenizer of a user's own."""
+    return text.split()
+
+
 # Members and settings of each competition: together all tasks, kinds of members and ways of combining them.
 FROZEN = """
 [recipe.members.cnn]
@@ -72,10 +78,27 @@ APART = ['tokens.columns="apart"', 'tokens.features=["length"]', 'tokens.max_len
 CASES: dict[str, tuple[str, list[str]]] = {
     "twin-binary": ("", [FILE, "training.snapshots=2"]),
     "twin-multiclass": (FROZEN, [FILE, "linear.min_count=1", 'ensemble.weights="fit"']),
-    "twin-multilabel": (OWN, [NONE, 'ensemble.method="rank_mean"', 'ensemble.weights="equal"']),
+    "twin-multilabel": (
+        OWN,
+        [
+            NONE,
+            'ensemble.method="rank_mean"',
+            'ensemble.weights="equal"',
+            f'tokens.tokenizer="{__name__}:split_at_blanks"',
+        ],
+    ),
     "twin-regression": ("", [NONE, *APART]),
     INSULTS: ("", [NONE, "linear.min_count=1"]),  # tables without ids
-    ESSAYS: ("", [NONE, "tokens.max_length=30", 'model.pooling=["attention"]', "model.layers=2"]),
+    ESSAYS: (
+        "",
+        [
+            NONE,
+            'tokens.tokenizer="split.json"',
+            "tokens.max_length=30",
+            'model.pooling=["attention"]',
+            "model.layers=2",
+        ],
+    ),
 }
 
 
@@ -170,6 +193,11 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Pa
                 add_columns(folder)
             if FILE in CASES[slug][1]:
                 write_vectors(root, folder)
+            if slug == ESSAYS:
+                tokenizer = build_tokenizer(Tokens(case="keep"), {})
+                texts = read_table(table(folder, "train")).column("full_text")
+                tokenizer.train_from_iterator(texts, WordLevelTrainer(special_tokens=["<unk>"], show_progress=False))
+                tokenizer.save(str(folder / "split.json"))
             if CASES[slug][0]:
                 path = folder / "competition.toml"
                 path.write_text(f"{path.read_text()}\n{CASES[slug][0]}")
@@ -190,7 +218,7 @@ def elsewhere(packed, tmp_path) -> Callable[[str], tuple[Paths, Path]]:
 
     def of(slug: str) -> tuple[Paths, Path]:
         root, weights, _ = packed(slug)
-        others = shutil.ignore_patterns("train*", "*solutions*", "competition.toml")
+        others = shutil.ignore_patterns("train*", "*solutions*", "competition.toml", "split.json")
         shutil.copytree(root / "input" / slug, tmp_path / "input" / slug, ignore=others, dirs_exist_ok=True)
         if FILE in CASES[slug][1]:
             shutil.copytree(root / "input" / "embeddings", tmp_path / "input" / "embeddings", dirs_exist_ok=True)
@@ -455,7 +483,7 @@ def test_the_command(packed, cli_here, workspace):
     output = workspace / "output" / "twin-regression" / "submission.csv"
     shown = cli_here("infer", "-c", "twin-regression", "--weights", str(weights), "--device", "cpu").stdout
     assert output.read_bytes() == submission
-    assert "bilstm folds 0, 1; linear folds 0, 1 of" in shown
+    assert "bilstm folds 0, 1 of" in shown
     assert f"made {output} in " in shown.splitlines()[-1]
     refused = cli_here("infer", "-c", "twin-regression", "--weights", str(weights), "--set", "seed=1", code=2)
     assert "No such option: --set" in refused.stderr

@@ -183,6 +183,29 @@ def test_errors_come_before_anything_is_written(build, workspace, options, expec
     assert not (workspace / "output" / SLUG / "kernel-dataset").exists()
 
 
+def test_a_teacher_out_of_the_ensemble_is_checked_and_counted(build):
+    student = ("folds.n=3", 'ensemble.members=["bilstm"]', "members.bilstm.training.distill=teacher")
+    settings = [part for setting in (*student, "members.teacher.seed=1") for part in ("--set", setting)]
+    script = (build(*settings) / "kernel" / "kernel.py").read_text(encoding="utf-8")
+    assert "trains the folds (6 of teacher, 3 of bilstm)" in script
+    error = build(*settings, "--set", "members.teacher.training.loss=no_such:loss", code=2)
+    assert "the module no_such is neither in" in error
+    error = build(*settings, "--set", "members.teacher.training.optimizer=AdamWW", code=2)
+    assert "no such optimizer; did you mean AdamW" in error
+
+
+def test_extra_rows_that_kaggle_may_lack_are_a_warning_unless_the_kernel_only_predicts(cli_here, workspace):
+    home = workspace / "input" / SLUG
+    (home / "last-year.csv").write_text("id,text,target\nold-1,Good.,1\n")
+    path = home / "competition.toml"
+    path.write_text(path.read_text().replace("[columns]", '[files]\nextra = "last-year"\n\n[columns]', 1))
+    build = ("kernel", "build", "-c", SLUG, "--user", "ada")
+    warning = "last-year.csv: the kernel finds this table only if it is one of the contest's own files on Kaggle"
+    assert warning in cli_here(*build).stderr
+    cli_here("all", "-c", SLUG)
+    assert "last-year" not in cli_here(*build, "--infer").stderr
+
+
 def test_vectors_travel_flat_unless_kaggle_has_them(build, workspace):
     folder = workspace / "input" / "embeddings"
     folder.mkdir()

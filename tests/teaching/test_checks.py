@@ -26,7 +26,10 @@ def members(workspace, text, slug="twin-binary"):
         (["members.bilstm.training.distill=linear", "folds.n=2"], "recipe.folds.n = 2: bilstm learns from linear; a teacher"),
         (["members.bilstm.training.distill_weight=1.5"], "training.distill_weight = 1.5: input should be"),
         (["members.bilstm.training.pseudo_labels=-1"], "training.pseudo_labels = -1: input should be"),
+        (["training.extra_epochs=1", "members.linear.seed=1"], "error: recipe.training.extra_epochs = 1: there are no extra rows; name"),
         (["members.bilstm.training.extra_epochs=1"], "recipe.members.bilstm.training.extra_epochs = 1: there are no extra rows; name"),
+        (["training.extra_weight=0.5"], "recipe.training.extra_weight = 0.5: there are no extra rows; name"),
+        (["training.extra_weight=-1"], "training.extra_weight = -1: input should be"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_taught(cli_here, workspace, settings, expected):

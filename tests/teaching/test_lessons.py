@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from foldwise.data.splits import normalise
+from foldwise.data.splits import HIDDEN, normalise
 from foldwise.data.table import read_table
 from foldwise.freshness import Fit
 from foldwise.options import make_run
@@ -118,7 +118,7 @@ def test_the_fits_of_a_teacher_are_given_no_label_of_the_folds_that_they_must_no
     cli_here("all", "-c", "twin-binary", *options([DISTILL]))
     fit = Fit("linear", 2, (1,))
     (job,) = students(workspace, "twin-binary", [DISTILL], [fit])
-    hidden = job.folds == -1
+    hidden = job.folds == HIDDEN
     assert hidden.sum() == 5
     assert not job.targets.y[hidden].any()
     assert not job.targets.truth[hidden].any()
@@ -148,6 +148,37 @@ def test_targets_are_the_mix_of_labels_and_predictions(cli_here, workspace):
     assert (pseudo.targets[:15] == one_hot).all()
     assert pseudo.targets[15:].sum(axis=1) == pytest.approx(np.ones(8), abs=1e-6)
     assert pseudo.weights.tolist() == [1.0] * 15 + [0.5] * 8
+
+
+@pytest.mark.parametrize("slug", ["twin-binary", "twin-multiclass", "twin-regression"])
+def test_extra_rows_join_every_training_with_their_weight(cli_here, workspace, slug):
+    folder = workspace / "input" / slug
+    (train,) = folder.glob("train.*")
+    table = read_table(train)
+    rows = table.frame.to_dict("records")
+    more = [
+        {**row, "id": f"old-{number}", **({} if number < 2 else {"text": f"new {number}"})}
+        for number, row in enumerate(rows[:5])
+    ]
+    weights = [1, 1, 1, 0, 4]
+    write(folder / "old.csv", [{**row, "w": str(weight)} for row, weight in zip(more, weights, strict=True)])
+    write(folder / "train.csv", [{**row, "w": "2"} for row in rows])
+    if train.name != "train.csv":
+        train.unlink()
+    path = folder / "competition.toml"
+    path.write_text(path.read_text().replace("[columns]", '[files]\nextra = "old"\n[columns]\nweight = "w"'))
+    setting = "training.extra_weight=0.25"
+    cli_here("all", "-c", slug, *options([setting]))
+    fold_of = {row["id"]: int(row["fold"]) for row in read(workspace / "folds" / f"{slug}.csv")}
+    for job in students(workspace, slug, [setting], [Fit("bilstm", 2), Fit("linear", 2)]):
+        known = [number for number in range(5) if number != 3 and (number > 1 or fold_of[rows[number]["id"]] != 2)]
+        training = (job.folds != 2).sum()
+        first = len(job.folds) + len(job.test_ids)
+        assert job.lesson.rows[training:].tolist() == [first + number for number in known]
+        assert job.lesson.weights.tolist() == [2.0] * training + [0.25 * 2 * weights[number] for number in known]
+        assert job.lesson.targets[training:].tolist() == job.targets.y[known].tolist()
+        assert job.lesson.targets.dtype == job.targets.y.dtype
+    assert len(read(workspace / "output" / slug / "oof.csv")) == len(rows)
 
 
 def test_extra_rows_with_the_text_of_the_fold_are_left_out(cli_here, workspace):

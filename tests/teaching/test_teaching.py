@@ -84,6 +84,14 @@ def test_pseudo_labels_follow_the_fold_that_gave_them(cli_here, workspace):
     assert "bilstm/fold0" not in error
 
 
+def test_a_fault_of_a_teacher_out_of_the_ensemble_shows_before_tokens_are_made(cli_here, workspace):
+    fault = ["--set", 'ensemble.members=["bilstm"]', "--set", "members.linear.linear.word_ngrams=0"]
+    fault += ["--set", "members.linear.linear.char_ngrams=0"]
+    error = cli_here("all", "-c", SLUG, *BASE, *DISTILL, *fault, code=2).stderr
+    assert "recipe.linear" in error
+    assert not folder(workspace, "tokens").exists()
+
+
 def test_weights_of_0_give_the_bytes_without(cli_here, workspace):
     give_extra(workspace, "id,text,target\nold-1,A very good film of last year.,1\n")
     cli_here("all", "-c", SLUG, *BASE)

@@ -16,12 +16,14 @@ from foldwise.clock import Clock
 from foldwise.config import Model, Recipe
 from foldwise.data.batching import BucketBatchSampler
 from foldwise.data.dataset import TokenDataset, make_loader, pad_collate
+from foldwise.data.splits import HIDDEN, TRAIN_ONLY
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import RunError
 from foldwise.events import Evaluated, Event, Started
 from foldwise.metrics import METRICS, Metric
 from foldwise.models import Shape, build_model
+from foldwise.training.all_rows import train_on_all
 from foldwise.training.first_stage import FirstStage
 from foldwise.training.fold import GivenUpError, fold_seed, train_fold
 from foldwise.training.fold_data import FoldData, Lesson, Scale, Units
@@ -119,6 +121,18 @@ def test_stopped_early_means_the_weights_of_the_best_evaluation():
     expected = plain_training(data, settings, 1, best.step)
     for name, value in expected.items():
         assert torch.allclose(result.weights[0][name], value, atol=1e-5), name
+
+
+def test_without_dropout_both_passes_of_r_drop_agree_and_it_is_plain_training():
+    data, plain = make_data(), recipe(epochs=2)
+    model = plain.model.model_copy(update={"dropout": 0.0, "spatial_dropout": 0.0})
+    plain = plain.model_copy(update={"model": model})
+    twice = plain.model_copy(update={"training": plain.training.model_copy(update={"r_drop": 4.0})})
+    found = [train_fold(data, of, "bilstm", 1, METRICS["roc_auc"], RUNTIME, lambda _: None) for of in (plain, twice)]
+    assert found[0].oof == pytest.approx(found[1].oof, abs=1e-5)
+    dropped = twice.model_copy(update={"model": recipe().model})
+    other = train_fold(data, dropped, "bilstm", 1, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert np.abs(other.oof - found[0].oof).max() > 1e-3
 
 
 def test_predictions_are_those_of_the_kept_weights_row_by_row():
@@ -480,13 +494,24 @@ def test_rows_of_no_fold_take_no_part():
     hidden = data.folds == 0
     y = data.targets.y.copy()
     y[hidden] = 1 - y[hidden]
-    blind = replace(data, folds=np.where(hidden, -1, data.folds))
+    blind = replace(data, folds=np.where(hidden, HIDDEN, data.folds))
     other = replace(blind, targets=Targets("binary", y, y, ["target"]))
     first, second = (
         train_fold(part, settings, "m", 2, METRICS["roc_auc"], RUNTIME, lambda _: None) for part in (blind, other)
     )
     assert same(first, second)
     assert blind.split(2)[0].tolist() == np.flatnonzero(data.folds == 1).tolist()
+
+
+@pytest.mark.parametrize("fold", [1, 2])
+def test_rows_that_are_only_trained_on_are_in_every_training_and_in_no_validation(fold):
+    data = make_data()
+    always = np.arange(0, 90, 3)
+    data = replace(data, folds=np.where(data.folds == 0, TRAIN_ONLY, data.folds))
+    train_rows, valid_rows = data.split(fold)
+    assert set(always) <= set(train_rows)
+    assert not set(always) & set(valid_rows)
+    assert sorted([*train_rows, *valid_rows]) == list(range(90))
 
 
 def test_the_first_stage_is_training_as_ever():
@@ -514,6 +539,24 @@ def test_extra_rows_are_seen_first_and_never_predicted(auxiliary):
     assert isinstance(seen[0], Started)
     assert seen[0].steps == 6 * 1 + 8  # of the extra rows, then of 60 training rows
     assert result.test.mean() > plain.test.mean()
+
+
+def test_the_model_on_all_rows_is_what_a_fold_of_them_would_have_been():
+    """One row less makes next to no difference to the loss, and none to the schedule."""
+    settings, metric = recipe(epochs=4, evaluations_per_epoch=1, patience=99), METRICS["rmse"]
+    data = replace(make_data("regression"), folds=np.where(np.arange(90) < 89, 0, 1))
+    result = train_on_all(data, settings, "m", 3.0, RUNTIME, lambda _: None)
+    assert [entry.epoch for entry in result.history] == [1, 2, 3]
+    assert [entry.best for entry in result.history] == [False, False, True]
+    assert len(result.oof) == len(result.rows) == 0
+    assert result.test.shape == (17, 1)
+    again = train_on_all(data, settings, "m", 3.0, RUNTIME, lambda _: None)
+    assert result.test.tobytes() == again.test.tobytes()
+    shorter = train_on_all(data, settings, "m", 2.5, RUNTIME, lambda _: None)
+    assert shorter.history[-1].epoch == pytest.approx(2.5, abs=0.05)
+    fold = train_fold(data, settings, "m", 1, metric, RUNTIME, lambda _: None)
+    assert fold.history[2].loss == pytest.approx(result.history[2].loss, rel=0.2)
+    assert fold.history[2].learning_rate == pytest.approx(result.history[2].learning_rate, rel=0.05)
 
 
 def test_a_time_limit_holds_for_both_stages(monkeypatch):

@@ -1,5 +1,6 @@
 """A competition's tables, read together and checked against each other and against competition.toml (`InputError`)."""
 
+import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -7,12 +8,16 @@ import numpy as np
 import pandas as pd
 
 from foldwise.config import Config
-from foldwise.data.table import Table, check_columns, check_unique, read_table
-from foldwise.data.targets import NUMBER, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
-from foldwise.errors import InputError, shorten
+from foldwise.data.labels import apply_pattern, find_pattern, has_names, labelled_rows, split_cell, write_like
+from foldwise.data.open_table import open_table
+from foldwise.data.splits import number_folds
+from foldwise.data.table import Table, check_columns, check_unique
+from foldwise.data.targets import NUMBER, WEIGHT, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
+from foldwise.errors import InputError, list_names, shorten
 from foldwise.paths import Paths
 
 DEBUG_ROWS = 200
+OWN_FIX = "correct the column"
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,9 @@ class Competition(ToPredict):
     train_texts: list[list[str]]
     targets: Targets
     groups: list[str] | None
+    own_folds: np.ndarray | None = None  # (N,) int64 of `columns.fold`, as in the fold file
     extra: "ExtraRows | None" = None  # `features` are then (N + M + X, D)
+    left_out: int = 0  # rows of the training table, for want of a target
 
     @property
     def row_ids(self) -> list[str]:
@@ -43,12 +50,13 @@ class Competition(ToPredict):
 
 
 class ExtraRows(NamedTuple):
-    """X further rows with labels: a network may train on them first, and nothing is scored by them."""
+    """X further rows with labels, to be trained on beside or before the training rows; nothing is scored by them."""
 
     ids: list[str]
     texts: list[list[str]]  # of each text column the texts of the rows
     targets: Targets
     features: np.ndarray  # (X, D)
+    weights: np.ndarray | None = None  # (X,) float32, where the table has `columns.weight`
 
 
 class Solution(NamedTuple):
@@ -64,7 +72,11 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
     train, test, sample = (open_table(config, paths, name) for name in ("train", "test", "sample_submission"))
     check_columns(train, [*columns.of_both, *columns.of_train], columns.ignore)
     check_unique(train, columns.id)
+    labelled = labelled_rows(train, config)
+    left_out, train = len(train) - len(labelled), train.take(labelled)
     targets = encode_extras(train, config, encode_targets(train, config))
+    check_weights(train, config, targets)
+    own_folds = number_folds(train, columns.fold, config.recipe.folds.n, OWN_FIX) if columns.fold else None
     asked = check_test(config, test, sample, targets, train.path.name)
     extra = read_extra(config, paths, targets, debug) if config.files.extra else None
     if debug:  # after the whole tables have passed their checks
@@ -80,8 +92,28 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
         train_texts=[train.column(name) for name in columns.text],
         targets=targets,
         groups=train.column(columns.group) if columns.group else None,
+        own_folds=None if debug else own_folds,
         extra=extra,
+        left_out=left_out,
     )
+
+
+def check_weights(train: Table, config: Config, targets: Targets) -> None:
+    """Rows of weight 0 do not count: an `InputError` where none is left, or all that are left have the same target."""
+    if targets.weights is None or (targets.weights > 0).all():
+        return
+    where, fix = f"{train.path}: column {config.columns.weight}", "take out [columns] weight, or correct the weights"
+    counts = targets.weights > 0
+    if not counts.any():
+        raise InputError(f"{where}: every row weighs 0; there is nothing to learn; {fix}")
+    truth = targets.truth[counts].reshape(counts.sum(), -1)[:, : len(config.columns.target)]
+    for name, values in zip(config.columns.target, truth.T, strict=True):
+        if np.ptp(values) == 0:
+            value = targets.names[int(values[0])] if targets.spec.named else f"{values[0]:g}"
+            left = (
+                f"every row that weighs more than 0 ({counts.sum():,} of {len(counts):,}) has {name} = {shorten(value)}"
+            )
+            raise InputError(f"{where}: {left}; there is nothing to learn; {fix}")
 
 
 def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> ExtraRows:
@@ -89,15 +121,18 @@ def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> E
     columns, table = config.columns, open_table(config, paths, "extra")
     check_columns(table, [*columns.of_both, *columns.target], [*columns.ignore, *columns.of_train])
     check_unique(table, columns.id)
+    table = table.take(labelled_rows(table, config))
     labels = encode_targets(table, config, known=targets.names)
     if debug:
         rows = np.sort(np.random.default_rng(0).permutation(len(table))[:DEBUG_ROWS])
         table, labels = table.take(rows), labels.take(rows)
+    weighed = columns.weight if columns.weight in table.frame.columns else None
     return ExtraRows(
         ids=table.column(columns.id),
         texts=[table.column(name) for name in columns.text],
         targets=labels,
         features=encode_numbers(table, columns.features, NUMBER, empty=np.nan),
+        weights=encode_numbers(table, [weighed], WEIGHT)[:, 0].astype(np.float32) if weighed else None,
     )
 
 
@@ -115,7 +150,8 @@ def check_test(config: Config, test: Table, sample: Table, targets: Targets, tra
     sample_columns = check_sample(config, sample, targets, train)
     for table, other in ((test, sample), (sample, test)):
         unknown = set(table.column(columns.id)) - set(other.column(columns.id))
-        fix = f"is not in {other.path.name}; download both again"
+        sizes = f"which has {len(other):,} rows where this table has {len(table):,}"
+        fix = f"is not in {other.path.name}, {sizes}; download both again, or take the row out here or add it there"
         table.refuse({columns.id: {row_id: f"id {shorten(row_id)} {fix}" for row_id in unknown}})
     return ToPredict(
         test_ids=test.column(columns.id),
@@ -126,45 +162,47 @@ def check_test(config: Config, test: Table, sample: Table, targets: Targets, tra
     )
 
 
-def open_table(config: Config, paths: Paths, name: str) -> Table:
-    """One of the competition's tables, written as `[files]` says; with an id column if it has none."""
-    columns = config.columns
-    unused = set(columns.ignore) - {*columns.of_both, *columns.of_train}
-    table = read_table(paths.table(name), config.files.quotes, unused if name in ("train", "test", "extra") else ())
-    if name in config.files.numbered:
-        if columns.id in table.frame.columns:
-            raise InputError(f"{table.path}: has a column {columns.id!r}; take {name!r} out of [files] numbered")
-        table.frame.insert(0, columns.id, [str(number) for number in range(1, len(table) + 1)])
-    return table
-
-
 def check_sample(config: Config, sample: Table, targets: Targets, train: str) -> list[str]:
-    """The prediction columns of the sample, in the order of the model's outputs.
+    """The prediction columns of the sample, in the order of the model's outputs; one where labels stand in its cells.
 
-    A single column may have any name (train says `target`, the sample `prediction`); several must be the target
-    columns, or the classes of a multiclass task. Columns that the test set has too (its text, say) stay as they are.
-    Labels in the sample must be classes of train, but for one placeholder that stands in every row.
+    A single column may have any name (train says `target`, the sample `prediction`); several are those of the targets,
+    or of the classes, by `submission.columns`. Columns that the test set has too (its text, say) stay as they are.
+    Labels in the sample must be some of train, but for one placeholder that stands in every row.
     """
-    id_column, kind = config.columns.id, config.submission.kind
+    id_column, by_name = config.columns.id, config.submission.kind == "label" and has_names(config)
     others = [*config.columns.text, *config.columns.features, *config.columns.ignore]
     given = [name for name in sample.frame.columns if name not in (id_column, *others)]
-    names_asked = targets.spec.named and kind == "label"
-    expected = config.columns.target if names_asked else targets.columns
-    lacking = sorted(set(given) - set(targets.names))
-    if lacking and targets.spec.named and kind == "probability":
-        raise InputError(
-            f"{sample.path}: asks for the classes {', '.join(map(repr, lacking))}, which no row of {train} "
-            f"has ({', '.join(map(repr, targets.names))}); is it the whole file, and are the labels spelt alike?"
-        )
+    expected = targets.columns if targets.spec.ordered else apply_pattern(config.submission.columns, targets.names)
+    if by_name and set(given) != set(expected):
+        expected = given if len(given) == 1 else config.columns.target
+    elif lacking := sorted(set(given) - set(expected)) * (len(expected) > 1):
+        if pattern := find_pattern(targets.names, given):
+            fix = f"set [submission] columns = {json.dumps(pattern, ensure_ascii=False)}"
+            what = f"has the columns {list_names(given)} for {list_names(targets.names)}"
+            raise InputError(f"{sample.path}: {what}; {fix}")
+        if targets.spec.named:
+            raise InputError(
+                f"{sample.path}: asks for the classes {list_names(lacking)}, which no row of {train} has "
+                f"({list_names(targets.names)}); is it the whole file, and are the labels spelt alike?"
+            )
     columns = given if len(expected) == len(given) == 1 else expected
     check_columns(sample, [id_column, *columns], others)
     check_unique(sample, id_column)
-    labels = set(sample.column(columns[0])) if names_asked else set()
-    if len(labels) > 1:
-        fix = "has no row in the training table; are labels spelt alike?"
-        unknown = labels - set(targets.names)
-        sample.refuse({columns[0]: {label: f"class {shorten(label)} {fix}" for label in unknown}})
+    if by_name and len(columns) == 1:
+        check_cells(config, sample, columns[0], targets.names)
     return columns
+
+
+def check_cells(config: Config, sample: Table, column: str, names: list[str]) -> None:
+    """An error for each cell of the sample with a label that train has not, unless all cells are the same."""
+    cells, separator = set(sample.column(column)), config.columns.separator
+    if len(cells) == 1:
+        return
+    allowed = {*names, *write_like(cells, names)}
+    labels_of = {cell: {cell} if separator is None else set(split_cell(cell, separator)) for cell in cells}
+    fix = "has no row in the training table; are labels spelt alike?"
+    unknown = {cell: sorted(labels - allowed) for cell, labels in labels_of.items()}
+    sample.refuse({column: {cell: f"class {shorten(of[0])} {fix}" for cell, of in unknown.items() if of}})
 
 
 def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: list[str]) -> Solution | None:
@@ -185,6 +223,7 @@ def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: lis
         raise InputError(f"{solution.path}: {len(missing)} test ids are missing, for example {missing[0]!r}")
     ordered = solution.take(places)
     rows = np.flatnonzero(~(ordered.frame[columns] == config.files.unscored).any(axis=1))
+    rows = rows[labelled_rows(ordered.take(rows), config)]
     scored = ordered.take(rows)
     truth = encode_targets(scored, config, known=names).truth
     if subgroups:

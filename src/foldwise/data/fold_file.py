@@ -1,11 +1,14 @@
 """The fold file: made once, by id, and then only read; and a form of it that is small enough to travel in a script.
 
-folds/SLUG.csv            a line for each training row: id, fold
-folds/SLUG.packed.json    inside a kernel: a character for each row in the order of train.csv, "0" for fold 0, and a
-                          sha256 of the ids
+folds/SLUG.csv            a line for each training row: id, fold; fold -1 is trained on in every fold, never validated
+folds/SLUG.packed.json    inside a kernel: a character for each row in the order of train.csv, "0" for fold 0, "/"
+                          for -1, and a sha256 of the ids
 
 Random ids do not compress: the fold file of 1.3 million rows is 13 MB when compressed, and the packed one is 0.4 MB.
 The hash tells whether the train.csv at the other end has the same rows in the same order.
+
+Folds that the user has stand in a column of the training table, `[columns] fold`, or in a table of id and fold,
+`[files] folds`; the fold file is then a copy of them.
 """
 
 import hashlib
@@ -15,9 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from foldwise.data.table import check_columns, check_unique, read_table
-from foldwise.errors import InputError, shorten
+from foldwise.config import Config
+from foldwise.data.open_table import open_table
+from foldwise.data.splits import number_folds
+from foldwise.data.table import Table, check_columns, check_unique, read_table
+from foldwise.errors import InputError
 from foldwise.files import atomic_file, write_csv
+from foldwise.paths import Paths
+
+OWN_NAMES = ("fold", "kfold")  # of the column in a table of folds
 
 
 def write_folds(path: Path, train_ids: Sequence[str], fold_of_row: np.ndarray) -> None:
@@ -27,34 +36,42 @@ def write_folds(path: Path, train_ids: Sequence[str], fold_of_row: np.ndarray) -
 
 
 def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) -> np.ndarray:
-    """(N,) int64 fold numbers, 0 … K-1, in the order of train.csv.
+    """(N,) int64 fold numbers, 0 … K-1 or `TRAIN_ONLY`, in the order of train.csv.
 
     Args:
         remake: the command that makes the file anew, for messages.
 
     Raises:
-        InputError: its ids are not those of train.csv, or its folds not 0 … K-1, with the numbers.
+        InputError: its ids are not those of train.csv, or its folds others, with the numbers.
     """
     remake = f"run `{remake}` to make new folds, or bring back the train.csv it was made for"
-    table, numbers = read_table(path), [str(fold) for fold in range(n_folds)]
+    table = read_table(path)
     check_columns(table, ["id", "fold"])
-    check_unique(table, "id")
-    there = set(table.column("fold"))
-    if len(there) != n_folds and there == set(map(str, range(len(there)))):
-        fix = f"set folds.n = {len(there)}, or {remake}"
-        raise InputError(f"{path}: holds {len(there)} folds where recipe.folds.n = {n_folds}; {fix}")
-    wrong = {value: f"{shorten(value)} is not a fold from 0 to {n_folds - 1}" for value in there - set(numbers)}
-    table.refuse({"fold": wrong})
-    fold_of = dict(zip(table.column("id"), map(int, table.column("fold")), strict=True))
+    return match_ids(table, "id", number_folds(table, "fold", n_folds, remake), train_ids, remake)
+
+
+def read_own_folds(config: Config, paths: Paths, train_ids: Sequence[str]) -> np.ndarray:
+    """The same from the table that `[files] folds` names; what else stands in it does not matter."""
+    table, id_column = open_table(config, paths, "folds"), config.columns.id
+    names = [name for name in OWN_NAMES if name in table.frame.columns] or [OWN_NAMES[0]]
+    check_columns(table, [id_column, names[0]], list(table.frame.columns))
+    if len(names) > 1:
+        raise InputError(f"{table.path}: has the columns {' and '.join(names)}; take one of them out")
+    folds = number_folds(table, names[0], config.recipe.folds.n, "correct the table")
+    return match_ids(table, id_column, folds, train_ids, "make it for this training table")
+
+
+def match_ids(table: Table, id_column: str, folds: np.ndarray, train_ids: Sequence[str], fix: str) -> np.ndarray:
+    """The (n,) folds of a table's rows in the order of train.csv, which must have the same ids."""
+    check_unique(table, id_column)
+    fold_of = dict(zip(table.column(id_column), folds.tolist(), strict=True))
     ids = set(train_ids)
     missing, added = len(ids - fold_of.keys()), len(fold_of.keys() - ids)
     if missing or added:
         raise InputError(
-            f"{path}: does not match train.csv: {missing} of its {len(ids)} ids are missing here, "
-            f"{added} of {len(fold_of)} here are not in it; {remake}"
+            f"{table.path}: does not match train.csv: {missing} of its {len(ids)} ids are missing here, "
+            f"{added} of {len(fold_of)} here are not in it; {fix}"
         )
-    if empty := [number for number in numbers if number not in there]:
-        raise InputError(f"{path}: no rows in fold {', '.join(empty)} of {n_folds}; {remake}")
     return np.array([fold_of[row_id] for row_id in train_ids], dtype=np.int64)
 
 

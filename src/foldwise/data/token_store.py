@@ -3,12 +3,18 @@
 Arrays are memory-mapped: opening a store costs nothing, and processes that train folds side by side share its pages.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from foldwise.errors import InputError
+
+Cut = Literal["head", "tail", "head+tail"]
+CHUNK = 8192  # texts that are cut at once
+WHOLE = "whole-"  # before the names of the files of texts that are not cut
+MOST_WHOLE = 30_000_000  # tokens in all texts together; with more, the n-grams of whole ones would take gigabytes
 
 
 @dataclass(frozen=True)
@@ -35,15 +41,44 @@ class TokenStore:
         """(K * B,) int64 numbers of the texts of B rows: first all rows' first texts, then all their second ones."""
         return (np.arange(self.columns)[:, None] + rows * self.columns).reshape(-1)
 
-    def save(self, folder: Path) -> None:
-        """Write tokens.npy, offsets.npy and columns.npy."""
+    def cut(self, max_length: int, keep: Cut) -> "TokenStore":
+        """The same texts with at most `max_length` tokens each; itself where none is longer.
+
+        Of longer ones the head stays, the tail, or half of each (the odd token is the head's).
+        """
+        lengths = np.diff(self.offsets)
+        if lengths.max(initial=0) <= max_length:
+            return self
+        head = {"head": max_length, "tail": 0, "head+tail": (max_length + 1) // 2}[keep]
+        parts = []
+        for first in range(0, len(lengths), CHUNK):
+            chosen = lengths[first : first + CHUNK]
+            start, end = self.offsets[first], self.offsets[first + len(chosen)]
+            place = np.arange(start, end) - np.repeat(self.offsets[first : first + len(chosen)], chosen)
+            tail = np.repeat(chosen - (max_length - head), chosen)  # where it begins
+            parts.append(self.tokens[start:end][(place < head) | (place >= tail)])
+        offsets = np.append(0, np.cumsum(np.minimum(lengths, max_length)))
+        return replace(self, tokens=np.concatenate(parts), offsets=offsets)
+
+    def save(self, folder: Path, before: str = "") -> None:
+        """Write tokens.npy, offsets.npy and columns.npy, `before` in front of their names."""
         for name in ("tokens", "offsets", "columns"):
-            np.save(folder / f"{name}.npy", getattr(self, name))
+            np.save(folder / f"{before}{name}.npy", getattr(self, name))
+
+    def save_cut(self, max_length: int, keep: Cut, folder: Path, whole: bool) -> "TokenStore":
+        """Write the texts cut to length; with `whole` also as they are, where that is not the same. → the cut ones."""
+        cut = self.cut(max_length, keep)
+        cut.save(folder)
+        if whole and cut is not self:
+            self.save(folder, WHOLE)
+        return cut
 
     @classmethod
-    def open(cls, folder: Path) -> "TokenStore":
-        """Map a saved store into memory; errors as of `open_array`."""
-        tokens, offsets, columns = (open_array(folder / f"{name}.npy") for name in ("tokens", "offsets", "columns"))
+    def open(cls, folder: Path, whole: bool = False) -> "TokenStore":
+        """Map a saved store into memory, with `whole` that of whole texts where there is one; errors: `open_array`."""
+        before = WHOLE if whole and (folder / f"{WHOLE}tokens.npy").is_file() else ""
+        parts = (open_array(folder / f"{before}{name}.npy") for name in ("tokens", "offsets", "columns"))
+        tokens, offsets, columns = parts
         return cls(tokens, offsets, int(columns))
 
 

@@ -45,8 +45,9 @@ def distil_vocabulary(run: Run, encoder: str, dimension: int, name: str) -> None
     write_text(path.with_suffix(".txt"), "\n".join(words) + "\n")
     say("vectors", f"made {path}: {len(words):,} words of {dimension} numbers, in {duration(seconds)}")
     others = [vectors for vectors in run.config.recipe.tokens.vectors if vectors not in ("none", path.stem)]
-    both = json.dumps([*others, path.stem])
-    say("vectors", f"next: {run.hint('all', '--set', f'tokens.vectors={both}')}")
+    settings = [setting for setting in run.settings if "tokens.vectors" not in setting.partition("=")[0]]
+    settings.append(f"tokens.vectors={json.dumps([*others, path.stem])}")
+    say("vectors", f"next: {run.hint('all', *(part for setting in settings for part in ('--set', setting)))}")
 
 
 def distil_words(words: Sequence[str], encoder: str, dimension: int, paths: Paths) -> tuple[np.ndarray, float]:
@@ -67,7 +68,7 @@ def distil_words(words: Sequence[str], encoder: str, dimension: int, paths: Path
     from foldwise.training.precision import Runtime, choose_device
 
     start = Clock.now()
-    files = find_encoder(Encoder(path=encoder), paths)
+    files = find_encoder(Encoder(path=encoder), paths, f"--encoder {encoder!r}")
     body: Any = load_body(files)
     depth, width = body.config.num_hidden_layers, body.config.hidden_size
     if dimension > min(len(words), width):

@@ -23,8 +23,8 @@ FILES = (CONFIG, WEIGHTS, TOKENIZER)
 REQUIREMENTS = "requirements-encoders.txt"
 
 
-def find_encoder(settings: Encoder, paths: Paths) -> dict[str, Path]:
-    """The three files of `encoder.path`, by their names.
+def find_encoder(settings: Encoder, paths: Paths, given_as: str = "") -> dict[str, Path]:
+    """The three files of `encoder.path`, by their names; `given_as` begins errors, where it is not of a recipe.
 
     A folder is looked for as it is written (from the repository on, unless absolute), by its last part in encoders/ of
     the input folder, and then among the data sets that Kaggle mounts, as one of that name or inside of one.
@@ -32,7 +32,7 @@ def find_encoder(settings: Encoder, paths: Paths) -> dict[str, Path]:
     Raises:
         InputError: no such folder, or not with all of the files.
     """
-    key, given = f"recipe.encoder.path = {settings.path!r}", Path(settings.path)
+    key, given = given_as or f"recipe.encoder.path = {settings.path!r}", Path(settings.path)
     if not given.name:
         raise InputError(
             f"{key}: name the folder of the encoder, with {', '.join(FILES)}, such as input/encoders/all-MiniLM-L6-v2"
@@ -63,7 +63,7 @@ def import_transformers() -> Any:
         import transformers
     except ImportError as error:
         raise InputError(
-            f"recipe.model.name = 'encoder' needs transformers: {error}; install it: pip install -r {REQUIREMENTS}"
+            f"an encoder needs transformers: {error}; install it: pip install -r {REQUIREMENTS}"
         ) from error
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

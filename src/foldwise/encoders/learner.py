@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 # Fields of [training] that `train = "full"` has of its own or does not use.
 OTHERS = {"epochs", "learning_rate", "schedule", "schedule_arguments"}
 OTHERS |= {"embedding_optimizer", "embedding_learning_rate", "unfreeze_epoch"}
-OTHERS |= {"distill", "distill_weight", "pseudo_labels", "extra_epochs"}
+OTHERS |= {"validate", "start_from", "distill", "distill_weight", "pseudo_labels", "extra_epochs"}
 
 
 class EncoderLearner(Learner):
@@ -72,7 +72,7 @@ class EncoderLearner(Learner):
         parts: dict[str, Any] = {"seed": True, "model": {"name"}}
         if self.is_frozen:
             return self.recipe.model_dump(
-                include={**parts, "encoder": {"train", "C"}, "training": {"subgroup_weights"}}
+                include={**parts, "encoder": {"train", "C"}, "training": {"subgroup_weights", "extra_weight"}}
             )
         return self.recipe.model_dump(
             include={**parts, "batches": True, "encoder": True, "training": True},
@@ -158,7 +158,7 @@ class EncoderLearner(Learner):
     def trained_recipe(self) -> Recipe:
         """The recipe with the encoder's own settings of training in their places."""
         own = {name: getattr(self.settings, name) for name in ("epochs", "learning_rate")}
-        own |= {"schedule": "linear", "schedule_arguments": {}, "unfreeze_epoch": 0}
+        own |= {"schedule": "linear", "schedule_arguments": {}, "unfreeze_epoch": 0, "r_drop": 0.0}
         batches = self.recipe.batches.model_copy(update={"size": self.settings.batch_size})
         training = self.recipe.training.model_copy(update=own)
         return self.recipe.model_copy(update={"batches": batches, "training": training})
@@ -173,20 +173,22 @@ class EncoderLearner(Learner):
 
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Train one fold, or fit the head of one."""
+        from foldwise.training.all_rows import train_on_all
         from foldwise.training.fold import fold_seed, train_fold
 
         if trained := self.trained_model(job):
             recipe, build = trained
+            if job.epochs is not None:
+                return train_on_all(data, recipe, job.member, job.epochs, job.runtime, report, build)
             metric = metric_for(job.metric, data.targets.task)
             arguments = (job.member, job.fold, metric, job.runtime, report, job.limit, build)
             return train_fold(data, recipe, *arguments)
         targets, started = data.targets, Clock.now()
-        train_rows, valid_rows = data.split(job.fold)
+        _, valid_rows = data.split(job.fold)
+        train_rows, y, weights = data.learnt(job.fold)
         states = read_states(job.paths.own_tokens(job.member))
         report(Started(2))
-        weights = None if targets.weights is None else targets.weights[train_rows].astype(np.float64)
         seed = fold_seed(self.recipe.seed, job.member, job.fold)
-        y = targets.y[train_rows]
         head = fit_head(states[train_rows], y, targets.task, targets.outputs, weights, self.settings.C, seed)
         report(Stepped(1))
         oof, test = (head.predict(states[rows]) for rows in (valid_rows, data.test_rows))

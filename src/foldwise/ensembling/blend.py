@@ -20,11 +20,11 @@ from foldwise.ensembling.weights import (
     fit_mixtures,
     to_ranks,
 )
-from foldwise.errors import InputError
+from foldwise.errors import SHOWN, InputError
 from foldwise.files import read_json
 from foldwise.freshness import Fit, check_tokens, differences, fold_inputs
 from foldwise.metrics import best_thresholds
-from foldwise.paths import FOLD_OOF, FOLD_RECORD, FOLD_TEST
+from foldwise.paths import ALL_ROWS, FOLD_OOF, FOLD_RECORD, FOLD_TEST
 from foldwise.run import Run
 
 Records = dict[str, dict[int, dict[str, Any]]]  # fold.json of each member, fold by fold
@@ -36,15 +36,16 @@ def check_folds(run: Run) -> Records:
     Under a time budget, or where only those are missing that the last one left out, as many as go together.
     """
     records, errors = finished_folds(run)
-    if not errors:
+    if not errors and not (errors := unfinished_on_all_rows(run)):
         return records
     facts = (read_json(run.paths.summary) or {}).get("budget", {})
     members, folds = facts.get("dropped_members", []), facts.get("dropped_folds", [])
     left_out = all(member in members or fold in folds for member, fold in errors)
     if (run.budget or left_out) and (chosen := most_models(records, run.config.recipe)):
         return chosen
+    more = [f"  … and {len(errors) - SHOWN} more"] * (len(errors) > SHOWN)
     raise InputError(
-        "\n".join([f"{run.paths.output}: folds that cannot be combined", *errors.values()])
+        "\n".join([f"{run.paths.output}: folds that cannot be combined", *list(errors.values())[:SHOWN], *more])
         + f"\n  run `{run.hint('train')}` with the same --set options, if any, to train them"
     )
 
@@ -63,6 +64,21 @@ def finished_folds(run: Run) -> tuple[Records, dict[tuple[str, int], str]]:
             else:
                 records[member][fold] = read_json(folder / FOLD_RECORD)
     return records, errors
+
+
+def unfinished_on_all_rows(run: Run) -> dict[tuple[str, int], str]:
+    """For each model on all rows that is wanted, and not there or out of date, what is wrong."""
+    errors, tokens_hash, recipe = {}, check_tokens(run), run.config.recipe
+    for member in filter(recipe.on_all_rows, recipe.ensemble_members):
+        folder, inputs = run.paths.fold(member, ALL_ROWS), fold_inputs(run, Fit(member, ALL_ROWS), tokens_hash)
+        if reasons := differences(folder, FOLD_RECORD, inputs):
+            errors[member, ALL_ROWS] = f"  {member}/{folder.name}: {'; '.join(reasons)}"
+    return errors
+
+
+def predicting_folds(run: Run, member: str, folds: Iterable[int]) -> list[int]:
+    """The folds of a member that predict the test rows: those there are, or the model on all rows."""
+    return [ALL_ROWS] if run.config.recipe.on_all_rows(member) else list(folds)
 
 
 def most_models(records: Records, recipe: Recipe) -> Records:
@@ -118,12 +134,12 @@ def combine(
     oofs: dict[str, np.ndarray] = {}
     tests: dict[str, list[np.ndarray]] = {}
     for member, group in records.items():
-        parts, tests[member] = {}, []
+        parts = {}
         for fold in group:
-            folder = run.paths.fold(member, fold)
             valid_ids = [competition.train_ids[row] for row in np.flatnonzero(fold_of_row == fold)]
-            parts[fold] = read(folder / FOLD_OOF, valid_ids)
-            tests[member].append(read(folder / FOLD_TEST, competition.test_ids))
+            parts[fold] = read(run.paths.fold(member, fold) / FOLD_OOF, valid_ids)
+        folders = [run.paths.fold(member, fold) for fold in predicting_folds(run, member, group)]
+        tests[member] = [read(folder / FOLD_TEST, competition.test_ids) for folder in folders]
         oofs[member] = assemble_oof(parts, fold_of_row, settings.method)
     rows = np.isin(fold_of_row, common_folds(records))
     truth, folds, task = targets.truth[rows], fold_of_row[rows], targets.task

@@ -7,6 +7,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from foldwise.console import duration, warn
+from foldwise.errors import list_names
 from foldwise.run import Run
 from foldwise.tasks import TASKS
 
@@ -27,8 +28,9 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
         for member in members:
             label = f"member {member['name']}, weight {ensemble['weights'][member['name']]:.2f}"
             table.add_row(label, f"{member['cv']:.4f}")
+    weighted = "weighted " if len(set(ensemble["weights"].values())) > 1 else ""
     method = ensemble["method"].replace("_", " ")
-    table.add_row(f"ensemble ({method}), out of fold", f"{cv['pooled']:.4f}", style="bold")
+    table.add_row(f"ensemble ({weighted}{method}), out of fold", f"{cv['pooled']:.4f}", style="bold")
     if "leaderboard" in summary:
         table.add_row("leaderboard (solution.csv)", f"{summary['leaderboard']:.4f}", style="bold")
 
@@ -37,6 +39,10 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
         gains = ", ".join(f"{member['name']} {member['adds']:+.4f}" for member in members)
         lines.append(f"what each member adds to the score of the others: {gains}")
         lines += common_folds_lines(run, summary)
+    if on_all := [f"{m['name']} {m['epochs_on_all_rows']:.2f}" for m in members if "epochs_on_all_rows" in m]:
+        lines.append(
+            f"test rows are predicted by models on all rows, trained for the folds' best epochs: {', '.join(on_all)}"
+        )
     stages = ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items() if stage != "total")
     lines.append(f"time when last made: {stages}; together {duration(seconds['total'])}")
     if "budget" in summary:
@@ -44,7 +50,7 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
         if run.budget and (over := run.budget.used - run.budget.seconds) > 0:
             warn(f"the time budget was exceeded by {duration(over)}: it is too short for the least that must be done")
     if ensemble["threshold"] is not None:
-        lines.append(thresholds_line(summary, run.config.columns.target))
+        lines.append(thresholds_line(summary, run.competition.targets.names))
     console = Console(highlight=False, soft_wrap=True)
     console.print(table, *map(Text, lines), Text(f"submission: {run.paths.submission}", style="bold"), sep="\n")
 
@@ -79,15 +85,15 @@ def budget_line(facts: dict[str, Any]) -> str:
 
 
 def thresholds_line(summary: dict[str, Any], names: list[str]) -> str:
-    """Where predictions become labels, and which rows chose that; `names` are the target columns."""
+    """Where predictions become labels, and which rows chose that; `names` are those of the targets."""
     thresholds, ones = summary["ensemble"]["threshold"], "ones"
     if not isinstance(thresholds, list):
         shown, ones = f"threshold: {thresholds:.4f}", "one"
     elif TASKS[summary["task"]].thresholds == "rising":
-        shown = "thresholds between the classes: " + ", ".join(f"{value:.4f}" for value in thresholds)
+        shown = "thresholds between the classes: " + list_names([f"{value:.4f}" for value in thresholds], quoted=False)
     else:
         pairs = zip(names, thresholds, strict=True)
-        shown = "thresholds: " + ", ".join(f"{name} {value:.4f}" for name, value in pairs)
+        shown = "thresholds: " + list_names([f"{name} {value:.4f}" for name, value in pairs], quoted=False)
     if len(summary["folds"]) > 1:
         return f"{shown}; each fold's score is at the other folds' best {ones}"
     return f"{shown}; the score is at this fold's own best {ones}, as there is no other fold, and flatters"

@@ -3,9 +3,11 @@
     model.json                 the manifest: what is here, and all that predicting needs to know
     vocabulary.txt             words in id order, one a line
     vectors.npy                (V, E) float32, as training began with them, where a member's weights do not hold them
-    MEMBER-foldK.safetensors   weights; of further snapshots MEMBER-foldK-2.safetensors, …
+    MEMBER-foldK.safetensors   weights; of further snapshots MEMBER-foldK-2.safetensors, …; of a model on all rows
+                               MEMBER-all-rows.safetensors
     MEMBER-foldK.json          the learner's own facts (`foldwise.training.checkpoint`)
     MEMBER-FILE                what a learner reads in any fold, such as the tokenizer of an encoder
+    NAME.json                  the tokenizer of `tokens.tokenizer`, where it is a file
 
 `foldwise.inference.pack` writes it, the command infer reads it.
 """
@@ -24,15 +26,16 @@ from foldwise.data.tokenizer import SPECIAL
 from foldwise.ensembling.weights import Mixture
 from foldwise.errors import InputError, check, shorten
 from foldwise.learners import learner_for
+from foldwise.paths import ALL_ROWS
 
-FORMAT = 5  # of the folder; another one once it is read in another way
+FORMAT = 6  # of the folder; another one once it is read in another way
 MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
 
 
 class PackedFold(Section):
     """One trained fold: its files, and what it ran on."""
 
-    fold: int
+    fold: int  # or `paths.ALL_ROWS`
     weights: list[str]  # best snapshot first
     facts: str
     device: str
@@ -46,6 +49,12 @@ class PackedMember(Section):
     own: str | None  # hash of the code of a model of the user's own
     folds: list[PackedFold]
     files: dict[str, str]  # what all folds read, by the learner's names
+
+    @property
+    def models(self) -> str:
+        """The models that there are, for a message."""
+        numbers = [fold.fold for fold in self.folds]
+        return "on all rows" if numbers == [ALL_ROWS] else f"folds {', '.join(map(str, numbers))}"
 
 
 class PackedFile(Section):
@@ -61,9 +70,12 @@ class Manifest(Section):
     format: int
     config: Config  # as the members were trained
     names: list[str]  # the C outputs, or the classes of an ordinal task
+    written: list[str]  # what stands for 0 and 1 in a binary target
     shape: dict[str, int]  # of `foldwise.models.Shape`; outputs with those of auxiliary targets
     dimension: int  # E, numbers of a word's vector
+    tokenizer: str  # hash of the user's own, its code or its file; empty where there is none
     max_length: int  # tokens; a share such as "95%" is one of the training texts
+    whole: bool  # whether members that see whole texts do
     weights: dict[str, float]  # of the members below, exactly as fitted
     calibrations: dict[str, list[list[float]]]  # slopes and offsets of each; empty where not fitted
     thresholds: list[float]
@@ -79,7 +91,8 @@ class Manifest(Section):
     @property
     def targets(self) -> Targets:
         """What the training table gave, without its rows."""
-        return Targets(self.config.competition.task, np.empty(0), np.empty(0), self.names)
+        zero, one = self.written
+        return Targets(self.config.competition.task, np.empty(0), np.empty(0), self.names, written=(zero, one))
 
 
 def networks(manifest: Manifest, own: bool) -> list[str]:

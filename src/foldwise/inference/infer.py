@@ -26,7 +26,7 @@ from foldwise.inference.new_words import prepare_tokens
 from foldwise.inference.predict import Predicted, PredictJob, member_files, predict_job
 from foldwise.learners import learner_for
 from foldwise.paths import Paths
-from foldwise.plugins import source_hash
+from foldwise.plugins import is_own, source_hash
 from foldwise.run import Run, warn_of_empty
 from foldwise.running.engine import do_nothing, find_engine
 from foldwise.running.placement import count_cores, place_prediction, threads_per_fold
@@ -39,7 +39,7 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
     manifest = open_manifest(weights, paths.slug)
     check_own(manifest)
     run = Run(manifest.config, replace(paths, stems=manifest.config.files.stems), device=device)
-    names = [f"{name} folds {', '.join(str(fold.fold) for fold in of.folds)}" for name, of in manifest.members.items()]
+    names = [f"{name} {member.models}" for name, member in manifest.members.items()]
     size = sum(part.size for part in manifest.parts.values()) / 1e6
     say("infer", f"{'; '.join(names)} of {weights}: {len(manifest.parts)} files, {size:,.1f} MB, whole")
     targets, method = manifest.targets, run.config.recipe.ensemble.method
@@ -59,7 +59,13 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
 
 
 def check_own(manifest: Manifest) -> None:
-    """Refuse a model of the user's own whose code is not there, or not the one that it was trained with."""
+    """Refuse a model or tokenizer of the user's own whose code is not there, or not the one of the training."""
+    tokenizer = manifest.config.recipe.tokens.tokenizer
+    if is_own(tokenizer) and source_hash(tokenizer) != manifest.tokenizer:
+        raise InputError(
+            f"recipe.tokens.tokenizer: the code of {tokenizer!r} is not the one that the weights were trained with; "
+            "put that one there, or train and build the kernel again"
+        )
     for name, member in manifest.members.items():
         model = manifest.config.recipe.of_member(name).model.name
         if member.own is not None and source_hash(model) != member.own:

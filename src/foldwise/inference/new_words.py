@@ -8,6 +8,7 @@ import numpy as np
 from foldwise.console import Progress, say
 from foldwise.data.competition import ToPredict
 from foldwise.data.features import features_of, texts_of
+from foldwise.data.own_tokenizer import find_splitter
 from foldwise.data.tokenizer import SPECIAL, UNK, tokenize_further
 from foldwise.errors import InputError
 from foldwise.files import write_text
@@ -22,7 +23,7 @@ from foldwise.vectors.table import build_vectors, random_vectors
 
 def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path, folder: Path) -> None:
     """Tokenize the test texts; write to `folder` what folds predict from: tokens, features, words and new vectors."""
-    settings = run.config.recipe.tokens.model_copy(update={"max_length": manifest.max_length})
+    settings = run.config.recipe.tokens
     words, sources = read_words(weights), []
     if reads_vectors(manifest, words):
         try:  # before there is a need: what is missing should show at the first try, and not with the hidden test set
@@ -32,9 +33,9 @@ def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path
             raise InputError(f"{need}: {error}") from error
     texts, columns = texts_of(asked.test_texts, settings)
     with Progress("infer", 2 * len(texts), "texts") as shown:
-        store, new, counts = tokenize_further(texts, words, settings, shown.update)
-    store = replace(store, columns=columns)
-    store.save(folder)
+        splitter = find_splitter(settings, [weights])
+        store, new, counts = tokenize_further(texts, words, settings, shown.update, splitter=splitter)
+    store = replace(store, columns=columns).save_cut(manifest.max_length, settings.cut, folder, manifest.whole)
     np.save(folder / FEATURES, features_of(asked.test_texts, asked.features, settings))
     write_text(folder / WORDS, "\n".join([*words, *new]))
     unknown, tokens = int((store.tokens == UNK).sum()), len(store.tokens)

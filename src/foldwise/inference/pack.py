@@ -8,9 +8,8 @@ import numpy as np
 
 from foldwise import paths
 from foldwise.data.features import texts_and_features
-from foldwise.data.token_store import TokenStore
-from foldwise.data.tokenizer import length_limit
-from foldwise.ensembling.blend import check_folds, combine
+from foldwise.data.own_tokenizer import find_file, tokenizer_hash
+from foldwise.ensembling.blend import check_folds, combine, predicting_folds
 from foldwise.files import read_json, write_json, write_text
 from foldwise.inference.bundle import (
     FORMAT,
@@ -41,20 +40,27 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     members = {name: pack_member(run, name, records[name], folder) for name in weights}
     write_text(folder / VOCABULARY, "\n".join(read_json(tokens / paths.VOCABULARY)))
     parts = [VOCABULARY]
+    splits = config.recipe.tokens.tokenizer
+    if splits and not is_own(splits):
+        shutil.copyfile(find_file(splits, run.paths.own_files), folder / splits)
+        parts.append(splits)
     if any(learner_for(config.recipe.of_member(name)).needs_vectors for name in members):
         shutil.copyfile(tokens / paths.VECTORS, folder / VECTORS)
         parts.append(VECTORS)
     for member in members.values():
         parts += [*member.files.values(), *(name for fold in member.folds for name in (*fold.weights, fold.facts))]
     texts, features = texts_and_features(config)
-    limit = length_limit(config.recipe.tokens, TokenStore.open(tokens), texts * len(fold_of_row))
+    record = read_json(tokens / paths.TOKENS_RECORD)
     manifest = Manifest(
         format=FORMAT,
         config=config,
         names=targets.names,
+        written=list(targets.written),
         shape={"outputs": targets.outputs + targets.auxiliary_outputs, "columns": texts, "features": features},
         dimension=np.load(tokens / paths.VECTORS, mmap_mode="r").shape[1],
-        max_length=limit,
+        tokenizer=tokenizer_hash(config.recipe.tokens, run.paths.own_files),
+        max_length=record["limit"],
+        whole=record["whole"],
         weights=weights,
         calibrations={name: calibration.tolist() for name, calibration in calibrations.items() if name in weights},
         thresholds=blend.thresholds.tolist(),
@@ -72,8 +78,10 @@ def pack_member(run: Run, name: str, records: dict[int, dict[str, Any]], folder:
     files = {file: f"{name}-{file}" for file in learner.packed_files()}
     for file, copy in files.items():
         shutil.copyfile(learner.find_files(run.paths)[file], folder / copy)
-    for fold, record in records.items():
-        checkpoint, stem = find_checkpoint(run.paths.fold(name, fold)), f"{name}-fold{fold}"
+    for fold in predicting_folds(run, name, records):
+        source_folder = run.paths.fold(name, fold)
+        record = read_json(source_folder / paths.FOLD_RECORD)
+        checkpoint, stem = find_checkpoint(source_folder), f"{name}-{source_folder.name}"
         copies = {path: f"{stem}{path.name.removeprefix('weights')}" for path in checkpoint.weights}
         for source, copy in [*copies.items(), (checkpoint.facts, facts := f"{stem}.json")]:
             shutil.copyfile(source, folder / copy)

@@ -11,7 +11,7 @@ from foldwise.data.token_store import TokenStore
 from foldwise.inference.bundle import VECTORS, Manifest, PackedFold
 from foldwise.learners import NewRows, learner_for
 from foldwise.models import Shape
-from foldwise.paths import FEATURES
+from foldwise.paths import ALL_ROWS, FEATURES
 from foldwise.training.checkpoint import Checkpoint
 from foldwise.training.precision import Runtime
 
@@ -30,7 +30,7 @@ class PredictJob:
     runtime: Runtime
 
     def __str__(self) -> str:
-        return f"{self.member} fold {self.packed.fold}"
+        return f"{self.member} {'on all rows' if self.packed.fold == ALL_ROWS else f'fold {self.packed.fold}'}"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def predict_job(job: PredictJob, report: Callable[[int | Predicted], object]) ->
     shape, learner = Shape(**manifest.shape), learner_for(manifest.config.recipe.of_member(job.member))
     own = job.data / job.member if learner.reads_texts else None
     rows = NewRows(
-        store=TokenStore.open(own or job.data),
+        store=TokenStore.open(own or job.data, learner.sees_whole_texts),
         words=(job.data / WORDS).read_text(encoding="utf-8").split("\n"),
         features=np.load(job.data / FEATURES) if shape.features else None,
         new_vectors=np.load(job.data / NEW_VECTORS),

@@ -12,14 +12,16 @@ import os
 import shlex
 import shutil
 import zipfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from foldwise.cli import find_extension
-from foldwise.console import say
-from foldwise.data.fold_file import pack_folds, packed_name
+from foldwise.console import say, warn
+from foldwise.data.fold_file import pack_folds, packed_name, read_folds
+from foldwise.data.own_tokenizer import find_file
 from foldwise.errors import InputError
 from foldwise.files import atomic_folder, write_json, write_text
 from foldwise.kaggle import credentials
@@ -39,9 +41,10 @@ from foldwise.kaggle.metadata import (
 from foldwise.kaggle.notebook import make_notebook
 from foldwise.kaggle.script import Kernel, check_size, make_script
 from foldwise.paths import CONFIG, REPOSITORY
+from foldwise.plugins import is_own
 from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
-from foldwise.stages.train import prepare_members
+from foldwise.stages.train import ensemble_fits, prepare_members
 from foldwise.vectors.files import VectorFile, vector_sources
 
 
@@ -74,9 +77,10 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     check_names(user, name, options.datasets)
     check_options(run, options)
     fold_of_row = folds(run)
-    check_modules(run, options.infer, options.datasets)
-    if not options.infer:
-        prepare_members(run, recipe.ensemble_members)
+    fits = [] if options.infer else ensemble_fits(recipe)
+    members = list(dict.fromkeys(fit.member for fit in fits)) or recipe.ensemble_members
+    check_modules(run, members, options.infer, options.datasets)
+    prepare_members(run, fits)
     sources = [] if options.datasets else vector_sources(recipe.tokens, run.paths)
     # The contest's own files are on Kaggle; what foldwise made beside them is not.
     vectors = [f for f in sources if f.suffix == ".safetensors" or not f.path.is_relative_to(run.paths.input)]
@@ -86,12 +90,12 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     command = ["infer"] if options.infer else ["all"]
     if options.time_budget:
         command += ["--time-budget", options.time_budget]
-    files = collect_files(run, fold_of_row, options.infer)
+    files = collect_files(run, options.infer)
     code_file = "kernel.ipynb" if options.notebook else "kernel.py"
     with atomic_folder(root / DATASET) as folder:  # takes its place only if the script can, too
         about = {"title": title_of(dataset), "id": f"{user}/{dataset}", "licenses": [{"name": "other"}]}
         write_json(folder / DATASET_METADATA, about)
-        trained, manifest = {name: len(recipe.folds_of(name)) for name in recipe.ensemble_members}, b""
+        trained, manifest = dict(Counter(fit.member for fit in fits)), b""
         if options.infer:
             trained, manifest, needs_vectors = pack_trained(run, fold_of_row, folder)
             vectors = vectors if needs_vectors else []
@@ -125,13 +129,18 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
 
 
 def check_options(run: Run, options: KernelOptions) -> None:
-    """Refuse a time budget that cannot hold, and what needs an extension that is not part of this checkout."""
+    """Refuse a time budget that cannot hold, and what needs an extension that is not part of this checkout.
+
+    Warns of extra rows, which may be a table of the contest itself or one of the user's own.
+    """
     if options.infer:
         find_extension("infer")
         if options.time_budget:
             raise InputError("--time-budget: a kernel built with --infer has no training to cut; take it out")
-    elif options.notebook:
-        find_extension("report")
+    else:
+        if options.notebook:
+            find_extension("report")
+        check_carried(run)
     if options.time_budget:
         check_teaching(run.config, timed=True)
         if find_extension("--time-budget")(options.time_budget).seconds > 3600 * LONGEST_RUN:
@@ -141,7 +150,27 @@ def check_options(run: Run, options: KernelOptions) -> None:
             )
 
 
-def collect_files(run: Run, fold_of_row: np.ndarray, infer: bool) -> dict[str, bytes]:
+def check_carried(run: Run) -> None:
+    """Refuse, or warn of, what a kernel that trains needs and does not carry."""
+    recipe, column = run.config.recipe, run.config.columns.fold
+    if any(recipe.of_member(name).training.start_from for name in recipe.members):
+        raise InputError(
+            "recipe.training.start_from: a kernel that trains does not carry earlier weights; train here and build it "
+            "with --infer, or take it out"
+        )
+    if column:
+        warn(
+            f"columns.fold = {column!r}: the training table on Kaggle must have it too; folds of a table of their own, "
+            "[files] folds, travel with the script"
+        )
+    if run.config.files.extra:
+        warn(
+            f"{run.paths.table('extra')}: the kernel finds this table only if it is one of the contest's own files "
+            "on Kaggle; if not, train here and build with --infer, or take out [files] extra and what reads it"
+        )
+
+
+def collect_files(run: Run, infer: bool) -> dict[str, bytes]:
     """What the kernel carries, content by path: src/, and settings and folds unless these are in the dataset."""
     slug, source = run.paths.slug, REPOSITORY / "src"
     paths = [path for pattern in ("*.py", "*.toml") for path in source.rglob(pattern) if path.is_file()]
@@ -149,7 +178,12 @@ def collect_files(run: Run, fold_of_row: np.ndarray, infer: bool) -> dict[str, b
     files = {name: path.read_bytes() for name, path in names.items() if "/." not in name}
     if not infer:
         files[f"input/{slug}/{CONFIG}"] = run.paths.config.read_bytes()
-        files[f"folds/{packed_name(slug)}"] = pack_folds(fold_of_row, run.competition.train_ids).encode()
+        tokenizer = run.config.recipe.tokens.tokenizer
+        if tokenizer and not is_own(tokenizer):
+            files[f"input/{slug}/{tokenizer}"] = find_file(tokenizer, run.paths.own_files).read_bytes()
+        train_ids = run.competition.train_ids
+        in_file = read_folds(run.paths.folds, train_ids, run.config.recipe.folds.n, run.hint("folds", "--force"))
+        files[f"folds/{packed_name(slug)}"] = pack_folds(in_file, train_ids).encode()
     return files
 
 

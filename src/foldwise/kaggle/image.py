@@ -15,10 +15,11 @@ IMAGE = (
 )
 
 
-def check_modules(run: Run, infer: bool, datasets: Sequence[str] = ()) -> None:
+def check_modules(run: Run, members: Sequence[str], infer: bool, datasets: Sequence[str] = ()) -> None:
     """Check that a kernel has code and files that the members' recipes name; one that predicts, code of models.
 
     Args:
+        members: that it trains or predicts with.
         datasets: on Kaggle, that the user names.
 
     Raises:
@@ -26,7 +27,8 @@ def check_modules(run: Run, infer: bool, datasets: Sequence[str] = ()) -> None:
     """
     if not infer:
         check_module("competition.metric", run.config.competition.metric)
-    for member in run.config.recipe.ensemble_members:
+    check_module("recipe.tokens.tokenizer", run.config.recipe.tokens.tokenizer)
+    for member in members:
         learner = learner_for(run.config.recipe.of_member(member))
         for field, name in learner.own_parts().items():
             if not infer or field.startswith("model"):

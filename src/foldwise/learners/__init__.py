@@ -49,7 +49,9 @@ class Learner(ABC):
     can_be_cut: bool  # a fit may end early, as a time budget asks; else `estimate_seconds` tells its time before
     uses_vectors: bool  # it looks words up in the table of vectors
     reads_texts = False  # it makes tokens of its own from the texts, and does not see those that members share
+    sees_whole_texts = False  # where the texts are few enough; else and otherwise they are cut to `tokens.max_length`
     needs_vectors = False  # predicting, too, needs that table, because the weights do not hold it
+    starts_from_weights = False  # it reads `training.start_from`
     epochs = 1  # passes over the data that the recipe asks for
 
     def __init__(self, recipe: Recipe) -> None:

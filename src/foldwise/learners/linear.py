@@ -36,6 +36,7 @@ class LinearLearner(Learner):
     """Sees texts alone, put together from their tokens as the networks see them."""
 
     can_be_cut = uses_vectors = False
+    sees_whole_texts = True
 
     def describe(self, task: Task) -> str:
         """Its n-grams and its fit."""
@@ -57,7 +58,12 @@ class LinearLearner(Learner):
 
     def inputs(self) -> dict[str, Any]:
         """Of training only what weighs rows."""
-        parts: dict[str, Any] = {"seed": True, "model": {"name"}, "linear": True, "training": {"subgroup_weights"}}
+        parts: dict[str, Any] = {
+            "seed": True,
+            "model": {"name"},
+            "linear": True,
+            "training": {"subgroup_weights", "extra_weight"},
+        }
         return self.recipe.model_dump(include=parts)
 
     def prepare(self, targets: Targets, texts: int, features: int) -> None:  # noqa: ARG002
@@ -69,11 +75,11 @@ class LinearLearner(Learner):
         from foldwise.training.fold import fold_seed
 
         targets, started = data.targets, Clock.now()
-        train_rows, valid_rows = data.split(job.fold)
+        _, valid_rows = data.split(job.fold)
+        train_rows, y, weights = data.learnt(job.fold)
         report(Started(2))
-        weights = None if targets.weights is None else targets.weights[train_rows].astype(np.float64)
         seed = fold_seed(self.recipe.seed, job.member, job.fold)
-        texts, y = join_tokens(data, train_rows), targets.y[train_rows]
+        texts = join_tokens(data, train_rows)
         model = fit_linear(texts, y, targets.task, self.recipe.linear, weights, seed, targets.outputs)
         report(Stepped(1))
         oof, test = (model.predict(join_tokens(data, rows)) for rows in (valid_rows, data.test_rows))
@@ -140,8 +146,9 @@ def result_of_fit(
     from foldwise.training.fold import FoldResult
 
     rows, oof, test = predicted
-    score = best_score(metric_for(job.metric, targets.task), targets.task, targets.truth[rows], oof)
-    if not np.isfinite(score):
+    metric, truth = metric_for(job.metric, targets.task), targets.truth[rows]
+    score = best_score(metric, targets.task, truth, oof) if len(rows) else None  # of a fit on all rows
+    if score is not None and not np.isfinite(score):
         raise RunError(f"fold {job.fold} of {job.member}: its {len(rows)} rows have no finite score; fewer folds help")
     seconds = round(Clock.now() - started, 3)
     record = Evaluated(1.0, 1, None, score, True, learning_rate=0.0, padding=0.0, train_seconds=seconds)
@@ -167,6 +174,8 @@ class LinearModel:
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """(n, C) float64 probabilities, or the values of a regression."""
+        if not texts:
+            return np.empty((0, len(self.coef)))
         parts, start = [], 0
         for grams in self.ngrams:
             end = start + len(grams["terms"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from foldwise.config import Recipe, Task
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 from foldwise.learners import Learner, NewRows
+from foldwise.learners.starting import build_started
 from foldwise.plugins import is_own
 
 if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
@@ -34,7 +36,7 @@ NAMED: dict[str, Any] = {
 class Network(Learner):
     """A model of `foldwise.models` or of the user's own."""
 
-    can_be_cut = uses_vectors = True
+    can_be_cut = uses_vectors = starts_from_weights = True
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
@@ -49,8 +51,9 @@ class Network(Learner):
         return f"the network {self.recipe.model.name}, up to {training.epochs} epochs, {stops}"
 
     def inputs(self) -> dict[str, Any]:
-        """All of training, batches and model."""
-        return self.recipe.model_dump(include={"seed", "batches", "model", "training"})
+        """All of training, batches and model, but for what changes no fold, or counts by its content."""
+        parts = {"seed", "batches", "model", "training"}
+        return self.recipe.model_dump(include=parts, exclude={"training": {"validate", "start_from"}})
 
     def own_parts(self) -> dict[str, str]:
         """Model, loss and optimizer."""
@@ -73,10 +76,15 @@ class Network(Learner):
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Train one fold."""
         from foldwise.metrics import metric_for
+        from foldwise.training.all_rows import train_on_all
         from foldwise.training.fold import train_fold
+        from foldwise.training.loop import build_from_vectors
 
+        build: BuildModel = build_from_vectors if job.start is None else partial(build_started, job.start, report)
+        if job.epochs is not None:
+            return train_on_all(data, self.recipe, job.member, job.epochs, job.runtime, report, build)
         metric = metric_for(job.metric, data.targets.task)
-        return train_fold(data, self.recipe, job.member, job.fold, metric, job.runtime, report, job.limit)
+        return train_fold(data, self.recipe, job.member, job.fold, metric, job.runtime, report, job.limit, build)
 
     def predict(
         self, checkpoint: "Checkpoint", data: NewRows, runtime: "Runtime", on_rows: Callable[[int], object]

@@ -1,5 +1,6 @@
 """N-grams of words and characters, and their TF-IDF, which the linear learner fits."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +9,11 @@ import numpy as np
 from scipy import sparse
 
 from foldwise.config import Linear
+from foldwise.data.tokenizer import UNSPACED
 from foldwise.errors import InputError
 
 SHORTEST_CHARS, LONGEST_CHARS = 2, 5  # single characters say little
+BETWEEN_CHARACTERS = re.compile(f"(?<=[{UNSPACED}]) (?=[{UNSPACED}])")
 MANY_WORDS = 2_000_000  # of which n-grams of characters take 34 million places, and more than a gigabyte with copies
 
 
@@ -44,7 +47,9 @@ def fit_ngrams(texts: Sequence[str], settings: Linear) -> tuple[list[dict[str, A
         kinds.append(("word", (1, settings.word_ngrams), count_words(words, settings.word_ngrams, settings.min_count)))
     if longest and len(words.known):
         lengths = (min(SHORTEST_CHARS, longest), longest)
-        kinds.append(("char_wb", lengths, count_characters(words, lengths, settings.min_count)))
+        kinds.append(
+            ("char_wb", lengths, count_characters(Words.of(join_characters(texts)), lengths, settings.min_count))
+        )
     ngrams, idf, parts = [], [], []
     for analyzer, lengths, (counts, terms) in kinds:
         if terms:
@@ -58,6 +63,11 @@ def fit_ngrams(texts: Sequence[str], settings: Linear) -> tuple[list[dict[str, A
             "texts; lower it, or, if it is 1, see whether the texts are empty"
         )
     return ngrams, np.concatenate(idf), sparse.hstack(parts).tocsr()
+
+
+def join_characters(texts: Sequence[str]) -> list[str]:
+    """The texts with the characters of scripts without blanks, each a word of its own, put together again."""
+    return [text if text.isascii() else BETWEEN_CHARACTERS.sub("", text) for text in texts]
 
 
 def longest_chars(settings: Linear, words: int) -> int:
@@ -117,7 +127,7 @@ def find_ngrams(texts: Sequence[str], analyzer: str, lengths: Sequence[int], ter
     if analyzer == "word":
         counts = CountVectorizer(token_pattern=r"\S+", **options).transform(texts)
     else:
-        words = Words.of(texts)
+        words = Words.of(join_characters(texts))
         counts = words.counts() @ CountVectorizer(analyzer=analyzer, **options).transform(words.known)
     counts.sort_indices()
     return counts

@@ -3,7 +3,7 @@
 The forms of truth and predictions stand in `foldwise.tasks`.
 """
 
-from foldwise.metrics.choice import MetricChoice, check_name, look_up, metric_for, submitted_values
+from foldwise.metrics.choice import MetricChoice, check_name, find_named, look_up, metric_for, submitted_values
 from foldwise.metrics.registry import METRICS, Metric, score, score_labels
 from foldwise.metrics.thresholds import best_score, best_thresholds
 from foldwise.metrics.trial import try_metric
@@ -15,6 +15,7 @@ __all__ = [
     "best_score",
     "best_thresholds",
     "check_name",
+    "find_named",
     "look_up",
     "metric_for",
     "score",

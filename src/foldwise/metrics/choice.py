@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from foldwise.errors import InputError, did_you_mean, list_some, shorten, with_article
+from foldwise.errors import InputError, did_you_mean, list_names, shorten, with_article
 from foldwise.metrics.registry import METRICS, Metric
 from foldwise.plugins import as_input_error, is_own, load
 from foldwise.tasks import PLURALS, TASKS, Kind, Truth
@@ -73,7 +73,7 @@ def look_up(name: str, task: str) -> Metric:
     truth, (known, _) = TASKS[task].truth, table_name(name)
     fitting = [other for other, metric in METRICS.items() if meaning(metric, truth)]
     if known not in fitting:
-        shown = list_some(other.replace("@k", "@3") for other in fitting)
+        shown = list_names([other.replace("@k", "@3") for other in fitting], quoted=False)
         where = f"competition.metric = {name!r} is not for {with_article(task)} task"
         raise InputError(f"{where}; choose one of {shown} (input/README.md)")
     found = meaning(METRICS[known], truth)
@@ -106,6 +106,11 @@ def flat(part: np.ndarray) -> np.ndarray:
     view = part[:, 0] if part.ndim == 2 and part.shape[1] == 1 else part.view()
     view.flags.writeable = False
     return view
+
+
+def find_named(name: str | None) -> Metric | None:
+    """The metric of the table, for whatever task and without its arguments; None of no name and of the user's own."""
+    return METRICS[table_name(name)[0]] if name is not None and not is_own(name) else None
 
 
 def meaning(metric: Metric, truth: Truth) -> Metric | None:
@@ -144,5 +149,6 @@ def bind(metric: Metric, arguments: Mapping[str, Any]) -> Metric:
 
 def submitted_values(name: str, task: str, values: np.ndarray) -> np.ndarray:
     """Values as the metric's contest wants them, whole or not below 0; every score is of the same."""
-    metric = meaning(METRICS[table_name(name)[0]], TASKS[task].truth) if not is_own(name) else None
+    named = find_named(name)
+    metric = meaning(named, TASKS[task].truth) if named else None
     return metric.submitted(values) if metric and metric.submitted else values

@@ -3,7 +3,7 @@
 `foldwise.metrics.choice` finds the one that a competition asks for, with its arguments.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -96,20 +96,43 @@ METRICS: dict[str, Metric] = {
 }  # fmt: skip
 
 
+def known_columns(truth: np.ndarray, predictions: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of each column truth and predictions of the rows whose truth is known; of a column without any, nothing."""
+    for true, predicted in zip(truth.T, predictions.T, strict=True):
+        known = np.isfinite(true)
+        if known.any():
+            yield (true, predicted) if known.all() else (true[known], predicted[known])
+
+
+def score_known(metric: Metric, truth: np.ndarray, predictions: np.ndarray) -> float:
+    """What the metric's function gives; where truth has NaN the mean over columns, each of its known rows.
+
+    Where the columns of a row are ranked, what is not known to be true counts as not true.
+    """
+    if "k" in metric.arguments or truth.dtype.kind != "f" or not np.isnan(truth).any():
+        return float(metric.function(truth, predictions))
+    columns = [metric.function(true[:, None], p[:, None]) for true, p in known_columns(truth, predictions)]
+    defined = [value for value in columns if np.isfinite(value)]
+    return float(np.mean(defined)) if defined else float("nan")
+
+
 def score_labels(metric: Metric, task: str, truth: np.ndarray, labels: np.ndarray) -> float:
     """Score of hard labels as `TaskSpec.to_labels` gives them."""
     if metric.own:
-        return float(metric.function(truth, labels))
+        return score_known(metric, truth, labels)
     if TASKS[task].truth == "columns":
         assert metric.of_column is not None  # every metric of labels that fits columns
-        columns = np.stack([confusion.confusion_of(*column) for column in zip(truth.T, labels.T, strict=True)])
+        each = [confusion.confusion_of(*column) for column in known_columns(truth, labels)]
+        if not each:
+            return float("nan")
+        columns = np.stack(each)
         if metric.columns == "sum":
             return float(metric.of_column(columns.sum(axis=0)))
         scores, ones = metric.of_column(columns), columns[:, 1].sum(axis=1)
         if metric.columns == "weighted" and ones.any():
             return float(np.average(scores, weights=ones))
         defined = scores[~np.isnan(scores)]  # a kappa has no value where all is of one class
-        return float(defined.mean()) if len(defined) else np.nan
+        return float(defined.mean()) if len(defined) else float("nan")
     return float(metric.function(confusion.confusion_of(truth.reshape(-1), labels.reshape(-1))))
 
 
@@ -118,13 +141,13 @@ def score(
 ) -> float:
     """Score of probabilities or values, or of the labels at `thresholds`, None for the neutral ones.
 
-    NaN if predictions are not finite.
+    NaN if predictions are not finite. Where truth has NaN it is the mean over columns, each of its known rows.
     """
     spec = TASKS[task]
     if not np.isfinite(predictions).all():
         return float("nan")
     if metric.prediction_type != "label":
         predictions = metric.submitted(predictions) if metric.submitted else predictions
-        return float(metric.function(truth[:, None] if spec.ordered else truth, predictions))
+        return score_known(metric, truth[:, None] if spec.ordered else truth, predictions)
     thresholds = spec.neutral_thresholds(truth, predictions) if thresholds is None else thresholds
     return score_labels(metric, task, truth, spec.to_labels(predictions, thresholds))

@@ -21,7 +21,7 @@ def try_metric(metric: Metric, name: str, task: str, truth: np.ndarray, classes:
         InputError: targets that the metric has no meaning for, a function that fails or gives no finite number, or one
             that scores the truth worse than its opposite where nobody has said that less is better.
     """
-    if metric.wants and (unfit := ~WANTED[metric.wants](truth)).any():
+    if metric.wants and (unfit := ~WANTED[metric.wants](truth) & ~np.isnan(truth)).any():
         shown = f"{truth[unfit][0]:g} is the first of {unfit.sum():,} that are not"
         raise InputError(f"competition.metric = {name!r}: needs targets that are {metric.wants}; {shown}")
     if not metric.own:
@@ -47,7 +47,7 @@ def opposite(task: str, truth: np.ndarray) -> np.ndarray:
     """Targets that are as wrong as can be, in the same form."""
     if TASKS[task].named:
         return truth.max() - truth if TASKS[task].ordered else (truth + 1) % (truth.max() + 1)
-    return 1 - truth if TASKS[task].y == "columns" else truth.max(axis=0) + truth.min(axis=0) - truth
+    return 1 - truth if TASKS[task].y == "columns" else np.nanmax(truth, axis=0) + np.nanmin(truth, axis=0) - truth
 
 
 def score_targets(metric: Metric, task: str, truth: np.ndarray, targets: np.ndarray, classes: int) -> float:

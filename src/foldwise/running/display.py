@@ -1,7 +1,7 @@
 """Folds that train side by side, as a person sees them."""
 
 from foldwise.console import Progress, duration, say
-from foldwise.events import Evaluated, Finished, GivenUp, Started, Stepped
+from foldwise.events import Evaluated, Finished, GivenUp, Noted, Started, Stepped
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {remaining} {rate_fmt}{postfix}"  # fits 80 columns
 
@@ -22,15 +22,17 @@ class FoldDisplay:
                 self.bars[slot].update(event.steps)
             case Evaluated():
                 loss = "" if event.loss is None else f" loss {event.loss:.2f}"
-                score = "nan" if event.score is None else f"{event.score:.4f}"
+                score = "none" if event.score is None else f"{event.score:.4f}"
                 text = f"{event.epoch:.2f}{loss} score {score} lr {event.learning_rate:.0e}"
                 self.bars[slot].note(f"epoch {text}{' best' * event.best}", short=f"ep {text}")
+            case Noted():
+                say("train", f"{name}: {event.text}")
             case GivenUp():
                 self.remove(slot)
                 say("train", f"{name}: given up, there is no time for its epochs")
             case Finished():
                 self.remove(slot)
-                best = f"{event.score:.4f}"
+                best = "trained" if event.score is None else f"{event.score:.4f}"
                 if event.padding or event.epochs > 1:  # a linear fit has neither epochs nor padding
                     best += f" at epoch {event.best_epoch:.2f} of {event.epochs:.2f}, {event.padding:.1%} padding"
                 speed = f"{event.rows_per_second:,.0f} rows/s, {duration(event.seconds)}"

@@ -1,6 +1,7 @@
 """Train many folds: jobs, where and how many at once, and what they report."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import torch
 from foldwise.clock import Clock
 from foldwise.console import duration, say, warn
 from foldwise.data.targets import weigh_by_subgroups
+from foldwise.errors import list_names
 from foldwise.events import Event, Finished, Stopped
 from foldwise.extensions import find_teaching
 from foldwise.files import read_json
-from foldwise.freshness import Wanted
+from foldwise.freshness import Wanted, start_of
 from foldwise.learners import learner_for
 from foldwise.paths import TOKENS_RECORD
 from foldwise.run import Run
@@ -25,15 +27,19 @@ from foldwise.tasks import TASKS
 from foldwise.training.precision import Runtime, choose_device, choose_precision
 
 
-def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray) -> None:
-    """Train the wanted folds, side by side where that is faster; under a time budget those that fit."""
+def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray, redo: bool = False) -> None:
+    """Train the wanted folds, side by side where that is faster; under a time budget those that fit.
+
+    Args:
+        redo: train them also where they need only predict another test table.
+    """
     start = Clock.now()
     device, warning = choose_device(run.device)
     if warning:
         warn(warning)
     if not (wanted := make_own_tokens(run, wanted, device)):
         return
-    jobs = make_jobs(run, wanted, fold_of_row, device)
+    jobs = [replace(job, redo=redo) for job in make_jobs(run, wanted, fold_of_row, device)]
     placement = place(run, jobs, device)
     at_once, threads = min(placement.workers, len(jobs)), jobs[0].runtime.threads
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
@@ -46,7 +52,7 @@ def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray) -> None:
     def on_event(slot: int, job: FoldJob, event: Event) -> None:
         if isinstance(event, Stopped):
             row_ids = run.competition.row_ids
-            ids = ", ".join(row_ids[row] for row in event.rows)
+            ids = list_names((row_ids[row] for row in event.rows), quoted=False)
             warn(f"{job} stops at a batch whose loss is no number; its rows: {ids}")
         elif isinstance(event, Finished):
             trained.append(job)
@@ -84,6 +90,8 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
             inputs=inputs,
             runtime=Runtime(device, precisions[fit.member], threads[fit.member]),
             without=fit.without,
+            epochs=inputs.get("epochs"),
+            start=start_of(run, fit, inputs),
         )
         for fit, inputs in wanted
     ]

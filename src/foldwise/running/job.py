@@ -1,7 +1,7 @@
 """One fold as a worker does it: open the tokens, train, write the folder."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,15 @@ from foldwise.config import Recipe
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore, open_array
 from foldwise.errors import RunError
-from foldwise.events import Event, Finished, GivenUp, Stopped
+from foldwise.events import Event, Finished, GivenUp, Noted, Started, Stopped
 from foldwise.files import read_json
 from foldwise.freshness import differences
 from foldwise.learners import learner_for
+from foldwise.learners.starting import Start
 from foldwise.metrics import MetricChoice
-from foldwise.paths import FEATURES, FOLD_RECORD, VECTORS, VOCABULARY, Paths
+from foldwise.paths import ALL_ROWS, FEATURES, FOLD_RECORD, VECTORS, VOCABULARY, Paths
 from foldwise.running.fold_folder import write_fold, write_stopped
+from foldwise.running.new_test import only_test_changed, predict_new_test
 from foldwise.training.fold import FoldResult, GivenUpError
 from foldwise.training.fold_data import FoldData, Lesson
 from foldwise.training.loop import StoppedError
@@ -37,13 +39,16 @@ class FoldJob:
     recipe: Recipe
     metric: MetricChoice
     targets: Targets
-    folds: np.ndarray  # (N,) of each training row; -1 where a row takes no part
+    folds: np.ndarray  # (N,) of each training row, as `FoldData.folds`
     valid_ids: list[str]  # of the fold alone: a million ids a worker would be 0.1 GB
     test_ids: list[str]
     inputs: dict[str, Any]
     runtime: Runtime
     limit: Limit | None = None
     without: tuple[int, ...] = ()  # further folds that it must not learn from
+    epochs: float | None = None  # that a model of all rows trains, whose `fold` is `ALL_ROWS`
+    start: Start | None = None  # earlier weights
+    redo: bool = False  # train, also where only the test table is another
     first: Lesson | None = None
     lesson: Lesson | None = None
 
@@ -54,18 +59,21 @@ class FoldJob:
 
     def __str__(self) -> str:
         apart = f" without {', '.join(map(str, self.without))}" if self.without else ""
-        return f"{self.member} fold {self.fold}{apart}"
+        return f"{self.member} on all rows" if self.fold == ALL_ROWS else f"{self.member} fold {self.fold}{apart}"
 
 
 def open_data(job: FoldJob) -> FoldData:
     """What the fold learns from; its arrays are mapped, so that processes side by side share their pages."""
-    if learner_for(job.recipe).reads_texts:
+    learner = learner_for(job.recipe)
+    if learner.reads_texts:
         store = TokenStore.open(job.paths.own_tokens(job.member))
-        return FoldData(store, np.empty((0, 0), np.float32), job.targets, job.folds)
+        extra = len(store) - len(job.folds) - len(job.test_ids)
+        nothing = np.empty((0, 0), np.float32)
+        return FoldData(store, nothing, job.targets, job.folds, extra=extra, lesson=job.lesson)
     tokens = job.paths.tokens
     vectors, features = (open_array(tokens / name) for name in (VECTORS, FEATURES))
     beside = features if features.shape[1] else None
-    words, store = list(read_json(tokens / VOCABULARY)), TokenStore.open(tokens)
+    words, store = list(read_json(tokens / VOCABULARY)), TokenStore.open(tokens, learner.sees_whole_texts)
     extra = len(store) - len(job.folds) - len(job.test_ids)
     return FoldData(store, vectors, job.targets, job.folds, beside, words, extra, job.first, job.lesson)
 
@@ -73,8 +81,14 @@ def open_data(job: FoldJob) -> FoldData:
 def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
     """Train one fold and write its folder."""
     start, learner, data = Clock.now(), learner_for(job.recipe), open_data(job)
-    labelled, _ = data.split(job.fold)
-    rows = labelled if job.lesson is None else job.lesson.rows
+    if not job.redo and only_test_changed(job):
+        report(Started(1))
+        report(Noted("trained before; predicts another test table"))
+        record = predict_new_test(job, learner, data)
+        facts = {field.name: record[field.name] for field in fields(Finished) if field.name in record}
+        report(Finished(**{"score": None, **facts}))
+        return
+    rows, _, _ = data.learnt(job.fold)
     try:
         result = learner.fit(data, job, report)
     except StoppedError as error:
@@ -89,7 +103,6 @@ def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
         return
     last = result.history[-1]
     best = [record for record in result.history if record.best][-1]
-    assert best.score is not None
     stays = False  # the same fold is there, and was trained as long
     if result.shortened and not differences(job.folder, FOLD_RECORD, job.inputs):
         earlier = read_json(job.folder / FOLD_RECORD)

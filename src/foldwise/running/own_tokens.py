@@ -3,6 +3,8 @@
 They are kept as long as tables, text columns, the learner's files and its settings are the same.
 """
 
+from itertools import chain
+
 import torch
 
 from foldwise.clock import Clock
@@ -46,8 +48,12 @@ def update_tokens(run: Run, member: str, learner: Learner, device: torch.device)
         return True
     why = "there were none" if reasons == ["missing"] else "; ".join(reasons) or "--force"
     competition, start = run.competition, Clock.now()
-    texts = [[*train, *test] for train, test in zip(competition.train_texts, competition.test_texts, strict=True)]
+    tables = [competition.train_texts, competition.test_texts]
     counts = [len(competition.train_ids), len(competition.test_ids)]
+    if competition.extra and learner.recipe.training.extra_weight:
+        tables.append(competition.extra.texts)
+        counts.append(len(competition.extra.ids))
+    texts = [list(chain(*parts)) for parts in zip(*tables, strict=True)]
     # All cores, whatever the folds have: nothing else runs now.
     runtime = Runtime(device, choose_precision(learner.recipe.training.precision, device), count_cores())
     deadline = start + SHARE * (run.budget.deadline - start) if run.budget else None

@@ -14,12 +14,21 @@ import numpy as np
 from foldwise.console import say
 from foldwise.data.competition import read_solution
 from foldwise.data.targets import Targets
-from foldwise.ensembling.blend import Blend, Records, check_folds, combine, common_folds, score_members, submit
+from foldwise.ensembling.blend import (
+    Blend,
+    Records,
+    check_folds,
+    combine,
+    common_folds,
+    predicting_folds,
+    score_members,
+    submit,
+)
 from foldwise.ensembling.submission import in_sample_order, to_scale
 from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
 from foldwise.freshness import changes, submission_form
 from foldwise.metrics import Metric, score
-from foldwise.paths import FOLD_RECORD, REPOSITORY
+from foldwise.paths import ALL_ROWS, FOLD_RECORD, REPOSITORY
 from foldwise.run import Run
 
 
@@ -28,7 +37,12 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
     records = check_folds(run)
     inputs = {
         "folds": {
-            member: hash_of(*(run.paths.fold(member, fold) / FOLD_RECORD for fold in group))
+            member: hash_of(
+                *(
+                    run.paths.fold(member, fold) / FOLD_RECORD
+                    for fold in {**group, **dict.fromkeys(predicting_folds(run, member, group))}
+                )
+            )
             for member, group in records.items()
         },
         "sample": hash_of(run.paths.table("sample_submission")),
@@ -41,11 +55,10 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
     why = why_combine(summary, inputs, made) or ("--force" if run.force else "")
     if not why:
         say("ensemble", f"kept {run.paths.submission.name}: made from these folds")
-        return dict(summary)
+        return dict(summary)  # command, seed, auto and so on are of the run that made it, as the figures are
     start = time.perf_counter()
     summary = write_outcome(run, fold_of_row, records, combine(run, fold_of_row, records))
-    run.record_seconds("ensemble", time.perf_counter() - start)
-    seconds = read_json(run.paths.output / "seconds.json")
+    seconds = run.record_seconds("ensemble", time.perf_counter() - start)
     summary["seconds"] = {**seconds, "total": round(sum(seconds.values()), 2)}
     summary |= {"inputs": inputs, "outputs": [hash_of(path) for path in made], "form": submission_form(run)}
     write_json(run.paths.summary, summary)
@@ -93,7 +106,7 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
             for fold, fold_score in zip(folds, scores, strict=True)
         ],
         "members": [
-            {**member, "folds": list(group)}
+            {**member, "folds": list(group), **on_all_rows(run, member["name"])}
             for member, group in zip(describe_members(run, fold_of_row, blend), records.values(), strict=True)
         ],
         "ensemble": {
@@ -142,6 +155,13 @@ def describe_members(run: Run, fold_of_row: np.ndarray, blend: Blend) -> list[di
     return described
 
 
+def on_all_rows(run: Run, member: str) -> dict[str, float]:
+    """Epochs of the model on all rows that predicts the test rows for a member; empty where its folds do."""
+    if not run.config.recipe.on_all_rows(member):
+        return {}
+    return {"epochs_on_all_rows": read_json(run.paths.fold(member, ALL_ROWS) / FOLD_RECORD)["epochs"]}
+
+
 def budget_facts(run: Run, records: Records) -> dict[str, Any]:
     """What a time budget, of this run or the one before, allowed and left out, as `budget`; empty without one."""
     recipe = run.config.recipe
@@ -174,22 +194,28 @@ def shown_thresholds(metric: Metric, targets: Targets, thresholds: np.ndarray) -
 def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
     """oof.csv: id, fold, targets and predictions, one row per training row, in the order of train.csv.
 
+    Unknown targets are empty.
     Predictions are empty in rows of folds that a time budget dropped, or that some member does not train: another mix
     of members would predict on another scale.
     """
     targets = run.competition.targets
-    if targets.spec.named:
+    columns = run.config.columns.target
+    if targets.spec.named and len(columns) == 1:
         truth = np.array(targets.names, dtype=object)[targets.truth, None]
-    elif targets.spec.y == "values" or run.config.competition.soft_cut is not None:
-        truth = targets.y.astype(str)  # the shortest form that reads back as the same number
+    elif targets.spec.named:
+        truth = np.eye(len(columns), dtype=int)[targets.truth]
     else:
-        truth = targets.y.astype(int)
+        columns, known = targets.names, np.isfinite(targets.y)
+        whole = targets.spec.y == "columns" and run.config.competition.soft_cut is None
+        # As text a number has the shortest form that reads back as the same.
+        numbers = np.where(known, targets.y, 0).astype(int) if whole else targets.y
+        truth = np.where(known, numbers.astype(str), "")
     oof = to_scale(blend.oof, targets.names) if targets.spec.ordered else blend.oof
     names = ["prediction"] if oof.shape[1] == 1 else [f"prediction_{name}" for name in targets.names]
     predicted = [row if known else [""] * len(row) for row, known in zip(oof.tolist(), blend.rows, strict=True)]
     rows = zip(run.competition.train_ids, fold_of_row.tolist(), truth.tolist(), predicted, strict=True)
     with atomic_file(run.paths.oof) as temporary:
-        header = ["id", "fold", *run.config.columns.target, *names]
+        header = ["id", "fold", *columns, *names]
         write_csv(temporary, header, ([row_id, fold, *true, *values] for row_id, fold, true, values in rows))
 
 

@@ -1,4 +1,4 @@
-"""Stage folds: `folds/<slug>.csv`, made once.
+"""Stage folds: `folds/<slug>.csv`, made once, or a copy of the folds that the user has.
 
 ./run.sh folds -c SLUG            make it, or check the one that is there
 ./run.sh folds -c SLUG --force    make it anew
@@ -10,19 +10,50 @@ import numpy as np
 
 from foldwise.console import say, warn
 from foldwise.data.features import join_texts
-from foldwise.data.fold_file import packed_name, read_folds, unpack_folds, write_folds
-from foldwise.data.splits import check_units, make_folds, missing_classes, units_of
+from foldwise.data.fold_file import packed_name, read_folds, read_own_folds, unpack_folds, write_folds
+from foldwise.data.splits import (
+    HIDDEN,
+    TRAIN_ONLY,
+    check_sizes,
+    check_units,
+    hide_weightless,
+    missing_classes,
+    split_rows,
+    units_of,
+)
 from foldwise.errors import InputError
 from foldwise.metrics import best_score
 from foldwise.run import Run
 
 SHOWN = 10  # classes that a warning names
+UNSCORED = {
+    TRAIN_ONLY: "are trained on in every fold and never validated",
+    HIDDEN: "weigh 0: they do not count",
+}
 
 
 def folds(run: Run, remake: bool = False) -> np.ndarray:
-    """Make the fold file if there is none; give the (N,) int64 folds in the order of train.csv.
+    """The (N,) int64 folds that stages work with: those of the fold file, but `HIDDEN` for rows of weight 0."""
+    competition, settings = run.competition, run.config.recipe.folds
+    units = units_of(join_texts(competition.train_texts), competition.groups, settings.same_text)
+    fold_of_row = hide_weightless(update_fold_file(run, units, remake), competition.targets)
+    warning = check_sizes(run.paths.folds, fold_of_row, units, settings.n)
+    check_classes(run, fold_of_row)
+    if warning:
+        warn(warning)
+    for fold, what in UNSCORED.items():
+        if count := (fold_of_row == fold).sum():
+            say("folds", f"{count:,} of {len(fold_of_row):,} rows {what}")
+    return fold_of_row
+
+
+def update_fold_file(run: Run, units: np.ndarray, remake: bool = False) -> np.ndarray:
+    """Make the fold file if there is none; give its (N,) int64 folds in the order of train.csv.
 
     Only `remake` replaces a file that is there; `--force` of the whole pipeline does not.
+
+    Args:
+        units: as `units_of` gives them.
     """
     path, settings, competition = run.paths.folds, run.config.recipe.folds, run.competition
     make_anew = run.hint("folds", "--force")
@@ -30,36 +61,61 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
     keep = not remake and not run.debug  # debug has folds of its own, of whatever rows it drew
     if keep and packed.is_file() and not path.is_file():  # inside a kernel
         write_folds(path, competition.train_ids, unpack_folds(packed, competition.train_ids))
-    units = units_of(join_texts(competition.train_texts), competition.groups, settings.same_text)
+    own, source = (None, "") if packed.is_file() else find_own_folds(run)
+    together = f"run `{make_anew}` to make folds that keep them together"
+    if own is not None:
+        together = f"they are those of {source}: correct them, or set folds.same_text = false to take them as they are"
     if keep and path.is_file():
         fold_of_row = read_folds(path, competition.train_ids, settings.n, make_anew)
-        check_units(path, fold_of_row, units, make_anew)
-        check_classes(run, fold_of_row)
+        if own is not None and (other := (own != fold_of_row).sum()):
+            raise InputError(
+                f"{path}: {other:,} of {len(own):,} rows have another fold than in {source}; run `{make_anew}` to take "
+                "those, or take the key out of competition.toml to keep this file"
+            )
+        check_units(path, fold_of_row, units, together)
         by = " by row number" if "train" in run.config.files.numbered else ""
         say("folds", f"kept {path.name}: {len(fold_of_row):,} rows in {settings.n} folds, matches train.csv{by}")
         return fold_of_row
     start = time.perf_counter()
-    fold_of_row = make_folds(competition.targets.strata, units, settings.n, settings.seed)
-    check_classes(run, fold_of_row)
-    write_folds(path, competition.train_ids, fold_of_row)
+    if own is None:
+        own = split_rows(competition.targets, units, settings.n, settings.seed)
+    else:
+        check_units(path, own, units, together)
+    write_folds(path, competition.train_ids, own)
     run.record_seconds("folds", time.perf_counter() - start)
-    sizes = np.bincount(fold_of_row)
+    say("folds", f"made {path.name}{f' of {source}' * bool(source)}: {describe_folds(run, own, units, bool(source))}")
+    return own
+
+
+def find_own_folds(run: Run) -> tuple[np.ndarray | None, str]:
+    """The (N,) int64 folds that the user has, and where they stand; None where foldwise makes them."""
+    files, columns, competition = run.config.files, run.config.columns, run.competition
+    if run.debug:
+        return None, ""
+    if files.folds:
+        return read_own_folds(run.config, run.paths, competition.train_ids), run.paths.table("folds").name
+    return competition.own_folds, f"column {columns.fold} of {run.paths.table('train').name}" if columns.fold else ""
+
+
+def describe_folds(run: Run, fold_of_row: np.ndarray, units: np.ndarray, own: bool) -> str:
+    """How many rows are in how many folds, and which of them go together."""
+    sizes = np.bincount(fold_of_row[fold_of_row >= 0])
     of_each = f"{sizes.min():,} to {sizes.max():,}" if np.ptp(sizes) else f"{sizes[0]:,} each"
     shared = len(units) - len(np.unique(units))
-    what = "text or group" if competition.groups else "text"
-    together = f"; {shared:,} rows follow an earlier one of the same {what} into its fold" if shared else ""
-    say("folds", f"made {path.name}: {len(fold_of_row):,} rows in {settings.n} folds of {of_each}{together}")
-    return fold_of_row
+    what = "text or group" if run.competition.groups else "text"
+    together = f"; {shared:,} rows follow an earlier one of the same {what} into its fold" if shared and not own else ""
+    return f"{len(fold_of_row):,} rows in {run.config.recipe.folds.n} folds of {of_each}{together}"
 
 
 def check_classes(run: Run, fold_of_row: np.ndarray) -> None:
     """Warn of classes that a fold has no row of: too few rows, or rows of one text or group, which share a fold."""
     missing = missing_classes(fold_of_row, run.competition.targets, run.competition.train_ids)
     if missing:
-        check_metric(run, fold_of_row, missing)
-        shown = missing[:SHOWN] + [f"and {len(missing) - SHOWN} more"] * (len(missing) > SHOWN)
+        shown = missing[:SHOWN] + [f"and {len(missing) - SHOWN:,} more"] * (len(missing) > SHOWN)
+        check_metric(run, fold_of_row, shown)
+        count = "a class" if len(missing) == 1 else f"{len(missing):,} classes"
         warn(
-            "\n  ".join([f"{run.paths.table('train')}: classes that a fold has no row of", *shown])
+            "\n  ".join([f"{run.paths.table('train')}: {count} that a fold has no row of", *shown])
             + "\n  there it is not scored; where all its rows are in one fold, that fold's model never sees it"
         )
 
@@ -67,7 +123,7 @@ def check_classes(run: Run, fold_of_row: np.ndarray) -> None:
 def check_metric(run: Run, fold_of_row: np.ndarray, missing: list[str]) -> None:
     """Refuse folds that the metric has no score for, whatever is predicted: their training would be in vain."""
     targets, metric = run.competition.targets, run.metric
-    for fold in np.unique(fold_of_row):
+    for fold in np.unique(fold_of_row[fold_of_row >= 0]):
         truth = targets.truth[fold_of_row == fold]
         neutral = np.full((len(truth), targets.outputs), 1 / targets.outputs)
         if not np.isfinite(best_score(metric, targets.task, truth, neutral)):

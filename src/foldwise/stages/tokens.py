@@ -10,16 +10,21 @@ from itertools import chain
 import numpy as np
 
 from foldwise.auto import tell
-from foldwise.console import Progress, duration, say
+from foldwise.console import Progress, duration, say, warn
 from foldwise.data.features import features_of, texts_of
-from foldwise.data.tokenizer import tokenize
+from foldwise.data.own_tokenizer import find_splitter
+from foldwise.data.token_store import MOST_WHOLE
+from foldwise.data.tokenizer import length_limit, tokenize
 from foldwise.files import atomic_folder, read_json, sizes_of, write_json
 from foldwise.freshness import differences, token_inputs
 from foldwise.paths import FEATURES, TOKENS_RECORD, VECTORS, VOCABULARY
 from foldwise.run import Run
 from foldwise.vectors.cache import read_tables
 from foldwise.vectors.files import vector_sources
-from foldwise.vectors.table import build_vectors, random_vectors
+from foldwise.vectors.table import Coverage, build_vectors, random_vectors
+
+FEW_TOKENS = 2  # of the median text
+LOW_COVERAGE = 0.2  # of the tokens
 
 
 def tokens(run: Run) -> None:
@@ -41,8 +46,10 @@ def tokens(run: Run) -> None:
     together = [list(chain(*tables)) for tables in zip(*parts, strict=True)]
     texts, columns = texts_of(together, settings)
     with Progress("tokens", 2 * len(texts), "texts") as shown:
-        store, words, counts = tokenize(texts, columns * len(competition.train_ids), settings, shown.update)
-    store = replace(store, columns=columns)
+        splitter = find_splitter(settings, run.paths.own_files)
+        whole, words, counts = tokenize(texts, columns * len(competition.train_ids), settings, shown.update, splitter)
+    whole = replace(whole, columns=columns)
+    limit, few = length_limit(settings, whole, columns * len(competition.train_ids)), len(whole.tokens) <= MOST_WHOLE
     features = features_of(together, competition.features, settings)
     if sources := vector_sources(settings, run.paths):
         tables = read_tables(sources, words, run.paths.vector_cache, "tokens")
@@ -51,19 +58,34 @@ def tokens(run: Run) -> None:
         vectors, coverage = random_vectors(len(words), settings.dimension), None
     seconds = time.perf_counter() - start
     with atomic_folder(folder) as temporary:
-        store.save(temporary)
+        store = whole.save_cut(limit, settings.cut, temporary, few)
         np.save(temporary / VECTORS, vectors)
         np.save(temporary / FEATURES, features)
         write_json(temporary / VOCABULARY, {word: index for index, word in enumerate(words)})
         counted = {"rows": len(store), "tokens": len(store.tokens), "words": len(words)}
-        found = {"coverage": asdict(coverage) if coverage else None}
+        found = {"limit": limit, "whole": few, "coverage": asdict(coverage) if coverage else None}
         write_json(temporary / TOKENS_RECORD, {"inputs": inputs, **counted, **found, "files": sizes_of(temporary)})
     run.record_seconds("tokens", seconds)
     lengths = store.lengths
     say("tokens", f"made {len(store.tokens):,} tokens, {len(words):,} words, in {duration(seconds)} ({why})")
-    say("tokens", f"row lengths: median {np.median(lengths):.0f}, longest {lengths.max()}, limit {settings.max_length}")
+    say("tokens", f"row lengths: median {np.median(lengths):.0f}, longest {whole.lengths.max()}, limit {limit}")
     if features.shape[1]:
         names = ", ".join([*settings.features, *run.config.columns.features])
         say("tokens", f"{features.shape[1]} features beside the text: {names}")
     for line in coverage.lines() if coverage else []:
         say("tokens", line)
+    warn_of_odd_tokens(lengths, coverage)
+
+
+def warn_of_odd_tokens(lengths: np.ndarray, coverage: Coverage | None) -> None:
+    """Say where texts seem not to have been split, or word vectors to be of another language."""
+    if np.median(lengths) <= FEW_TOKENS:
+        warn(
+            f"half of the texts have at most {FEW_TOKENS} tokens; if they are longer, their language may need a "
+            "tokenizer of its own: see recipe.tokens.tokenizer"
+        )
+    if coverage and coverage.tokens < LOW_COVERAGE:
+        warn(
+            f"word vectors cover {coverage.tokens:.1%} of the tokens, others start from random ones; take vectors of "
+            'the texts\' language (input/README.md), or recipe.tokens.vectors = "none", which is the same and smaller'
+        )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from foldwise.clock import Clock
+from foldwise.config import Recipe
 from foldwise.console import say, warn
 from foldwise.data.features import texts_and_features
 from foldwise.errors import InputError
@@ -22,7 +23,7 @@ from foldwise.extensions import find_teaching
 from foldwise.freshness import Fit, Wanted, check_tokens, differences, fold_inputs, shortened
 from foldwise.learners import learner_for
 from foldwise.metrics import try_metric
-from foldwise.paths import FOLD_RECORD
+from foldwise.paths import ALL_ROWS, FOLD_RECORD
 from foldwise.run import Run
 
 
@@ -38,7 +39,7 @@ def train(
     Args:
         fold_of_row: (N,) fold of each training row.
         members: members to train, or names of groups of seeds; None for the members of the ensemble.
-        prepared: `prepare_members` has been called for them.
+        prepared: `prepare_members` has been called for them, and for those that they learn from.
     """
     recipe, start = run.config.recipe, Clock.now()
     for fold in chosen or []:
@@ -55,19 +56,20 @@ def train(
         for fold in recipe.folds_of(member)
         if chosen is None or fold in chosen
     ]
-    # Members that others learn from come first, each round once the one before it is done.
-    students = any(recipe.of_member(member).training.from_members for member in recipe.members)
-    rounds: Sequence[Sequence[Fit]] = find_teaching("rounds")(recipe, fits) if students else [fits]
-    prepared, trained = prepared and not students, 0  # a teacher may be out of the ensemble
+    rounds, trained = rounds_of(recipe, fits), 0
+    # After the folds, which say for how many epochs, come models on all rows.
+    on_all = [Fit(name, ALL_ROWS) for name in dict.fromkeys(named) if chosen is None and recipe.on_all_rows(name)]
+    if on_all:
+        rounds = [*rounds, on_all]
     for some in rounds:
         if wanted := find_work(run, some, [] if chosen is None else fits):
             if not prepared:
-                prepare_members(run, [fit.member for others in rounds for fit in others])
+                prepare_members(run, [fit for others in rounds for fit in others])
                 prepared = True
             # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
             from foldwise.running.folds import run_folds
 
-            run_folds(run, wanted, fold_of_row)
+            run_folds(run, wanted, fold_of_row, redo=run.force or chosen is not None)
             trained += len(wanted)
     whole = sum(len(recipe.folds_of(name)) for name in recipe.ensemble_members)
     if trained == sum(map(len, rounds)) and len(fits) == whole:
@@ -91,6 +93,8 @@ def find_work(run: Run, fits: Sequence[Fit], chosen: Collection[Fit]) -> Wanted:
         apart = f" without {', '.join(map(str, without))}" if without else ""
         for reason, numbers in reasons.items():
             names = f"{called} fold{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}{apart}"
+            if numbers == [ALL_ROWS]:
+                names = f"{called} on all rows"
             say("train", f"{names}: {reason}" if reason else f"kept {names}: recipe, folds and tokens are the same")
     return wanted
 
@@ -107,11 +111,30 @@ def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> s
     return "; ".join(reasons) or ("--force" if run.force else "")
 
 
-def prepare_members(run: Run, members: list[str]) -> None:
+def rounds_of(recipe: Recipe, fits: Sequence[Fit]) -> Sequence[Sequence[Fit]]:
+    """The fits, and before them those of members that they learn from: each round once the one before it is done."""
+    students = any(recipe.of_member(member).training.from_members for member in recipe.members)
+    rounds: Sequence[Sequence[Fit]] = find_teaching("rounds")(recipe, fits) if students else [fits]
+    return rounds
+
+
+def ensemble_fits(recipe: Recipe) -> list[Fit]:
+    """All folds to train for the ensemble: a teacher of its members may be out of it."""
+    fits = [Fit(member, fold) for member in recipe.ensemble_members for fold in recipe.folds_of(member)]
+    return [fit for some in rounds_of(recipe, fits) for fit in some]
+
+
+def check_files(run: Run, fits: Sequence[Fit]) -> None:
+    """Check that what members read beside the tables, such as an encoder, is there, before time is spent on others."""
+    for member in dict.fromkeys(fit.member for fit in fits):
+        learner_for(run.config.recipe.of_member(member)).find_files(run.paths)
+
+
+def prepare_members(run: Run, fits: Sequence[Fit]) -> None:
     """Make each member once on a few rows, so that an error in the last of them shows before hours of the first."""
     targets, name = run.competition.targets, run.config.competition.metric
     if warning := try_metric(run.metric, name, targets.task, targets.truth, targets.outputs):
         warn(warning)
     texts, features = texts_and_features(run.config)
-    for member in dict.fromkeys(members):
+    for member in dict.fromkeys(fit.member for fit in fits):
         learner_for(run.config.recipe.of_member(member)).prepare(targets, texts, features)

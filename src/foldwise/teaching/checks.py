@@ -1,8 +1,9 @@
 """Holds the recipe's fields of teaching against each other and against the rest, before anything runs."""
 
 from foldwise.config import Config, Recipe
-from foldwise.errors import InputError, did_you_mean
+from foldwise.errors import InputError, did_you_mean, list_names
 from foldwise.learners import learner_for
+from foldwise.learners.linear import LinearLearner
 from foldwise.learners.network import Network
 from foldwise.teaching.fits import labelling_members
 
@@ -28,11 +29,9 @@ def check_student(config: Config, name: str, timed: bool) -> None:
     recipe = config.recipe
     student = recipe.of_member(name)
     training, key = student.training, f"recipe.members.{name}.training"
-    if training.extra_epochs and config.files.extra is None:
-        raise InputError(
-            f"{key}.extra_epochs = {training.extra_epochs}: there are no extra rows; name their table in "
-            'competition.toml, as [files] extra = "extra"'
-        )
+    for field in ("extra_epochs", "extra_weight"):
+        if getattr(training, field):
+            check_extra(config, name, field)
     if not training.from_members:
         return
     field = "pseudo_labels" if training.pseudo_labels else "distill"
@@ -61,10 +60,36 @@ def check_student(config: Config, name: str, timed: bool) -> None:
             f"{what}: {name} learns from {some[0]} in every fold, and members.{some[0]}.folds = "
             f"{recipe.members[some[0]].folds} trains some only; take one of the two out"
         )
+    if started := [teacher for teacher in teachers if teacher and recipe.of_member(teacher).training.start_from]:
+        raise InputError(
+            f"{what}: {name} learns from {started[0]}, whose earlier weights (training.start_from) may have seen what "
+            "it must not; take one of the two out"
+        )
     if training.pseudo_labels and config.columns.auxiliary:
         raise InputError(
             f"{what}: test rows have no values of columns.auxiliary ({', '.join(config.columns.auxiliary)}); take out "
             "one of the two"
+        )
+
+
+def check_extra(config: Config, name: str, field: str) -> None:
+    """Extra rows of one member: they are there, and it trains on them; "linear" passes over `extra_epochs`."""
+    recipe = config.recipe
+    student, own = recipe.of_member(name), field in recipe.members[name].training
+    what = f"recipe.{f'members.{name}.' if own else ''}training.{field} = {getattr(student.training, field)}"
+    if config.files.extra is None:
+        raise InputError(
+            f'{what}: there are no extra rows; name their table in competition.toml, as [files] extra = "extra"'
+        )
+    if field == "extra_epochs" and not isinstance(learner_for(student), Network | LinearLearner):
+        raise InputError(
+            f"{what}: {name} ({student.model.name}) trains on no extra rows, only networks do; set it for these alone, "
+            "as members.NAME.training.extra_epochs, or use training.extra_weight"
+        )
+    if field == "extra_weight" and config.columns.auxiliary:
+        raise InputError(
+            f"{what}: extra rows have no values of columns.auxiliary ({list_names(config.columns.auxiliary)}); take "
+            "out one of the two, or use training.extra_epochs"
         )
 
 

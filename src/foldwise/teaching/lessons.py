@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from foldwise.data.features import join_texts
-from foldwise.data.splits import normalise
+from foldwise.data.splits import HIDDEN, normalise
 from foldwise.data.targets import Targets, weigh_by_subgroups
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.freshness import Fit
@@ -35,9 +35,10 @@ def add_lessons(run: Run, fold_of_row: np.ndarray, job: FoldJob) -> FoldJob:
         targets = blank(run.competition.targets, hidden)
         if job.recipe.training.subgroup_weights:  # whose mean is of all rows
             targets = weigh_by_subgroups(targets)
-        job = replace(job, folds=np.where(hidden, -1, fold_of_row), targets=targets)
-    lesson = soft_lesson(run, fold_of_row, job) if job.recipe.training.from_members else None
-    return replace(job, lesson=lesson, first=extra_lesson(run, job) if job.recipe.training.extra_epochs else None)
+        job = replace(job, folds=np.where(hidden, HIDDEN, fold_of_row), targets=targets)
+    training = job.recipe.training
+    lesson = whole_lesson(run, fold_of_row, job) if training.from_members or training.extra_weight else None
+    return replace(job, lesson=lesson, first=extra_lesson(run, job) if training.extra_epochs else None)
 
 
 def blank(targets: Targets, rows: np.ndarray) -> Targets:
@@ -50,32 +51,53 @@ def blank(targets: Targets, rows: np.ndarray) -> Targets:
     return replace(targets, **blanked)
 
 
-def soft_lesson(run: Run, fold_of_row: np.ndarray, job: FoldJob) -> Lesson:
-    """The job's training rows with targets (1 - w) · label + w · prediction, and maybe the test rows, by predictions.
+def whole_lesson(run: Run, fold_of_row: np.ndarray, job: FoldJob) -> Lesson:
+    """The job's training rows, and maybe the test rows, by their predictions, and the extra ones.
 
-    Targets are (n, C): probabilities, shares of columns, or values in the target's own units.
+    Targets of training rows are (1 - w) · label + w · prediction. Where members teach, all targets are (n, C):
+    probabilities, shares of columns, or values in the target's own units; else labels in the task's form of y.
     """
     training, recipe, targets = job.recipe.training, run.config.recipe, job.targets
     competition, fit = run.competition, Fit(job.member, job.fold, job.without)
-    rows = np.flatnonzero((job.folds != job.fold) & (job.folds >= 0))
-    y = np.eye(targets.outputs)[targets.y] if targets.spec.y == "classes" else targets.y.astype(np.float64)
-    weights = targets.weights
+    rows = np.flatnonzero((job.folds != job.fold) & (job.folds != HIDDEN))
+    y = to_soft(targets, targets.y) if training.from_members else targets.y
     if distilled := distilled_fits(recipe, fit):
-        predicted = np.zeros_like(y)
+        predicted = y.copy()  # rows that are only trained on keep their labels: every teacher has seen them
         for other in distilled:
             of_fold = np.flatnonzero(fold_of_row == other.fold)
             ids = [competition.train_ids[row] for row in of_fold]
             predicted[of_fold] = read_predictions(run.paths.fold(*other) / FOLD_OOF, ids)
-        y = (1 - training.distill_weight) * y + training.distill_weight * predicted
-    y, of_rows = y[rows], None if weights is None else weights[rows]
+        mixed = (1 - training.distill_weight) * y + training.distill_weight * predicted
+        y = np.where(np.isnan(y), predicted, mixed)  # where no label is known the teacher's word is all there is
+    weights = None if targets.weights is None else targets.weights[rows]
+    usual = 1.0 if weights is None else weights.mean(dtype=np.float64)  # weight of a training row
+    lessons = [Lesson(rows, y[rows], weights)]
     if labelling := labelling_fits(recipe, fit):
         files = [run.paths.fold(*other) / FOLD_TEST for other in labelling]
         labels = np.mean([read_predictions(path, competition.test_ids) for path in files], axis=0)
-        of_rows = np.ones(len(rows), np.float32) if of_rows is None else of_rows
-        weight = training.pseudo_labels * of_rows.mean(dtype=np.float64)  # beside a usual row
-        of_rows = np.concatenate([of_rows, np.full(len(labels), weight, np.float32)])
-        y, rows = np.vstack([y, labels]), np.concatenate([rows, len(fold_of_row) + np.arange(len(labels))])
-    return Lesson(rows, y if targets.spec.y == "values" else y.astype(np.float32), of_rows)
+        test_rows = len(fold_of_row) + np.arange(len(labels))
+        lessons.append(Lesson(test_rows, labels, np.full(len(labels), training.pseudo_labels * usual, np.float32)))
+    if training.extra_weight and (extra := extra_lesson(run, job)):
+        each = np.ones(len(extra.rows)) if extra.weights is None else extra.weights
+        labels = to_soft(targets, extra.targets) if training.from_members else extra.targets
+        lessons.append(Lesson(extra.rows, labels, (training.extra_weight * usual * each).astype(np.float32)))
+    lesson = join_lessons(lessons)
+    soft = training.from_members and targets.spec.y != "values"
+    return replace(lesson, targets=lesson.targets.astype(np.float32)) if soft else lesson
+
+
+def to_soft(targets: Targets, y: np.ndarray) -> np.ndarray:
+    """(n, C) float64 of labels in the task's form of y: probabilities where these are numbers of classes."""
+    return np.eye(targets.outputs)[y] if targets.spec.y == "classes" else y.astype(np.float64)
+
+
+def join_lessons(lessons: list[Lesson]) -> Lesson:
+    """One lesson of all rows; rows of a lesson without weights weigh 1."""
+    if len(lessons) == 1:
+        return lessons[0]
+    weights = [np.ones(len(part.rows), np.float32) if part.weights is None else part.weights for part in lessons]
+    rows, y = (np.concatenate([getattr(part, name) for part in lessons]) for name in ("rows", "targets"))
+    return Lesson(rows, y, np.concatenate(weights))
 
 
 def extra_lesson(run: Run, job: FoldJob) -> Lesson | None:
@@ -83,8 +105,14 @@ def extra_lesson(run: Run, job: FoldJob) -> Lesson | None:
     competition = run.competition
     assert competition.extra is not None  # `check_teaching` sees to it
     texts = join_texts(competition.train_texts)
-    unseen = np.flatnonzero((job.folds == job.fold) | (job.folds < 0)).tolist()
+    unseen = np.flatnonzero((job.folds == job.fold) | (job.folds == HIDDEN)).tolist()
     left_out = {normalise(texts[row]) for row in unseen}
     kept = np.array([normalise(text) not in left_out for text in join_texts(competition.extra.texts)])
+    weights = competition.extra.weights
+    if weights is not None:
+        kept &= weights > 0
+    if not kept.any():
+        return None
     first = len(competition.train_ids) + len(competition.test_ids)
-    return Lesson(first + np.flatnonzero(kept), competition.extra.targets.y[kept]) if kept.any() else None
+    of_kept = None if weights is None else weights[kept]
+    return Lesson(first + np.flatnonzero(kept), competition.extra.targets.y[kept], of_kept)

@@ -7,7 +7,16 @@ from foldwise.data.dataset import make_loader
 from foldwise.events import Event
 from foldwise.training.early_stopping import Weights
 from foldwise.training.fold_data import FoldData, Lesson, Units, build_dataset
-from foldwise.training.loop import StepCounter, build_trainer, copy_weights, make_sampler, mean_loss, trim_heap
+from foldwise.training.loop import (
+    BuildModel,
+    StepCounter,
+    build_from_vectors,
+    build_trainer,
+    copy_weights,
+    make_sampler,
+    mean_loss,
+    trim_heap,
+)
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Progress
 
@@ -20,8 +29,16 @@ class FirstStage:
     """
 
     def __init__(
-        self, data: FoldData, lesson: Lesson, recipe: Recipe, units: Units, seed: int, runtime: Runtime
+        self,
+        data: FoldData,
+        lesson: Lesson,
+        recipe: Recipe,
+        units: Units,
+        seed: int,
+        runtime: Runtime,
+        build: BuildModel = build_from_vectors,
     ) -> None:
+        self.build = build
         self.data, self.lesson, self.recipe, self.seed, self.runtime = data, lesson, recipe, seed, runtime
         self.dataset = build_dataset(data, lesson.rows, units, runtime.device, lesson)
         self.sampler = make_sampler(self.dataset, recipe.batches, seed)
@@ -35,7 +52,8 @@ class FirstStage:
         """
         settings, device = self.recipe.training, self.runtime.device
         step, counter = 0, StepCounter(report)
-        trainer = build_trainer(self.data, self.recipe, self.seed, self.steps, self.runtime, self.lesson.targets)
+        start = (self.seed, self.steps, self.runtime, self.lesson.targets)
+        trainer = build_trainer(self.data, self.recipe, *start, build=self.build)
         loader, share = make_loader(self.dataset, self.sampler, device), self.steps / progress.steps
         for epoch in range(settings.extra_epochs):
             trainer.train_tables(epoch >= settings.unfreeze_epoch)

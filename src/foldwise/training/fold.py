@@ -76,8 +76,7 @@ def train_fold(
         RunError: no score was finite.
     """
     settings, targets = recipe.training, data.targets
-    torch.set_num_threads(runtime.threads)
-    use_repeatable_algorithms()
+    start_torch(runtime)
     seed = fold_seed(recipe.seed, member, fold)
 
     # Data: rows, their batches, how many steps that makes
@@ -89,7 +88,7 @@ def train_fold(
     steps, step = sampler.steps(settings.epochs), 0
 
     # The first stage of two, where there are extra rows
-    first = FirstStage(data, data.first, recipe, units, seed, runtime) if data.first is not None else None
+    first = FirstStage(data, data.first, recipe, units, seed, runtime, build) if data.first is not None else None
     before = first.steps if first else 0
     report(Started(before + steps))
     progress = Progress(data, fold, settings, before + steps, limit)
@@ -176,6 +175,12 @@ def train_fold(
         parts_of_both.append([predict_values(model, dataset.select(rows), units, targets, runtime) for rows in both])
     oof, test = (np.mean(values, axis=0) for values in zip(*parts_of_both, strict=True))
     return FoldResult(valid_rows, oof, test, stopping.weights, units.model_dump(), history, shortened)
+
+
+def start_torch(runtime: Runtime) -> None:
+    """What the bits of a result depend on besides the seed."""
+    torch.set_num_threads(runtime.threads)
+    use_repeatable_algorithms()
 
 
 def fold_seed(seed: int, member: str, fold: int) -> int:

@@ -8,6 +8,7 @@ import torch
 
 from foldwise.config import Section
 from foldwise.data.dataset import TokenDataset
+from foldwise.data.splits import HIDDEN
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.models import Shape
@@ -31,7 +32,7 @@ class FoldData:
     store: TokenStore  # of the training rows, then of the test rows, then of the extra ones
     vectors: np.ndarray  # (V, E) float32
     targets: Targets  # of the training rows
-    folds: np.ndarray  # (N,) int64 fold of each training row; -1 where a row takes no part
+    folds: np.ndarray  # (N,) int64 fold of each training row; `TRAIN_ONLY` or `HIDDEN` where none validates it
     features: np.ndarray | None = None  # (N + M + X, D) float64 numbers beside the text, NaN where unknown
     words: Sequence[str] = ()  # V words in id order, for learners that read texts
     extra: int = 0  # X
@@ -51,7 +52,16 @@ class FoldData:
 
     def split(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
         """Row numbers of the training and of the validation rows of a fold."""
-        return np.flatnonzero((self.folds != fold) & (self.folds >= 0)), np.flatnonzero(self.folds == fold)
+        return np.flatnonzero((self.folds != fold) & (self.folds != HIDDEN)), np.flatnonzero(self.folds == fold)
+
+    def learnt(self, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Rows that a fold trains on, targets, and maybe float64 weights: of its training rows, or of its lesson."""
+        lesson = self.lesson
+        if lesson is None:
+            rows, _ = self.split(fold)
+            weights = self.targets.weights
+            lesson = Lesson(rows, self.targets.y[rows], None if weights is None else weights[rows])
+        return lesson.rows, lesson.targets, None if lesson.weights is None else lesson.weights.astype(np.float64)
 
 
 class Scale(Section):
@@ -104,7 +114,8 @@ def build_dataset(
         weights = None if lesson.weights is None else spread(lesson.weights, lesson.rows, len(data.store))
         if lesson.rows.max(initial=0) >= len(data.folds):
             auxiliary = None  # which only training rows have
-    y = y if units.targets is None else units.targets.apply(y)
+    if units.targets is not None:
+        y = np.where(np.isnan(y), np.float32(np.nan), units.targets.apply(y))  # unknown targets stay so
     if auxiliary is not None and units.targets is not None:
         auxiliary = Scale.fit(auxiliary, rows).apply(auxiliary)
     features = None if units.features is None or data.features is None else units.features.apply(data.features)

@@ -69,7 +69,7 @@ def few_rows(targets: Targets, texts: int, features: int, settings: Training) ->
     different = targets.outputs if targets.spec.y == "classes" else 2  # a loss may need targets that differ
     y = np.indices(few.y.shape).sum(axis=0) % different
     few = replace(few, y=y.astype(few.y.dtype))
-    if settings.pseudo_labels and few.weights is None:
+    if (settings.pseudo_labels or settings.extra_weight) and few.weights is None:
         few = replace(few, weights=np.ones(count, dtype=np.float32))
     if settings.subgroup_weights:
         few = weigh_by_subgroups(few)

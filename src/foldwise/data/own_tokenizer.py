@@ -1,0 +1,94 @@
+"""Tokenizers of the user's own, by `tokens.tokenizer`: code as `module:function`, or a tokenizer.json of a library."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from foldwise.config import Tokens
+from foldwise.errors import InputError, shorten
+from foldwise.files import hash_of
+from foldwise.plugins import as_input_error, is_own, load, source_hash
+
+KEY = "recipe.tokens.tokenizer"
+Splitter = Callable[[Sequence[str]], list[list[str]]]  # texts to the tokens of each
+
+
+def find_splitter(settings: Tokens, folders: Sequence[Path]) -> Splitter | None:
+    """What splits texts into tokens; None for foldwise's own way.
+
+    Args:
+        folders: where a tokenizer.json may lie, the first that has it counts.
+    """
+    if not settings.tokenizer:
+        return None
+    if is_own(settings.tokenizer):
+        return split_by_code(settings.tokenizer)
+    path = find_file(settings.tokenizer, folders)
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises no other class
+        raise InputError(f"{KEY}: {path}: not a file of the library tokenizers ({error})") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()  # `tokens.max_length` cuts
+
+    def split(texts: Sequence[str]) -> list[list[str]]:
+        encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [[token for token in encoding.tokens if not token.isspace()] for encoding in encodings]
+
+    return split
+
+
+def find_file(name: str, folders: Sequence[Path]) -> Path:
+    """The tokenizer.json of this name in the first folder that has it; InputError where none has."""
+    found = [folder / name for folder in folders if (folder / name).is_file()]
+    if not found:
+        places = " or ".join(map(str, dict.fromkeys(folders)))
+        raise InputError(
+            f'{KEY} = {name!r}: no such file in {places}; put it there, or name code of your own as "module:function"'
+        )
+    return found[0]
+
+
+def split_by_code(name: str) -> Splitter:
+    """What `module:function` or `module:Class` makes of texts, checked text by text."""
+    loaded: Any = load(name, KEY)
+    if inspect.isclass(loaded):
+        with as_input_error(f"{KEY} = {name!r}: cannot be made without arguments: "):
+            loaded = loaded()
+    if not callable(loaded):
+        raise InputError(f"{KEY} = {name!r}: is no function, and no class with __call__; make it take a text")
+
+    def split(texts: Sequence[str]) -> list[list[str]]:
+        rows = []
+        for text in texts:
+            with as_input_error(f"{KEY} = {name!r}: fails on the text {shorten(text)}: "):
+                tokens = list(loaded(text))
+            check_tokens(name, text, tokens)
+            rows.append([token for token in tokens if not token.isspace() and token])
+        return rows
+
+    return split
+
+
+def check_tokens(name: str, text: str, tokens: list[Any]) -> None:
+    """Raise InputError unless tokens are strings without white space inside; nothing but white space is left out."""
+    for token in tokens:
+        if not isinstance(token, str):
+            what, fix = f"gives {shorten(repr(token))}, which is no string", "return a list of strings"
+        elif len(token.split()) > 1:
+            what, fix = f"gives the token {shorten(token)}, which has white space inside", "join its parts by _"
+        else:
+            continue
+        raise InputError(f"{KEY} = {name!r}: of the text {shorten(text)} it {what}; {fix}")
+
+
+def tokenizer_hash(settings: Tokens, folders: Sequence[Path]) -> str:
+    """Hash of the code or of the file; empty for foldwise's own way."""
+    if not settings.tokenizer:
+        return ""
+    if is_own(settings.tokenizer):
+        return source_hash(settings.tokenizer)
+    return hash_of(find_file(settings.tokenizer, folders))
