@@ -185,7 +185,7 @@ def test_the_sample_may_name_classes_with_a_prefix(cli_here, workspace):
 @pytest.mark.case("55-two-label-columns")
 def test_several_columns_of_labels_one_at_a_time(cli_here, workspace):
     message = cli_here("init", "demo", code=2).stderr
-    assert "several columns of labels are not supported: make a competition of each, by --target" in message
+    assert "put the columns of the submissions together" in message
     assert "kind   = label" in cli_here("init", "demo", "--target", "topic").stdout
     cli_here("all", "-c", "demo", *QUICK)
     header, *rows = submitted(workspace, "demo")
