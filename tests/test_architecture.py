@@ -39,7 +39,7 @@ CORE = {
     "stages": "auto clock config console data ensembling errors extensions files freshness learners metrics paths run running"
     " vectors",
     "pipeline": "ensembling freshness run stages",
-    "cli": "config errors extensions options paths pipeline run stages",
+    "cli": "config data errors extensions options paths pipeline run stages",
     "__main__": "cli clock",
 }
 # Each a folder that may be deleted; the command line, and what trains folds, find them by name.

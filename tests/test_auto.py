@@ -36,7 +36,7 @@ def test_nothing_is_left_open_and_what_is_written_stays():
     config, choices = decide_for(8_469)
     assert choices.keys() == RULES.keys()
     assert tell(choices) == (
-        "auto: batches.size = 32, training.epochs = 6 (8,469 rows); training.learning_rate = 0.002, "
+        "auto: batches.size = 32, training.epochs = 6, training.r_drop = 1.0 (8,469 rows); training.learning_rate = 0.002, "
         "training.embedding_learning_rate = 0.002 (batches of 32)"
     )
     left = [config.recipe.model_dump()[table][name] for table, name in (field.split(".") for field in RULES)]

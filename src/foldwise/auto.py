@@ -15,6 +15,8 @@ RATE = 2e-3  # of batches of `SMALL_BATCH` rows
 RATES = ("learning_rate", "embedding_learning_rate")
 EPOCHS = ((100_000, 6), (400_000, 4), (math.inf, 3))  # up to so many rows
 
+MOST_TWICE = 100_000  # rows that R-Drop sees twice
+
 
 class Choice(NamedTuple):
     """What a rule decides, and why."""
@@ -42,9 +44,15 @@ def choose_epochs(rows: int) -> Choice:
     return Choice(next(epochs for most, epochs in EPOCHS if rows <= most), f"{rows:,} rows")
 
 
+def choose_r_drop(rows: int) -> Choice:
+    """On, as far as twice the time is no matter."""
+    return Choice(1.0 if rows <= MOST_TWICE else 0.0, f"{rows:,} rows")
+
+
 RULES: dict[str, Callable[[int], Choice]] = {  # by the number of training rows
     "batches.size": choose_batch_size,
     "training.epochs": choose_epochs,
+    "training.r_drop": choose_r_drop,
     **dict.fromkeys((f"training.{name}" for name in RATES), choose_rate),
 }
 

@@ -8,13 +8,14 @@ import typer
 
 from foldwise import pipeline
 from foldwise.config import Metric, Quotes, Task
+from foldwise.data.inspect_competition import Choices
 from foldwise.errors import InputError
 from foldwise.extensions import load_extension
 from foldwise.options import Force, InputFolder, add_command
 from foldwise.paths import resolve
 from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
-from foldwise.stages.init import Choices, init
+from foldwise.stages.init import init
 from foldwise.stages.tokens import tokens
 from foldwise.stages.train import train
 from foldwise.tasks import Kind
@@ -74,17 +75,33 @@ def run_init(
     id_: Annotated[str | None, typer.Option("--id", metavar="COLUMN")] = None,
     text: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Repeatable.")] = None,
     target: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Repeatable.")] = None,
-    group: Annotated[str | None, typer.Option(metavar="COLUMN", help="Rows of one group share a fold.")] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Rows of one group share a fold; none: no column.")
+    ] = None,
     task: Task | None = None,
     kind: Kind | None = None,
     metric: Metric | None = None,
+    numbered: Annotated[bool, typer.Option("--numbered", help="Rows count from 1 where no column names them.")] = False,
+    labels: Annotated[
+        str | None, typer.Option(metavar="NAME", help="File with the labels of train, without its ending.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Such as cp1252, utf-16, gb18030.")] = None,
+    separator: Annotated[str | None, typer.Option(metavar="SIGN", help="Between columns, such as ';' or tab.")] = None,
+    decimal: Annotated[str | None, typer.Option(metavar="SIGN", help="In numbers: . or ,")] = None,
+    escape: Annotated[str | None, typer.Option(metavar="SIGN", help="Before quotes in texts: a backslash.")] = None,
     quotes: Annotated[Quotes, typer.Option(help="literal: quotes are plain text in these files.")] = "csv",
+    positive: Annotated[str | None, typer.Option(metavar="LABEL", help="Of two labels the one to predict.")] = None,
+    label_separator: Annotated[str | None, typer.Option(metavar="TEXT", help="Between labels in one cell.")] = None,
     input_: InputFolder = None,
     force: Force = False,
 ) -> None:
     """Infer competition.toml from the CSVs, and say from what."""
-    choices = Choices(id_, text or [], target or [], group, task, kind, metric, quotes)
-    init(resolve(slug, input_, None, None), choices, force)
+    written = {"labels": labels, "encoding": encoding, "decimal": decimal, "escape": escape}
+    written["separator"] = "\t" if separator in ("tab", "\\t") else separator
+    written["quotes"] = quotes if quotes != "csv" else None
+    files = {key: value for key, value in written.items() if value is not None}
+    told = Choices(id_, text or [], target or [], group, task, kind, metric, files, numbered, positive, label_separator)
+    init(resolve(slug, input_, None, None), told, force)
 
 
 def find_extension(name: str) -> Any:

@@ -6,9 +6,19 @@ What stands below a field of the recipe is its documentation: `./run.sh recipe` 
 
 import re
 import warnings
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WrapValidator, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WrapValidator,
+    field_validator,
+)
 
 from foldwise.errors import InputError, check
 from foldwise.metrics import METRICS
@@ -47,7 +57,32 @@ def explained(message: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
+def check_encoding_name(name: str) -> str:
+    """The name of an encoding that Python knows; ValueError for another."""
+    try:
+        " ".encode(name)
+    except LookupError as error:
+        raise ValueError(str(error)) from error
+    return name
+
+
+TableName = Literal["train", "test", "sample_submission", "solution", "extra", "labels", "folds"]
 Quotes = Literal["csv", "literal"]
+Decimal = Literal[".", ","]
+# How tables are written: one value for all, or a table of those that are not written as usual.
+BY_TABLE = "or a table of them, { train = …, test = … }"
+EncodingName = Annotated[str, AfterValidator(check_encoding_name)]
+Encodings = Annotated[
+    EncodingName | dict[TableName, EncodingName],
+    explained(f'give an encoding that Python knows, such as "cp1252", "utf-16" or "gb18030", {BY_TABLE}'),
+]
+Separator = Annotated[str, Field(pattern=re.compile(r'^[^"\\\r\n\0]\Z'))]
+Separators = Annotated[
+    Separator | dict[TableName, Separator], explained(f'give one character, such as ";" or "\\t", {BY_TABLE}')
+]
+Decimals = Annotated[Decimal | dict[TableName, Decimal], explained(f'give "." or ",", {BY_TABLE}')]
+Escape = Literal["\\"]
+Escapes = Annotated[Escape | dict[TableName, Escape], explained(f"give '\\' or leave it out, {BY_TABLE}")]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -71,9 +106,11 @@ InverseRegularisation = Annotated[Finite | Literal["auto"], explained('give a po
 if TYPE_CHECKING:  # `foldwise.auto` decides, by the tables, what a `Config` leaves open, before anybody uses the number
     AutoCount = Any
     AutoRate = Any
+    AutoWeight = Any
 else:
     AutoCount = Annotated[Count | Literal["auto"], explained('give a whole number from 1 on, or "auto"')]
     AutoRate = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
+    AutoWeight = Annotated[NotNegative | Literal["auto"], explained('give a number from 0 on, or "auto"')]
 EncoderLayers = Annotated[
     Annotated[list[NotNegativeCount], Field(min_length=1)] | Literal["auto"],
     explained('give a list of numbers of layers, such as [4, 6], or "auto"'),
@@ -117,6 +154,16 @@ class CompetitionSection(Section):
     soft_cut: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
+class Format(NamedTuple):
+    """How one table is written."""
+
+    encoding: str = "utf-8"
+    separator: str | None = None  # between the values of a row; None for a comma, in a .tsv a tab
+    decimal: Decimal = "."  # in numbers
+    escape: Escape | None = None  # before a quote, a separator or itself it says that this is text
+    quotes: Quotes = "csv"  # literal: text like any other, but for one pair around a whole value
+
+
 class FilesSection(Section):
     """What the files are called, without endings such as .csv or .tsv.zip, and how they are written."""
 
@@ -126,16 +173,35 @@ class FilesSection(Section):
     solution: str = "solution"
     extra: str | None = None  # further labelled rows, for training.extra_weight and training.extra_epochs
     folds: str | None = None  # a table of id and fold (or kfold), where the folds are there already
-    quotes: Quotes = "csv"  # literal: text like any other, but for one pair around a whole value
-    # Tables that have no id: rows count from 1.
-    numbered: list[Literal["train", "test", "sample_submission", "solution", "extra"]] = []
+    labels: str | None = None  # further columns of the training rows, joined by id
+    # `Format` says what these mean; what is left out is as there.
+    encoding: Encodings = {}
+    separator: Separators = {}
+    decimal: Decimals = {}
+    escape: Escapes = {}
+    quotes: Quotes = "csv"
+    numbered: list[TableName] = []  # tables that have no id: rows count from 1
     unscored: str | None = None  # a target of the solution that marks a row which does not count
 
     @property
     def stems(self) -> dict[str, str]:
         """What each table's file is called."""
-        tables = {"train", "test", "sample_submission", "solution", "extra", "folds"}
+        tables = {"train", "test", "sample_submission", "solution", "extra", "labels", "folds"}
         return self.model_dump(include=tables, exclude_none=True)
+
+    def format_of(self, name: str) -> Format:
+        """How the file of table `name` is written."""
+        given = {key: getattr(self, key) for key in Format._fields}
+        chosen = {key: value.get(name) if isinstance(value, dict) else value for key, value in given.items()}
+        return Format(**{key: value for key, value in chosen.items() if value is not None})
+
+    def written(self, tables: Collection[str]) -> dict[str, Any]:
+        """What decides how these tables are read: quotes, which have no ids, and what else is not as usual."""
+        usual = Format(quotes=self.quotes)._asdict()
+        forms = {name: self.format_of(name)._asdict() for name in tables}
+        odd = {name: {key: value for key, value in form.items() if value != usual[key]} for name, form in forms.items()}
+        numbered = sorted(set(tables) & set(self.numbered))
+        return {"quotes": self.quotes, "numbered": numbered, **{name: form for name, form in odd.items() if form}}
 
 
 class ColumnsSection(Section):
@@ -145,12 +211,17 @@ class ColumnsSection(Section):
     text: Annotated[list[str], Field(min_length=1)]
     features: list[str] = []  # numbers beside the text
     target: Annotated[list[str], Field(min_length=1)]
+    positive: str | None = None  # of the two labels in the target of a binary task, if they are not 0 and 1
+    separator: Annotated[str, Field(min_length=1)] | None = None  # between the labels in a cell of a multilabel target
+    # Rows whose target is empty: an error, left out, or of several targets each kept with those that are known.
+    missing_targets: Literal["error", "drop", "mask"] = "error"
     auxiliary: list[str] = []  # further targets, learnt beside and not predicted; 0 … 1, of numbers any
     subgroups: list[str] = []  # 0 … 1: whom a text is about, for jigsaw_bias_auc and training.subgroup_weights
     weight: str | None = None  # how much a row counts in the loss; with 0 it is neither trained on nor scored
     group: str | None = None  # rows of one group never part: an author, a thread, a sentence
     fold: str | None = None  # folds that are there already, from 0 or 1 on; -1: trained on in all, validated in none
     ignore: list[str] = []  # columns that are there and not used
+    renamed: dict[str, str] = {}  # of all tables but the sample: the name in the file → the name it goes by here
 
     @property
     def of_both(self) -> list[str]:
@@ -167,6 +238,8 @@ class SubmissionSection(Section):
     """What sample_submission.csv wants: hard labels, probabilities, or values of a regression."""
 
     kind: Kind
+    # What the sample calls the column of a class or target: "label_*" where that of cat is label_cat.
+    columns: Annotated[str, Field(pattern=r"^[^*]*\*[^*]*$")] = "*"
 
 
 class Folds(Section):
@@ -371,7 +444,7 @@ class Encoder(Section):
 class Training(Section):
     """How a network is trained, and when to stop. Of these "linear" and a frozen "encoder" read `subgroup_weights` and
     `extra_weight` only, the latter also `precision`. "encoder" with `encoder.train = "full"` has epochs, learning rate
-    and schedule of its own, and reads the other fields and `batches`.
+    and schedule of its own and no R-Drop, and reads the other fields and `batches`.
     """
 
     epochs: AutoCount = "auto"
@@ -415,6 +488,11 @@ class Training(Section):
 
     unfreeze_epoch: NotNegativeCount = 0
     """Word vectors do not train before this epoch (counted from 0), so that the rest adapts to them first."""
+
+    r_drop: AutoWeight = "auto"
+    """Weight of R-Drop (Liang et al. 2021): a batch goes through the network twice, with other dropout each time, and
+    how far the two predictions are apart is added to the loss. It takes up to twice the time and scores better; 0 turns
+    it off. "auto" is 1, above 100,000 training rows 0."""
 
     schedule: Literal["cosine", "one_cycle", "linear", "step", "plateau", "constant"] = "cosine"
     """How the learning rate falls after the warm-up: "cosine" and "linear" to 0 at the last step, "step" by a factor at

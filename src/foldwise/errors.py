@@ -50,11 +50,12 @@ class Errors:
     """
 
     path: Path | str
+    unit: str = "line"  # what places in the file are counted in
     found: list[tuple[int, str]] = field(default_factory=list)  # (line, message), line 0 for the whole file
 
     def add(self, message: str, line: int = 0, column: str = "") -> None:
         """Note an error. `line` counts from 1 as an editor does; the header is line 1."""
-        place = ", ".join([f"line {line}"] * bool(line) + [f"column {column}"] * bool(column))
+        place = ", ".join([f"{self.unit} {line}"] * bool(line) + [f"column {column}"] * bool(column))
         self.found.append((line, f"{place}: {message}" if place else message))
 
     def raise_if_any(self) -> None:

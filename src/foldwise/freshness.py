@@ -76,14 +76,19 @@ def token_inputs(run: Run) -> dict[str, Any]:
 
 def text_inputs(run: Run, columns: set[str], extra: bool) -> dict[str, Any]:
     """What the texts depend on, with these fields of [columns]; `extra`: those of extra rows are among them."""
-    files = run.config.files
-    tables = {"train", "test", *(["extra"] if extra and files.extra else [])}
+    files, own = run.config.files, run.config.columns
+    read = columns | ({"renamed"} if own.renamed else set())
+    tables = {"train", "test", *["extra"] * bool(extra and files.extra), *["labels"] * bool(files.labels)}
+    # Which rows there are depends on the targets, where some are left out.
+    some = {} if own.missing_targets == "error" else {"rows": [own.target, label_inputs(run)]}
     return {
+        **some,
         "train": hash_of(run.paths.table("train")),
+        **({"labels": hash_of(run.paths.table("labels"))} if files.labels else {}),
         "test": hash_of(run.paths.table("test")),
         "extra": hash_of(run.paths.table("extra")) if "extra" in tables else None,
-        "columns": run.config.columns.model_dump(include=columns),
-        "files": {"quotes": files.quotes, "numbered": sorted(tables & set(files.numbered))},
+        "columns": run.config.columns.model_dump(include=read),
+        "files": files.written(tables),
         "debug": run.debug,
     }
 
@@ -120,8 +125,9 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
     inputs = {
         "folds": hash_of(run.paths.folds),
         "tokens": hash_of(own_token_inputs(run, learner)) if learner.reads_texts else tokens_hash,
-        "targets": hash_of(run.paths.table("train")),
-        "columns": run.config.columns.model_dump(include={"target", "auxiliary", "subgroups", "weight"}),
+        "targets": hash_of(*(run.paths.table(name) for name in ("train", *["labels"] * bool(run.config.files.labels)))),
+        "columns": run.config.columns.model_dump(include={"target", "auxiliary", "subgroups", "weight"})
+        | label_inputs(run),
         "competition": run.config.competition.model_dump(include={"task", "metric", "soft_cut"}),
         "recipe": learner.inputs(),
         "own": {name: source_hash(name) for name in learner.own_parts().values() if is_own(name)},
@@ -161,10 +167,16 @@ def submission_form(run: Run) -> dict[str, Any]:
     config = run.config
     return {
         "sample": hash_of(run.paths.table("sample_submission")),
+        "files": config.files.written(["sample_submission"]),
         "competition": config.competition.model_dump(include={"task", "metric"}),
         "kind": config.submission.kind,
-        "columns": config.columns.model_dump(include={"id", "target"}),
+        "columns": config.columns.model_dump(include={"id", "target"}) | label_inputs(run),
     }
+
+
+def label_inputs(run: Run) -> dict[str, Any]:
+    """How the labels of the training table are written, where that is said."""
+    return run.config.columns.model_dump(include={"positive", "separator", "missing_targets"}, exclude_defaults=True)
 
 
 def shortened(folder: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Where everything lies. The only module that knows a checkout at home from a Kaggle kernel."""
 
+import glob
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ COMPETITIONS = Path(__file__).resolve().parent / "competitions"  # contests know
 TOKENS_RECORD, VOCABULARY, VECTORS, FEATURES = "tokens.json", "vocab.json", "vectors.npy", "features.npy"
 FOLD_RECORD, HISTORY, FOLD_OOF, FOLD_TEST = "fold.json", "history.jsonl", "oof.safetensors", "test.safetensors"
 ALL_ROWS = -3  # stands for a fold's number where a model is trained on all rows
-SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zip", ".tsv.zip", ".zip")
+PACKED = ("", ".gz", ".zip")
+RECORDS = tuple(form + packed for packed in PACKED for form in (".jsonl", ".ndjson", ".json", ".parquet"))
+SUFFIXES = (*(form + packed for packed in PACKED for form in (".csv", ".tsv")), ".zip", *RECORDS)
 
 
 @dataclass(frozen=True)
@@ -79,16 +82,19 @@ class Paths:
             raise InputError(f"{self.input}: {' and '.join(p.name for p in found)} are both there; keep one")
         if not found:
             stem = self.stems.get(name, name)
+            near = sorted(path.name for path in self.input.glob(f"{glob.escape(stem)}.*"))
+            there = f"{near[0]} cannot be read as one; " if near else ""
             raise InputError(
-                f"{self.input}: no table {name!r}; put {stem}.csv or .tsv there, plain or as .gz or .zip, or say in "
-                f"competition.toml what it is called: [files] {name} = …"
+                f"{self.input}: no table {name!r}; {there}put {stem}.csv or .tsv there (or .json, .jsonl, .parquet), "
+                f"plain or as .gz or .zip, or say in competition.toml what it is called: [files] {name} = …"
             )
         return found[0]
 
     def tables(self, name: str) -> list[Path]:
-        """Every readable form of table `name` that exists."""
+        """Every readable form of table `name` that exists; of a CSV and the same as JSON it is the CSV."""
         stem = self.stems.get(name, name)
-        return [path for suffix in SUFFIXES if (path := self.input / f"{stem}{suffix}").is_file()]
+        found = [path for suffix in SUFFIXES if (path := self.input / f"{stem}{suffix}").is_file()]
+        return [path for path in found if not path.name.endswith(RECORDS)] or found
 
 
 def fold_folder_name(fold: int) -> str:

@@ -56,6 +56,8 @@ class Run:
     def competition(self) -> Competition:
         """The tables, read and checked at first use, once."""
         competition = load_competition(self.asked, self.paths, self.debug)
+        if rows := competition.left_out:
+            warn(f"{self.paths.table('train')}: {rows:,} rows without a target are left out (columns.missing_targets)")
         warn_of_empty(self.paths.table("train"), competition.train_texts)
         warn_of_empty(self.paths.table("test"), competition.test_texts)
         return competition
@@ -95,6 +97,7 @@ def check_config(config: Config, slug: str) -> None:
         raise InputError("columns.fold and files.folds both say which folds there are; keep one of them")
     if asked.soft_cut is not None and spec.y != "columns":
         raise InputError(f"competition.soft_cut: {a_task} has no shares to cut; take it out")
+    check_target_columns(config)
     if kind not in spec.kinds:
         fitting = " or ".join(map(repr, spec.kinds))
         raise InputError(f"submission.kind = {kind!r} is not for {a_task}; set it to {fitting}")
@@ -115,6 +118,19 @@ def check_config(config: Config, slug: str) -> None:
     check_folds_of_members(recipe)
     check_weights(recipe)
     check_teaching(config)
+
+
+def check_target_columns(config: Config) -> None:
+    """Check that what `[columns]` says of labels is for the task."""
+    task, columns = config.competition.task, config.columns
+    asked = {"positive": (columns.positive, "binary"), "separator": (columns.separator, "multilabel")}
+    for key, (value, fitting) in asked.items():
+        if value is not None and task != fitting:
+            raise InputError(f"columns.{key} = {value!r} is for {fitting} tasks, and the task is {task}; change one")
+        if value is not None and len(columns.target) > 1:
+            raise InputError(f"columns.{key} = {value!r} is for one target column, and there are {len(columns.target)}")
+        if value is not None and config.competition.soft_cut is not None:
+            raise InputError(f"columns.{key} = {value!r}: words are no shares; take competition.soft_cut out")
 
 
 def check_teaching(config: Config, timed: bool = False) -> None:

@@ -11,8 +11,9 @@ where shares of raters are learnt as they are and scored as 0 and 1, and where c
 | ordinal    | "values": (N, 1) float64 class numbers | "ordered classes": (N,) int64 class numbers             |
 | regression | "values": (N, C) float64               | "values": the same, in the target's own units           |
 
+Both are NaN where a target of several is not known (`columns.missing_targets = "mask"`): such cells count nowhere.
 Predictions are (N, C) probabilities or values; of an ordinal task (N, 1) values on the scale of the class numbers.
-Another task is another entry of `TASKS`. Only `init` (`data/inspect_tables.py`) names tasks besides.
+Another task is another entry of `TASKS`. Only `init` (`data/inspect_targets.py`) names tasks besides.
 """
 
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class TaskSpec:
     activation: Literal["sigmoid", "softmax", "identity"]  # what makes predictions of logits
     loss: str  # the default, a key of `foldwise.training.losses.LOSSES`
     several: bool  # whether there may be more than one target column
-    named: bool  # whether labels are names in one column, not 0 and 1
+    named: bool  # whether labels are names, of which a row has one: not 0 and 1
     # Where labels begin: of "columns" one each, "rising" ones between the classes, "none" for the class of the largest
     # prediction, or where there are no labels.
     thresholds: Literal["none", "columns", "rising"]
@@ -66,6 +67,10 @@ class TaskSpec:
             return np.eye(names, dtype=np.uint8)[truth]
         if self.y == "columns":
             return (truth[:, :names] >= HALF).astype(np.uint8)
+        if np.isnan(truth).any():  # where a value is not known it is as the others of its column are in the mean
+            known = np.isfinite(truth)
+            means = np.where(known, truth, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+            truth = np.where(known, truth, means)
         std = truth.std(axis=0)
         centred = (truth - truth.mean(axis=0)) / np.where(std > 0, std, 1)
         ranks = np.argsort(np.argsort(centred.mean(axis=1), kind="stable"), kind="stable")

@@ -21,7 +21,7 @@ from jobs import fasttext_bigrams
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score, train_test_split
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_union
 from tfidf import Fit, cross_validate
@@ -72,7 +72,9 @@ def classic(learnt: Learnt) -> Fit:
         several = y.ndim == 2
         inputs, y = grams.fit_transform(texts), y if learnt == "values" else y.astype(int)
         if not chosen:
-            scoring = {"cv": 3, "scoring": "roc_auc" if several else None}  # else accuracy, or R² of values
+            # Rows may be in order of their classes, so that inner folds must be drawn.
+            inner = StratifiedKFold if learnt != "values" and not several else KFold
+            scoring = {"cv": inner(3, shuffle=True, random_state=0), "scoring": "roc_auc" if several else None}
             found = [cross_val_score(regression(c, learnt, several), inputs, y, **scoring).mean() for c in GRID]
             chosen.append(GRID[int(np.argmax(found))])
         model = regression(chosen[0], learnt, several).fit(inputs, y)

@@ -14,8 +14,10 @@ from foldwise.data.splits import (
     counting_strata,
     hide_weightless,
     make_folds,
+    missing_classes,
     normalise,
     number_folds,
+    split_rows,
     units_of,
 )
 from foldwise.data.table import Table
@@ -144,3 +146,38 @@ def test_folds_without_a_row_that_counts_are_refused(tmp_path):
     assert check_sizes(tmp_path, folds, np.arange(4), 2) == ""
     with pytest.raises(InputError, match="no row with a weight above 0 in fold 2 of 3"):
         check_sizes(tmp_path, folds, np.arange(4), 3)
+
+
+def class_targets(labels: list[int]) -> Targets:
+    y = np.array(labels)
+    return Targets("multiclass", y, y, [f"class{number}" for number in range(max(labels) + 1)])
+
+
+@given(labels=st.lists(st.integers(0, 12), min_size=12, max_size=60), seed=st.integers(0, 9))
+def test_only_rows_alone_in_their_class_are_never_validated(labels, seed):
+    labels = np.unique(labels, return_inverse=True)[1].tolist()
+    counts = np.bincount(labels)
+    assume((counts[counts > 1]).sum() >= 3)
+    folds = split_rows(class_targets(labels), np.arange(len(labels)), 3, seed)
+    assert (folds == -1).tolist() == (counts[labels] == 1).tolist()
+    assert set(folds[folds >= 0].tolist()) == {0, 1, 2}
+    if counts.min() > 1:
+        assert (folds == make_folds(class_targets(labels).strata, np.arange(len(labels)), 3, seed)).all()
+
+
+def test_a_row_alone_in_its_class_stays_with_its_group():
+    targets = class_targets([0, 0, 1, 1, 2, 3])
+    folds = split_rows(targets, np.array([0, 1, 2, 3, 3, 4]), 2, 0)
+    assert folds[3] == folds[4] >= 0
+    assert folds[5] == -1
+    few = class_targets([0, 1, 2, 3])
+    assert set(split_rows(few, np.arange(4), 2, 0).tolist()) == {0, 1}  # nothing else is left to validate
+
+
+def test_classes_that_folds_lack_are_named_in_short_lines():
+    targets = class_targets([0, 0, 0, 1, 1, 2])
+    lacking = missing_classes(np.array([0, 1, 2, 0, 1, -1]), targets, ["a" * 100, "b", "c", "d" * 100, "e", "f"])
+    assert lacking == [
+        f"class class1 has 2 rows ({'d' * 39}…, e) and none in fold 2",
+        "class class2 has 1 row (f), trained on in every fold and never validated",
+    ]

@@ -115,7 +115,7 @@ def test_faults_name_line_and_mend(tmp_path, content, expected):
 
 def test_ten_faults_are_listed_and_the_rest_counted(tmp_path):
     path = tmp_path / "train.csv"
-    path.write_text("id,text\n" + "1,a,b\n" * 25)
+    path.write_text("id,text\n" + "1,a,b,c\n" * 25)
     with pytest.raises(InputError, match="25 errors") as caught:
         read_table(path)
     lines = str(caught.value).splitlines()

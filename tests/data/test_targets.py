@@ -73,8 +73,8 @@ def test_faults_name_line_column_and_value(values, task, expected):
 
 
 def test_one_column_tasks():
-    for task in ("binary", "multiclass", "ordinal"):
-        with pytest.raises(InputError, match="one target column, not 2: p, q"):
+    for task in ("binary", "ordinal"):
+        with pytest.raises(InputError, match="one target column, not 2: 'p', 'q'"):
             encode_targets(table(p=["0", "1"], q=["1", "0"]), make_config(task, "accuracy", ["p", "q"]))
 
 
@@ -89,7 +89,7 @@ def test_what_stands_beside_the_targets():
     # there; named; positive and none named; negative and one named; times the weights given
     expected = np.array([1 + 0 + 1 + 0, 1 + 1 + 0 + 1, 1 + 1 + 0 + 1, 1 + 1 + 0 + 0]) / 4
     weighed = weigh_by_subgroups(targets).weights
-    assert weighed.tolist() == pytest.approx(expected / expected.mean() * [2, 1, 1, 0])
+    assert weighed.tolist() == pytest.approx(expected / expected[:3].mean() * [2, 1, 1, 0])  # of rows that count
     assert targets.truth.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]]
     some = targets.take(np.array([3, 0]))
     assert some.truth.tolist() == [[1, 1, 0], [1, 0, 0]]

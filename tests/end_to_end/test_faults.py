@@ -238,8 +238,8 @@ def test_a_class_that_a_fold_lacks(cli_here, workspace):
     rows = [",".join([line.split(",")[0], *("0.2" for _ in header[1:])]) for line in lines[1:]]
     (folder / "sample_submission.csv").write_text("\n".join([lines[0], *rows]) + "\n")
     message = cli_here("all", "-c", "twin-multiclass").stderr
-    assert "class tv has 1 rows (" in message
-    assert "and none in fold " in message
+    assert "class tv has 1 row (" in message
+    assert "trained on in every fold and never validated" in message
     assert "there it is not scored; where all its rows are in one fold, that fold's model never sees it" in message
     header, *rows = (workspace / "output" / "twin-multiclass" / "submission.csv").read_text().splitlines()
     values = np.array([row.split(",")[1:] for row in rows], dtype=float)

@@ -25,7 +25,10 @@ def form(kind="probability", task="binary", columns=("target",), names=("target"
     """What a submission is made by: settings, targets, and what the contest asks for."""
     sample = pd.DataFrame({"id": ids, **{column: ["0"] * len(ids) for column in columns}}, dtype=object)
     config = SimpleNamespace(
-        columns=SimpleNamespace(id="id"), submission=SimpleNamespace(kind=kind), files=SimpleNamespace(numbered=[])
+        competition=SimpleNamespace(task=task),
+        columns=SimpleNamespace(id="id", positive=None, separator=None),
+        submission=SimpleNamespace(kind=kind),
+        files=SimpleNamespace(numbered=[]),
     )
     asked = ToPredict(ids[::-1], [], np.empty(0), sample, list(columns))
     return config, Targets(task, np.empty(0), np.empty(0), list(names)), asked
@@ -121,3 +124,57 @@ def test_class_probabilities_must_sum_to_one():
     wanted = form(task="multiclass", columns=["x", "y"], names=["x", "y"])
     with pytest.raises(RunError, match="do not sum to 1"):
         check_submission(*wanted, build_submission(*wanted, np.full((4, 2), 0.4), NONE))
+
+
+def test_labels_are_written_as_in_the_sample():
+    config, targets, asked = form("label")
+    predictions, half = np.array([[0.2], [0.5], [0.7], [0.4]]), np.array([0.5])
+    for cells, expected in (
+        (["0.0"] * 4, ["0.0", "1.0", "1.0", "0.0"]),
+        (["1"] * 4, ["0", "1", "1", "0"]),
+        (["?"] * 4, ["0", "1", "1", "0"]),
+    ):
+        asked.sample["target"] = cells
+        frame = build_submission(config, targets, asked, predictions, half)
+        check_submission(config, targets, asked, frame)
+        assert frame["target"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"), [("ham", ["ham", "spam"]), ("0", ["0", "1"]), ("1.0", ["0.0", "1.0"]), ("", ["ham", "spam"])]
+)
+def test_two_words_come_back_unless_the_sample_has_numbers(cell, expected):
+    config, targets, asked = form("label", ids=["a", "b"])
+    config.columns.positive, targets = "spam", replace(targets, written=("ham", "spam"))
+    asked.sample["target"] = [cell] * 2
+    frame = build_submission(config, targets, asked, np.array([[0.1], [0.9]]), np.array([0.5]))
+    check_submission(config, targets, asked, frame)
+    assert frame["target"].tolist() == expected
+
+
+def test_classes_in_columns_of_their_own():
+    wanted = form("label", "multiclass", columns=["x", "y"], names=["x", "y"], ids=["a", "b"])
+    frame = build_submission(*wanted, np.array([[0.9, 0.1], [0.4, 0.6]]), NONE)
+    check_submission(*wanted, frame)
+    assert frame[["x", "y"]].to_numpy().tolist() == [["1", "0"], ["0", "1"]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "separator", "expected"),
+    [
+        (["x y", "z", "x"], " ", ["x z", "y", "x"]),
+        (["x; y", "z", "x"], ";", ["x; z", "y", "x"]),
+        (["x;y", "", "x"], ";", ["x;z", "", "x"]),  # the sample has a row without a label
+    ],
+)
+def test_several_labels_share_a_cell(cells, separator, expected):
+    config, targets, asked = form("label", "multilabel", columns=["tags"], names=["x", "y", "z"], ids=["a", "b", "c"])
+    config.columns.separator = separator
+    asked.sample["tags"] = cells
+    predictions = np.array([[0.9, 0.1, 0.6], [0.2, 0.4, 0.3], [0.8, 0.1, 0.1]])
+    frame = build_submission(config, targets, asked, predictions, np.full(3, 0.5))
+    check_submission(config, targets, asked, frame)
+    # rows of a test table come in another order than the sample's only in `write_submission`
+    assert frame["tags"].tolist() == expected
+    with pytest.raises(RunError, match="'w', which is no label"):
+        check_submission(config, targets, asked, frame.assign(tags=["w", "x", "x"]))

@@ -247,3 +247,18 @@ def test_one_member_is_itself_however_it_is_mixed():
     assert cross_fitted_scores(metric, "binary", Y, [OOF], FOLDS, fitted) == expected
     halves = [Mixture(np.array([0.5, 0.5]))] * 3
     assert cross_fitted_scores(metric, "binary", Y, [OOF, OOF], FOLDS, halves) == expected
+
+
+@pytest.mark.parametrize(("task", "name"), [("multilabel", "log_loss"), ("regression", "rmse")])
+def test_unknown_targets_have_no_say_in_the_mixture(task, name):
+    rng = np.random.default_rng(3)
+    truth = (rng.random((200, 2)) < 0.4).astype(float)
+    oofs = [np.clip(truth * 0.4 + rng.random((200, 2)) * 0.6, 0.01, 0.99) for _ in range(2)]
+    unknown = rng.random((200, 2)) < 0.3
+    masked, folds = np.where(unknown, np.nan, truth), np.arange(200) % 4
+    others = [np.where(unknown, rng.random((200, 2)), oof) for oof in oofs]
+    found, again = (fit_mixture(METRICS[name], task, masked, parts, folds) for parts in (oofs, others))
+    assert found.weights.tolist() == pytest.approx(again.weights.tolist())
+    assert found.weights.min() > 0
+    for one, other in zip(found.calibrations, again.calibrations, strict=True):
+        assert one == pytest.approx(other)

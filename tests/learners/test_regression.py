@@ -221,3 +221,26 @@ def test_a_c_that_is_none(tmp_path, value):
         load_config(path, [f"linear.C={value}"])
     assert load_config(path, ["linear.C=3"]).recipe.linear.C == 3.0
     assert load_config(path, ["linear.C=auto"]).recipe.linear.C == "auto"
+
+
+@pytest.mark.parametrize("fit", [fit_ridge, fit_columns])
+def test_a_column_is_fitted_on_its_known_rows(fit):
+    rng = np.random.default_rng(0)
+    inputs = sparse.random_array((40, 6), density=0.5, rng=rng).tocsr()
+    y = (rng.random((40, 3)) < 0.5).astype(float)
+    known = rng.random((40, 3)) < [1, 0.6, 0]
+    masked, weight = np.where(known, y, np.nan), rng.random(40) + 0.5
+
+    def run(rows, columns):
+        if fit is fit_ridge:
+            return fit(inputs[rows], columns, weight[rows], Linear(), 0)
+        return fit((inputs[rows], columns, weight[rows]), Linear(), 0)
+
+    coef, intercept, chosen = run(np.arange(40), masked)
+    for column in (0, 1):
+        rows = np.flatnonzero(known[:, column])
+        alone = run(rows, y[rows][:, [column]])
+        assert coef[column] == pytest.approx(alone[0][0])
+        assert (intercept[column], chosen[column]) == pytest.approx((alone[1][0], alone[2][0]))
+    assert (coef[2] == 0).all()
+    assert intercept[2] == 0

@@ -21,7 +21,7 @@ def run_with(tmp_path):
     def make(oof: str, task: str, *targets: str, **competition: object) -> SimpleNamespace:
         (tmp_path / "oof.csv").write_text(oof)
         config = SimpleNamespace(
-            columns=SimpleNamespace(target=list(targets)),
+            columns=SimpleNamespace(target=list(targets), separator=None),
             competition=SimpleNamespace(**{"task": task, "soft_cut": None} | competition),
         )
         ids = [line.split(",")[0] for line in oof.splitlines()[1:]]

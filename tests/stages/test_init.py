@@ -117,10 +117,10 @@ def test_an_existing_file_is_kept(cli_here, workspace):
 def test_a_few_odd_values_of_a_binary_target_are_faults_not_classes(cli_here, workspace):
     folder = competition(workspace, {"y": ["0", "1", "1", "0"]}, {"y": "0"})
     ids = [str(row) for row in range(60)]
-    write(folder, "train", {"id": ids, "body": WORDS * 15, "y": ["0", "1"] * 29 + ["yes", ""]})
+    write(folder, "train", {"id": ids, "body": WORDS * 15, "y": ["0", "1"] * 29 + ["yes", "2"]})
     message = cli_here("init", "new", code=2).stderr
     assert "line 60, column y: 'yes', where 58 of 60 rows are 0 or 1" in message
-    assert "line 61, column y: ''" in message
+    assert "line 61, column y: '2'" in message
 
 
 def test_a_metric_of_probabilities_wants_probabilities(cli_here, workspace):

@@ -123,6 +123,18 @@ def test_stopped_early_means_the_weights_of_the_best_evaluation():
         assert torch.allclose(result.weights[0][name], value, atol=1e-5), name
 
 
+def test_without_dropout_both_passes_of_r_drop_agree_and_it_is_plain_training():
+    data, plain = make_data(), recipe(epochs=2)
+    model = plain.model.model_copy(update={"dropout": 0.0, "spatial_dropout": 0.0})
+    plain = plain.model_copy(update={"model": model})
+    twice = plain.model_copy(update={"training": plain.training.model_copy(update={"r_drop": 4.0})})
+    found = [train_fold(data, of, "bilstm", 1, METRICS["roc_auc"], RUNTIME, lambda _: None) for of in (plain, twice)]
+    assert found[0].oof == pytest.approx(found[1].oof, abs=1e-5)
+    dropped = twice.model_copy(update={"model": recipe().model})
+    other = train_fold(data, dropped, "bilstm", 1, METRICS["roc_auc"], RUNTIME, lambda _: None)
+    assert np.abs(other.oof - found[0].oof).max() > 1e-3
+
+
 def test_predictions_are_those_of_the_kept_weights_row_by_row():
     data, settings = make_data(), recipe()
     result = train_fold(data, settings, "bilstm", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)

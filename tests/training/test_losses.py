@@ -461,3 +461,80 @@ def test_logits_become_probabilities_or_stay_values():
     assert to_predictions(logits, "multilabel")[0, 0].item() == 0.5
     for task in ("regression", "ordinal"):
         assert torch.equal(to_predictions(logits, task), logits)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("weights", [None, torch.linspace(0, 3, ROWS)])
+def test_disagreement_is_the_symmetric_divergence_of_two_passes(task, weights):
+    """Against `kl_div` of torch; auxiliary outputs do not count."""
+    one, two = logits_of(task, 1), logits_of(task, 1).flip(0)
+    found = loss_of(task).disagreement(torch.cat([one, two]), batch_of(task, weights))
+    one, two = one[:, :-1], two[:, :-1]
+    if TASKS[task].y == "values":
+        rows = (one - two).square().mean(dim=1)
+    else:
+        if TASKS[task].y == "columns":  # each column is a choice of two
+            one, two = (torch.stack([logits, torch.zeros_like(logits)], dim=-1) for logits in (one, two))
+        parts = [part.log_softmax(dim=-1) for part in (one, two)]
+        pairs = ((parts[0], parts[1]), (parts[1], parts[0]))
+        both = [functional.kl_div(p, q, reduction="none", log_target=True).sum(-1) for p, q in pairs]
+        rows = (both[0] + both[1]) / 2
+        rows = rows.mean(dim=1) if rows.ndim == 2 else rows
+    expected = rows.mean() if weights is None else (rows * weights).sum() / weights.sum()
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_a_batch_twice_is_all_rows_and_all_of_them_again(columns):
+    texts, rows = torch.arange(3 * columns), torch.arange(3)
+    batch = Batch(texts[:, None], texts + 1, rows.float(), rows, weights=rows / 3, features=rows[:, None])
+    twice = batch.twice()
+    apart = texts.view(columns, 3)
+    assert twice.tokens[:, 0].tolist() == torch.cat([apart, apart], dim=1).flatten().tolist()
+    assert (twice.lengths - 1).tolist() == twice.tokens[:, 0].tolist()
+    for name in ("targets", "rows", "weights", "features"):
+        assert getattr(twice, name).tolist() == getattr(batch, name).tolist() * 2
+
+
+def masked_batch(y, weights):
+    lengths = torch.ones(len(y), dtype=torch.long)
+    return Batch(lengths[:, None].int(), lengths, torch.from_numpy(y), torch.arange(len(y)), weights)
+
+
+@pytest.mark.parametrize(("name", "task"), [pair for pair in NAMED if TASKS[pair[1]].y != "classes"])
+@pytest.mark.parametrize("weighed", [False, True])
+def test_unknown_targets_count_nowhere(name, task, weighed):
+    y = targets_of(task)
+    y[[0, 3], 0] = np.nan
+    weights = torch.linspace(0.5, 2, ROWS) if weighed else None
+    objective = Objective(decided_training(loss=name), task, y.shape[1], y)
+    logits = torch.randn((ROWS, y.shape[1]), generator=torch.Generator().manual_seed(0), requires_grad=True)
+    batch = masked_batch(y, weights)
+    loss = objective(logits, batch)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    known = torch.from_numpy(np.isfinite(y))
+    assert loss.isfinite()
+    assert (gradient[~known] == 0).all()
+    assert (gradient[known] != 0).any()
+    if y.shape[1] == 1 and name != "soft_f1_bce":  # then it is the loss of the rows that are known
+        kept = known[:, 0]
+        fewer = Objective(decided_training(loss=name), task, 1, y[kept.numpy()])
+        part = masked_batch(y[kept.numpy()], None if weights is None else weights[kept])
+        assert loss.item() == pytest.approx(fewer(logits[kept], part).item(), rel=1e-5)
+    if name != "soft_f1_bce":  # which is of a batch, not of its rows
+        parts = sum(share * objective(logits[part.rows], part) for part, share in objective.split(batch, 2))
+        assert parts.item() == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_a_loss_of_ones_own_refuses_unknown_targets(tmp_path, monkeypatch):
+    (tmp_path / "my_masks.py").write_text("def loss(logits, targets):\n    return (logits - targets).abs().mean()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    y = np.array([[0.0], [np.nan]], np.float32)
+    with pytest.raises(InputError, match="a loss of your own sees whole rows, and some targets are empty"):
+        Objective(decided_training(loss="my_masks:loss"), "regression", 1, y)
+
+
+def test_ones_weigh_by_the_known_rows():
+    y = np.array([[1, 1], [0, np.nan], [0, np.nan], [np.nan, 0]], np.float32)
+    settings = decided_training(class_weights="balanced")
+    assert Objective(settings, "multilabel", 2, y).pos_weight.tolist() == [2, 1]

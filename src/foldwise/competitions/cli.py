@@ -31,7 +31,9 @@ def competitions(input_: InputFolder = None) -> None:
         table.add_section()
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH)
     console.print(table)
-    console.print(f"files belong into {root}/SLUG/, ending in {', '.join(SUFFIXES)}; then ./run.sh all -c SLUG")
+    endings = ", ".join(ending for ending in SUFFIXES if ending.count(".") == 1 and ending != ".zip")
+    where = f"files belong into {root}/SLUG/, ending in {endings}, plain or as .gz or .zip"
+    console.print(f"{where}; then ./run.sh all -c SLUG")
 
 
 def describe(paths: Paths) -> tuple[str, str, str]:

@@ -1,5 +1,6 @@
 """A competition's tables, read together and checked against each other and against competition.toml (`InputError`)."""
 
+import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -7,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from foldwise.config import Config
+from foldwise.data.labels import apply_pattern, find_pattern, has_names, labelled_rows, split_cell, write_like
+from foldwise.data.open_table import open_table
 from foldwise.data.splits import number_folds
-from foldwise.data.table import Table, check_columns, check_unique, read_table
+from foldwise.data.table import Table, check_columns, check_unique
 from foldwise.data.targets import (
     NUMBER,
     WEIGHT,
@@ -18,7 +21,7 @@ from foldwise.data.targets import (
     encode_targets,
     read_subgroups,
 )
-from foldwise.errors import InputError, shorten
+from foldwise.errors import InputError, list_names, shorten
 from foldwise.metrics import METRICS
 from foldwise.paths import Paths
 
@@ -47,6 +50,7 @@ class Competition(ToPredict):
     groups: list[str] | None
     own_folds: np.ndarray | None = None  # (N,) int64 of `columns.fold`, as in the fold file
     extra: "ExtraRows | None" = None  # `features` are then (N + M + X, D)
+    left_out: int = 0  # rows of the training table, for want of a target
 
     @property
     def row_ids(self) -> list[str]:
@@ -77,6 +81,8 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
     train, test, sample = (open_table(config, paths, name) for name in ("train", "test", "sample_submission"))
     check_columns(train, [*columns.of_both, *columns.of_train], columns.ignore)
     check_unique(train, columns.id)
+    labelled = labelled_rows(train, config)
+    left_out, train = len(train) - len(labelled), train.take(labelled)
     targets = encode_extras(train, config, encode_targets(train, config))
     check_weights(train, config, targets)
     own_folds = number_folds(train, columns.fold, config.recipe.folds.n, OWN_FIX) if columns.fold else None
@@ -97,6 +103,7 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
         groups=train.column(columns.group) if columns.group else None,
         own_folds=None if debug else own_folds,
         extra=extra,
+        left_out=left_out,
     )
 
 
@@ -123,6 +130,7 @@ def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> E
     columns, table = config.columns, open_table(config, paths, "extra")
     check_columns(table, [*columns.of_both, *columns.target], [*columns.ignore, *columns.of_train])
     check_unique(table, columns.id)
+    table = table.take(labelled_rows(table, config))
     labels = encode_targets(table, config, known=targets.names)
     if debug:
         rows = np.sort(np.random.default_rng(0).permutation(len(table))[:DEBUG_ROWS])
@@ -151,7 +159,8 @@ def check_test(config: Config, test: Table, sample: Table, targets: Targets, tra
     sample_columns = check_sample(config, sample, targets, train)
     for table, other in ((test, sample), (sample, test)):
         unknown = set(table.column(columns.id)) - set(other.column(columns.id))
-        fix = f"is not in {other.path.name}; download both again"
+        sizes = f"which has {len(other):,} rows where this table has {len(table):,}"
+        fix = f"is not in {other.path.name}, {sizes}; download both again, or take the row out here or add it there"
         table.refuse({columns.id: {row_id: f"id {shorten(row_id)} {fix}" for row_id in unknown}})
     return ToPredict(
         test_ids=test.column(columns.id),
@@ -162,45 +171,47 @@ def check_test(config: Config, test: Table, sample: Table, targets: Targets, tra
     )
 
 
-def open_table(config: Config, paths: Paths, name: str) -> Table:
-    """One of the competition's tables, written as `[files]` says; with an id column if it has none."""
-    columns = config.columns
-    unused = set(columns.ignore) - {*columns.of_both, *columns.of_train}
-    table = read_table(paths.table(name), config.files.quotes, unused if name in ("train", "test", "extra") else ())
-    if name in config.files.numbered:
-        if columns.id in table.frame.columns:
-            raise InputError(f"{table.path}: has a column {columns.id!r}; take {name!r} out of [files] numbered")
-        table.frame.insert(0, columns.id, [str(number) for number in range(1, len(table) + 1)])
-    return table
-
-
 def check_sample(config: Config, sample: Table, targets: Targets, train: str) -> list[str]:
-    """The prediction columns of the sample, in the order of the model's outputs.
+    """The prediction columns of the sample, in the order of the model's outputs; one where labels stand in its cells.
 
-    A single column may have any name (train says `target`, the sample `prediction`); several must be the target
-    columns, or the classes of a multiclass task. Columns that the test set has too (its text, say) stay as they are.
-    Labels in the sample must be classes of train, but for one placeholder that stands in every row.
+    A single column may have any name (train says `target`, the sample `prediction`); several are those of the targets,
+    or of the classes, by `submission.columns`. Columns that the test set has too (its text, say) stay as they are.
+    Labels in the sample must be some of train, but for one placeholder that stands in every row.
     """
-    id_column, kind = config.columns.id, config.submission.kind
+    id_column, by_name = config.columns.id, config.submission.kind == "label" and has_names(config)
     others = [*config.columns.text, *config.columns.features, *config.columns.ignore]
     given = [name for name in sample.frame.columns if name not in (id_column, *others)]
-    names_asked = targets.spec.named and kind == "label"
-    expected = config.columns.target if names_asked else targets.columns
-    lacking = sorted(set(given) - set(targets.names))
-    if lacking and targets.spec.named and kind == "probability":
-        raise InputError(
-            f"{sample.path}: asks for the classes {', '.join(map(repr, lacking))}, which no row of {train} "
-            f"has ({', '.join(map(repr, targets.names))}); is it the whole file, and are the labels spelt alike?"
-        )
+    expected = targets.columns if targets.spec.ordered else apply_pattern(config.submission.columns, targets.names)
+    if by_name and set(given) != set(expected):
+        expected = given if len(given) == 1 else config.columns.target
+    elif lacking := sorted(set(given) - set(expected)) * (len(expected) > 1):
+        if pattern := find_pattern(targets.names, given):
+            fix = f"set [submission] columns = {json.dumps(pattern, ensure_ascii=False)}"
+            what = f"has the columns {list_names(given)} for {list_names(targets.names)}"
+            raise InputError(f"{sample.path}: {what}; {fix}")
+        if targets.spec.named:
+            raise InputError(
+                f"{sample.path}: asks for the classes {list_names(lacking)}, which no row of {train} has "
+                f"({list_names(targets.names)}); is it the whole file, and are the labels spelt alike?"
+            )
     columns = given if len(expected) == len(given) == 1 else expected
     check_columns(sample, [id_column, *columns], others)
     check_unique(sample, id_column)
-    labels = set(sample.column(columns[0])) if names_asked else set()
-    if len(labels) > 1:
-        fix = "has no row in the training table; are labels spelt alike?"
-        unknown = labels - set(targets.names)
-        sample.refuse({columns[0]: {label: f"class {shorten(label)} {fix}" for label in unknown}})
+    if by_name and len(columns) == 1:
+        check_cells(config, sample, columns[0], targets.names)
     return columns
+
+
+def check_cells(config: Config, sample: Table, column: str, names: list[str]) -> None:
+    """An error for each cell of the sample with a label that train has not, unless all cells are the same."""
+    cells, separator = set(sample.column(column)), config.columns.separator
+    if len(cells) == 1:
+        return
+    allowed = {*names, *write_like(cells, names)}
+    labels_of = {cell: {cell} if separator is None else set(split_cell(cell, separator)) for cell in cells}
+    fix = "has no row in the training table; are labels spelt alike?"
+    unknown = {cell: sorted(labels - allowed) for cell, labels in labels_of.items()}
+    sample.refuse({column: {cell: f"class {shorten(of[0])} {fix}" for cell, of in unknown.items() if of}})
 
 
 def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: list[str]) -> Solution | None:
@@ -221,6 +232,7 @@ def read_solution(config: Config, paths: Paths, sample: pd.DataFrame, names: lis
         raise InputError(f"{solution.path}: {len(missing)} test ids are missing, for example {missing[0]!r}")
     ordered = solution.take(places)
     rows = np.flatnonzero(~(ordered.frame[columns] == config.files.unscored).any(axis=1))
+    rows = rows[labelled_rows(ordered.take(rows), config)]
     scored = ordered.take(rows)
     truth = encode_targets(scored, config, known=names).truth
     if subgroups:

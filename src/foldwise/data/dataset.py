@@ -50,6 +50,16 @@ class Batch(NamedTuple):
             moved[name] = None if moved[name] is None else moved[name].to(device, non_blocking=True)
         return Batch(**moved)
 
+    def twice(self) -> "Batch":
+        """All rows, and then all of them again."""
+        size = len(self.rows)
+        texts = torch.arange(len(self.lengths)).view(-1, size).repeat(1, 2).reshape(-1)  # of K columns each by itself
+        tokens, lengths = self.tokens[texts.to(self.tokens.device)], self.lengths[texts]
+        names = ("targets", "rows", "weights", "auxiliary", "features")
+        whole = {name: value for name in names if (value := getattr(self, name)) is not None}
+        beside = {name: torch.cat([value, value]) for name, value in whole.items()}
+        return self._replace(tokens=tokens, lengths=lengths, **beside)
+
     def parts(self, count: int) -> list["Batch"]:
         """The batch in `count` parts of like many rows, each as wide as its longest text; at most a part a row."""
         size = len(self.rows)

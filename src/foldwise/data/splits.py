@@ -16,9 +16,9 @@ import pandas as pd
 
 from foldwise.data.table import Table
 from foldwise.data.targets import Targets, parse_number
-from foldwise.errors import InputError, shorten
+from foldwise.errors import InputError, list_names, shorten
 
-NAMED = 5  # rows that a message names
+NAMED, LONGEST = 5, 40  # rows that a message names, and their characters
 # Folds of rows that are never validated: trained on in every fold, or out of sight in every one.
 TRAIN_ONLY, HIDDEN = -1, -2
 LOPSIDED = 1.5  # times an even share, from which a fold is too large not to say so
@@ -91,6 +91,28 @@ def make_folds(labels: np.ndarray, units: np.ndarray, n_folds: int, seed: int) -
         fold_of_unit[unit] = chosen
         filled[chosen] += content[unit]
     return fold_of_unit[units]
+
+
+def split_rows(targets: Targets, units: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """(N,) int64 folds of the training rows, as `make_folds`; `TRAIN_ONLY` for a row that is alone in its class.
+
+    Validated, it would be scored by a model that never saw its class, and no model would learn it from all it can.
+    Where too few other rows are left all rows get a fold.
+    """
+    alone = only_of_class(targets) & (np.bincount(units)[units] == 1)
+    rest = np.flatnonzero(~alone)
+    if not alone.any() or len(np.unique(units[rest])) < n_folds:
+        return make_folds(counting_strata(targets), units, n_folds, seed)
+    folds = np.full(len(units), TRAIN_ONLY, dtype=np.int64)
+    folds[rest] = make_folds(counting_strata(targets.take(rest)), units[rest], n_folds, seed)
+    return folds
+
+
+def only_of_class(targets: Targets) -> np.ndarray:
+    """(N,) bool: rows whose class no other row has; none where a row may have several labels, or values."""
+    if not targets.spec.named:
+        return np.zeros(len(targets.truth), dtype=bool)
+    return np.bincount(targets.truth, minlength=len(targets.names))[targets.truth] == 1
 
 
 def number_folds(table: Table, column: str, n_folds: int, fix: str) -> np.ndarray:
@@ -177,14 +199,24 @@ def missing_classes(folds: np.ndarray, targets: Targets, ids: Sequence[str]) -> 
     labels = targets.strata.astype(bool)
     kinds = [(name, labels[:, place]) for place, name in enumerate(targets.names)]
     if not targets.spec.named:
-        kinds = [(f"{name} = {value}", has == bool(value)) for name, has in kinds for value in (0, 1)]
-    phrases = []
-    for name, rows_of_class in kinds:
-        has = rows_of_class & (folds != HIDDEN)
-        lacking = sorted(set(folds[folds >= 0].tolist()) - set(folds[has].tolist()))
-        if lacking:
-            rows = [ids[row] for row in np.flatnonzero(has).tolist()]
-            named = ", ".join(rows[:NAMED]) + (", …" if len(rows) > NAMED else "")
-            without = ", ".join(map(str, lacking))
-            phrases.append(f"class {name} has {len(rows)} rows ({named}) and none in fold {without}")
+        known = dict(zip(targets.names, np.isfinite(targets.truth).T, strict=False))
+        kinds = [(f"{name} = {value}", known[name] & (has == bool(value))) for name, has in kinds for value in (0, 1)]
+    phrases, every = [], set(np.unique(folds[folds >= 0]).tolist())
+    for name, of_class in kinds:
+        has = of_class & (folds != HIDDEN)
+        there = set(np.unique(folds[has]).tolist())
+        if not (lacking := every - there):
+            continue
+        ids_of = [cut(ids[row]) for row in np.flatnonzero(has)[: NAMED + 1].tolist()]
+        named = ", ".join(ids_of[:NAMED]) + (", …" if len(ids_of) > NAMED else "")
+        rows = f"class {cut(name)} has {has.sum():,} {'row' if has.sum() == 1 else 'rows'} ({named})"
+        if there == {TRAIN_ONLY}:
+            phrases.append(f"{rows}, trained on in every fold and never validated")
+        else:
+            phrases.append(f"{rows} and none in fold {list_names(map(str, sorted(lacking)), quoted=False)}")
     return phrases
+
+
+def cut(name: str) -> str:
+    """A name for a message of one line."""
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"

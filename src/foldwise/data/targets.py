@@ -1,6 +1,7 @@
 """Targets: from the strings of train.csv to the arrays that a loss and a metric take, as `foldwise.tasks` says."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,16 +10,18 @@ import numpy as np
 import pandas as pd
 
 from foldwise.config import Config
+from foldwise.data.labels import NO_LABEL, check_alike, is_missing, read_one_hot, read_positive, read_tags
 from foldwise.data.table import Table
-from foldwise.errors import InputError, shorten, with_article
+from foldwise.errors import InputError, list_names, shorten, with_article
 from foldwise.metrics import METRICS
 from foldwise.tasks import HALF, TASKS, TaskSpec
 
 SHARE, WEIGHT = "a share from 0 to 1", "a weight, 0 or more"
 NUMBER = "a number of at most 1e18"
+NO_TARGET = 'missing value; fix the row, or see [columns] missing_targets = "drop" and "mask"'
 # What a number should be, and whether it is.
 FITS: dict[str, Callable[[float], bool]] = {
-    NUMBER: lambda number: not abs(number) > 1e18,  # whose square float32 still holds; nan is an empty cell
+    NUMBER: lambda number: abs(number) <= 1e18,  # whose square float32 still holds
     "0 or 1": lambda number: number in (0, 1),
     SHARE: lambda number: 0 <= number <= 1,
     WEIGHT: lambda number: number >= 0,
@@ -32,11 +35,12 @@ class Targets:
     task: str
     y: np.ndarray  # what is learnt, in the task's form
     truth: np.ndarray  # what predictions are scored against; with subgroups (N, 1 + S): target, then who is in which
-    names: list[str]  # target columns, or the classes where labels are names
+    names: list[str]  # target columns, or the labels where these are names
     # (N, A) further targets, learnt beside and not predicted; float64 where the task learns values, else float32 shares
     auxiliary: np.ndarray | None = None
     weights: np.ndarray | None = None  # (N,) float32 how much a row counts in the loss
     subgroups: np.ndarray | None = None  # (N, S) float32 of 0 and 1: whom a text is about
+    written: tuple[str, str] = ("0", "1")  # what stands for 0 and 1 in a binary target
 
     @property
     def spec(self) -> TaskSpec:
@@ -46,7 +50,8 @@ class Targets:
     @property
     def of_classes(self) -> bool:
         """Whether each row is or is not of a class: not so of numbers, nor of shares that are scored as they are."""
-        return self.spec.named or (self.spec.y == "columns" and bool(np.isin(self.truth, (0, 1)).all()))
+        known = self.truth[np.isfinite(self.truth)]
+        return self.spec.named or (self.spec.y == "columns" and bool(np.isin(known, (0, 1)).all()))
 
     @property
     def columns(self) -> list[str]:
@@ -80,40 +85,75 @@ def encode_targets(table: Table, config: Config, known: list[str] | None = None)
     Args:
         known: `names` of the training table; the solution is then encoded as it was, and one value throughout is legal.
     """
-    task, columns, cut = config.competition.task, config.columns.target, config.competition.soft_cut
-    spec = TASKS[task]
-    if not spec.several and len(columns) != 1:
-        what = f"{with_article(task)} task has one target column, not {len(columns)}: {', '.join(columns)}"
+    competition, columns = config.competition, config.columns
+    task, spec = competition.task, TASKS[competition.task]
+    if spec.y != "classes" and not spec.several and len(columns.target) != 1:
+        there = f"{len(columns.target)}: {list_names(columns.target)}"
+        what = f"{with_article(task)} task has one target column, not {there}"
         raise InputError(f"{table.path}: {what}; see [columns] target")
     if spec.named:
-        return encode_classes(table, config, known)
+        if len(columns.target) == 1:
+            return encode_classes(table, config, known)
+        truth = read_one_hot(table, columns.target, encode_numbers(table, columns.target, "0 or 1", missing=NO_TARGET))
+        return Targets(task, truth, truth, list(columns.target))
+    if columns.separator is not None:
+        names, ones = read_tags(table, columns.target[0], columns.separator, known)
+        return Targets(task, ones, ones, names)
+    if columns.positive is not None:
+        written, ones = read_positive(table, columns.target[0], columns.positive, known is not None)
+        return Targets(task, ones, ones, list(columns.target), written=written)
+    wanted = NUMBER if spec.y == "values" else "0 or 1" if competition.soft_cut is None else SHARE
+    y = encode_numbers(table, columns.target, wanted, np.nan if columns.missing_targets == "mask" else None, NO_TARGET)
+    if known is None:
+        check_constant(table, columns.target, y, every=spec.y == "values")
     if spec.y == "values":
-        y = encode_numbers(table, columns, NUMBER)
-        return Targets(task, y, y, list(columns))
-    y = encode_numbers(table, columns, "0 or 1" if cut is None else SHARE)
+        return Targets(task, y, y, list(columns.target))
     # A metric of values compares shares as they are; others ask whether a row is one or not.
-    as_they_are = cut is None or METRICS[config.competition.metric].prediction_type == "value"
-    truth = (y if as_they_are else y >= cut).astype(np.float32)
-    for column, values in zip(columns, truth.T, strict=True):
-        if known is None and np.ptp(values) == 0:
-            what = f"every row has {column} = {values[0]:g}; there is nothing to learn"
-            raise InputError(f"{table.path}: column {column}: {what}")
-    return Targets(task, y.astype(np.float32), truth, list(columns))
+    if competition.soft_cut is None or METRICS[competition.metric].prediction_type == "value":
+        truth = y
+    else:
+        truth = np.where(np.isnan(y), np.nan, y >= competition.soft_cut)
+        if known is None:
+            check_constant(table, columns.target, truth)
+    return Targets(task, y.astype(np.float32), truth.astype(np.float32), list(columns.target))
 
 
-def encode_numbers(table: Table, columns: Sequence[str], wanted: str, empty: float | None = None) -> np.ndarray:
-    """(N, len(columns)) float64, each as one of `FITS` wants it; an empty cell is an error, or stands for `empty`."""
+def check_constant(table: Table, columns: Sequence[str], numbers: np.ndarray, every: bool = False) -> None:
+    """An error for a column of (N, C) numbers with nothing to learn; `every`: only where all columns are so."""
+    constant = []
+    for column, values in zip(columns, numbers.T, strict=True):
+        known = values[np.isfinite(values)]
+        if not len(known) or np.ptp(known) == 0:
+            constant.append(f"every row has {column} = {known[0]:g}" if len(known) else f"no row has a {column}")
+    if constant and (not every or len(constant) == len(columns)):
+        what = f"{list_names(constant, quoted=False)}; there is nothing to learn"
+        raise InputError(f"{table.path}: {what}")
+
+
+def encode_numbers(
+    table: Table, columns: Sequence[str], wanted: str, empty: float | None = None, missing: str = "missing value"
+) -> np.ndarray:
+    """(N, len(columns)) float64, each as one of `FITS` wants it.
+
+    Args:
+        empty: what a cell without a number stands for; None if that is an error, which `missing` then explains.
+    """
     encoded = np.zeros((len(table), len(columns)))
     wrong: dict[str, dict[str, str]] = {column: {} for column in columns}
     for index, column in enumerate(columns):
         # Each different value once: two million shares of raters are a few thousand different ones.
         places, values = pd.factorize(np.array(table.column(column), dtype=object))
-        numbers = [empty if value.strip() == "" else parse_number(value) for value in values]
-        for value, number in zip(values, numbers, strict=True):
-            if number is None or not FITS[wanted](number):
-                what = f"{shorten(value)} is not {wanted}" if value.strip() else "missing value"
-                wrong[column][value] = f"{what}; fix the row, or the task in competition.toml"
-        encoded[:, index] = np.array([number or 0.0 for number in numbers])[places]
+        numbers = np.zeros(len(values))
+        for place, value in enumerate(values):
+            number = parse_number(value)
+            if empty is not None and is_missing(value):
+                numbers[place] = empty
+            elif number is not None and FITS[wanted](number):
+                numbers[place] = number
+            else:
+                what = f"{shorten(value)} is not {wanted}; fix the row, or the task in competition.toml"
+                wrong[column][value] = what if value.strip() else missing
+        encoded[:, index] = numbers[places]
     table.refuse(wrong)
     return encoded
 
@@ -124,21 +164,23 @@ def encode_classes(table: Table, config: Config, known: list[str] | None) -> Tar
     values, ordered = table.column(column), TASKS[task].ordered
     wrong = {}
     for value in set(values):
-        if value.strip() == "":
-            wrong[value] = "missing target; fix or remove the row"
+        if is_missing(value, words=True):
+            wrong[value] = NO_LABEL
         elif known is not None and value not in known:
             wrong[value] = f"label {shorten(value)} is not in the training table"
         elif ordered and parse_number(value) is None:
             what = f"{shorten(value)} is not a number, and {task} classes are in order of their numbers"
             wrong[value] = f"{what}; number them, or make the task multiclass"
     table.refuse({column: wrong})
+    if known is None:
+        check_alike(table, column, Counter(values))
     classes = known or sort_labels(set(values))
     if len(classes) < 2:
         what = f"every row has the label {shorten(values[0])}; there is nothing to learn"
         raise InputError(f"{table.path}: column {column}: {what}")
     if ordered and METRICS[metric].prediction_type == "value" and (np.diff(np.array(classes, dtype=float)) != 1).any():
         # The classes' numbers would be scored, 0, 1, 2, not the labels.
-        what = f"classes {', '.join(classes)} are not one apart, as {metric} needs them"
+        what = f"classes {list_names(classes)} are not one apart, as {metric} needs them"
         raise InputError(f"{table.path}: {what}; make the task regression")
     number_of = {label: number for number, label in enumerate(classes)}
     truth = np.array([number_of[value] for value in values], dtype=np.int64)

@@ -158,7 +158,7 @@ class EncoderLearner(Learner):
     def trained_recipe(self) -> Recipe:
         """The recipe with the encoder's own settings of training in their places."""
         own = {name: getattr(self.settings, name) for name in ("epochs", "learning_rate")}
-        own |= {"schedule": "linear", "schedule_arguments": {}, "unfreeze_epoch": 0}
+        own |= {"schedule": "linear", "schedule_arguments": {}, "unfreeze_epoch": 0, "r_drop": 0.0}
         batches = self.recipe.batches.model_copy(update={"size": self.settings.batch_size})
         training = self.recipe.training.model_copy(update=own)
         return self.recipe.model_copy(update={"batches": batches, "training": training})

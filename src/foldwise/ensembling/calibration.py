@@ -47,7 +47,9 @@ def to_scores(task: str, predictions: np.ndarray) -> np.ndarray:
 
 
 def fit_sigmoid(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Slope and offset of the smallest log loss, for one column."""
+    """Slope and offset of the smallest log loss, for one column; rows whose truth is NaN say nothing."""
+    known = np.isfinite(truth)
+    truth, scores = truth[known], scores[known]
 
     def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
         slope, offset = line

@@ -8,6 +8,7 @@ import pandas as pd
 
 from foldwise.config import Config
 from foldwise.data.competition import ToPredict
+from foldwise.data.labels import has_names, split_cell, write_like
 from foldwise.data.table import read_table
 from foldwise.data.targets import Targets, parse_number
 from foldwise.errors import InputError, RunError
@@ -28,16 +29,42 @@ def build_submission(
     """The sample filled with (M, C) predictions of its rows: strings, the shortest that read back to the same."""
     frame = asked.sample.copy()
     if config.submission.kind == "label":
-        labels = targets.spec.to_labels(predictions, thresholds)
-        if targets.spec.named:
-            frame[asked.sample_columns[0]] = [targets.names[label] for label in labels]
-            return frame
-        predictions = labels.astype(int)
-    elif targets.spec.ordered:
-        predictions = to_scale(predictions, targets.names)
-    for index, column in enumerate(asked.sample_columns):
-        frame[column] = [repr(value) for value in predictions[:, index].tolist()]
+        cells = write_labels(config, targets, asked, predictions, thresholds)
+    else:
+        values = to_scale(predictions, targets.names) if targets.spec.ordered else predictions
+        cells = [[repr(value) for value in column.tolist()] for column in values.T]
+    for column, written in zip(asked.sample_columns, cells, strict=True):
+        frame[column] = written
     return frame
+
+
+def write_labels(
+    config: Config, targets: Targets, asked: ToPredict, predictions: np.ndarray, thresholds: np.ndarray
+) -> list[list[str]]:
+    """Of each of the sample's columns the M labels, written as there."""
+    labels, allowed = targets.spec.to_labels(predictions, thresholds), allowed_labels(config, targets, asked)
+    if len(asked.sample_columns) > 1 or not has_names(config):
+        ones = np.eye(len(targets.names))[labels] if targets.spec.named else labels  # a column for each class
+        return [[allowed[one] for one in column] for column in ones.astype(int).T.tolist()]
+    if targets.spec.named:
+        return [[allowed[label] for label in labels.tolist()]]
+    cells, separator = list(asked.sample[asked.sample_columns[0]]), config.columns.separator
+    assert separator is not None  # `has_names`
+    if not any(cell == "" for cell in cells):  # as in the sample, no row is without: its nearest label
+        nearest = (predictions - thresholds).argmax(axis=1)
+        labels[labels.sum(axis=1) == 0] = np.eye(len(targets.names))[nearest][labels.sum(axis=1) == 0]
+    glue = f"{separator} " if any(f"{separator} " in cell for cell in cells) else separator
+    return [[glue.join(allowed[place] for place in np.flatnonzero(row).tolist()) for row in labels]]
+
+
+def allowed_labels(config: Config, targets: Targets, asked: ToPredict) -> list[str]:
+    """Labels in order of their numbers, as they stand in the sample."""
+    cells = {cell for column in asked.sample_columns for cell in asked.sample[column]}
+    if has_names(config) and len(asked.sample_columns) == 1:
+        return write_like(cells, targets.names)
+    numbers = write_like(cells, ["0", "1"])
+    by_number = cells <= set(numbers) and not cells & set(targets.written)
+    return numbers if by_number or config.columns.positive is None else list(targets.written)
 
 
 def to_scale(predictions: np.ndarray, names: list[str]) -> np.ndarray:
@@ -59,9 +86,12 @@ def check_submission(config: Config, targets: Targets, asked: ToPredict, frame: 
     if ids != list(asked.sample[config.columns.id]):
         raise RunError(f"submission: {len(ids)} ids, not the sample's {len(asked.sample)} in their order")
     if config.submission.kind == "label":
-        allowed = targets.names if targets.spec.named else ["0", "1"]
+        allowed, separator = set(allowed_labels(config, targets, asked)), config.columns.separator
         for column in asked.sample_columns:
-            if wrong := sorted(set(frame[column]) - set(allowed)):
+            labels = set(frame[column])
+            if separator is not None and len(asked.sample_columns) == 1:
+                labels = {label for cell in labels for label in split_cell(cell, separator)}
+            if wrong := sorted(labels - allowed):
                 raise RunError(f"submission: column {column} has {wrong[0]!r}, which is no label of this competition")
         return
     values = frame[asked.sample_columns].to_numpy(dtype=np.float64)

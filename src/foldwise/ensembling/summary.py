@@ -7,6 +7,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from foldwise.console import duration, warn
+from foldwise.errors import list_names
 from foldwise.run import Run
 from foldwise.tasks import TASKS
 
@@ -49,7 +50,7 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
         if run.budget and (over := run.budget.used - run.budget.seconds) > 0:
             warn(f"the time budget was exceeded by {duration(over)}: it is too short for the least that must be done")
     if ensemble["threshold"] is not None:
-        lines.append(thresholds_line(summary, run.config.columns.target))
+        lines.append(thresholds_line(summary, run.competition.targets.names))
     console = Console(highlight=False, soft_wrap=True)
     console.print(table, *map(Text, lines), Text(f"submission: {run.paths.submission}", style="bold"), sep="\n")
 
@@ -84,15 +85,15 @@ def budget_line(facts: dict[str, Any]) -> str:
 
 
 def thresholds_line(summary: dict[str, Any], names: list[str]) -> str:
-    """Where predictions become labels, and which rows chose that; `names` are the target columns."""
+    """Where predictions become labels, and which rows chose that; `names` are those of the targets."""
     thresholds, ones = summary["ensemble"]["threshold"], "ones"
     if not isinstance(thresholds, list):
         shown, ones = f"threshold: {thresholds:.4f}", "one"
     elif TASKS[summary["task"]].thresholds == "rising":
-        shown = "thresholds between the classes: " + ", ".join(f"{value:.4f}" for value in thresholds)
+        shown = "thresholds between the classes: " + list_names([f"{value:.4f}" for value in thresholds], quoted=False)
     else:
         pairs = zip(names, thresholds, strict=True)
-        shown = "thresholds: " + ", ".join(f"{name} {value:.4f}" for name, value in pairs)
+        shown = "thresholds: " + list_names([f"{name} {value:.4f}" for name, value in pairs], quoted=False)
     if len(summary["folds"]) > 1:
         return f"{shown}; each fold's score is at the other folds' best {ones}"
     return f"{shown}; the score is at this fold's own best {ones}, as there is no other fold, and flatters"

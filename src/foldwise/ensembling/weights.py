@@ -101,7 +101,7 @@ def likelihood_weights(task: str, truth: np.ndarray, members: Sequence[np.ndarra
         ones = np.stack([member.ravel() for member in members], axis=1)
         truth = truth.reshape(len(truth), -1)[:, : members[0].shape[1]].ravel()
         chances, counts = np.concatenate([ones, 1 - ones]), np.concatenate([truth, 1 - truth])
-        chances, counts = chances[counts > 0], counts[counts > 0]
+        chances, counts = chances[counts > 0], counts[counts > 0]  # not so of a truth that is NaN
 
     def loss(logits: np.ndarray) -> tuple[float, np.ndarray]:
         weights = softmax(logits)
@@ -115,7 +115,8 @@ def likelihood_weights(task: str, truth: np.ndarray, members: Sequence[np.ndarra
 def least_squares_weights(truth: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
     """(M,) weights, none negative, of the smallest squared error of the mean, pulled to equal ones by `PRIOR` rows."""
     truth = truth.reshape(len(truth), -1)
-    errors = np.stack([(member - truth).ravel() for member in members], axis=1)
+    known = np.isfinite(truth)
+    errors = np.stack([(member - truth)[known] for member in members], axis=1)
     products = errors.T @ errors
     if not products.any():  # nothing to tell exact members apart by
         return np.full(len(members), 1 / len(members))

@@ -70,6 +70,7 @@ class Manifest(Section):
     format: int
     config: Config  # as the members were trained
     names: list[str]  # the C outputs, or the classes of an ordinal task
+    written: list[str]  # what stands for 0 and 1 in a binary target
     shape: dict[str, int]  # of `foldwise.models.Shape`; outputs with those of auxiliary targets
     dimension: int  # E, numbers of a word's vector
     tokenizer: str  # hash of the user's own, its code or its file; empty where there is none
@@ -90,7 +91,8 @@ class Manifest(Section):
     @property
     def targets(self) -> Targets:
         """What the training table gave, without its rows."""
-        return Targets(self.config.competition.task, np.empty(0), np.empty(0), self.names)
+        zero, one = self.written
+        return Targets(self.config.competition.task, np.empty(0), np.empty(0), self.names, written=(zero, one))
 
 
 def networks(manifest: Manifest, own: bool) -> list[str]:

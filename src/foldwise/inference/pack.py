@@ -55,6 +55,7 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
         format=FORMAT,
         config=config,
         names=targets.names,
+        written=list(targets.written),
         shape={"outputs": targets.outputs + targets.auxiliary_outputs, "columns": texts, "features": features},
         dimension=np.load(tokens / paths.VECTORS, mmap_mode="r").shape[1],
         tokenizer=tokenizer_hash(config.recipe.tokens, run.paths.own_files),

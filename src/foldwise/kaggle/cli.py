@@ -72,7 +72,8 @@ def download(
     paths = paths_of(slug, input_)  # the files decide which folder and which competition.toml are used
     if paths.config.is_file():
         return say("download", f"next: {suggest(f'all -c {slug}', input_, '--input')}")
-    from foldwise.stages.init import Choices, init
+    from foldwise.data.inspect_competition import Choices
+    from foldwise.stages.init import init
 
     try:
         return init(paths, Choices(), force=False)

@@ -34,9 +34,20 @@ SEARCH_EPOCHS = 20  # of SAGA at most for each C, going on from the last one: 3 
 
 
 def fit_ridge(inputs: Any, y: np.ndarray, sample_weight: np.ndarray | None, settings: Linear, seed: int) -> Fit:
-    """A ridge regression for each of (n, C) columns, in the target's own units."""
+    """A ridge regression for each of (n, C) columns, in the target's own units, on the rows where it is known."""
     from sklearn.linear_model import Ridge
 
+    if np.isnan(y).any():
+        fits = []
+        for column in y.T:
+            known = np.flatnonzero(np.isfinite(column))
+            if not len(known):
+                fits.append((np.zeros((1, inputs.shape[1])), np.zeros(1), [0.0]))
+                continue
+            part = None if sample_weight is None else sample_weight[known]
+            fits.append(fit_ridge(inputs[known], column[known, None], part, settings, seed))
+        coefs, intercepts, strengths = zip(*fits, strict=True)
+        return np.vstack(coefs), np.concatenate(intercepts), [c for of_column in strengths for c in of_column]
     weight = np.ones(len(y)) if sample_weight is None else sample_weight
     chosen = [choose_c(Ridge(), RIDGE_GRID, (inputs, column, weight), settings, seed) for column in y.T]
     ridge = Ridge(alpha=1 / np.array(chosen)).fit(inputs, y, sample_weight)
@@ -58,14 +69,15 @@ def fit_softmax(rows: Rows, classes: int, settings: Linear, seed: int) -> Fit:
 
 
 def fit_columns(rows: Rows, settings: Linear, seed: int) -> Fit:
-    """A logistic regression for each column of 0 and 1, or of shares.
+    """A logistic regression for each column of 0 and 1, or of shares, on the rows where it is known.
 
     A column of one value throughout has nothing to learn from: all rows get (ones + 1) / (rows + 2), by weight.
     """
-    inputs, columns, weight = rows
-    coef = np.zeros((columns.shape[1], inputs.shape[1]))
+    every_input, columns, every_weight = rows
+    coef = np.zeros((columns.shape[1], every_input.shape[1]))
     intercept, chosen = np.zeros(len(coef)), [0.0] * len(coef)
-    for index, y in enumerate(columns.T):
+    for index, column in enumerate(columns.T):
+        inputs, y, weight = known_rows(every_input, column, every_weight)
         _, values, counts = split_shares(inputs, y, weight)
         if len(np.unique(values)) < 2:
             intercept[index] = np.log1p(counts.sum()) * (1 if 1 in values else -1)
@@ -73,6 +85,12 @@ def fit_columns(rows: Rows, settings: Linear, seed: int) -> Fit:
             model = fit_logistic((inputs, y, weight), settings, seed)
             coef[index], intercept[index], chosen[index] = model.coef_[0], model.intercept_[0], model.C
     return coef, intercept, chosen
+
+
+def known_rows(inputs: Any, y: np.ndarray, weight: np.ndarray) -> Rows:
+    """The rows where y is not NaN."""
+    known = np.flatnonzero(np.isfinite(y))
+    return (inputs, y, weight) if len(known) == len(y) else (inputs[known], y[known], weight[known])
 
 
 def fit_logistic(rows: Rows, settings: Linear, seed: int) -> Any:

@@ -1,6 +1,6 @@
 """The metrics by name, in a plain dict, and scores by them. Another metric is a function and a line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,11 +69,22 @@ def metric_for(name: str, task: str) -> Metric:
     return METRICS[name]
 
 
+def known_columns(truth: np.ndarray, predictions: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of each column truth and predictions of the rows whose truth is known; of a column without any, nothing."""
+    for true, predicted in zip(truth.T, predictions.T, strict=True):
+        known = np.isfinite(true)
+        if known.any():
+            yield (true, predicted) if known.all() else (true[known], predicted[known])
+
+
 def score_labels(metric: Metric, task: str, truth: np.ndarray, labels: np.ndarray) -> float:
     """Score of hard labels as `TaskSpec.to_labels` gives them."""
     if TASKS[task].truth == "columns":
         assert metric.of_column is not None  # every metric of labels that fits columns
-        columns = np.stack([confusion.confusion_of(*column) for column in zip(truth.T, labels.T, strict=True)])
+        each = [confusion.confusion_of(*column) for column in known_columns(truth, labels)]
+        if not each:
+            return float("nan")
+        columns = np.stack(each)
         return float(metric.of_column(columns.sum(axis=0)) if metric.pooled else metric.of_column(columns).mean())
     return float(metric.function(confusion.confusion_of(truth.reshape(-1), labels.reshape(-1))))
 
@@ -83,12 +94,16 @@ def score(
 ) -> float:
     """Score of probabilities or values, or of the labels at `thresholds`, None for the neutral ones.
 
-    NaN if predictions are not finite.
+    NaN if predictions are not finite. Where truth has NaN it is the mean over columns, each of its known rows.
     """
     spec = TASKS[task]
     if not np.isfinite(predictions).all():
         return float("nan")
     if metric.prediction_type != "label":
+        if truth.dtype.kind == "f" and np.isnan(truth).any():  # each column on the rows where it is known
+            columns = [metric.function(true[:, None], p[:, None]) for true, p in known_columns(truth, predictions)]
+            defined = [value for value in columns if np.isfinite(value)]
+            return float(np.mean(defined)) if defined else float("nan")
         return float(metric.function(truth[:, None] if spec.ordered else truth, predictions))
     thresholds = spec.neutral_thresholds(truth, predictions) if thresholds is None else thresholds
     return score_labels(metric, task, truth, spec.to_labels(predictions, thresholds))

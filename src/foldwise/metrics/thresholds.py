@@ -34,9 +34,11 @@ class Places(NamedTuple):
 
 
 def find_places(truth: np.ndarray, predictions: np.ndarray, classes: int) -> Places:
-    """Sort (N,) predictions once, with the (N,) class numbers counted along."""
+    """Sort (N,) predictions once, with the (N,) class numbers counted along, but for those that are NaN."""
     levels, place = np.unique(predictions.astype(np.float64), return_inverse=True)
-    counts = np.bincount(place.reshape(-1) * classes + truth.astype(np.int64), minlength=len(levels) * classes)
+    known = np.isfinite(truth)
+    cells = place.reshape(-1)[known] * classes + truth[known].astype(np.int64)
+    counts = np.bincount(cells, minlength=len(levels) * classes)
     below = np.zeros((len(levels) + 1, classes), dtype=np.int64)
     np.cumsum(counts.reshape(-1, classes), axis=0, out=below[1:])
     between = (levels[1:] + levels[:-1]) / 2

@@ -57,15 +57,16 @@ def read_oof(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
     The truth of a class is 1 in the rows that belong to it and 0 in the others.
     """
-    names = run.config.columns.target
+    names = run.config.columns.target if run.config.columns.separator is None else run.competition.targets.names
     text = dict.fromkeys(["id", *names], str)  # 01 is another class than 1
     oof = pd.read_csv(run.paths.oof, dtype=text, keep_default_na=False)
     predicted = list(oof.columns[2 + len(names) :])
     oof = oof[oof[predicted[0]].astype(str) != ""]  # of folds that not all members have
     predictions, targets = oof[predicted].astype(float), oof[names]
-    if TASKS[run.config.competition.task].y == "classes":  # one column has the class, and each has its predictions
+    # Where one column has the class, each class has its predictions.
+    if TASKS[run.config.competition.task].y == "classes" and len(names) == 1:
         targets = pd.DataFrame({name: targets[names[0]] == name.removeprefix("prediction_") for name in predicted})
-    return oof[["id", *names]], predictions, targets.astype(float)
+    return oof[["id", *names]], predictions, targets.replace("", "nan").astype(float)
 
 
 def score_rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -82,7 +83,7 @@ def score_rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
 def worst_rows(run: Run) -> list[tuple[str, str, str, str]]:
     """The rows with the largest error: id, truth, prediction and the beginning of the text."""
     rows, predictions, truth = read_oof(run)
-    error = np.abs(predictions.to_numpy() - truth.to_numpy()).max(axis=1)
+    error = np.nan_to_num(np.abs(predictions.to_numpy() - truth.to_numpy())).max(axis=1)
     text_of = dict(zip(run.competition.train_ids, join_texts(run.competition.train_texts), strict=True))
     worst = []
     for row in np.argsort(-error, kind="stable")[:WORST].tolist():

@@ -193,22 +193,28 @@ def shown_thresholds(metric: Metric, targets: Targets, thresholds: np.ndarray) -
 def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
     """oof.csv: id, fold, targets and predictions, one row per training row, in the order of train.csv.
 
+    Unknown targets are empty.
     Predictions are empty in rows of folds that a time budget dropped, or that some member does not train: another mix
     of members would predict on another scale.
     """
     targets = run.competition.targets
-    if targets.spec.named:
+    columns = run.config.columns.target
+    if targets.spec.named and len(columns) == 1:
         truth = np.array(targets.names, dtype=object)[targets.truth, None]
-    elif targets.spec.y == "values" or run.config.competition.soft_cut is not None:
-        truth = targets.y.astype(str)  # the shortest form that reads back as the same number
+    elif targets.spec.named:
+        truth = np.eye(len(columns), dtype=int)[targets.truth]
     else:
-        truth = targets.y.astype(int)
+        columns, known = targets.names, np.isfinite(targets.y)
+        whole = targets.spec.y == "columns" and run.config.competition.soft_cut is None
+        # As text a number has the shortest form that reads back as the same.
+        numbers = np.where(known, targets.y, 0).astype(int) if whole else targets.y
+        truth = np.where(known, numbers.astype(str), "")
     oof = to_scale(blend.oof, targets.names) if targets.spec.ordered else blend.oof
     names = ["prediction"] if oof.shape[1] == 1 else [f"prediction_{name}" for name in targets.names]
     predicted = [row if known else [""] * len(row) for row, known in zip(oof.tolist(), blend.rows, strict=True)]
     rows = zip(run.competition.train_ids, fold_of_row.tolist(), truth.tolist(), predicted, strict=True)
     with atomic_file(run.paths.oof) as temporary:
-        header = ["id", "fold", *run.config.columns.target, *names]
+        header = ["id", "fold", *columns, *names]
         write_csv(temporary, header, ([row_id, fold, *true, *values] for row_id, fold, true, values in rows))
 
 

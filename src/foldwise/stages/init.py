@@ -8,32 +8,22 @@ names the choices; an option decides.
 """
 
 import json
-from dataclasses import dataclass, field
+import tomllib
+from dataclasses import replace
 from typing import Any
 
-from foldwise.config import Quotes
+from foldwise.config import Config
 from foldwise.console import say
-from foldwise.data.inspect_tables import Inference, Tables, infer_id, infer_kind, infer_target, infer_task, infer_text
-from foldwise.data.table import read_table
-from foldwise.errors import InputError, with_article
+from foldwise.data.competition import load_competition
+from foldwise.data.inspect_competition import Choices, infer
+from foldwise.data.inspect_files import inspect_files
+from foldwise.data.inspect_tables import Question, Tables
+from foldwise.errors import InputError, check, list_names
 from foldwise.files import write_text
-from foldwise.metrics import metric_for
 from foldwise.paths import COMPETITIONS, CONFIG, Paths
-from foldwise.tasks import TASKS, Kind
+from foldwise.run import check_config
 
-
-@dataclass
-class Choices:
-    """What the user decided on the command line; None or empty where it is to be inferred."""
-
-    id: str | None = None
-    text: list[str] = field(default_factory=list)
-    target: list[str] = field(default_factory=list)
-    group: str | None = None
-    task: str | None = None
-    kind: Kind | None = None
-    metric: str | None = None
-    quotes: Quotes = "csv"
+OPTIONS = " (--id, --text, --target, --group, --task, --kind)"
 
 
 def init(paths: Paths, choices: Choices, force: bool) -> None:
@@ -48,72 +38,90 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
         )
     if not paths.input.is_dir():
         raise InputError(f"{paths.input}: no such folder; make it and put train, test and sample_submission there")
-    names = ("train", "test", "sample_submission")
-    found = infer(choices, Tables(*(read_table(paths.table(name), choices.quotes) for name in names)))
-    for name, (value, reason) in found.items():
-        shown = ", ".join(value) if isinstance(value, list) else value
-        say("init", f"{name:<6} = {shown or '(none)'}: {reason}")
-    write_text(config, to_toml(paths.slug, choices, {name: inference.value for name, inference in found.items()}))
+    tables, written = inspect_files(replace(paths, stems=choices.files), choices.files)
+    choices = replace(choices, files={name: inference.value for name, inference in written.items()})
+    paths = replace(paths, stems={name: stem for name, stem in choices.files.items() if name == "labels"})
+    try:
+        found = infer(choices, tables)
+    except Question as asked:
+        raise ask(asked, choices, tables, paths) from None
+    for name, (value, reason) in [*written.items(), *found.items()]:
+        say("init", f"{name:<6} = {show(value)}: {reason}")
+    text = to_toml(paths.slug, choices, {name: inference.value for name, inference in found.items()})
+    check_accepted(text, paths)
+    write_text(config, text)
     say("init", f"wrote {config}; next: ./run.sh all -c {paths.slug}")
 
 
-def infer(choices: Choices, tables: Tables) -> dict[str, Inference]:
-    """All that competition.toml says, each from the tables and what was inferred before."""
-    present = list(tables.train.frame.columns)
-    for name in [choices.id, choices.group, *choices.text, *choices.target]:
-        if name is not None and name not in present:
-            raise InputError(f"{tables.train.path}: no column {name!r}; there are {', '.join(map(repr, present))}")
-    found = {"id": told(choices.id) or infer_id(tables)}
-    id_column = found["id"].value
-    # To be predicted: the sample's columns without the id, and without those it repeats of the test set.
-    asked = [name for name in tables.sample.frame.columns if name not in (id_column, *tables.test.frame.columns)]
-    found["target"] = told(choices.target) or infer_target(tables, asked, id_column)
-    taken = [id_column, *found["target"].value, *([choices.group] if choices.group else [])]
-    found["text"] = told(choices.text) or infer_text(tables, taken)
-    found["task"] = told(choices.task) or infer_task(tables, asked, found["target"].value, choices.metric)
-    task = found["task"].value
-    found["kind"] = told(choices.kind) or infer_kind(tables.sample, asked, task, choices.metric)
-    found["metric"] = infer_metric(choices, task, found["kind"].value)
-    used = {*taken, *found["text"].value}
-    ignore = [name for name in dict.fromkeys([*present, *tables.test.frame.columns]) if name not in used]
-    advice = "not used; texts among them can be --text, numbers [columns] features"
-    found["ignore"] = Inference(ignore, advice if ignore else "every column is used")
-    return found
+def show(value: str | list[str] | dict[str, str]) -> str:
+    """A value that was inferred, for people."""
+    if isinstance(value, dict):
+        return ", ".join(f"{old!r} is {new!r}" for old, new in value.items())
+    names = [value] if isinstance(value, str) else value
+    return list_names([name if name.strip() else repr(name) for name in names], quoted=False) or "(none)"
 
 
-def told(value: str | list[str] | None) -> Inference | None:
-    """What the command line says, if it does."""
-    return Inference(value, "as told") if value else None
+def check_accepted(text: str, paths: Paths) -> None:
+    """Read the competition as `all` does with this competition.toml, so that init writes none that `all` refuses."""
+    config = check(Config, tomllib.loads(text), f"what init would write into {paths.config}")
+    check_config(config, paths.slug)
+    try:
+        load_competition(config, paths)
+    except InputError as error:
+        raise InputError(
+            f"{error}\n  read as said above, so nothing is written; options decide otherwise{OPTIONS}"
+        ) from None
 
 
-def infer_metric(choices: Choices, task: str, kind: Kind) -> Inference:
-    """No CSV says what the leaderboard counts: the usual one of the task, and a word about it."""
-    spec = TASKS[task]
-    if kind not in spec.kinds:
-        raise InputError(f"{with_article(task)} task cannot be submitted as {kind}; change --task or --kind")
-    if choices.metric:
-        metric = metric_for(choices.metric, task)
-        if metric.prediction_type != "label" and kind == "label":
-            fix = f"give --kind {spec.kinds[-1]} with it"
-            raise InputError(f"--metric {choices.metric} scores {metric.scored}; {fix}")
-        return Inference(choices.metric, "as told")
-    usual = f"usual where {with_article(task)} task asks for a {kind}"
-    reason = f"{usual}; the CSVs do not say, so compare the contest's page (--metric)"
-    return Inference(spec.usual_metrics[kind], reason)
+def ask(question: Question, choices: Choices, tables: Tables, paths: Paths) -> InputError:
+    """The question with those answers alone that lead to a competition.toml, or why there are none."""
+    refusals: list[InputError] = []
+    candidates = []
+    for candidate in question.candidates:
+        refusal = try_answer(question, candidate, choices, tables, paths)
+        refusals += [refusal] if refusal else []
+        candidates += [] if refusal else [candidate]
+    if not candidates:
+        return refusals[0]
+    return Question(question.what, question.option, candidates, question.why)
+
+
+def try_answer(question: Question, answer: str, choices: Choices, tables: Tables, paths: Paths) -> InputError | None:
+    """What is wrong in the end if the user answers so; None if nothing is."""
+    name = question.option.removeprefix("--")
+    decided: Any = [answer] if name in ("text", "target") else answer
+    choices = replace(choices, **{name: decided})
+    try:
+        found = infer(choices, tables)
+        check_accepted(to_toml(paths.slug, choices, {key: value for key, (value, _) in found.items()}), paths)
+    except Question as further:
+        refusals = (try_answer(further, candidate, choices, tables, paths) for candidate in further.candidates)
+        first = next(refusals)
+        return first and next((None for refusal in refusals if refusal is None), first)
+    except InputError as error:
+        return error
+    return None
 
 
 def to_toml(slug: str, choices: Choices, found: dict[str, Any]) -> str:
-    """competition.toml; JSON's strings and lists are TOML's too."""
-    columns = {name: found[name] for name in ("id", "text", "target")}
-    sections = {
+    """competition.toml, with what is not None."""
+    names = ("id", "text", "target", "positive", "separator", "missing_targets", "group", "ignore", "renamed")
+    sections: dict[str, dict[str, Any]] = {
         "competition": {"slug": slug, "title": slug, "task": found["task"], "metric": found["metric"]},
-        "files": {"quotes": choices.quotes if choices.quotes != "csv" else None},
-        "columns": {**columns, "group": choices.group, "ignore": found["ignore"]},
-        "submission": {"kind": found["kind"]},
+        "files": {**choices.files, "numbered": found.get("numbered")},
+        "columns": {**{name: found.get(name) for name in names}, "ignore": found["ignore"] or None},
+        "submission": {"kind": found["kind"], "columns": found.get("columns")},
     }
     tables = []
     for section, values in sections.items():
-        pairs = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items() if value]
+        pairs = [f"{key} = {to_value(value)}\n" for key, value in values.items() if value is not None]
         if pairs:
             tables.append("".join([f"[{section}]\n", *pairs]))
     return "\n".join(tables)
+
+
+def to_value(value: str | list[str] | dict[str, str]) -> str:
+    """A value in TOML; JSON's strings and lists are TOML's too, but for one control character."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{to_value(key)} = {to_value(text)}" for key, text in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -67,7 +67,8 @@ def whole_lesson(run: Run, fold_of_row: np.ndarray, job: FoldJob) -> Lesson:
             of_fold = np.flatnonzero(fold_of_row == other.fold)
             ids = [competition.train_ids[row] for row in of_fold]
             predicted[of_fold] = read_predictions(run.paths.fold(*other) / FOLD_OOF, ids)
-        y = (1 - training.distill_weight) * y + training.distill_weight * predicted
+        mixed = (1 - training.distill_weight) * y + training.distill_weight * predicted
+        y = np.where(np.isnan(y), predicted, mixed)  # where no label is known the teacher's word is all there is
     weights = None if targets.weights is None else targets.weights[rows]
     usual = 1.0 if weights is None else weights.mean(dtype=np.float64)  # weight of a training row
     lessons = [Lesson(rows, y[rows], weights)]

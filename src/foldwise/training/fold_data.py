@@ -114,7 +114,8 @@ def build_dataset(
         weights = None if lesson.weights is None else spread(lesson.weights, lesson.rows, len(data.store))
         if lesson.rows.max(initial=0) >= len(data.folds):
             auxiliary = None  # which only training rows have
-    y = y if units.targets is None else units.targets.apply(y)
+    if units.targets is not None:
+        y = np.where(np.isnan(y), np.float32(np.nan), units.targets.apply(y))  # unknown targets stay so
     if auxiliary is not None and units.targets is not None:
         auxiliary = Scale.fit(auxiliary, rows).apply(auxiliary)
     features = None if units.features is None or data.features is None else units.features.apply(data.features)

@@ -38,6 +38,7 @@ class Trainer:
         self, model: nn.Module, objective: Objective, settings: Training, steps: int, runtime: Runtime
     ) -> None:
         self.model, self.objective, self.runtime, self.accumulation = model, objective, runtime, settings.accumulation
+        self.r_drop = settings.r_drop
         self.tables = trained_embeddings(model)
         self.optimizers = build_optimizers(model, settings)
         self.rate = LearningRate(self.optimizers, settings, steps)
@@ -80,9 +81,12 @@ class Trainer:
             optimizer.zero_grad()
         losses = []
         for part, share in self.objective.split(batch, self.accumulation):
+            seen = part.twice() if self.r_drop else part  # twice, since dropout is another each time
             with autocast(self.runtime.device, self.runtime.precision):
-                logits = self.model(*model_inputs(part))
-            loss = self.objective(logits.float(), part) * share
+                logits = self.model(*model_inputs(seen)).float()
+            loss = self.objective(logits, seen) * share
+            if self.r_drop:
+                loss = loss + self.r_drop * self.objective.disagreement(logits, part) * share
             self.scaler.scale(loss).backward()  # gradients add up
             losses.append(loss.detach())
         for parameter in self.averages.parameters:

@@ -1,6 +1,7 @@
 """The losses that have a name, each for the form of targets it is for (`y` in `foldwise.tasks`).
 
-All take logits (B, C), targets and row weights w, and give the mean over the batch, Σ w · loss / Σ w. Targets are (B,)
+All take logits (B, C), targets and weights w of rows, or (B, C) of cells where some targets are unknown, and give the
+mean over the batch, Σ w · loss / Σ w. Targets are (B,)
 int64 class numbers, or (B, C) float32: columns of 0 … 1, values, or probabilities of classes (`SOFT_CLASSES`). Losses
 of columns also take `pos_weight` (C,), by which the ones of a column count more than its zeros, as in torch's
 `BCEWithLogitsLoss`.
@@ -20,11 +21,24 @@ LossFunction = Callable[..., Tensor]
 
 
 def weighted_mean(elements: Tensor, weights: Tensor | None) -> Tensor:
-    """Mean of (B,) or (B, C) losses, the rows weighed by (B,) weights; 0 where these are all 0."""
+    """Mean of (B,) or (B, C) losses, the rows weighed by (B,) or the cells by (B, C) weights; 0 where all are 0."""
     if weights is None:
         return elements.mean()
-    rows = elements if elements.ndim == 1 else elements.mean(dim=1)
+    rows = elements if elements.ndim == weights.ndim else elements.mean(dim=1)
     return (weights * rows).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+
+
+def divergence(one: Tensor, two: Tensor, learnt: Learnt, weights: Tensor | None) -> Tensor:
+    """How far two predictions, (B, C) logits, of the same rows are apart, as R-Drop counts it (Liang et al. 2021).
+
+    Half the sum of the Kullback-Leibler divergences both ways; of values their squared difference.
+    """
+    if learnt == "values":
+        return weighted_mean((one - two).square(), weights)
+    if learnt == "columns":
+        return weighted_mean((one.sigmoid() - two.sigmoid()) * (one - two) / 2, weights)
+    first, second = one.log_softmax(dim=1), two.log_softmax(dim=1)
+    return weighted_mean(((first.exp() - second.exp()) * (first - second)).sum(dim=1) / 2, weights)
 
 
 def of_torch(loss: LossFunction, logits: Tensor, targets: Tensor, weights: Tensor | None, **options: Any) -> Tensor:
@@ -91,7 +105,7 @@ def soft_f1_bce(
     weights weigh what is counted. In a batch without ones of a column F1 is 0 and only BCE teaches.
     """
     likely = torch.sigmoid(logits)
-    counts = 1 if weights is None else weights[:, None]
+    counts = 1 if weights is None else weights.reshape(len(weights), -1)
     hits, both = (counts * likely * targets).sum(dim=0), (counts * (likely + targets)).sum(dim=0)
     f1 = 2 * hits / both.clamp(min=torch.finfo(both.dtype).tiny)
     return share * (1 - f1).mean() + (1 - share) * bce(logits, targets, weights, pos_weight)

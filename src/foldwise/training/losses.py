@@ -15,7 +15,16 @@ from foldwise.data.dataset import Batch
 from foldwise.errors import InputError, did_you_mean
 from foldwise.tasks import TASKS
 from foldwise.training.arguments import check_arguments
-from foldwise.training.loss_functions import ARGUMENTS, LOSSES, SOFT_CLASSES, LossFunction, bce, mse, weighted_mean
+from foldwise.training.loss_functions import (
+    ARGUMENTS,
+    LOSSES,
+    SOFT_CLASSES,
+    LossFunction,
+    bce,
+    divergence,
+    mse,
+    weighted_mean,
+)
 
 KEY = "recipe.training.loss"
 
@@ -30,7 +39,8 @@ class Objective(nn.Module):
     """The loss of a batch: of the task's targets (C logits), and of the auxiliary ones (A more) where there are any.
 
     Args:
-        y: targets of the training rows alone, from which class weights come: (n,) int64 classes or (n, C) floats.
+        y: targets of the training rows alone, from which class weights come: (n,) int64 classes or (n, C) floats, NaN
+            where unknown: these count nowhere.
 
     Raises:
         InputError: no such loss, one for other tasks, unfit arguments, class weights where there are no classes.
@@ -58,13 +68,21 @@ class Objective(nn.Module):
                 f"{KEY} = {name!r}: it takes numbers of classes, and with training.distill or .pseudo_labels the "
                 f"targets are probabilities; use one of {', '.join(SOFT_CLASSES)}"
             )
-        self.outputs = outputs
+        self.outputs, self.learnt = outputs, learnt
+        self.masks = learnt != "classes" and bool(np.isnan(y).any())
+        if self.masks and plugins.is_own(name):
+            raise InputError(
+                f"{KEY} = {name!r}: a loss of your own sees whole rows, and some targets are empty; "
+                'use [columns] missing_targets = "drop", or one of the losses by name'
+            )
         self.auxiliary_loss, self.auxiliary_weight = mse if learnt == "values" else bce, settings.auxiliary_weight
 
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
         """(B, C + A) float32 logits and their batch → scalar."""
         assert batch.targets is not None
         targets, weights = batch.targets, self.weigh(batch)
+        if self.masks:
+            targets = targets.nan_to_num(nan=0.0)  # whose weights are 0
         if self.class_weights is not None and targets.ndim == 2:
             # (B, C) probabilities: a mixture of rows of each class, which weigh as their classes do
             shares = targets * self.class_weights
@@ -77,8 +95,16 @@ class Objective(nn.Module):
         beside = self.auxiliary_loss(logits[:, self.outputs :], batch.auxiliary, batch.weights)
         return main + self.auxiliary_weight * beside
 
+    def disagreement(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Of the (2B, C + A) logits of `batch.twice()`: how far its two halves are apart, for R-Drop."""
+        one, two = logits[:, : self.outputs].chunk(2)
+        return divergence(one, two, self.learnt, self.weigh(batch))
+
     def weigh(self, batch: Batch) -> Tensor | None:
-        """(B,) how much each row counts, by its own weight and its class; None for all alike."""
+        """(B,) how much each row counts, by its own weight and its class, or (B, C) each cell; None for all alike."""
+        if self.masks and batch.targets is not None:
+            known = batch.targets.isfinite().float()  # (B, C)
+            return known if batch.weights is None else known * batch.weights[:, None]
         if self.class_weights is None:
             return batch.weights
         targets = batch.targets
@@ -160,8 +186,8 @@ def balance_classes(y: np.ndarray, classes: int) -> Tensor:
 
 def balance_columns(y: np.ndarray) -> Tensor:
     """(C,) zeros / ones of each column; 1 where it holds only one of the two, which no weight would balance."""
-    ones = y.sum(axis=0, dtype=np.float64)
-    zeros = len(y) - ones
+    ones = np.nansum(y, axis=0, dtype=np.float64)
+    zeros = np.isfinite(y).sum(axis=0) - ones
     both = (ones > 0) & (zeros > 0)
     return torch.from_numpy(np.where(both, zeros / np.where(both, ones, 1), 1)).float()
 
