@@ -182,17 +182,6 @@ def test_the_sample_may_name_classes_with_a_prefix(cli_here, workspace):
     assert 'set [submission] columns = "is_*"' in cli_here("folds", "-c", "demo", code=2).stderr
 
 
-@pytest.mark.case("55-two-label-columns")
-def test_several_columns_of_labels_one_at_a_time(cli_here, workspace):
-    message = cli_here("init", "demo", code=2).stderr
-    assert "several columns of labels are not supported: make a competition of each, by --target" in message
-    assert "kind   = label" in cli_here("init", "demo", "--target", "topic").stdout
-    cli_here("all", "-c", "demo", *QUICK)
-    header, *rows = submitted(workspace, "demo")
-    assert header == "id,topic,mood"
-    assert {row.split(",")[1] for row in rows} <= {"x", "y", "z"}
-
-
 @pytest.mark.case("12-missing-labels")
 def test_rows_that_come_back_are_new_rows(cli_here, workspace):
     cli_here("init", "demo")

@@ -86,7 +86,7 @@ def test_what_stands_beside_the_targets():
     assert targets.auxiliary.tolist() == pytest.approx(np.array([[0.1], [0], [1], [0]]))
     assert targets.weights.tolist() == [2, 1, 1, 0]
     assert targets.subgroups.tolist() == [[0, 0], [1, 0], [0, 1], [1, 0]]
-    # there; named; positive and none named; negative and one named; times the weights given
+    # there; named; positive and none named; negative and one named; by the mean of rows that weigh, times the weights
     expected = np.array([1 + 0 + 1 + 0, 1 + 1 + 0 + 1, 1 + 1 + 0 + 1, 1 + 1 + 0 + 0]) / 4
     weighed = weigh_by_subgroups(targets).weights
     assert weighed.tolist() == pytest.approx(expected / expected[:3].mean() * [2, 1, 1, 0])  # of rows that count
