@@ -74,7 +74,7 @@ def test_without_a_terminal_each_evaluation_and_the_end_have_a_line(capsys):
     end = "0.8000 at epoch 1.50 of 2.00, 3.1% padding, 1,234 rows/s, 1 min 05 s"
     assert shown.out.splitlines() == [
         "train     bilstm fold 1: epoch 0.50 loss 0.46 score 0.7012 lr 1e-03 best",
-        "train     bilstm fold 1: epoch 1.00 score nan lr 5e-04",
+        "train     bilstm fold 1: epoch 1.00 score none lr 5e-04",
         f"train     bilstm fold 1: {end}",
         f"train     bilstm fold 2: {end}; the one that is there was trained longer and stays",
     ]

@@ -50,24 +50,30 @@ def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) 
     return match_ids(table, "id", number_folds(table, "fold", n_folds, remake), train_ids, remake)
 
 
-def read_own_folds(config: Config, paths: Paths, train_ids: Sequence[str]) -> np.ndarray:
-    """The same from the table that `[files] folds` names; what else stands in it does not matter."""
+def read_own_folds(config: Config, paths: Paths, train_ids: Sequence[str], left_out: int) -> np.ndarray:
+    """The same from the table that `[files] folds` names; what else stands in it does not matter.
+
+    Args:
+        left_out: training rows without a target, which may stand in it.
+    """
     table, id_column = open_table(config, paths, "folds"), config.columns.id
     names = [name for name in OWN_NAMES if name in table.frame.columns] or [OWN_NAMES[0]]
     check_columns(table, [id_column, names[0]], list(table.frame.columns))
     if len(names) > 1:
         raise InputError(f"{table.path}: has the columns {' and '.join(names)}; take one of them out")
     folds = number_folds(table, names[0], config.recipe.folds.n, "correct the table")
-    return match_ids(table, id_column, folds, train_ids, "make it for this training table")
+    return match_ids(table, id_column, folds, train_ids, "make it for this training table", left_out)
 
 
-def match_ids(table: Table, id_column: str, folds: np.ndarray, train_ids: Sequence[str], fix: str) -> np.ndarray:
+def match_ids(
+    table: Table, id_column: str, folds: np.ndarray, train_ids: Sequence[str], fix: str, left_out: int = 0
+) -> np.ndarray:
     """The (n,) folds of a table's rows in the order of train.csv, which must have the same ids."""
     check_unique(table, id_column)
     fold_of = dict(zip(table.column(id_column), folds.tolist(), strict=True))
     ids = set(train_ids)
     missing, added = len(ids - fold_of.keys()), len(fold_of.keys() - ids)
-    if missing or added:
+    if missing or added > left_out:
         raise InputError(
             f"{table.path}: does not match train.csv: {missing} of its {len(ids)} ids are missing here, "
             f"{added} of {len(fold_of)} here are not in it; {fix}"

@@ -37,10 +37,6 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
     competition, settings = run.competition, run.config.recipe.folds
     units = units_of(join_texts(competition.train_texts), competition.groups, settings.same_text)
     fold_of_row = hide_weightless(update_fold_file(run, units, remake), competition.targets)
-    warning = check_sizes(run.paths.folds, fold_of_row, units, settings.n)
-    check_classes(run, fold_of_row)
-    if warning:
-        warn(warning)
     for fold, what in UNSCORED.items():
         if count := (fold_of_row == fold).sum():
             say("folds", f"{count:,} of {len(fold_of_row):,} rows {what}")
@@ -73,6 +69,7 @@ def update_fold_file(run: Run, units: np.ndarray, remake: bool = False) -> np.nd
                 "those, or take the key out of competition.toml to keep this file"
             )
         check_units(path, fold_of_row, units, together)
+        check_counting_rows(run, fold_of_row, units)
         by = " by row number" if "train" in run.config.files.numbered else ""
         say("folds", f"kept {path.name}: {len(fold_of_row):,} rows in {settings.n} folds, matches train.csv{by}")
         return fold_of_row
@@ -81,6 +78,7 @@ def update_fold_file(run: Run, units: np.ndarray, remake: bool = False) -> np.nd
         own = split_rows(competition.targets, units, settings.n, settings.seed)
     else:
         check_units(path, own, units, together)
+    check_counting_rows(run, own, units)  # before the file is there: refused folds must not stay
     write_folds(path, competition.train_ids, own)
     run.record_seconds("folds", time.perf_counter() - start)
     say("folds", f"made {path.name}{f' of {source}' * bool(source)}: {describe_folds(run, own, units, bool(source))}")
@@ -93,7 +91,9 @@ def find_own_folds(run: Run) -> tuple[np.ndarray | None, str]:
     if run.debug:
         return None, ""
     if files.folds:
-        return read_own_folds(run.config, run.paths, competition.train_ids), run.paths.table("folds").name
+        return read_own_folds(run.config, run.paths, competition.train_ids, competition.left_out), run.paths.table(
+            "folds"
+        ).name
     return competition.own_folds, f"column {columns.fold} of {run.paths.table('train').name}" if columns.fold else ""
 
 
@@ -105,6 +105,15 @@ def describe_folds(run: Run, fold_of_row: np.ndarray, units: np.ndarray, own: bo
     what = "text or group" if run.competition.groups else "text"
     together = f"; {shared:,} rows follow an earlier one of the same {what} into its fold" if shared and not own else ""
     return f"{len(fold_of_row):,} rows in {run.config.recipe.folds.n} folds of {of_each}{together}"
+
+
+def check_counting_rows(run: Run, in_file: np.ndarray, units: np.ndarray) -> None:
+    """Hold sizes and classes of the folds of a file against what can be scored; rows of weight 0 do not count."""
+    fold_of_row = hide_weightless(in_file, run.competition.targets)
+    warning = check_sizes(run.paths.folds, fold_of_row, units, run.config.recipe.folds.n)
+    check_classes(run, fold_of_row)
+    if warning:
+        warn(warning)
 
 
 def check_classes(run: Run, fold_of_row: np.ndarray) -> None:
