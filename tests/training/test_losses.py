@@ -522,7 +522,7 @@ def test_unknown_targets_count_nowhere(name, task, weighed):
         part = masked_batch(y[kept.numpy()], None if weights is None else weights[kept])
         assert loss.item() == pytest.approx(fewer(logits[kept], part).item(), rel=1e-5)
     if name != "soft_f1_bce":  # which is of a batch, not of its rows
-        parts = sum(share * objective(logits[part.rows], part) for part, share in objective.split(batch, 2))
+        parts = sum(objective(logits[part.rows], part, shares) for part, shares in objective.split(batch, 2))
         assert parts.item() == pytest.approx(loss.item(), rel=1e-5)
 
 
