@@ -312,3 +312,29 @@ def test_own_folds_that_part_a_text_and_a_debug_pass(cli_here, workspace, own_fo
     assert "1 texts or groups stand in more than one fold" in error
     assert "they are those of mine.csv: correct them, or set folds.same_text = false to take them as they are" in error
     assert "made demo.csv" in cli_here("folds", "-c", "demo", *QUICK, "--set", "folds.same_text=false").stdout
+
+
+@pytest.mark.case("41-full-data")
+def test_a_table_of_folds_may_name_rows_that_were_left_out(cli_here, workspace, own_folds):
+    count = own_folds(lambda row: row % 2, "table", "fold")
+    path = workspace / "input" / "demo" / "train.csv"
+    header, first, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, first[:-1], *rows]) + "\n")
+    config = workspace / "input" / "demo" / "competition.toml"
+    config.write_text(config.read_text().replace("[columns]\n", '[columns]\nmissing_targets = "drop"\n', 1))
+    assert f"made demo.csv of mine.csv: {count - 1} rows in 2 folds" in cli_here("folds", "-c", "demo", *QUICK).stdout
+    path.write_text("\n".join([header, first[:-1], *rows[1:]]) + "\n")
+    error = cli_here("folds", "-c", "demo", *QUICK, "--force", code=2).stderr
+    assert f"0 of its {count - 2} ids are missing here, 2 of {count} here are not in it" in error
+
+
+@pytest.mark.case("41-full-data")
+def test_refused_folds_leave_no_file(cli_here, workspace):
+    folder = workspace / "input" / "demo"
+    header, *rows = (folder / "train.csv").read_text().splitlines()
+    labels = [row[:-1] + ("1" if number == 0 else "0") for number, row in enumerate(rows)]
+    (folder / "train.csv").write_text("\n".join([header, *labels]) + "\n")
+    cli_here("init", "demo", "--metric", "roc_auc", "--kind", "probability")
+    error = cli_here("folds", "-c", "demo", *QUICK, code=2).stderr
+    assert "fold 1 has no roc_auc by its rows" in error
+    assert not (workspace / "folds" / "demo.csv").exists()

@@ -115,39 +115,6 @@ def test_a_text_of_a_validated_row_must_not_be_among_those_always_trained_on(tmp
         check_units(tmp_path, np.array([0, 1, -1]), np.array([0, 1, 1]), "again")
 
 
-@given(
-    folds=st.lists(st.integers(-1, 3), min_size=4, max_size=40),
-    first=st.integers(0, 1),
-    written=st.sampled_from([str, lambda fold: f"{fold}.0", lambda fold: f" {fold}"]),
-)
-def test_folds_numbered_from_0_or_1_are_the_same_folds(folds, first, written):
-    folds = [*folds, 0, 1, 2, 3]
-    column = [written(fold + first * (fold >= 0)) for fold in folds]
-    table = Table(Path("train.csv"), pd.DataFrame({"fold": column}, dtype=object), np.arange(len(folds)) + 2)
-    assert number_folds(table, "fold", 4, "correct it").tolist() == folds
-
-
-def test_rows_of_weight_0_are_in_no_fold_and_do_not_move_the_others_shares():
-    y = (np.arange(60) % 3 == 0).astype(np.float32)[:, None]
-    weights = (np.arange(60) < 30).astype(np.float32)
-    targets = Targets("binary", y, y, ["y"], weights=weights)
-    folds = make_folds(counting_strata(targets), np.arange(60), 5, seed=0)
-    counting = hide_weightless(folds, targets)
-    assert (counting[30:] == HIDDEN).all()
-    assert np.bincount(counting[:30]).tolist() == [6] * 5
-    assert [y[counting == fold].sum() for fold in range(5)] == [2] * 5
-    whole = Targets("binary", y, y, ["y"], weights=np.ones(60, np.float32))
-    assert counting_strata(whole).tolist() == whole.strata.tolist()
-    assert hide_weightless(folds, whole).tolist() == folds.tolist()
-
-
-def test_folds_without_a_row_that_counts_are_refused(tmp_path):
-    folds = np.array([0, 0, 1, HIDDEN])
-    assert check_sizes(tmp_path, folds, np.arange(4), 2) == ""
-    with pytest.raises(InputError, match="no row with a weight above 0 in fold 2 of 3"):
-        check_sizes(tmp_path, folds, np.arange(4), 3)
-
-
 def class_targets(labels: list[int]) -> Targets:
     y = np.array(labels)
     return Targets("multiclass", y, y, [f"class{number}" for number in range(max(labels) + 1)])
@@ -181,3 +148,36 @@ def test_classes_that_folds_lack_are_named_in_short_lines():
         f"class class1 has 2 rows ({'d' * 39}…, e) and none in fold 2",
         "class class2 has 1 row (f), trained on in every fold and never validated",
     ]
+
+
+@given(
+    folds=st.lists(st.integers(-1, 3), min_size=4, max_size=40),
+    first=st.integers(0, 1),
+    written=st.sampled_from([str, lambda fold: f"{fold}.0", lambda fold: f" {fold}"]),
+)
+def test_folds_numbered_from_0_or_1_are_the_same_folds(folds, first, written):
+    folds = [*folds, 0, 1, 2, 3]
+    column = [written(fold + first * (fold >= 0)) for fold in folds]
+    table = Table(Path("train.csv"), pd.DataFrame({"fold": column}, dtype=object), np.arange(len(folds)) + 2)
+    assert number_folds(table, "fold", 4, "correct it").tolist() == folds
+
+
+def test_rows_of_weight_0_are_in_no_fold_and_do_not_move_the_others_shares():
+    y = (np.arange(60) % 3 == 0).astype(np.float32)[:, None]
+    weights = (np.arange(60) < 30).astype(np.float32)
+    targets = Targets("binary", y, y, ["y"], weights=weights)
+    folds = make_folds(counting_strata(targets), np.arange(60), 5, seed=0)
+    counting = hide_weightless(folds, targets)
+    assert (counting[30:] == HIDDEN).all()
+    assert np.bincount(counting[:30]).tolist() == [6] * 5
+    assert [y[counting == fold].sum() for fold in range(5)] == [2] * 5
+    whole = Targets("binary", y, y, ["y"], weights=np.ones(60, np.float32))
+    assert counting_strata(whole).tolist() == whole.strata.tolist()
+    assert hide_weightless(folds, whole).tolist() == folds.tolist()
+
+
+def test_folds_without_a_row_that_counts_are_refused(tmp_path):
+    folds = np.array([0, 0, 1, HIDDEN])
+    assert check_sizes(tmp_path, folds, np.arange(4), 2) == ""
+    with pytest.raises(InputError, match="no row with a weight above 0 in fold 2 of 3"):
+        check_sizes(tmp_path, folds, np.arange(4), 3)

@@ -89,7 +89,7 @@ def test_what_stands_beside_the_targets():
     # there; named; positive and none named; negative and one named; by the mean of rows that weigh, times the weights
     expected = np.array([1 + 0 + 1 + 0, 1 + 1 + 0 + 1, 1 + 1 + 0 + 1, 1 + 1 + 0 + 0]) / 4
     weighed = weigh_by_subgroups(targets).weights
-    assert weighed.tolist() == pytest.approx(expected / expected[:3].mean() * [2, 1, 1, 0])  # of rows that count
+    assert weighed.tolist() == pytest.approx(expected / expected[:3].mean() * [2, 1, 1, 0])
     assert targets.truth.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]]
     some = targets.take(np.array([3, 0]))
     assert some.truth.tolist() == [[1, 1, 0], [1, 0, 0]]

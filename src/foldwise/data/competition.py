@@ -12,15 +12,7 @@ from foldwise.data.labels import apply_pattern, find_pattern, has_names, labelle
 from foldwise.data.open_table import open_table
 from foldwise.data.splits import number_folds
 from foldwise.data.table import Table, check_columns, check_unique
-from foldwise.data.targets import (
-    NUMBER,
-    WEIGHT,
-    Targets,
-    encode_extras,
-    encode_numbers,
-    encode_targets,
-    read_subgroups,
-)
+from foldwise.data.targets import NUMBER, WEIGHT, Targets, encode_extras, encode_numbers, encode_targets, read_subgroups
 from foldwise.errors import InputError, list_names, shorten
 from foldwise.paths import Paths
 

@@ -91,9 +91,8 @@ def find_own_folds(run: Run) -> tuple[np.ndarray | None, str]:
     if run.debug:
         return None, ""
     if files.folds:
-        return read_own_folds(run.config, run.paths, competition.train_ids, competition.left_out), run.paths.table(
-            "folds"
-        ).name
+        own = read_own_folds(run.config, run.paths, competition.train_ids, competition.left_out)
+        return own, run.paths.table("folds").name
     return competition.own_folds, f"column {columns.fold} of {run.paths.table('train').name}" if columns.fold else ""
 
 
