@@ -104,7 +104,7 @@ def test_the_summary_of_a_kept_submission_says_how_it_was_made(cli_here, workspa
     auto = {field: choice["value"] for field, choice in summary["auto"].items()}
     written = [part for field, value in auto.items() for part in ("--set", f"{field}={value}")]
     shown = cli_here("all", "-c", "twin-binary", *written).stdout
-    assert len(auto) == 4
+    assert len(auto) == 5
     assert "auto: " not in shown
     assert "kept submission.csv" in shown
     assert json.loads(path.read_text()) == summary

@@ -244,3 +244,17 @@ def test_a_column_is_fitted_on_its_known_rows(fit):
         assert (intercept[column], chosen[column]) == pytest.approx((alone[1][0], alone[2][0]))
     assert (coef[2] == 0).all()
     assert intercept[2] == 0
+
+
+def test_very_many_classes_get_the_largest_c_and_few_epochs(monkeypatch):
+    rng = np.random.default_rng(0)
+    inputs = sparse.random_array((60, 40), density=0.2, rng=rng).tocsr()
+    y = np.arange(60) % 5
+    monkeypatch.setattr(regression, "LARGE", 0)
+    searched = regression.fit_softmax((inputs, y, np.ones(60)), 5, Linear(), 0)
+    monkeypatch.setattr(regression, "SEARCHED", 0)
+    monkeypatch.setattr(regression, "MOST", 0)
+    *_, chosen = regression.fit_softmax((inputs, y, np.ones(60)), 5, Linear(), 0)
+    assert chosen == [64.0]
+    assert searched[2] != [64.0]
+    assert regression.fit_softmax((inputs, y, np.ones(60)), 5, Linear(C=2.0), 0)[2] == [2.0]

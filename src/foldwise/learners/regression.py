@@ -22,6 +22,9 @@ ITERATIONS = 1000  # of a logistic regression, many more than it takes
 # Of several classes, inputs times classes beyond which SAGA takes over: as good after so many epochs, in a fifth of the
 # time (EXPERIMENTS.md). Of many rows fewer epochs do, each of which has more steps.
 LARGE, EPOCHS, FEWEST_EPOCHS, STEPS = 2_000_000, 30, 5, 3_000_000
+# Inputs times classes of an epoch beyond which the search for C would take minutes, as with a thousand classes, which
+# want the largest C; and of all epochs of a fit.
+SEARCHED, MOST = 100_000_000, 4_000_000_000
 # Steps of 4, since the loss is flat around the best C: 4 for movie-reviews, 64 with 12 or 40 classes, 1/4 to 1 for
 # ridges on noisy targets (EXPERIMENTS.md). The search goes up from the smallest and seldom pays for the last.
 LOGISTIC_GRID = [4.0**power for power in range(-2, 4)]
@@ -111,8 +114,12 @@ def fit_by_saga(rows: Rows, settings: Linear, seed: int) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     inputs, y, weight = rows
-    epochs = max(FEWEST_EPOCHS, min(EPOCHS, STEPS // len(y)))
-    c = choose_logistic_c(rows, settings, seed)
+    work = inputs.nnz * len(np.unique(y))
+    epochs = max(FEWEST_EPOCHS, min(EPOCHS, STEPS // len(y), MOST // work))
+    if settings.C == "auto" and work * min(1, SEARCH_ROWS / len(y)) > SEARCHED:
+        c = LOGISTIC_GRID[-1]
+    else:
+        c = choose_logistic_c(rows, settings, seed)
     model = LogisticRegression(C=c, solver="saga", max_iter=epochs, tol=1e-3, random_state=seed)
     with quiet():
         model.fit(add_ones(inputs.astype(np.float32)), y, weight)
