@@ -335,7 +335,7 @@ class Model(Section):
     """One of "bilstm", "bigru", "bilstm_bigru" (a GRU over an LSTM), "textcnn", "linear" (n-grams, no network) and
     "encoder" (a pretrained Transformer), or a class of your own as "module:Class"."""
 
-    hidden: Count = 192
+    hidden: Count = 128
     """Units of an LSTM or GRU in each direction. 64 is much faster; more helps with many rows."""
 
     layers: Count = 1
