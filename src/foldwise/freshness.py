@@ -121,6 +121,8 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
     recipe, asked = run.config.recipe.of_member(fit.member), run.config.competition
     learner = learner_for(recipe)
     scored = asked.model_dump(include={"metric_arguments", "metric_takes", "greater_is_better"}, exclude_defaults=True)
+    if is_own(asked.metric):
+        scored["metric_takes"] = run.config.metric_choice.takes
     teachers = find_teaching("inputs")(run, fit, tokens_hash) if recipe.training.from_members else {}
     of_all: dict[str, Any] = {"epochs": best_epochs(run, fit.member)} if fit.fold == ALL_ROWS else {}
     inputs = {
@@ -154,7 +156,7 @@ def start_of(run: Run, fit: Fit, inputs: dict[str, Any]) -> Start | None:
             f"recipe.training.start_from = {given!r}: this run writes there; give it another --output, or copy the "
             "folder, with the tokens beside it"
         )
-    return find_start(given, run.paths.slug, fit.member, fit.fold, inputs)
+    return find_start(given, fit.member, fit.fold, inputs)
 
 
 def best_epochs(run: Run, member: str) -> float | None:

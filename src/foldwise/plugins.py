@@ -52,11 +52,11 @@ def as_input_error(before: str, after: str = "") -> Iterator[None]:
     """What fails in the block, such as a class of the user's own, becomes an `InputError`: `before`, what, `after`."""
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{before}{describe_error(error)}{after}") from error
 
 
-def describe_error(error: Exception) -> str:
+def describe_error(error: BaseException) -> str:
     """The error in one line, with the last file and line of the user's own that led to it."""
     message = f"{type(error).__name__}: {str(error).strip() or 'without a message'}".replace("\n", " ")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]

@@ -90,34 +90,37 @@ def test_each_fold_starts_from_the_one_of_its_number(tmp_path):
     for fold in range(2):
         make_fold(member / f"fold{fold}", fold)
     for fold in range(2):
-        found = find_start(str(member), "slug", "bilstm", fold, OWN)
+        found = find_start(str(member), "bilstm", fold, OWN)
         assert found == Start(member / f"fold{fold}" / "weights.safetensors", None)
-    assert find_start(str(member), "slug", "bilstm", ALL_ROWS, OWN).weights.is_relative_to(member)
+    assert find_start(str(member), "bilstm", ALL_ROWS, OWN).weights.is_relative_to(member)
     with pytest.raises(
         InputError, match=r"by which fold 2 is scored; give .*bilstm, so that each fold starts from the one"
     ):
-        find_start(str(member), "slug", "bilstm", 2, OWN)
+        find_start(str(member), "bilstm", 2, OWN)
     with pytest.raises(InputError, match=r"by which fold 1 is scored; give .*bilstm"):
-        find_start(str(member / "fold0"), "slug", "bilstm", 1, OWN)
+        find_start(str(member / "fold0"), "bilstm", 1, OWN)
     with pytest.raises(InputError, match="by which fold 1 is scored, as it had other folds"):
-        find_start(str(member), "slug", "bilstm", 1, {**OWN, "folds": "g"})
+        find_start(str(member), "bilstm", 1, {**OWN, "folds": "g"})
     other = {**OWN, "targets": "another table"}
-    assert find_start(str(member / "fold0"), "slug", "bilstm", 1, other).weights.parent == member / "fold0"
-    assert find_start(str(member), "slug", "bilstm", 7, other).weights.parent == member / "fold0"
+    assert find_start(str(member / "fold0"), "bilstm", 1, other).weights.parent == member / "fold0"
+    assert find_start(str(member), "bilstm", 7, other).weights.parent == member / "fold0"
 
 
 def test_packed_weights_of_the_same_contest_go_fold_by_fold(tmp_path):
-    packed = [{"fold": fold, "weights": [f"deep-fold{fold}.safetensors"], "facts": ""} for fold in (0, 1)]
+    seen = {"facts": "", **OWN}
+    packed = [{"fold": fold, "weights": [f"deep-fold{fold}.safetensors"], **seen} for fold in (0, 1)]
     content = {
-        "config": {"competition": {"slug": "a"}},
         "members": {"deep": {"folds": packed}, "linear": {"folds": []}},
     }
     (tmp_path / "model.json").write_text(json.dumps(content))
     words = tmp_path / "vocabulary.txt"
-    assert find_start(str(tmp_path), "a", "bilstm", 1, OWN) == Start(tmp_path / "deep-fold1.safetensors", words)
-    assert find_start(str(tmp_path), "b", "bilstm", 4, OWN) == Start(tmp_path / "deep-fold0.safetensors", words)
+    assert find_start(str(tmp_path), "bilstm", 1, OWN) == Start(tmp_path / "deep-fold1.safetensors", words)
+    other = {**OWN, "targets": "another table"}
+    assert find_start(str(tmp_path), "bilstm", 4, other) == Start(tmp_path / "deep-fold0.safetensors", words)
+    with pytest.raises(InputError, match="by which fold 1 is scored, as it had other folds"):
+        find_start(str(tmp_path), "bilstm", 1, {**OWN, "folds": "g"})
     with pytest.raises(InputError, match="has no fold 4 of deep, and others have seen the rows it is scored by"):
-        find_start(str(tmp_path), "a", "bilstm", 4, OWN)
+        find_start(str(tmp_path), "bilstm", 4, OWN)
 
 
 @pytest.mark.parametrize(
@@ -125,4 +128,4 @@ def test_packed_weights_of_the_same_contest_go_fold_by_fold(tmp_path):
 )
 def test_folders_without_weights(tmp_path, name, expected):
     with pytest.raises(InputError, match=expected):
-        find_start(str(tmp_path / name), "slug", "bilstm", 0, OWN)
+        find_start(str(tmp_path / name), "bilstm", 0, OWN)

@@ -57,6 +57,7 @@ class ExtraRows(NamedTuple):
     targets: Targets
     features: np.ndarray  # (X, D)
     weights: np.ndarray | None = None  # (X,) float32, where the table has `columns.weight`
+    groups: list[str] | None = None  # where it has `columns.group`
 
 
 class Solution(NamedTuple):
@@ -106,14 +107,18 @@ def check_weights(train: Table, config: Config, targets: Targets) -> None:
     counts = targets.weights > 0
     if not counts.any():
         raise InputError(f"{where}: every row weighs 0; there is nothing to learn; {fix}")
-    truth = targets.truth[counts].reshape(counts.sum(), -1)[:, : len(config.columns.target)]
-    for name, values in zip(config.columns.target, truth.T, strict=True):
-        if np.ptp(values) == 0:
-            value = targets.names[int(values[0])] if targets.spec.named else f"{values[0]:g}"
-            left = (
-                f"every row that weighs more than 0 ({counts.sum():,} of {len(counts):,}) has {name} = {shorten(value)}"
-            )
-            raise InputError(f"{where}: {left}; there is nothing to learn; {fix}")
+    truth = targets.truth[counts].reshape(counts.sum(), -1)
+    names = [config.columns.target[0]] if targets.spec.named else targets.names
+    constant = []
+    for name, values in zip(names, truth.T, strict=False):  # subgroups come behind the targets
+        known = values[np.isfinite(values)]
+        if len(known) and np.ptp(known) == 0:
+            value = targets.names[int(known[0])] if targets.spec.named else f"{known[0]:g}"
+            constant.append(f"{name} = {shorten(value)}")
+    some = targets.spec.y == "values" or config.columns.separator is not None  # then other columns may do
+    if constant and (not some or len(constant) == len(names)):
+        left = f"every row that weighs more than 0 ({counts.sum():,} of {len(counts):,}) has "
+        raise InputError(f"{where}: {left}{list_names(constant, quoted=False)}; there is nothing to learn; {fix}")
 
 
 def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> ExtraRows:
@@ -122,7 +127,7 @@ def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> E
     check_columns(table, [*columns.of_both, *columns.target], [*columns.ignore, *columns.of_train])
     check_unique(table, columns.id)
     table = table.take(labelled_rows(table, config))
-    labels = encode_targets(table, config, known=targets.names)
+    labels = encode_targets(table, config, targets.names, targets.written)
     if debug:
         rows = np.sort(np.random.default_rng(0).permutation(len(table))[:DEBUG_ROWS])
         table, labels = table.take(rows), labels.take(rows)
@@ -133,6 +138,7 @@ def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> E
         targets=labels,
         features=encode_numbers(table, columns.features, NUMBER, empty=np.nan),
         weights=encode_numbers(table, [weighed], WEIGHT)[:, 0].astype(np.float32) if weighed else None,
+        groups=table.column(columns.group) if columns.group and columns.group in table.frame.columns else None,
     )
 
 

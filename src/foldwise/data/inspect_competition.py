@@ -72,6 +72,8 @@ def infer(choices: Choices, tables: Tables) -> dict[str, Inference]:
     used = {*taken, *found["text"].value, *asked, *([found["group"].value] if "group" in found else [])}
     ignore = [name for name in dict.fromkeys(columns) if name not in used]
     advice = "not used; texts among them can be --text, numbers [columns] features"
+    if own := [name for name in ignore if name in ("fold", "kfold")]:
+        advice += f"; {own[0]}, if it has the contest's folds, can be [columns] fold"
     found["ignore"] = Inference(ignore, advice if ignore else "every column is used")
     return found
 

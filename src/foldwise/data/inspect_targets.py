@@ -12,6 +12,7 @@ from foldwise.metrics import find_named, look_up
 from foldwise.tasks import TASKS, Kind
 
 ODD_SHARE = 0.05  # so few rows that are neither 0 nor 1 are errors rather than classes
+HARDLY_AGAIN = 0.5  # values to rows, above which no classes are likely
 FEW = 30  # so many whole-number values of a target may be classes
 
 
@@ -30,6 +31,9 @@ def infer_target(tables: Tables, asked: list[str], id_column: str) -> Inference:
         return Inference(classes, "its values are the sample's columns")
     if infer_pattern(asked, only_train):
         return Inference(only_train, f"the sample's {list_names(asked)} are called after them")
+    holding = [name for name in only_train if len(asked) == 1 and asked[0] in labels[name]]
+    if len(holding) == 1 and len(only_train) > 1:
+        return Inference(holding, f"one of its labels is {asked[0]!r}, as the sample's column is called")
     if len(only_train) == 1 and len(asked) == 1:
         reason = f"the only column that train has and test has not; the sample calls it {asked[0]!r}"
         return Inference(only_train, reason)
@@ -75,15 +79,31 @@ def infer_task(
         return Inference("binary", why)
     check_odd(train, first)
     if None in numbers:
+        check_classes(train, first)
         return Inference("multiclass", f"{first} has {len(values)} different labels")
     if len(asked) > 1:
         return Inference("multiclass", f"the sample has a column for each of the {len(asked)} values of {first}")
     if len(values) > FEW or any(map(has_fraction, values)):
         return Inference("regression", f"{first} has {len(values)} different numbers, more than {FEW} or not all whole")
-    if any(map(has_fraction, tables.sample.frame[asked[0]])):
+    if len(values) > 2 and any(map(has_fraction, tables.sample.frame[asked[0]])):
         return Inference("regression", f"the sample's {asked[0]} is not a whole number")
     why = f"{first} has {len(values)} whole numbers: classes, classes on a scale, or values"
     raise question("the task", "--task", ["multiclass", "ordinal", "regression"], why)
+
+
+def check_classes(train: Table, target: str) -> None:
+    """Words that hardly come again are no classes: numbers written in some other way, or with a mistake among them."""
+    values = [value for value in train.column(target) if not is_missing(value)]
+    different = set(values)
+    if len(values) < FEW or len(different) <= len(values) * HARDLY_AGAIN:
+        return
+    odd = next(value for value in values if parse_number(value) is None)
+    line = int(train.lines[train.column(target).index(odd)])
+    raise InputError(
+        f"{train.path}: {len(different):,} different values in {len(values):,} rows of {target} are too many for "
+        f"classes, and {shorten(odd)} on {train.unit} {line} is no number; write numbers as 1234.5, or give --task "
+        "multiclass"
+    )
 
 
 def has_fraction(value: str) -> bool:

@@ -114,24 +114,31 @@ def read_tags(table: Table, column: str, separator: str, known: Sequence[str] | 
     return names, ones
 
 
-def read_positive(table: Table, column: str, positive: str, is_known: bool) -> tuple[tuple[str, str], np.ndarray]:
+def read_positive(
+    table: Table, column: str, positive: str, known: tuple[str, ...] | None
+) -> tuple[tuple[str, str], np.ndarray]:
     """The two labels, the positive one second, and (N, 1) float32, 1 where a row has the positive one.
 
     Args:
-        is_known: labels were read of another table before, so that this one may lack one of the two.
+        known: the two as another table has them, of which this one may lack one.
     """
     values = table.column(column)
     table.refuse({column: {value: NO_LABEL for value in set(values) if is_missing(value, words=True)}})
     labels = sorted(set(values))
-    if not is_known:
+    if known:
+        strange = [label for label in labels if label not in known]
+        what = f"is none of the training table's labels, {list_names(known)}; correct it"
+        table.refuse({column: {label: f"{shorten(label)} {what}" for label in strange}})
+        return (known[0], known[1]), np.array([value == positive for value in values], dtype=np.float32)[:, None]
+    if known is None:
         check_alike(table, column, Counter(values))
     others = [label for label in labels if label != positive]
     what = f"{table.path}: column {column} has the labels {list_names(labels)}"
-    if positive not in labels and not is_known:
+    if positive not in labels and known is None:
         raise InputError(f"{what}; [columns] positive = {shorten(positive)} is none of them")
     if len(others) > 1:
         raise InputError(f"{what}: with [columns] positive there must be two; make the task multiclass")
-    if not others and not is_known:
+    if not others and known is None:
         what = f"every row has the label {shorten(positive)}; there is nothing to learn"
         raise InputError(f"{table.path}: column {column}: {what}")
     ones = np.array([value == positive for value in values], dtype=np.float32)[:, None]

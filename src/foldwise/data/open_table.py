@@ -21,7 +21,7 @@ def open_table(config: Config, paths: Paths, name: TableName) -> Table:
     columns, files = config.columns, config.files
     form = files.format_of(name)
     unused = set(columns.ignore) - {*columns.of_both, *columns.of_train}
-    table = read_table(paths.table(name), form, () if name in ("sample_submission", "solution") else unused)
+    table = read_table(paths.table(name), form, () if name in ("sample_submission", "solution", "folds") else unused)
     if name != "sample_submission" and columns.renamed:
         table = replace(table, frame=rename_columns(table.frame, columns.renamed))
     if name in files.numbered:
@@ -59,7 +59,8 @@ def number_columns(config: Config, table: Table, name: TableName) -> list[str]:
     """The columns of a table that hold numbers. In the sample that is whatever is to be predicted, by any name."""
     columns, spec = config.columns, TASKS[config.competition.task]
     words = {columns.id, *columns.text, columns.group, *columns.ignore}
-    if spec.named and not spec.ordered:  # labels may be anything
+    words_for_labels = columns.separator is not None or columns.positive is not None
+    if (spec.named and not spec.ordered) or words_for_labels:  # labels may be anything
         words |= {*columns.target, *(table.frame.columns if config.submission.kind == "label" else ())}
     numbers = set(table.frame.columns) if name == "sample_submission" else {*columns.features, *columns.of_train}
     return [column for column in table.frame.columns if column in numbers - words]

@@ -16,17 +16,18 @@ KEY = "recipe.tokens.tokenizer"
 Splitter = Callable[[Sequence[str]], list[list[str]]]  # texts to the tokens of each
 
 
-def find_splitter(settings: Tokens, folders: Sequence[Path]) -> Splitter | None:
+def find_splitter(settings: Tokens, folders: Sequence[Path], before: str = "") -> Splitter | None:
     """What splits texts into tokens; None for foldwise's own way.
 
     Args:
         folders: where a tokenizer.json may lie, the first that has it counts.
+        before: what its name there begins with.
     """
     if not settings.tokenizer:
         return None
     if is_own(settings.tokenizer):
         return split_by_code(settings.tokenizer)
-    path = find_file(settings.tokenizer, folders)
+    path = find_file(before + settings.tokenizer, folders)
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises no other class
@@ -36,7 +37,7 @@ def find_splitter(settings: Tokens, folders: Sequence[Path]) -> Splitter | None:
 
     def split(texts: Sequence[str]) -> list[list[str]]:
         encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [[token for token in encoding.tokens if not token.isspace()] for encoding in encodings]
+        return [clean(encoding.tokens) for encoding in encodings]
 
     return split
 
@@ -65,9 +66,12 @@ def split_by_code(name: str) -> Splitter:
         rows = []
         for text in texts:
             with as_input_error(f"{KEY} = {name!r}: fails on the text {shorten(text)}: "):
-                tokens = list(loaded(text))
+                found = loaded(text)
+                tokens = [found] if isinstance(found, str) else list(found)
+            if isinstance(found, str):
+                raise InputError(f"{KEY} = {name!r}: gives a text, {shorten(found)}, and no list of tokens; return one")
             check_tokens(name, text, tokens)
-            rows.append([token for token in tokens if not token.isspace() and token])
+            rows.append(clean(tokens))
         return rows
 
     return split
@@ -78,11 +82,21 @@ def check_tokens(name: str, text: str, tokens: list[Any]) -> None:
     for token in tokens:
         if not isinstance(token, str):
             what, fix = f"gives {shorten(repr(token))}, which is no string", "return a list of strings"
+        elif not token.isascii() and any("\ud800" <= sign <= "\udfff" for sign in token):
+            what, fix = (
+                f"gives the token {shorten(ascii(token))}, which is no Unicode text",
+                "leave halves of signs out",
+            )
         elif len(token.split()) > 1:
             what, fix = f"gives the token {shorten(token)}, which has white space inside", "join its parts by _"
         else:
             continue
         raise InputError(f"{KEY} = {name!r}: of the text {shorten(text)} it {what}; {fix}")
+
+
+def clean(tokens: Sequence[str]) -> list[str]:
+    """The tokens with white space inside as _, and none around them; those of nothing else are left out."""
+    return ["_".join(token.split()) for token in tokens if token and not token.isspace()]
 
 
 def tokenizer_hash(settings: Tokens, folders: Sequence[Path]) -> str:

@@ -101,8 +101,8 @@ def to_text(value: Any) -> str | None:
     >>> to_text("NA"), to_text(None), to_text(True), to_text(0.5), to_text(["red", "green"]), to_text({"a": 1})
     ('NA', '', 'True', '0.5', 'red|green', None)
     """
-    if isinstance(value, str):
-        return value
+    if isinstance(value, str):  # half of an emoji, which JSON can hold and UTF-8 cannot, becomes a sign of its own
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if value is None or value != value:  # noqa: PLR0124, what is not equal to itself is not a number
         return ""
     if isinstance(value, bytes | dict):

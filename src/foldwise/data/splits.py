@@ -21,6 +21,7 @@ from foldwise.errors import InputError, list_names, shorten
 NAMED, LONGEST = 5, 40  # rows that a message names, and their characters
 # Folds of rows that are never validated: trained on in every fold, or out of sight in every one.
 TRAIN_ONLY, HIDDEN = -1, -2
+MOST_FOLDS = 1_000_000  # whatever is larger is no number of a fold
 LOPSIDED = 1.5  # times an even share, from which a fold is too large not to say so
 
 
@@ -109,10 +110,11 @@ def split_rows(targets: Targets, units: np.ndarray, n_folds: int, seed: int) -> 
 
 
 def only_of_class(targets: Targets) -> np.ndarray:
-    """(N,) bool: rows whose class no other row has; none where a row may have several labels, or values."""
+    """(N,) bool: rows whose class no other row that counts has; none where a row may have several labels, or values."""
     if not targets.spec.named:
         return np.zeros(len(targets.truth), dtype=bool)
-    return np.bincount(targets.truth, minlength=len(targets.names))[targets.truth] == 1
+    counts = np.ones(len(targets.truth)) if targets.weights is None else targets.weights > 0
+    return np.bincount(targets.truth, counts, minlength=len(targets.names))[targets.truth] == 1
 
 
 def number_folds(table: Table, column: str, n_folds: int, fix: str) -> np.ndarray:
@@ -124,7 +126,11 @@ def number_folds(table: Table, column: str, n_folds: int, fix: str) -> np.ndarra
     places, values = pd.factorize(np.array(table.column(column), dtype=object))
     numbers = {value: parse_number(value) for value in values}
     what = f"is not a whole number; number folds from 0 or 1, and {TRAIN_ONLY} for rows that are only trained on"
-    odd = [value for value, number in numbers.items() if number is None or not number.is_integer()]
+    odd = [
+        value
+        for value, number in numbers.items()
+        if number is None or not number.is_integer() or abs(number) > MOST_FOLDS
+    ]
     table.refuse({column: {value: f"{shorten(value)} {what}" for value in odd}})
     folds = np.array([numbers[value] for value in values], dtype=np.int64)
     there = np.unique(folds[folds != TRAIN_ONLY])

@@ -15,7 +15,7 @@ from foldwise.data.table import Table
 from foldwise.errors import InputError, list_names, shorten, with_article
 from foldwise.tasks import HALF, TASKS, TaskSpec
 
-SHARE, WEIGHT = "a share from 0 to 1", "a weight, 0 or more"
+SHARE, WEIGHT = "a share from 0 to 1", "a weight, 0 or from 1e-18 to 1e18"
 NUMBER = "a number of at most 1e18"
 NO_TARGET = 'missing value; fix the row, or see [columns] missing_targets = "drop" and "mask"'
 # What a number should be, and whether it is.
@@ -23,7 +23,7 @@ FITS: dict[str, Callable[[float], bool]] = {
     NUMBER: lambda number: abs(number) <= 1e18,  # whose square float32 still holds
     "0 or 1": lambda number: number in (0, 1),
     SHARE: lambda number: 0 <= number <= 1,
-    WEIGHT: lambda number: number >= 0,
+    WEIGHT: lambda number: number == 0 or 1e-18 <= number <= 1e18,
 }
 
 
@@ -78,11 +78,14 @@ class Targets:
         return replace(self, **arrays)
 
 
-def encode_targets(table: Table, config: Config, known: list[str] | None = None) -> Targets:
+def encode_targets(
+    table: Table, config: Config, known: list[str] | None = None, written: tuple[str, ...] = ()
+) -> Targets:
     """Encode the target columns of the training table, or `InputError` with every value that does not fit the task.
 
     Args:
         known: `names` of the training table; the solution is then encoded as it was, and one value throughout is legal.
+        written: `Targets.written` of the training table, likewise.
     """
     competition, columns = config.competition, config.columns
     task, spec = competition.task, TASKS[competition.task]
@@ -99,8 +102,8 @@ def encode_targets(table: Table, config: Config, known: list[str] | None = None)
         names, ones = read_tags(table, columns.target[0], columns.separator, known)
         return Targets(task, ones, ones, names)
     if columns.positive is not None:
-        written, ones = read_positive(table, columns.target[0], columns.positive, known is not None)
-        return Targets(task, ones, ones, list(columns.target), written=written)
+        both, ones = read_positive(table, columns.target[0], columns.positive, None if known is None else written)
+        return Targets(task, ones, ones, list(columns.target), written=both)
     wanted = NUMBER if spec.y == "values" else "0 or 1" if competition.soft_cut is None else SHARE
     y = encode_numbers(table, columns.target, wanted, np.nan if columns.missing_targets == "mask" else None, NO_TARGET)
     if known is None:

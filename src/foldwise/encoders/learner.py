@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 # Fields of [training] that `train = "full"` has of its own or does not use.
 OTHERS = {"epochs", "learning_rate", "schedule", "schedule_arguments"}
 OTHERS |= {"embedding_optimizer", "embedding_learning_rate", "unfreeze_epoch"}
-OTHERS |= {"validate", "start_from", "distill", "distill_weight", "pseudo_labels", "extra_epochs"}
+OTHERS |= {"validate", "start_from", "r_drop", "distill", "distill_weight", "pseudo_labels", "extra_epochs"}
 
 
 class EncoderLearner(Learner):

@@ -71,13 +71,16 @@ def allowed_labels(config: Config, targets: Targets, asked: ToPredict) -> list[s
 
 
 def to_scale(predictions: np.ndarray, names: list[str]) -> np.ndarray:
-    """Values on the scale of class numbers → on that of the labels, such as 1 … 6; straight between and beyond."""
+    """Values on the scale of class numbers → on that of the labels, such as 1 … 6; straight between and beyond.
+
+    NaN, of rows that nothing predicted, stays.
+    """
     numbers = [parse_number(name) for name in names]
     if None in numbers:
         name = names[numbers.index(None)]
         raise InputError(f"submission.kind = 'value': the label {name!r} is not a number; set the kind to 'label'")
     scale = np.array(numbers, dtype=np.float64)
-    lower = np.clip(np.floor(predictions), 0, len(scale) - 2).astype(np.int64)
+    lower = np.clip(np.floor(np.nan_to_num(predictions)), 0, len(scale) - 2).astype(np.int64)
     return scale[lower] + (predictions - lower) * (scale[lower + 1] - scale[lower])
 
 

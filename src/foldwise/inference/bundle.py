@@ -7,7 +7,7 @@
                                MEMBER-all-rows.safetensors
     MEMBER-foldK.json          the learner's own facts (`foldwise.training.checkpoint`)
     MEMBER-FILE                what a learner reads in any fold, such as the tokenizer of an encoder
-    NAME.json                  the tokenizer of `tokens.tokenizer`, where it is a file
+    tokenizer-NAME.json        the tokenizer of `tokens.tokenizer`, where it is a file
 
 `foldwise.inference.pack` writes it, the command infer reads it.
 """
@@ -30,6 +30,7 @@ from foldwise.paths import ALL_ROWS
 
 FORMAT = 6  # of the folder; another one once it is read in another way
 MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
+TOKENIZER = "tokenizer-"  # before the name of the file of `tokens.tokenizer`
 
 
 class PackedFold(Section):
@@ -41,6 +42,8 @@ class PackedFold(Section):
     device: str
     precision: Literal["fp32", "bf16", "fp16"]
     threads: int
+    targets: str  # hash of the training table
+    folds: str  # hash of its folds
 
 
 class PackedMember(Section):

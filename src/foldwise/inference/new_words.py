@@ -12,7 +12,7 @@ from foldwise.data.own_tokenizer import find_splitter
 from foldwise.data.tokenizer import SPECIAL, UNK, tokenize_further
 from foldwise.errors import InputError
 from foldwise.files import write_text
-from foldwise.inference.bundle import Manifest, networks, read_words, reads_vectors
+from foldwise.inference.bundle import TOKENIZER, Manifest, networks, read_words, reads_vectors
 from foldwise.inference.predict import NEW_VECTORS, WORDS
 from foldwise.paths import FEATURES
 from foldwise.run import Run
@@ -33,7 +33,7 @@ def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path
             raise InputError(f"{need}: {error}") from error
     texts, columns = texts_of(asked.test_texts, settings)
     with Progress("infer", 2 * len(texts), "texts") as shown:
-        splitter = find_splitter(settings, [weights])
+        splitter = find_splitter(settings, [weights], TOKENIZER)
         store, new, counts = tokenize_further(texts, words, settings, shown.update, splitter=splitter)
     store = replace(store, columns=columns).save_cut(manifest.max_length, settings.cut, folder, manifest.whole)
     np.save(folder / FEATURES, features_of(asked.test_texts, asked.features, settings))

@@ -14,6 +14,7 @@ from foldwise.files import read_json, write_json, write_text
 from foldwise.inference.bundle import (
     FORMAT,
     MANIFEST,
+    TOKENIZER,
     VECTORS,
     VOCABULARY,
     Manifest,
@@ -42,8 +43,8 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     parts = [VOCABULARY]
     splits = config.recipe.tokens.tokenizer
     if splits and not is_own(splits):
-        shutil.copyfile(find_file(splits, run.paths.own_files), folder / splits)
-        parts.append(splits)
+        shutil.copyfile(find_file(splits, run.paths.own_files), folder / f"{TOKENIZER}{splits}")
+        parts.append(f"{TOKENIZER}{splits}")
     if any(learner_for(config.recipe.of_member(name)).needs_vectors for name in members):
         shutil.copyfile(tokens / paths.VECTORS, folder / VECTORS)
         parts.append(VECTORS)
@@ -86,5 +87,6 @@ def pack_member(run: Run, name: str, records: dict[int, dict[str, Any]], folder:
         for source, copy in [*copies.items(), (checkpoint.facts, facts := f"{stem}.json")]:
             shutil.copyfile(source, folder / copy)
         runtime = {key: record["runtime"][key] for key in ("device", "precision", "threads")}
+        runtime |= {key: record["inputs"][key] for key in ("targets", "folds")}
         folds.append(PackedFold(fold=fold, weights=list(copies.values()), facts=facts, **runtime))
     return PackedMember(own=source_hash(model) if is_own(model) else None, folds=folds, files=files)

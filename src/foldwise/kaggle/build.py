@@ -163,10 +163,12 @@ def check_carried(run: Run) -> None:
             f"columns.fold = {column!r}: the training table on Kaggle must have it too; folds of a table of their own, "
             "[files] folds, travel with the script"
         )
-    if run.config.files.extra:
+    for name in ("extra", "labels"):
+        if not getattr(run.config.files, name):
+            continue
         warn(
-            f"{run.paths.table('extra')}: the kernel finds this table only if it is one of the contest's own files "
-            "on Kaggle; if not, train here and build with --infer, or take out [files] extra and what reads it"
+            f"{run.paths.table(name)}: the kernel finds this table only if it is one of the contest's own files "
+            "on Kaggle; if not, train here and build with --infer, or take out [files] {name} and what reads it"
         )
 
 

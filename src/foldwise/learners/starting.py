@@ -1,7 +1,7 @@
 """Earlier weights that a network starts from: the file they are in, and what of it a new model takes.
 
 They may be of a member (`output/SLUG/bilstm`: each fold starts from the fold of its number), of one fold of it, or in
-what `kernel build --infer` packed. Weights that have seen the rows of a fold would make its score flatter: where they
+what `kernel build --infer` packed. Weights that have seen the rows of a fold would make its score too good: where they
 come from the same training table, only those of the same fold are taken.
 """
 
@@ -61,7 +61,7 @@ def find_folder(given: str) -> Path:
     return Path(given) if Path(given).exists() else REPOSITORY / given
 
 
-def find_start(given: str, slug: str, member: str, fold: int, own: Mapping[str, Any]) -> Start:
+def find_start(given: str, member: str, fold: int, own: Mapping[str, Any]) -> Start:
     """The files for one fold of a member.
 
     Args:
@@ -71,13 +71,13 @@ def find_start(given: str, slug: str, member: str, fold: int, own: Mapping[str, 
     Raises:
         InputError: no weights there, or some that have seen the rows of this fold.
     """
-    folder = find_folder(given)
+    folder = find_folder(given).resolve()
     if not folder.is_dir():
         raise InputError(f"{KEY} = {given!r}: no such folder")
     if (folder / FOLD_RECORD).is_file():
         return start_of_fold(folder, fold, own)
     if content := read_json(folder / PACKED):
-        return start_of_packed(folder, content, slug, member, fold)
+        return start_of_packed(folder, content, member, fold, own)
     there = sorted(path.parent for path in folder.glob(f"*/{FOLD_RECORD}"))
     if not there:
         raise InputError(
@@ -107,18 +107,24 @@ def start_of_fold(folder: Path, fold: int, own: Mapping[str, Any]) -> Start:
     return Start(weights, tokens / VOCABULARY if known else None)
 
 
-def start_of_packed(folder: Path, content: Mapping[str, Any], slug: str, member: str, fold: int) -> Start:
+def start_of_packed(folder: Path, content: Mapping[str, Any], member: str, fold: int, own: Mapping[str, Any]) -> Start:
     """The files of packed weights: of the member of this name, or of the only one that is not linear."""
     members = content.get("members", {})
     names = [member] if member in members else [name for name in members if name != "linear"]
     if len(names) != 1:
         raise InputError(f"{KEY}: {folder}: no member {member!r}; it has {list_names(members, quoted=False)}")
     folds = {packed["fold"]: packed for packed in members[names[0]]["folds"]}
-    if content["config"]["competition"]["slug"] == slug and fold not in (*folds, ALL_ROWS):
-        raise InputError(
-            f"{KEY}: {folder}: has no fold {fold} of {names[0]}, and others have seen the rows it is scored by"
-        )
     packed = folds.get(fold) or next(iter(folds.values()))
+    if fold != ALL_ROWS and packed.get("targets") == own["targets"]:
+        if fold not in folds:
+            raise InputError(
+                f"{KEY}: {folder}: has no fold {fold} of {names[0]}, and others have seen the rows it is scored by"
+            )
+        if packed.get("folds") != own["folds"]:
+            raise InputError(
+                f"{KEY}: {folder}: trained on rows of this training table by which fold {fold} is scored, as it had "
+                "other folds; take weights of the same folds, or of other rows"
+            )
     return Start(folder / packed["weights"][0], folder / PACKED_WORDS)
 
 

@@ -18,7 +18,7 @@ AT = re.compile(r"(.+)@([1-9][0-9]{0,5})")  # map@3
 
 # What an argument must be, in words, and whether a number is that.
 PARAMETERS: dict[str, tuple[str, Callable[[float], bool]]] = {
-    "beta": ("a number above 0", lambda value: 0 < value < math.inf),
+    "beta": ("a number above 0, at most 1,000,000", lambda value: 0 < value <= 1e6),
     "quantile": ("a number between 0 and 1", lambda value: 0 < value < 1),
     "k": ("a whole number from 1 on", lambda value: value >= 1 and value == int(value)),
 }

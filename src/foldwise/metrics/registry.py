@@ -40,6 +40,11 @@ class Metric:
         return PLURALS[self.prediction_type]
 
 
+def to_whole(values: np.ndarray) -> np.ndarray:
+    """The nearest whole numbers."""
+    return np.rint(values).astype(np.int64)
+
+
 CLASSES: tuple[Truth, ...] = ("column", "columns", "classes")
 LABELS: tuple[Truth, ...] = (*CLASSES, "ordered classes")
 SEVERAL: tuple[Truth, ...] = ("classes", "columns")
@@ -66,7 +71,7 @@ METRICS: dict[str, Metric] = {
     "mcc": Metric(confusion.mcc, True, "label", LABELS, confusion.mcc),
     "quadratic_kappa": Metric(
         confusion.quadratic_kappa, True, "label", LABELS, confusion.quadratic_kappa,
-        of_values=Metric(formulas.quadratic_kappa, True, "value", ("values",), submitted=np.rint),
+        of_values=Metric(formulas.quadratic_kappa, True, "value", ("values",), submitted=to_whole),
     ),
     "log_loss": Metric(formulas.log_loss, False, "probability", CLASSES),
     "mean_column_log_loss": Metric(formulas.log_loss, False, "probability", ("columns",)),

@@ -18,7 +18,7 @@ from foldwise.data.batching import BucketBatchSampler
 from foldwise.data.dataset import Batch, make_loader
 from foldwise.errors import InputError
 from foldwise.files import write_json
-from foldwise.freshness import Fit, Wanted
+from foldwise.freshness import Fit, Wanted, check_tokens, fold_inputs
 from foldwise.learners import learner_for
 from foldwise.rate_finder.range_test import HIGHEST, LOWEST, STEPS, RangeTest, raise_rate
 from foldwise.run import Run
@@ -42,7 +42,8 @@ def find_lr(run: Run, member: str | None) -> None:
     device, warning = choose_device(run.device)
     if warning:
         warn(warning)
-    wanted: Wanted = [(Fit(name, run.config.recipe.folds_of(name)[0]), {})]
+    fit = Fit(name, run.config.recipe.folds_of(name)[0])
+    wanted: Wanted = [(fit, fold_inputs(run, fit, check_tokens(run)))]
     make_own_tokens(run, wanted, device)
     (job,) = make_jobs(run, wanted, fold_of_row, device)
     found, base = test_rates(job)

@@ -62,7 +62,15 @@ def update_fold_file(run: Run, units: np.ndarray, remake: bool = False) -> np.nd
     if own is not None:
         together = f"they are those of {source}: correct them, or set folds.same_text = false to take them as they are"
     if keep and path.is_file():
-        fold_of_row = read_folds(path, competition.train_ids, settings.n, make_anew)
+        try:
+            fold_of_row = read_folds(path, competition.train_ids, settings.n, make_anew)
+        except InputError as error:
+            if own is None:
+                raise
+            raise InputError(
+                f"{path}: not the folds of {source}, which competition.toml now names; run `{make_anew}` to take those "
+                f"({error})"
+            ) from error
         if own is not None and (other := (own != fold_of_row).sum()):
             raise InputError(
                 f"{path}: {other:,} of {len(own):,} rows have another fold than in {source}; run `{make_anew}` to take "

@@ -18,7 +18,7 @@ from foldwise.data.competition import load_competition
 from foldwise.data.inspect_competition import Choices, arguments_of, infer
 from foldwise.data.inspect_files import inspect_files
 from foldwise.data.inspect_tables import Question, Tables
-from foldwise.errors import InputError, check, list_names
+from foldwise.errors import InputError, check, cut_lines, list_names
 from foldwise.files import write_text
 from foldwise.metrics import check_name
 from foldwise.paths import COMPETITIONS, CONFIG, Paths
@@ -52,7 +52,7 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     except Question as asked:
         raise ask(asked, choices, tables, paths) from None
     for name, (value, reason) in [*written.items(), *found.items()]:
-        say("init", f"{name:<6} = {show(value)}: {reason}")
+        say("init", cut_lines(f"{name:<6} = {show(value)}: {reason}"))
     text = to_toml(paths.slug, choices, {name: inference.value for name, inference in found.items()})
     check_accepted(text, paths)
     write_text(config, text)

@@ -101,13 +101,16 @@ def join_lessons(lessons: list[Lesson]) -> Lesson:
 
 
 def extra_lesson(run: Run, job: FoldJob) -> Lesson | None:
-    """The extra rows, but for those with the text of a row that the job may not learn from; None if none are left."""
+    """The extra rows without those that have text or group of a row that the job may not learn from; None for none."""
     competition = run.competition
     assert competition.extra is not None  # `check_teaching` sees to it
     texts = join_texts(competition.train_texts)
     unseen = np.flatnonzero((job.folds == job.fold) | (job.folds == HIDDEN)).tolist()
     left_out = {normalise(texts[row]) for row in unseen}
     kept = np.array([normalise(text) not in left_out for text in join_texts(competition.extra.texts)])
+    if competition.groups and competition.extra.groups:
+        of_unseen = {competition.groups[row] for row in unseen}
+        kept &= np.array([group not in of_unseen for group in competition.extra.groups])
     weights = competition.extra.weights
     if weights is not None:
         kept &= weights > 0

@@ -140,7 +140,8 @@ def build_trainer(
         y: labels of the training rows, from which class weights come.
     """
     settings, targets = recipe.training, data.targets
-    objective = Objective(settings, targets.task, targets.outputs, y).to(runtime.device)
+    masks = data.lesson is not None and bool(np.isnan(data.lesson.targets).any())
+    objective = Objective(settings, targets.task, targets.outputs, y, masks).to(runtime.device)
     model = build(data, recipe, seed).to(runtime.device)
     if weights is not None:
         model.load_state_dict(weights)

@@ -43,6 +43,7 @@ class Objective(nn.Module):
     Args:
         y: targets of the training rows alone, from which class weights come: (n,) int64 classes or (n, C) floats, NaN
             where unknown: these count nowhere.
+        masks: some targets of other rows that are trained on are unknown.
 
     Raises:
         InputError: no such loss, one for other tasks, unfit arguments, class weights where there are no classes.
@@ -51,7 +52,7 @@ class Objective(nn.Module):
     class_weights: Tensor | None  # (C,): a row weighs as much as its class, as in torch's `CrossEntropyLoss`
     pos_weight: Tensor | None  # (C,) of the ones of 0/1 columns
 
-    def __init__(self, settings: Training, task: str, outputs: int, y: np.ndarray) -> None:
+    def __init__(self, settings: Training, task: str, outputs: int, y: np.ndarray, masks: bool = False) -> None:
         super().__init__()
         name, learnt, balanced = settings.loss, TASKS[task].y, settings.class_weights == "balanced"
         if balanced and learnt == "values":
@@ -71,7 +72,7 @@ class Objective(nn.Module):
                 f"targets are probabilities; use one of {', '.join(SOFT_CLASSES)}"
             )
         self.outputs, self.learnt = outputs, learnt
-        self.masks = learnt != "classes" and bool(np.isnan(y).any())
+        self.masks = learnt != "classes" and (masks or bool(np.isnan(y).any()))
         if self.masks and plugins.is_own(name):
             raise InputError(
                 f"{KEY} = {name!r}: a loss of your own sees whole rows, and some targets are empty; "
