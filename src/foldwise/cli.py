@@ -88,6 +88,7 @@ def run_init(
     metric_argument: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the metric, such as beta=2; repeatable.")
     ] = None,
+    less_is_better: Annotated[bool, typer.Option("--less-is-better", help="Of a metric of your own.")] = False,
     numbered: Annotated[bool, typer.Option("--numbered", help="Rows count from 1 where no column names them.")] = False,
     labels: Annotated[
         str | None, typer.Option(metavar="NAME", help="File with the labels of train, without its ending.")
@@ -109,7 +110,7 @@ def run_init(
     files = {key: value for key, value in written.items() if value is not None}
     told = Choices(
         *(id_, text or [], target or [], group, task, kind, metric, metric_argument or []),
-        *(files, numbered, positive, label_separator),
+        *(files, numbered, positive, label_separator, less_is_better),
     )
     init(resolve(slug, input_, None, None), told, force)
 

@@ -65,7 +65,10 @@ def test_a_metric_of_ones_own_stops_training_and_is_in_the_table(cli_here, works
         (['metric = "rmsle"'], "competition.metric = 'rmsle' is not for a binary task; choose one of accuracy, f1, "),
         (['metric = "map@3"'], "competition.metric = 'map@3' is not for a binary task; choose one of accuracy, f1, "),
         (['metric = "fbta"'], "competition.metric = 'fbta': no such metric; did you mean fbeta?"),
-        (['metric = "fbeta"'], "competition.metric = 'fbeta': needs beta, a number above 0; write metric_arguments = "),
+        (
+            ['metric = "fbeta"'],
+            "competition.metric = 'fbeta': needs beta, a number above 0, at most 1,000,000; write metric_arguments = ",
+        ),
         (['metric = "brier"'], "submission.kind = 'label': brier scores probabilities; set the kind to 'probability'"),
         (
             ['metric = "f1"', "greater_is_better = true"],
@@ -107,11 +110,16 @@ def test_init_takes_metrics_with_arguments_and_of_ones_own(cli_here, workspace, 
     assert 'metric = "fbeta"\nmetric_arguments.beta = 0.5\n' in config.read_text()
     cli_here("init", "demo", "--force", "--metric", "mine:fbeta")
     assert 'metric = "mine:fbeta"\n' in config.read_text()
+    refused = cli_here("init", "demo", "--force", "--metric", "mine:error", code=2).stderr
+    assert "so less is better" in refused
+    assert "--less-is-better" in refused
+    cli_here("init", "demo", "--force", "--metric", "mine:error", "--less-is-better")
+    assert 'metric = "mine:error"\ngreater_is_better = false\n' in config.read_text()
     for arguments, message in {
         (
             "--metric",
             "fbeta",
-        ): "needs beta, a number above 0; write metric_arguments = { beta = 2 } into [competition] (of",
+        ): "needs beta, a number above 0, at most 1,000,000; write metric_arguments = { beta = 2 } into [competition] (of",
         ("--metric", "F-beta"): "--metric F-beta: no such metric; did you mean fbeta?",
         ("--metric", "nowhere:metric"): "no module 'nowhere'",
         ("--metric-argument", "beta=2"): "--metric-argument beta=2: give --metric with it",

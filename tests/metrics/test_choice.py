@@ -59,7 +59,7 @@ def test_a_name_that_is_none(name, message):
         (
             "fbeta",
             {},
-            "competition.metric = 'fbeta': needs beta, a number above 0; write metric_arguments = { beta = 2 }",
+            "competition.metric = 'fbeta': needs beta, a number above 0, at most 1,000,000; write metric_arguments = { beta = 2 }",
         ),
         ("fbeta", {"beta": 0}, "competition.metric_arguments.beta = 0: give a number above 0"),
         ("fbeta", {"beta": "2"}, "competition.metric_arguments.beta = '2': give a number above 0"),

@@ -33,6 +33,7 @@ class Choices:
     numbered: bool = False  # rows count from 1 where no column names them
     positive: str | None = None
     label_separator: str | None = None
+    less_is_better: bool = False  # of a metric of one's own
 
 
 def infer(choices: Choices, tables: Tables) -> dict[str, Inference]:

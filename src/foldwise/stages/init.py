@@ -13,18 +13,18 @@ from dataclasses import replace
 from typing import Any
 
 from foldwise.config import Config
-from foldwise.console import say
+from foldwise.console import say, warn
 from foldwise.data.competition import load_competition
 from foldwise.data.inspect_competition import Choices, arguments_of, infer
 from foldwise.data.inspect_files import inspect_files
 from foldwise.data.inspect_tables import Question, Tables
 from foldwise.errors import InputError, check, cut_lines, list_names
 from foldwise.files import write_text
-from foldwise.metrics import check_name
+from foldwise.metrics import check_name, try_metric
 from foldwise.paths import COMPETITIONS, CONFIG, Paths
 from foldwise.run import check_config
 
-OPTIONS = " (--id, --text, --target, --group, --task, --kind)"
+OPTIONS = " (--id, --text, --target, --group, --task, --kind, --metric, --less-is-better)"
 
 
 def init(paths: Paths, choices: Choices, force: bool) -> None:
@@ -72,7 +72,11 @@ def check_accepted(text: str, paths: Paths) -> None:
     config = check(Config, tomllib.loads(text), f"what init would write into {paths.config}")
     check_config(config, paths.slug)
     try:
-        load_competition(config, paths)
+        targets = load_competition(config, paths).targets
+        if warning := try_metric(
+            config.metric, config.competition.metric, targets.task, targets.truth, targets.outputs
+        ):
+            warn(warning)
     except InputError as error:
         raise InputError(
             f"{error}\n  read as said above, so nothing is written; options decide otherwise{OPTIONS}"
@@ -114,6 +118,7 @@ def to_toml(slug: str, choices: Choices, found: dict[str, Any]) -> str:
     names = ("id", "text", "target", "positive", "separator", "missing_targets", "group", "ignore", "renamed")
     sections: dict[str, dict[str, Any]] = {
         "competition": {"slug": slug, "title": slug, "task": found["task"], "metric": found["metric"]}
+        | {"greater_is_better": False if choices.less_is_better else None}
         | {f"metric_arguments.{key}": value for key, value in arguments_of(choices).items()},
         "files": {**choices.files, "numbered": found.get("numbered")},
         "columns": {**{name: found.get(name) for name in names}, "ignore": found["ignore"] or None},
