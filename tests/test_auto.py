@@ -41,7 +41,10 @@ def test_nothing_is_left_open_and_what_is_written_stays():
     )
     left = [config.recipe.model_dump()[table][name] for table, name in (field.split(".") for field in RULES)]
     assert "auto" not in left
-    written = {"batches": {"size": 7}, "training": {"epochs": 2, "learning_rate": 1e-4, "embedding_learning_rate": 1}}
+    written = {
+        "batches": {"size": 7},
+        "training": {"epochs": 2, "learning_rate": 1e-4, "embedding_learning_rate": 1, "r_drop": 2},
+    }
 
     def ask():
         raise AssertionError("the tables are read")

@@ -94,6 +94,6 @@ def test_what_stands_beside_the_targets():
     some = targets.take(np.array([3, 0]))
     assert some.truth.tolist() == [[1, 1, 0], [1, 0, 0]]
     assert some.weights.tolist() == [0, 2]
-    with pytest.raises(InputError, match="line 2, column w: '-1' is not a weight, 0 or more"):
+    with pytest.raises(InputError, match="line 2, column w: '-1' is not a weight, 0 or from 1e-18 to 1e18"):
         bad = table(y=["0", "1"], a=["0", "0"], s=["", ""], t=["", ""], w=["-1", "1"])
         encode_extras(bad, config, encode_targets(bad, config))
