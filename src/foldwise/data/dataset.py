@@ -50,30 +50,24 @@ class Batch(NamedTuple):
             moved[name] = None if moved[name] is None else moved[name].to(device, non_blocking=True)
         return Batch(**moved)
 
-    def twice(self) -> "Batch":
-        """All rows, and then all of them again."""
-        size = len(self.rows)
-        texts = torch.arange(len(self.lengths)).view(-1, size).repeat(1, 2).reshape(-1)  # of K columns each by itself
-        tokens, lengths = self.tokens[texts.to(self.tokens.device)], self.lengths[texts]
+    def take(self, rows: Tensor) -> "Batch":
+        """Some rows, (n,) int64 places in the batch that may come again, as wide as their longest text."""
+        texts = torch.arange(len(self.lengths)).view(-1, len(self.rows))[:, rows].reshape(-1)  # (K * n,)
+        lengths = self.lengths[texts]
+        tokens = self.tokens[texts.to(self.tokens.device), : max(int(lengths.max()), 1)]
         names = ("targets", "rows", "weights", "auxiliary", "features")
         whole = {name: value for name in names if (value := getattr(self, name)) is not None}
-        beside = {name: torch.cat([value, value]) for name, value in whole.items()}
+        beside = {name: value[rows.to(value.device)] for name, value in whole.items()}
         return self._replace(tokens=tokens, lengths=lengths, **beside)
 
+    def twice(self) -> "Batch":
+        """All rows, and then all of them again."""
+        return self.take(torch.arange(len(self.rows)).repeat(2))
+
     def parts(self, count: int) -> list["Batch"]:
-        """The batch in `count` parts of like many rows, each as wide as its longest text; at most a part a row."""
+        """The batch in `count` parts of like many rows; at most a part a row."""
         size = len(self.rows)
-        texts = torch.arange(len(self.lengths)).view(-1, size)  # (K, B)
-        made = []
-        for rows in torch.arange(size).tensor_split(min(count, size)):
-            chosen = texts[:, rows].reshape(-1)
-            lengths = self.lengths[chosen]
-            tokens = self.tokens[chosen.to(self.tokens.device), : max(int(lengths.max()), 1)]
-            names = ("targets", "rows", "weights", "auxiliary", "features")
-            whole = {name: value for name in names if (value := getattr(self, name)) is not None}
-            beside = {name: value[rows.to(value.device)] for name, value in whole.items()}
-            made.append(self._replace(tokens=tokens, lengths=lengths, **beside))
-        return made
+        return [self.take(rows) for rows in torch.arange(size).tensor_split(min(count, size))]
 
 
 class TokenDataset(Dataset[Item]):
