@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from foldwise.config import Config, TableName
+from foldwise.data.labels import has_names
 from foldwise.data.table import Table, check_unique, read_table, rename_columns
 from foldwise.errors import InputError, list_names, shorten
 from foldwise.paths import Paths
@@ -57,10 +58,10 @@ def check_id(table: Table, id_column: str, name: str) -> None:
 
 def number_columns(config: Config, table: Table, name: TableName) -> list[str]:
     """The columns of a table that hold numbers. In the sample that is whatever is to be predicted, by any name."""
-    columns, spec = config.columns, TASKS[config.competition.task]
+    columns = config.columns
     words = {columns.id, *columns.text, columns.group, *columns.ignore}
-    words_for_labels = columns.separator is not None or columns.positive is not None
-    if (spec.named and not spec.ordered) or words_for_labels:  # labels may be anything
+    ordered = TASKS[config.competition.task].ordered
+    if (has_names(config) or columns.positive is not None) and not ordered:  # labels may be anything
         words |= {*columns.target, *(table.frame.columns if config.submission.kind == "label" else ())}
     numbers = set(table.frame.columns) if name == "sample_submission" else {*columns.features, *columns.of_train}
     return [column for column in table.frame.columns if column in numbers - words]
