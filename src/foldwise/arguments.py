@@ -1,10 +1,10 @@
-"""Checks of the arguments that a recipe gives to a loss or a schedule."""
+"""Checks of the arguments that a competition.toml gives to a loss, a schedule or a metric."""
 
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from foldwise.errors import InputError
+from foldwise.errors import InputError, shorten
 
 Range = tuple[str, Callable[[float], bool]]  # what is wanted, in words, and whether a number is that
 
@@ -19,10 +19,10 @@ def check_arguments(field: str, name: str, given: Mapping[str, Any], takes: Mapp
     """Refuse arguments that `name` does not take, and values out of range.
 
     Args:
-        field: of the recipe that holds them, for messages.
+        field: key of the table that holds them, for messages.
     """
     for argument, value in given.items():
-        key = f"recipe.training.{field}.{argument} = {value!r}"
+        key = f"{field}.{argument} = {shorten(value)}"
         if argument not in takes:
             raise InputError(f"{key}: {name} takes {', '.join(takes) or 'no arguments'}")
         wanted, fits = takes[argument]

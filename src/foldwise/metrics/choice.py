@@ -1,15 +1,15 @@
 """Which metric a competition asks for: a name of the table with its arguments, or a function of the user's own."""
 
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from foldwise.errors import InputError, did_you_mean, list_names, shorten, with_article
+from foldwise.arguments import INSIDE, Range, check_arguments
+from foldwise.errors import InputError, did_you_mean, list_names, with_article
 from foldwise.metrics.registry import METRICS, Metric
 from foldwise.plugins import as_input_error, is_own, load
 from foldwise.tasks import PLURALS, TASKS, Kind, Truth
@@ -17,9 +17,9 @@ from foldwise.tasks import PLURALS, TASKS, Kind, Truth
 AT = re.compile(r"(.+)@([1-9][0-9]{0,5})")  # map@3
 
 # What an argument must be, in words, and whether a number is that.
-PARAMETERS: dict[str, tuple[str, Callable[[float], bool]]] = {
+PARAMETERS: dict[str, Range] = {
     "beta": ("a number above 0, at most 1,000,000", lambda value: 0 < value <= 1e6),
-    "quantile": ("a number between 0 and 1", lambda value: 0 < value < 1),
+    "quantile": INSIDE,
     "k": ("a whole number from 1 on", lambda value: value >= 1 and value == int(value)),
 }
 
@@ -64,7 +64,7 @@ def metric_for(asked: MetricChoice | str, task: str) -> Metric:
     found, given = look_up(asked.name, task), table_name(asked.name)[1]
     if asked.arguments.keys() & given.keys():
         raise InputError(f"competition.metric = {asked.name!r}: k stands there; take it out of metric_arguments")
-    check_arguments(asked.name, found.parameters, {**asked.arguments, **given})
+    check_parameters(asked.name, found.parameters, {**asked.arguments, **given})
     return bind(found, {**asked.arguments, **given})
 
 
@@ -120,16 +120,9 @@ def meaning(metric: Metric, truth: Truth) -> Metric | None:
     return metric.of_values if metric.of_values and truth in metric.of_values.fits else None
 
 
-def check_arguments(name: str, parameters: tuple[str, ...], given: Mapping[str, Any]) -> None:
+def check_parameters(name: str, parameters: tuple[str, ...], given: Mapping[str, Any]) -> None:
     """Refuse arguments that a metric of the table does not take, that lack, and values out of range."""
-    for argument, value in given.items():
-        key = f"competition.metric_arguments.{argument} = {shorten(value)}"
-        if argument not in parameters:
-            raise InputError(f"{key}: {name} takes {', '.join(parameters) or 'no arguments'}")
-        wanted, fits = PARAMETERS[argument]
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not is_number or not fits(value):
-            raise InputError(f"{key}: give {wanted}")
+    check_arguments("competition.metric_arguments", name, given, {key: PARAMETERS[key] for key in parameters})
     for argument in parameters:
         if argument not in given:
             example = f"{argument} = {0.9 if argument == 'quantile' else 2}"

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from foldwise.arguments import FROM_0, SHARE, Range
 from foldwise.tasks import Learnt
-from foldwise.training.arguments import FROM_0, SHARE, Range
 
 LossFunction = Callable[..., Tensor]
 

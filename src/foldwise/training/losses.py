@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from foldwise import plugins
+from foldwise.arguments import check_arguments
 from foldwise.config import Training
 from foldwise.data.dataset import Batch
 from foldwise.errors import InputError, did_you_mean
 from foldwise.tasks import TASKS
-from foldwise.training.arguments import check_arguments
 from foldwise.training.loss_functions import (
     ARGUMENTS,
     LOSSES,
@@ -145,7 +145,7 @@ def named_loss(name: str, arguments: dict[str, Any], task: str) -> LossFunction:
         raise InputError(f"{KEY} = {name!r} is not for {task} tasks; for these there are {fitting}")
     loss = LOSSES[known][learnt]
     takes = [p.name for p in inspect.signature(loss).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    check_arguments("loss_arguments", known, arguments, {name: ARGUMENTS[name] for name in takes})
+    check_arguments("recipe.training.loss_arguments", known, arguments, {name: ARGUMENTS[name] for name in takes})
     return partial(loss, **arguments)
 
 

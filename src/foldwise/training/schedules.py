@@ -11,9 +11,9 @@ from torch import nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from foldwise.arguments import ABOVE_0, EVALUATIONS, FROM_0, INSIDE, check_arguments
 from foldwise.config import Training
 from foldwise.errors import InputError
-from foldwise.training.arguments import ABOVE_0, EVALUATIONS, FROM_0, INSIDE, check_arguments
 
 # The arguments of each schedule, with their defaults. Those of one_cycle are torch's, but for `pct_start`: the warm-up.
 ARGUMENTS: dict[str, dict[str, float]] = {
@@ -45,7 +45,7 @@ class LearningRate:
     def __init__(self, optimizers: Sequence[Optimizer], settings: Training, steps: int) -> None:
         self.name, self.steps, given = settings.schedule, steps, settings.schedule_arguments
         takes = {name: RANGES.get(name, INSIDE) for name in ARGUMENTS[self.name]}
-        check_arguments("schedule_arguments", self.name, given, takes)
+        check_arguments("recipe.training.schedule_arguments", self.name, given, takes)
         self.arguments = {**ARGUMENTS[self.name], **given}
         self.groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         self.largest = [float(group["lr"]) for group in self.groups]
