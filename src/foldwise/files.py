@@ -100,6 +100,26 @@ def sizes_of(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in sorted(folder.glob("[!.]*")) if path.is_file()}
 
 
+def write_record(path: Path, content: dict[str, Any]) -> None:
+    """Write the record of a finished folder, beside the files that it vouches for: their checksums and its own."""
+    record = {**content, "files": checksums_of(path.parent, path.name)}
+    write_json(path, {**record, "checksum": hash_of(record)})
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """What `write_record` wrote; None where it, or a file that it vouches for, is missing or not as it was written."""
+    record = read_json(path)
+    if record is None or record.pop("checksum", None) != hash_of(record):
+        return None
+    return record if record.get("files") == checksums_of(path.parent, path.name) else None
+
+
+def checksums_of(folder: Path, without: str) -> dict[str, str]:
+    """A checksum of each visible file of a folder but one."""
+    paths = [path for path in sorted(folder.glob("[!.]*")) if path.is_file() and path.name != without]
+    return {path.name: hash_of(path) for path in paths}
+
+
 def hash_of(*parts: Any) -> str:
     """Short sha256 of paths' contents and of JSON-like values, in order; equal means nothing changed."""
     digest = hashlib.sha256()
