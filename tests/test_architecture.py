@@ -12,16 +12,19 @@ SOURCE = Path(foldwise.__file__).parent
 CORE = {
     "__init__": "",
     "errors": "",
-    "files": "",
+    "leftovers": "",
+    "files": "errors leftovers",
     "console": "errors",
+    "records": "console errors files",
     "clock": "",
+    "interrupts": "",
     "events": "",
     "extensions": "errors",
     "requirements": "",
     "tasks": "",
     "arguments": "errors",
     "metrics": "arguments errors plugins",
-    "paths": "errors",
+    "paths": "errors files",
     "plugins": "errors files",
     "config": "errors metrics",
     "load_config": "config console errors",
@@ -30,26 +33,28 @@ CORE = {
     "vectors": "config console data errors files paths",
     "models": "config errors plugins",
     "training": "arguments clock config data errors events files metrics models paths plugins",
-    "learners": "clock config data errors events extensions files metrics models paths plugins training",
-    "run": "auto config console data errors extensions files learners metrics paths plugins",
-    "options": "errors load_config paths run",
-    "freshness": "data errors extensions files learners paths plugins run vectors",
-    "ensembling": "config console data errors files freshness metrics paths run",
-    "running": "clock config console data ensembling errors events extensions files freshness learners metrics paths run"
-    " training",
-    "stages": "auto clock config console data ensembling errors extensions files freshness learners metrics paths run running"
-    " vectors",
+    "learners": "clock config data errors events extensions files metrics models paths plugins records training",
+    "run": "auto config console data errors extensions files learners metrics paths plugins records",
+    "options": "errors leftovers load_config paths run",
+    "freshness": "data errors extensions files learners paths plugins records run vectors",
+    "ensembling": "config console data errors files freshness metrics paths records run",
+    "running": "clock config console data ensembling errors events extensions files freshness learners metrics paths"
+    " records run training",
+    "stages": "auto clock config console data ensembling errors extensions files freshness learners metrics paths"
+    " records run running vectors",
     "pipeline": "ensembling freshness run stages",
     "cli": "config data errors extensions options paths pipeline run stages",
     "__main__": "cli clock",
 }
 # Each a folder that may be deleted; the command line, and what trains folds, find them by name.
 EXTENSIONS = {
-    "time_budget": "clock console ensembling errors events files freshness learners run running training",
+    "time_budget": "clock console ensembling errors events files freshness learners records run running training",
     "inference": "clock config console data ensembling errors files learners models options paths"
-    " plugins run running training vectors",
-    "kaggle": "cli console data errors files inference learners options paths plugins run stages training vectors",
-    "report": "config console data errors files freshness learners load_config models paths run running vectors",
+    " plugins records run running training vectors",
+    "kaggle": "cli console data errors files inference learners options paths plugins records run stages training"
+    " vectors",
+    "report": "config console data errors files freshness learners load_config models paths records run running"
+    " vectors",
     "competitions": "errors load_config options paths",
     "rate_finder": "console data errors files freshness learners paths run running stages training",
     "teaching": "config data ensembling errors files freshness learners paths run running training",

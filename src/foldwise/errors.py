@@ -33,6 +33,17 @@ class InputError(Exception):
     """Something the user gave is wrong: exit code 2."""
 
 
+class DamagedError(InputError):
+    """Files that foldwise made in a folder are not as they were written, a phrase for each; they can be made again."""
+
+    def __init__(self, folder: Path, phrases: list[str]) -> None:
+        super().__init__(folder, phrases)
+        self.folder, self.phrases = folder, phrases
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {'; '.join(self.phrases)}"
+
+
 class RunError(Exception):
     """The run failed on good input: exit code 1."""
 

@@ -1,11 +1,11 @@
-"""Writing that survives a kill, and hashes that tell whether a result is still up to date.
+"""Writing that survives a kill, a full disk and a power cut, and hashes that tell whether a result is still up to date.
 
-A kill at any moment leaves the old content or the new one (of a folder, between two renames, neither), and at worst a
-hidden leftover that the next run removes.
+A kill at any moment leaves the old content or the new one, whole, and at worst a hidden leftover that the next run
+clears up (`foldwise.leftovers`). What is called written is on the disk itself, not only in memory. Links stay links:
+what they point to is written.
 """
 
 import csv
-import glob
 import hashlib
 import json
 import os
@@ -16,55 +16,119 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from foldwise.errors import InputError
+from foldwise.leftovers import clear, settle, temporary_name
+
 SAMPLE, SAMPLES = 1 << 20, 64  # bytes, and places of a large file, that its digest is made of
+KINDS = {".npy", ".safetensors", ".json", ".jsonl"}  # of files that folders with a record are made of
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path to write to; it becomes `path` when the block ends without an exception."""
-    temporary = make_room(path)
+    """Yield a temporary path to write to; it becomes `path` when the block ends without an exception.
+
+    Raises:
+        InputError: `path` is there and no file.
+    """
+    target = find_target(path)
+    temporary = make_room(target)
     try:
         yield temporary
-        temporary.replace(path)
+        sync(temporary)
+        temporary.replace(target)
+        sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder to fill; it takes the place of `path`, old content and all, when the block succeeds."""
-    temporary = make_room(path)
+def atomic_folder(path: Path, record: str = "") -> Iterator[Path]:
+    """Yield an empty folder to fill; it takes the place of `path` when the block succeeds, old content and all.
+
+    Args:
+        record: the file that says what in the old folder was foldwise's own; what else lies there stays.
+
+    Raises:
+        InputError: `path` is there and no folder.
+    """
+    target = find_target(path, folder=True)
+    temporary = make_room(target)
     temporary.mkdir()
-    replaced = temporary.with_name(f"{temporary.name}.old")
     try:
         yield temporary
-        if path.exists():
-            path.rename(replaced)  # no folder is replaced in one step: a kill now leaves it missing, never mixed
-        temporary.rename(path)
+        for written in [*temporary.rglob("*"), temporary]:
+            sync(written)
+        if record and target.exists():
+            keep_others(target, temporary, record)
+        if target.exists():
+            target.rename(f"{temporary}.old")  # no folder is replaced in one step: `settle` ends what a kill cut here
+        temporary.rename(target)
+        sync(target.parent)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
+        settle(temporary, target)
 
 
-def make_room(path: Path) -> Path:
-    """The temporary name beside `path`, after removing what killed runs left there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.tmp*"):
-        process = leftover.name.rpartition(".tmp")[2].removesuffix(".old")
-        if process.isdecimal() and not is_running(int(process)):
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-    return path.with_name(f".{path.name}.tmp{os.getpid()}")
+def find_target(path: Path, folder: bool = False) -> Path:
+    """Where a file, or a folder, is written: `path`, or what it points to; `InputError` if that is of another kind."""
+    target, wanted = Path(os.path.realpath(path)), "folder" if folder else "file"
+    there = path.exists() or target.is_symlink()  # the latter is a link to itself
+    if there and not (path.is_dir() if folder else path.is_file()):
+        kind = "a folder" if path.is_dir() else "a file" if path.is_file() else "a device, a pipe or no regular file"
+        raise InputError(f"{path}: {kind}, where a {wanted} is to be written; move it away, or name another place")
+    return target
 
 
-def is_running(process: int) -> bool:
-    """True if a process of that number, other than this one, exists."""
+def make_room(target: Path) -> Path:
+    """The temporary name beside `target`, after clearing up what killed runs left there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    clear(target.parent, target.name)
+    return temporary_name(target)
+
+
+def sync(path: Path) -> None:
+    """Have the content of a file, or the names in a folder, written to the disk itself."""
+    handle = os.open(path, os.O_RDONLY)
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # another user's
-    return process != os.getpid()
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def keep_others(old: Path, new: Path, record: str) -> None:
+    """Take over into the new folder what someone else put into the old one.
+
+    Where the old record cannot be read, files of the kinds that foldwise writes count as its own.
+    """
+    listed = (read_json(old / record) or {}).get("files")
+    known = set(listed) if isinstance(listed, dict) else None
+
+    def own(place: str, names: list[str]) -> list[str]:
+        if Path(place) != old:
+            return []
+        return [
+            name
+            for name in names
+            if name == record or (new / name).exists() or (name in known if known else Path(name).suffix in KINDS)
+        ]
+
+    shutil.copytree(old, new, symlinks=True, ignore=own, copy_function=link_or_copy, dirs_exist_ok=True)
+
+
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Give a file a second name, for it may be large; where the disk has no such thing, or it is another, copy it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+@contextmanager
+def usual_mode(path: Path) -> Iterator[None]:
+    """Give the file that the block writes the mode that the umask asks for; safetensors lets only its owner read it."""
+    path.touch()
+    mode = path.stat().st_mode
+    yield
+    path.chmod(mode)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -90,34 +154,48 @@ def read_json(path: Path) -> Any:
     """The dict of a JSON file, or None where there is no readable one: then the stage that made it runs again."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError, ValueError):
+    except (FileNotFoundError, IsADirectoryError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
 
-def sizes_of(folder: Path) -> dict[str, int]:
-    """Bytes of each visible file of a folder, to notice later that one is missing or was cut short."""
-    return {path.name: path.stat().st_size for path in sorted(folder.glob("[!.]*")) if path.is_file()}
+def write_checked(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON with a checksum of its own; `foldwise.records` reads it."""
+    write_json(path, {**content, "checksum": hash_of(json.loads(json.dumps(content)))})
 
 
 def write_record(path: Path, content: dict[str, Any]) -> None:
     """Write the record of a finished folder, beside the files that it vouches for: their checksums and its own."""
-    record = {**content, "files": checksums_of(path.parent, path.name)}
-    write_json(path, {**record, "checksum": hash_of(record)})
+    write_checked(path, {**content, "files": checksums_of(path.parent, path.name)})
+
+
+def is_checked(content: dict[str, Any]) -> bool:
+    """True if the content of a JSON file is as `write_checked` was given it, from where its checksum is taken out."""
+    return content.pop("checksum", None) == hash_of(content)
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
     """What `write_record` wrote; None where it, or a file that it vouches for, is missing or not as it was written."""
     record = read_json(path)
-    if record is None or record.pop("checksum", None) != hash_of(record):
+    if record is None or not is_checked(record) or not isinstance(record.get("files"), dict):
         return None
-    return record if record.get("files") == checksums_of(path.parent, path.name) else None
+    return None if damaged_files(path.parent, record["files"]) else record
 
 
 def checksums_of(folder: Path, without: str) -> dict[str, str]:
     """A checksum of each visible file of a folder but one."""
     paths = [path for path in sorted(folder.glob("[!.]*")) if path.is_file() and path.name != without]
     return {path.name: hash_of(path) for path in paths}
+
+
+def damaged_files(folder: Path, checksums: dict[str, str]) -> list[str]:
+    """What is wrong with the files of a folder, a phrase for each: `oof.safetensors is damaged`."""
+    phrases = []
+    for name, checksum in checksums.items():
+        path = folder / name
+        if not path.is_file() or hash_of(path) != checksum:
+            phrases.append(f"{name} is {'damaged' if path.exists() else 'missing'}")
+    return phrases
 
 
 def hash_of(*parts: Any) -> str:
@@ -127,7 +205,7 @@ def hash_of(*parts: Any) -> str:
         if isinstance(part, Path):
             digest.update(digest_of_file(part, part.stat().st_mtime_ns, part.stat().st_size))
         else:
-            digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode())
+            digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode(errors="surrogatepass"))
         digest.update(b"\0")
     return digest.hexdigest()[:16]
 
@@ -140,6 +218,11 @@ def content_digest(path: Path) -> str:
             file.seek(start)
             digest.update(file.read(SAMPLE))
     return hash_of(size, digest.hexdigest())
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file in hex, "" where there is none."""
+    return digest_of_file(path, path.stat().st_mtime_ns, path.stat().st_size).hex() if path.is_file() else ""
 
 
 @cache

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from foldwise.data.own_tokenizer import tokenizer_hash
-from foldwise.errors import InputError
+from foldwise.errors import DamagedError, InputError
 from foldwise.extensions import find_teaching
-from foldwise.files import content_digest, hash_of, read_json, sizes_of
+from foldwise.files import content_digest, damaged_files, hash_of
 from foldwise.learners import Learner, learner_for
 from foldwise.learners.starting import Start, find_folder, find_start, learnt_part
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
 from foldwise.plugins import is_own, source_hash
+from foldwise.records import FoldRecord, Record, TokensRecord, read_checked
 from foldwise.run import Run
 from foldwise.vectors.files import content_hash, vector_sources
 
@@ -51,16 +52,31 @@ def changes(old: Any, new: Any, prefix: str = "") -> list[str]:
     return [f"{prefix.rstrip('.')} changed" if is_hash else f"{prefix.rstrip('.')} {old} → {new}"]
 
 
-def differences(folder: Path, name: str, inputs: dict[str, Any]) -> list[str]:
-    """Phrases that say why a folder is out of date: its record `name` has other inputs, or its files other sizes.
+def differences(folder: Path, name: str, inputs: dict[str, Any], model: type[Record] = Record) -> list[str]:
+    """Phrases that say why a folder is out of date: its record `name` has other inputs, or a file is damaged.
 
     None if it is up to date; ["missing"] if there is no record.
     """
-    record = read_json(folder / name)
+    try:
+        record = read_checked(folder / name, model)
+    except DamagedError as error:
+        return error.phrases
     if record is None:
         return ["missing"]
-    sizes = {file: size for file, size in sizes_of(folder).items() if file != name}
-    return changes(record.get("inputs"), inputs) or changes(record.get("files"), sizes, "file sizes.")
+    return changes(record["inputs"], inputs) or damaged_files(folder, record["files"])
+
+
+def fold_differences(folder: Path, inputs: dict[str, Any]) -> list[str]:
+    """The same of a trained fold."""
+    return differences(folder, FOLD_RECORD, inputs, FoldRecord)
+
+
+def read_fold(folder: Path) -> dict[str, Any] | None:
+    """What fold.json says; None where it is missing or damaged, of which `fold_differences` tells."""
+    try:
+        return read_checked(folder / FOLD_RECORD, FoldRecord)
+    except DamagedError:
+        return None
 
 
 def token_inputs(run: Run) -> dict[str, Any]:
@@ -104,13 +120,18 @@ def own_token_inputs(run: Run, learner: Learner) -> dict[str, Any]:
 
 def are_current(run: Run) -> bool:
     """True if the tokens there were made from the same input and settings."""
-    return not differences(run.paths.tokens, TOKENS_RECORD, token_inputs(run))
+    return not token_differences(run, token_inputs(run))
+
+
+def token_differences(run: Run, inputs: dict[str, Any]) -> list[str]:
+    """Why the tokens that members share are out of date, as `differences`."""
+    return differences(run.paths.tokens, TOKENS_RECORD, inputs, TokensRecord)
 
 
 def check_tokens(run: Run) -> str:
     """The hash of up-to-date tokens as folds learn from them, which these record; an `InputError` if there are none."""
     inputs = token_inputs(run)
-    if reasons := differences(run.paths.tokens, TOKENS_RECORD, inputs):
+    if reasons := token_differences(run, inputs):
         why = "no tokens yet" if reasons == ["missing"] else f"out of date ({'; '.join(reasons)})"
         raise InputError(f"{run.paths.tokens}: {why}; run `{run.hint('tokens')}`, or `all` for every stage")
     return hash_of(learnt_part(inputs))
@@ -161,8 +182,9 @@ def start_of(run: Run, fit: Fit, inputs: dict[str, Any]) -> Start | None:
 
 def best_epochs(run: Run, member: str) -> float | None:
     """Epochs that the folds of a member found best, their median; None where not all are there."""
-    records = [read_json(run.paths.fold(member, fold) / FOLD_RECORD) for fold in run.config.recipe.folds_of(member)]
-    return None if None in records else float(np.median([record["best_epoch"] for record in records]))
+    records = [read_fold(run.paths.fold(member, fold)) for fold in run.config.recipe.folds_of(member)]
+    found = [record["best_epoch"] for record in records if record]
+    return float(np.median(found)) if len(found) == len(records) else None
 
 
 def submission_form(run: Run) -> dict[str, Any]:
@@ -184,4 +206,4 @@ def label_inputs(run: Run) -> dict[str, Any]:
 
 def shortened(folder: Path) -> dict[str, Any]:
     """Where a time budget ended a fold that is up to date; empty where none did."""
-    return dict(read_json(folder / FOLD_RECORD).get("shortened", {}))
+    return dict((read_fold(folder) or {}).get("shortened", {}))

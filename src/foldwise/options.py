@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from foldwise.errors import InputError, RunError, cut_lines, did_you_mean, list_names
+from foldwise.leftovers import sweep
 from foldwise.load_config import load_config
 from foldwise.paths import COMPETITIONS, CONFIG, Paths, resolve
 from foldwise.run import Run, check_config
@@ -59,6 +60,7 @@ def make_run(
     config = load_config(paths.config, settings, debug)
     check_config(config, competition)
     paths = replace(paths, stems=config.files.stems)
+    sweep([paths.output, paths.vector_cache], [paths.folds, paths.submission])
     return Run(config, paths, force, debug, device, command, tuple(options), tuple(settings))
 
 

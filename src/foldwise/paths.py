@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from foldwise.errors import InputError
+from foldwise.files import find_target
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KAGGLE_INPUT = Path("/kaggle/input")
@@ -60,6 +61,16 @@ class Paths:
     def summary(self) -> Path:
         """All figures of the last run that ended."""
         return self.output / "summary.json"
+
+    @property
+    def seconds(self) -> Path:
+        """How long each stage took when it last ran."""
+        return self.output / "seconds.json"
+
+    @property
+    def folds_record(self) -> Path:
+        """Which fold file this folder's folds were trained with."""
+        return self.output / "folds.json"
 
     @property
     def oof(self) -> Path:
@@ -129,8 +140,6 @@ def resolve(
     check_folder(folds_file.parent, "--folds DIR")
     if submission:
         check_folder(submission.parent, "--submission FILE")
-        if submission.is_dir():
-            raise InputError(f"--submission {submission}: a folder; name the file to write, such as {submission}/s.csv")
     if debug or not (folds_file.exists() or folds or os.access(REPOSITORY, os.W_OK)):
         folds_file = output_folder / "folds.csv"
     own = input_ or REPOSITORY / "input"
@@ -142,7 +151,10 @@ def resolve(
     embeddings = tuple(root / "embeddings" for root in dict.fromkeys([own, REPOSITORY / "input"]))
     mounted = [path for root in roots for pattern in ("datasets/*/*", "*") for path in sorted(root.glob(pattern))]
     mounts = tuple(path for path in mounted if path.is_dir() and path not in (found, *embeddings))
-    return Paths(slug, found, config, folds_file, output_folder, embeddings, mounts=mounts, handed_in=submission)
+    paths = Paths(slug, found, config, folds_file, output_folder, embeddings, mounts=mounts, handed_in=submission)
+    for written in (paths.folds, paths.submission, paths.oof, paths.summary, paths.seconds, paths.rates):
+        find_target(written)  # what cannot be written should show before hours of training
+    return paths
 
 
 def check_folder(folder: Path, option: str) -> None:

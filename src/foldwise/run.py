@@ -1,6 +1,5 @@
 """What every stage is given: the competition, its files, and how this run was asked for."""
 
-import math
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,11 +13,12 @@ from foldwise.data.competition import Competition, load_competition
 from foldwise.data.features import join_texts
 from foldwise.errors import InputError, with_article
 from foldwise.extensions import find_teaching
-from foldwise.files import read_json, write_json
+from foldwise.files import write_checked
 from foldwise.learners import learner_for
 from foldwise.metrics import Metric
 from foldwise.paths import Paths
 from foldwise.plugins import is_own
+from foldwise.records import read_or_warn
 from foldwise.tasks import PLURALS, TASKS
 
 
@@ -69,16 +69,11 @@ class Run:
         return self.asked.metric
 
     def record_seconds(self, stage: str, seconds: float) -> dict[str, float]:
-        """Remember how long a stage took when it last ran, for summary.json; → of all stages, what is readable."""
-        path = self.paths.output / "seconds.json"
-        known = {name: value for name, value in (read_json(path) or {}).items() if is_number(value)}
-        write_json(path, together := {**known, stage: round(seconds, 2)})
+        """Remember how long a stage took when it last ran, for summary.json; → of all stages."""
+        path = self.paths.seconds
+        known = read_or_warn(path, dict[str, float], "how long stages took before is not known") or {}
+        write_checked(path, together := {**known, stage: round(seconds, 2)})
         return together
-
-
-def is_number(value: Any) -> bool:
-    """True of a number of JSON that can be written again."""
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def warn_of_empty(path: Path, texts_of_columns: list[list[str]]) -> None:

@@ -140,4 +140,5 @@ def test_a_fold_predicts_as_its_checkpoint_does_and_frozen_layers_stay(tmp_path,
     learner.write_tokens([TEXTS[count:]], [6], packed, tmp_path / "later", RUNTIME)
     rows = NewRows(TokenStore.open(tmp_path / "later"), [], None, np.empty(0), tmp_path, 0, Shape(1),
                    replace(data.targets, y=y[:0]), tmp_path / "later", packed)  # fmt: skip
-    assert learner.predict(find_checkpoint(tmp_path), rows, RUNTIME, lambda _: None).tobytes() == result.test.tobytes()
+    checkpoint = find_checkpoint(tmp_path, ["weights.safetensors"])
+    assert learner.predict(checkpoint, rows, RUNTIME, lambda _: None).tobytes() == result.test.tobytes()

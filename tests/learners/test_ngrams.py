@@ -16,7 +16,8 @@ from conftest import REPOSITORY
 from foldwise.config import Linear, Tokens
 from foldwise.data.tokenizer import tokenize
 from foldwise.errors import InputError
-from foldwise.learners.linear import LinearModel, fit_linear
+from foldwise.learners.linear import fit_linear
+from foldwise.learners.linear_model import LinearModel
 
 ROWS, NEW = 320, 150
 SETTINGS = Linear(weighting="tfidf", char_ngrams=4, C=4.0)

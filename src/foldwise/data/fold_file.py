@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel, ValidationError
 
 from foldwise.config import Config
 from foldwise.data.open_table import open_table
@@ -81,6 +82,13 @@ def match_ids(
     return np.array([fold_of[row_id] for row_id in train_ids], dtype=np.int64)
 
 
+class PackedFolds(BaseModel):
+    """The packed form."""
+
+    ids: str
+    folds: str
+
+
 def packed_name(slug: str) -> str:
     """The file that stands for a fold file inside a kernel."""
     return f"{slug}.packed.json"
@@ -94,7 +102,10 @@ def pack_folds(folds: np.ndarray, train_ids: Sequence[str]) -> str:
 
 def unpack_folds(path: Path, train_ids: Sequence[str]) -> np.ndarray:
     """(N,) int64 fold numbers from what `pack_folds` gave; `InputError` where that was for other rows."""
-    packed = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        packed = PackedFolds.model_validate_json(path.read_bytes()).model_dump()
+    except ValidationError as error:
+        raise InputError(f"{path}: damaged; build the kernel anew") from error
     if packed["ids"] != hash_of_ids(train_ids):
         raise InputError(
             f"{path}: made for a train.csv of {len(packed['folds']):,} rows, and the one here has {len(train_ids):,}, "

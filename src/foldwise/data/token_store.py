@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from foldwise.errors import InputError
+from foldwise.files import read_json
 
 Cut = Literal["head", "tail", "head+tail"]
 CHUNK = 8192  # texts that are cut at once
@@ -77,15 +78,30 @@ class TokenStore:
     def open(cls, folder: Path, whole: bool = False) -> "TokenStore":
         """Map a saved store into memory, with `whole` that of whole texts where there is one; errors: `open_array`."""
         before = WHOLE if whole and (folder / f"{WHOLE}tokens.npy").is_file() else ""
-        parts = (open_array(folder / f"{before}{name}.npy") for name in ("tokens", "offsets", "columns"))
-        tokens, offsets, columns = parts
-        return cls(tokens, offsets, int(columns))
+        tokens = open_array(folder / f"{before}tokens.npy", np.int32, 1)
+        offsets = open_array(folder / f"{before}offsets.npy", np.int64, 1)
+        return cls(tokens, offsets, int(open_array(folder / f"{before}columns.npy", np.int64, 0)))
 
 
-def open_array(path: Path) -> np.ndarray:
+def open_array(path: Path, dtype: type[np.generic], dimensions: int) -> np.ndarray:
     """Map an array of the tokens' folder into memory, or `InputError`; torch wants writable ones: copy-on-write."""
     try:
-        return np.load(path, mmap_mode="c")
-    except ValueError as error:
-        reason, fix = str(error).splitlines()[0], "delete the folder and run the command again"
-        raise InputError(f"{path.parent}: damaged ({path.name}: {reason}); {fix}") from error
+        array: np.ndarray = np.load(path, mmap_mode="c")
+    except (ValueError, EOFError, FileNotFoundError, IsADirectoryError) as error:
+        raise damaged(path, str(error).splitlines()[0]) from error
+    if array.dtype != dtype or array.ndim != dimensions:
+        raise damaged(path, f"{array.dtype} of {array.ndim} dimensions, not {np.dtype(dtype)} of {dimensions}")
+    return array
+
+
+def read_vocabulary(path: Path) -> list[str]:
+    """The words of vocab.json in id order, or `InputError`."""
+    content = read_json(path)
+    if content is None or list(content.values()) != list(range(len(content))):
+        raise damaged(path, "not a number for each word")
+    return list(content)
+
+
+def damaged(path: Path, reason: str) -> InputError:
+    """The error that says so of a file of the tokens."""
+    return InputError(f"{path.parent}: damaged ({path.name}: {reason}); run the same command again with `all`")

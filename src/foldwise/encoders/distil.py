@@ -17,11 +17,12 @@ import numpy as np
 
 from foldwise.config import Encoder
 from foldwise.console import duration, say
+from foldwise.data.token_store import read_vocabulary
 from foldwise.data.tokenizer import SPECIAL
 from foldwise.encoders.files import TOKENIZER, find_encoder, load_body
 from foldwise.encoders.tokens import encode_rows, load_tokenizer
 from foldwise.errors import InputError
-from foldwise.files import atomic_file, read_json, write_text
+from foldwise.files import atomic_file, usual_mode, write_text
 from foldwise.freshness import check_tokens
 from foldwise.paths import VOCABULARY, Paths
 from foldwise.run import Run
@@ -35,12 +36,12 @@ def distil_vocabulary(run: Run, encoder: str, dimension: int, name: str) -> None
     from safetensors.numpy import save_file
 
     check_tokens(run)
-    words = list(read_json(run.paths.tokens / VOCABULARY))[len(SPECIAL) :]
+    words = read_vocabulary(run.paths.tokens / VOCABULARY)[len(SPECIAL) :]
     if name != Path(name).name:
         raise InputError(f"--name {name!r}: give a name without folders; the file is put into {run.paths.input}")
     path = run.paths.input / f"{name or Path(encoder).name}-{dimension}d.safetensors"
     vectors, seconds = distil_words(words, encoder, dimension, run.paths)
-    with atomic_file(path) as temporary:
+    with atomic_file(path) as temporary, usual_mode(temporary):
         save_file({"vectors": vectors}, temporary)
     write_text(path.with_suffix(".txt"), "\n".join(words) + "\n")
     say("vectors", f"made {path}: {len(words):,} words of {dimension} numbers, in {duration(seconds)}")

@@ -4,12 +4,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from foldwise.config import Linear
 from foldwise.learners.regression import Link, fit_columns, fit_ridge, fit_softmax, to_predictions
 from foldwise.tasks import TASKS
 
 CHUNK = 4096  # rows that are predicted at once
+
+
+class HeadFacts(BaseModel):
+    """What of a head stands beside its arrays."""
+
+    C: list[float]
+    link: Link
 
 
 @dataclass(frozen=True)

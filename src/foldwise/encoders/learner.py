@@ -18,7 +18,7 @@ from foldwise.config import Model, Recipe, Task
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import open_array
 from foldwise.encoders.files import CONFIG, FILES, TOKENIZER, WEIGHTS, find_encoder, import_transformers, load_body
-from foldwise.encoders.head import Head, fit_head
+from foldwise.encoders.head import Head, HeadFacts, fit_head
 from foldwise.encoders.tokens import encode_rows, load_tokenizer
 from foldwise.errors import InputError
 from foldwise.events import Started, Stepped
@@ -212,11 +212,9 @@ class EncoderLearner(Learner):
     ) -> np.ndarray:
         """(M, C) float64 of a frozen encoder, else float32, of a regression float64."""
         if self.is_frozen:
-            from safetensors.numpy import load_file
-
             assert data.own is not None
-            arrays: dict[str, Any] = load_file(checkpoint.weights[0])
-            head = Head(**arrays, **checkpoint.read_facts())
+            arrays = checkpoint.read_arrays({"coef": 2, "intercept": 1})
+            head = Head(**arrays, **checkpoint.read_facts(HeadFacts).model_dump())
             predictions = head.predict(read_states(data.own))
             on_rows(len(predictions))
             return predictions
@@ -230,7 +228,7 @@ class EncoderLearner(Learner):
 
         torch.set_num_threads(runtime.threads)
         use_repeatable_algorithms()
-        units, device = Units.model_validate(checkpoint.read_facts()), runtime.device
+        units, device = checkpoint.read_facts(Units), runtime.device
         body = load_body(data.files, pretrained=WEIGHTS in data.files)
         model = EncoderModel(body, data.shape.outputs, self.settings).to(device)
         home = choose_home(data.store.tokens.nbytes, device)
@@ -246,4 +244,4 @@ def read_states(folder: Path) -> np.ndarray:
     """(n, F) float16, mapped into memory."""
     from foldwise.encoders.states import STATES
 
-    return open_array(folder / STATES)
+    return open_array(folder / STATES, np.float16, 2)

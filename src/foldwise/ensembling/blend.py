@@ -21,10 +21,10 @@ from foldwise.ensembling.weights import (
     to_ranks,
 )
 from foldwise.errors import SHOWN, InputError
-from foldwise.files import read_json
-from foldwise.freshness import Fit, check_tokens, differences, fold_inputs
+from foldwise.freshness import Fit, check_tokens, fold_differences, fold_inputs, read_fold
 from foldwise.metrics import best_thresholds
-from foldwise.paths import ALL_ROWS, FOLD_OOF, FOLD_RECORD, FOLD_TEST
+from foldwise.paths import ALL_ROWS, FOLD_OOF, FOLD_TEST
+from foldwise.records import Summary, read_or_warn
 from foldwise.run import Run
 
 Records = dict[str, dict[int, dict[str, Any]]]  # fold.json of each member, fold by fold
@@ -38,7 +38,8 @@ def check_folds(run: Run) -> Records:
     records, errors = finished_folds(run)
     if not errors and not (errors := unfinished_on_all_rows(run)):
         return records
-    facts = (read_json(run.paths.summary) or {}).get("budget", {})
+    summary = read_or_warn(run.paths.summary, Summary, "what a time budget left out is not known")
+    facts = (summary or {}).get("budget") or {}
     members, folds = facts.get("dropped_members", []), facts.get("dropped_folds", [])
     left_out = all(member in members or fold in folds for member, fold in errors)
     if (run.budget or left_out) and (chosen := most_models(records, run.config.recipe)):
@@ -59,10 +60,11 @@ def finished_folds(run: Run) -> tuple[Records, dict[tuple[str, int], str]]:
         records[member] = {}
         for fold in run.config.recipe.folds_of(member):
             folder, inputs = run.paths.fold(member, fold), fold_inputs(run, Fit(member, fold), tokens_hash)
-            if reasons := differences(folder, FOLD_RECORD, inputs):
+            reasons, record = fold_differences(folder, inputs), read_fold(folder)
+            if reasons or record is None:
                 errors[member, fold] = f"  {member}/fold{fold}: {'; '.join(reasons)}"
             else:
-                records[member][fold] = read_json(folder / FOLD_RECORD)
+                records[member][fold] = record
     return records, errors
 
 
@@ -71,7 +73,7 @@ def unfinished_on_all_rows(run: Run) -> dict[tuple[str, int], str]:
     errors, tokens_hash, recipe = {}, check_tokens(run), run.config.recipe
     for member in filter(recipe.on_all_rows, recipe.ensemble_members):
         folder, inputs = run.paths.fold(member, ALL_ROWS), fold_inputs(run, Fit(member, ALL_ROWS), tokens_hash)
-        if reasons := differences(folder, FOLD_RECORD, inputs):
+        if reasons := fold_differences(folder, inputs):
             errors[member, ALL_ROWS] = f"  {member}/{folder.name}: {'; '.join(reasons)}"
     return errors
 

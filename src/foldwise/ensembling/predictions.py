@@ -9,13 +9,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from foldwise.errors import InputError
+from foldwise.files import usual_mode
 
 
 def write_predictions(path: Path, ids: Sequence[str], predictions: np.ndarray) -> None:
     """Write (n, C) predictions with the n ids of their rows, to the last bit; not atomic."""
     content = np.frombuffer(json.dumps(list(ids)).encode(), dtype=np.uint8)
-    save_file({"predictions": np.ascontiguousarray(predictions), "ids": content}, path)
-    path.chmod(0o644)  # safetensors makes it readable by its owner only
+    with usual_mode(path):
+        save_file({"predictions": np.ascontiguousarray(predictions), "ids": content}, path)
 
 
 def read_predictions(path: Path, ids: Sequence[str]) -> np.ndarray:

@@ -13,7 +13,6 @@
 """
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +24,7 @@ from foldwise.data.targets import Targets
 from foldwise.data.tokenizer import SPECIAL
 from foldwise.ensembling.weights import Mixture
 from foldwise.errors import InputError, check, shorten
+from foldwise.files import is_checked, read_json
 from foldwise.learners import learner_for
 from foldwise.paths import ALL_ROWS
 
@@ -128,11 +128,10 @@ def open_manifest(folder: Path, slug: str) -> Manifest:
     path, again = folder / MANIFEST, "build the kernel again (`kernel build --infer`) and take all of its weights"
     if not path.is_file():
         raise InputError(f"{folder}: no {MANIFEST}; give --weights the folder that `kernel build --infer` packed")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: cut short or damaged ({error}); {again}") from error
-    found = content.get("format") if isinstance(content, dict) else None
+    content = read_json(path)
+    if content is None or ("checksum" in content and not is_checked(content)):  # before 0.2 there was none
+        raise InputError(f"{path}: cut short or damaged; {again}")
+    found = content.get("format")
     if found != FORMAT:
         raise InputError(f"{path}: format {shorten(found)}, and this foldwise reads {FORMAT}; {again}")
     manifest = check(Manifest, content, str(path))

@@ -9,8 +9,9 @@ import numpy as np
 from foldwise import paths
 from foldwise.data.features import texts_and_features
 from foldwise.data.own_tokenizer import find_file, tokenizer_hash
+from foldwise.data.token_store import open_array, read_vocabulary
 from foldwise.ensembling.blend import check_folds, combine, predicting_folds
-from foldwise.files import read_json, write_json, write_text
+from foldwise.files import write_checked, write_text
 from foldwise.inference.bundle import (
     FORMAT,
     MANIFEST,
@@ -24,6 +25,7 @@ from foldwise.inference.bundle import (
 )
 from foldwise.learners import learner_for
 from foldwise.plugins import is_own, source_hash
+from foldwise.records import FoldRecord, TokensRecord, read_whole
 from foldwise.run import Run
 from foldwise.training.checkpoint import find_checkpoint
 
@@ -39,7 +41,7 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     weights = {name: weight for name, weight in zip(records, blend.mixture.weights.tolist(), strict=True) if weight > 0}
     calibrations = dict(zip(records, blend.mixture.calibrations, strict=bool(blend.mixture.calibrations)))
     members = {name: pack_member(run, name, records[name], folder) for name in weights}
-    write_text(folder / VOCABULARY, "\n".join(read_json(tokens / paths.VOCABULARY)))
+    write_text(folder / VOCABULARY, "\n".join(read_vocabulary(tokens / paths.VOCABULARY)))
     parts = [VOCABULARY]
     splits = config.recipe.tokens.tokenizer
     if splits and not is_own(splits):
@@ -51,14 +53,14 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     for member in members.values():
         parts += [*member.files.values(), *(name for fold in member.folds for name in (*fold.weights, fold.facts))]
     texts, features = texts_and_features(config)
-    record = read_json(tokens / paths.TOKENS_RECORD)
+    record = read_whole(tokens / paths.TOKENS_RECORD, TokensRecord)
     manifest = Manifest(
         format=FORMAT,
         config=config,
         names=targets.names,
         written=list(targets.written),
         shape={"outputs": targets.outputs + targets.auxiliary_outputs, "columns": texts, "features": features},
-        dimension=np.load(tokens / paths.VECTORS, mmap_mode="r").shape[1],
+        dimension=open_array(tokens / paths.VECTORS, np.float32, 2).shape[1],
         tokenizer=tokenizer_hash(config.recipe.tokens, run.paths.own_files),
         max_length=record["limit"],
         whole=record["whole"],
@@ -68,7 +70,7 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
         members=members,
         parts={name: describe_file(folder / name) for name in parts},
     )
-    write_json(folder / MANIFEST, manifest.model_dump())
+    write_checked(folder / MANIFEST, manifest.model_dump())
     return manifest
 
 
@@ -81,8 +83,8 @@ def pack_member(run: Run, name: str, records: dict[int, dict[str, Any]], folder:
         shutil.copyfile(learner.find_files(run.paths)[file], folder / copy)
     for fold in predicting_folds(run, name, records):
         source_folder = run.paths.fold(name, fold)
-        record = read_json(source_folder / paths.FOLD_RECORD)
-        checkpoint, stem = find_checkpoint(source_folder), f"{name}-{source_folder.name}"
+        record = read_whole(source_folder / paths.FOLD_RECORD, FoldRecord)
+        checkpoint, stem = find_checkpoint(source_folder, record["files"]), f"{name}-{source_folder.name}"
         copies = {path: f"{stem}{path.name.removeprefix('weights')}" for path in checkpoint.weights}
         for source, copy in [*copies.items(), (checkpoint.facts, facts := f"{stem}.json")]:
             shutil.copyfile(source, folder / copy)

@@ -17,13 +17,13 @@ import typer
 
 from foldwise.console import say
 from foldwise.errors import InputError
-from foldwise.files import read_json
 from foldwise.kaggle import datasets, kernels, submissions
 from foldwise.kaggle.client import show_command
 from foldwise.kaggle.download import archive_folder, download_files
 from foldwise.kaggle.metadata import DATASET, DATASET_METADATA, KERNEL, KERNEL_METADATA, read_metadata
 from foldwise.options import InputFolder, OutputFolder, add_command
 from foldwise.paths import Paths, resolve
+from foldwise.records import read_or_warn
 from foldwise.run import Run
 
 OUTPUT = "kernel-output"  # files and folders below output/SLUG, beside KERNEL and DATASET
@@ -172,9 +172,9 @@ def fetch(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> N
 def submit_kernel(slug: Slug, message: Message = None, output: OutputFolder = None, dry_run: DryRun = False) -> None:
     """Submit the pushed version of the kernel to a code competition, and wait for the score."""
     paths = paths_of(slug, output=output)
-    name, pushed = find_kernel(paths, output), read_json(paths.output / PUSHED) or {}
+    name, again = find_kernel(paths, output), suggest(f"kernel push -c {slug}", output)
+    pushed = read_or_warn(paths.output / PUSHED, kernels.Pushed, "which version was pushed is not known") or {}
     if pushed.get("id") != name:
-        again = suggest(f"kernel push -c {slug}", output)
         raise InputError(f"{name}: not pushed from here; run `{again}` first")
     send(paths, message, dry_run, "submit kernel", notebook=name, version=pushed["version"])
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from foldwise.console import say
 from foldwise.errors import InputError, RunError
-from foldwise.files import hash_of, read_json, write_json
+from foldwise.files import hash_of, write_checked
 from foldwise.kaggle.client import call_client, json_in, poll
 from foldwise.kaggle.client_errors import explain, find_status
 from foldwise.kaggle.metadata import DATASET_METADATA, dataset_files
+from foldwise.records import Content, read_or_warn
 
 INTERVAL = 10.0  # seconds between two looks at a dataset, which takes a minute or so
 LOOKS = 60  # for a dataset or version to show: after Kaggle has taken it, and after Kaggle says that it is ready
@@ -21,6 +22,14 @@ TAKEN = "is being created"
 FAILED = ("failed", "deleted")
 UNKNOWN = (403, 404)
 NOT_SEEN, NOT_NEW = "not to be seen yet", "ready but for its new version"
+
+
+class Uploaded(Content):
+    """kernel-dataset-uploaded.json."""
+
+    dataset: str  # owner/name
+    content: str  # hash of its files
+    version: int
 
 
 def update_dataset(
@@ -34,7 +43,8 @@ def update_dataset(
         slug: the contest, for messages.
     """
     state, there = look_at(dataset, slug)
-    known, content = read_json(record) or {}, {"dataset": dataset, "content": hash_files(folder)}
+    content = {"dataset": dataset, "content": hash_files(folder)}
+    known = read_or_warn(record, Uploaded, "the dataset is uploaded again") or {}
     same = state != NOT_SEEN and content.items() <= known.items()
     version = known.get("version", 0) if same else 0
     if version and there <= version:
@@ -44,9 +54,9 @@ def update_dataset(
             say("dataset", f"version {there} of {dataset} is from elsewhere, later than version {version} from here")
         upload(folder, dataset, None if state == NOT_SEEN else message, slug)
         version = there + 1
-        write_json(record, {**content, "version": version})  # also for a call after this one was broken off
+        write_checked(record, {**content, "version": version})  # also for a call after this one was broken off
     version = wait_until_ready(dataset, version, slug, record, interval)
-    write_json(record, {**content, "version": version})
+    write_checked(record, {**content, "version": version})
     say("dataset", f"{dataset} is ready")
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from foldwise.console import say, warn
 from foldwise.errors import InputError, RunError
-from foldwise.files import read_json, write_json
+from foldwise.files import write_checked
 from foldwise.kaggle.client import run_client
 from foldwise.kaggle.unpack import unpack
+from foldwise.records import read_or_warn
 
 RECORD = ".download.json"  # names and sizes of the files that a download put there
 PARTIAL = ".kaggle-partial"  # beside a file that the client has not finished
@@ -55,16 +56,21 @@ def download_files(slug: str, folder: Path, force: bool = False) -> None:
         warn(f"{folder}: {', '.join(packed)} stays packed; unpack it by hand, then `./run.sh init {folder.name}`")
 
 
+def read_sizes(folder: Path) -> dict[str, int]:
+    """Names and sizes of the files that the last download put there."""
+    return read_or_warn(folder / RECORD, dict[str, int], "which files are of a download is not known") or {}
+
+
 def is_complete(folder: Path) -> bool:
     """True if every file of the last download is there in its full size."""
-    sizes = read_json(folder / RECORD) or {}
+    sizes = read_sizes(folder)
     there = {name: (folder / name).stat().st_size for name in sizes if (folder / name).is_file()}
     return bool(sizes) and there == sizes
 
 
 def move_files(unpacked: Path, names: list[Path], folder: Path, force: bool) -> None:
     """Move the files into place; their names are recorded first, so that a call after a kill knows them as its own."""
-    known = read_json(folder / RECORD) or {}
+    known = read_sizes(folder)
     foreign = [str(name) for name in names if (folder / name).exists() and str(name) not in known]
     if foreign and not force:
         raise InputError(
@@ -72,7 +78,7 @@ def move_files(unpacked: Path, names: list[Path], folder: Path, force: bool) -> 
             "move them away, or replace them with --force"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / RECORD, {name.as_posix(): (unpacked / name).stat().st_size for name in names})
+    write_checked(folder / RECORD, {name.as_posix(): (unpacked / name).stat().st_size for name in names})
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (unpacked / name).replace(folder / name)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from foldwise.console import say, warn
 from foldwise.errors import InputError, RunError
-from foldwise.files import atomic_folder, write_json
+from foldwise.files import atomic_folder, write_checked
 from foldwise.kaggle.client import json_in, poll, run_client
 from foldwise.kaggle.metadata import KERNEL_METADATA
+from foldwise.records import Content
 
 LONGEST_RUN = 12.0  # hours that a kernel with a GPU may run at most
 INTERVAL = 30.0  # seconds between two looks at a kernel, which runs for minutes to hours
@@ -45,6 +46,13 @@ def show_quota(slug: str) -> None:
         warn(f"a kernel may run for up to {LONGEST_RUN:g} h, and ends without output when the hours are used up{again}")
 
 
+class Pushed(Content):
+    """kernel-pushed.json."""
+
+    id: str  # owner/name
+    version: int
+
+
 def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> int:
     """Send what `kernel build` made in `folder`, which starts it; → its version, which `record` remembers."""
     output = run_client("push", slug=slug, kernel=kernel, folder=folder)
@@ -59,7 +67,7 @@ def push_kernel(folder: Path, slug: str, kernel: str, record: Path) -> int:
     found = PUSHED.search(output)
     if not found:
         raise RunError(f"Kaggle gives the kernel no version: {output.strip() or 'it said nothing'}; push again")
-    write_json(record, {"id": kernel, "version": int(found[1])})
+    write_checked(record, {"id": kernel, "version": int(found[1])})
     return int(found[1])
 
 

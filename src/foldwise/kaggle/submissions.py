@@ -4,9 +4,10 @@ from typing import Any
 
 from foldwise.console import say, warn
 from foldwise.errors import RunError, shorten
-from foldwise.files import hash_of, read_json
+from foldwise.files import hash_of
 from foldwise.kaggle.client import json_in, poll, run_client
 from foldwise.paths import Paths
+from foldwise.records import Summary, read_or_warn
 
 INTERVAL = 10.0  # seconds between two looks at a submission, which takes seconds unless a kernel runs for it
 FAILED = "Could not submit"
@@ -17,9 +18,9 @@ CUT = 100  # characters that any list keeps of a message
 
 def default_message(paths: Paths) -> str:
     """What made the submission, where the user says nothing: metric and score out of fold, if it is of that run."""
-    summary = read_json(paths.summary)
+    summary = read_or_warn(paths.summary, Summary, "the message does not say the score")
     made = hash_of(paths.submission) if paths.submission.is_file() else None
-    if not summary or made not in summary.get("outputs", []):
+    if not summary or made not in summary["outputs"]:
         return "foldwise"
     return f"foldwise, {summary['metric']} {summary['cv']['pooled']:.4f} out of fold"
 

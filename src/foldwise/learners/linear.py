@@ -5,11 +5,9 @@ helps an ensemble. scikit-learn and torch are imported where they are needed: th
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from foldwise.clock import Clock
 from foldwise.config import Linear, Task
@@ -17,8 +15,9 @@ from foldwise.data.targets import Targets
 from foldwise.errors import InputError, RunError
 from foldwise.events import Evaluated, Started, Stepped
 from foldwise.learners import Learner, NewRows
-from foldwise.learners.ngrams import MANY_WORDS, SHORTEST_CHARS, find_ngrams, fit_ngrams, longest_chars, weigh_ngrams
-from foldwise.learners.regression import FALLBACK_C, Link, fit_columns, fit_ridge, fit_softmax, to_predictions
+from foldwise.learners.linear_model import LinearFacts, LinearModel
+from foldwise.learners.ngrams import MANY_WORDS, SHORTEST_CHARS, fit_ngrams, longest_chars
+from foldwise.learners.regression import FALLBACK_C, fit_columns, fit_ridge, fit_softmax
 from foldwise.metrics import best_score, metric_for
 from foldwise.tasks import TASKS
 
@@ -96,10 +95,8 @@ class LinearLearner(Learner):
         on_rows: Callable[[int], object],
     ) -> np.ndarray:
         """(M, C) float64."""
-        from safetensors.numpy import load_file
-
-        arrays: dict[str, Any] = load_file(checkpoint.weights[0])
-        model = LinearModel(**arrays, **checkpoint.read_facts())
+        arrays = checkpoint.read_arrays({"coef": 2, "intercept": 1, "idf": 1})
+        model = LinearModel(**arrays, **checkpoint.read_facts(LinearFacts).model_dump())
         predictions = model.predict(join_tokens(data, np.arange(len(data.store))))
         on_rows(len(data.store))
         return predictions
@@ -159,30 +156,6 @@ def result_of_fit(
 def join_tokens(data: "FoldData | NewRows", rows: np.ndarray) -> list[str]:
     """The tokens of each row, joined by blanks."""
     return [" ".join([data.words[token] for token in data.store.row(row).tolist()]) for row in rows.tolist()]
-
-
-@dataclass(frozen=True)
-class LinearModel:
-    """A fitted linear member: arrays for a safetensors file, and what goes into a JSON file."""
-
-    coef: np.ndarray  # (C, F) float64
-    intercept: np.ndarray  # (C,) float64
-    C: list[float]  # of the softmax, or of each column; 0 where there was nothing to learn
-    link: Link
-    idf: np.ndarray  # (F,) float64
-    ngrams: list[dict[str, Any]]  # of words, of characters: analyzer, lengths, and the terms, F together
-
-    def predict(self, texts: Sequence[str]) -> np.ndarray:
-        """(n, C) float64 probabilities, or the values of a regression."""
-        if not texts:
-            return np.empty((0, len(self.coef)))
-        parts, start = [], 0
-        for grams in self.ngrams:
-            end = start + len(grams["terms"])
-            parts.append(weigh_ngrams(find_ngrams(texts, **grams), self.idf[start:end])[0])
-            start = end
-        scores = sparse.hstack(parts).tocsr() @ self.coef.T + self.intercept
-        return to_predictions(scores, self.link)
 
 
 def check_linear(task: Task, settings: Linear) -> None:

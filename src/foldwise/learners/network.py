@@ -110,7 +110,7 @@ class Network(Learner):
             store = replace(store, tokens=np.where(store.tokens < len(vectors), store.tokens, UNK))
         elif self.needs_vectors and len(new):
             vectors = torch.cat([vectors, torch.from_numpy(new)])
-        units, features = Units.model_validate(checkpoint.read_facts()), None
+        units, features = checkpoint.read_facts(Units), None
         if units.features is not None and data.features is not None:
             features = torch.from_numpy(units.features.apply(data.features))
         model = build_model(vectors, data.shape, self.recipe.model, 0).to(device)
@@ -129,9 +129,13 @@ def load_weights(model: Any, path: Any, new: np.ndarray) -> None:
     Frozen vectors are not among them, and stay. An `InputError` says that they are of another model.
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    weights = load_file(path)
+    try:
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged ({error}); build the kernel again") from error
     if len(new) and TABLE in weights:
         weights[TABLE] = torch.cat([weights[TABLE], torch.from_numpy(new)])
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foldwise.config import Recipe
-from foldwise.errors import InputError, list_names
+from foldwise.data.token_store import read_vocabulary
+from foldwise.errors import DamagedError, InputError, list_names
 from foldwise.events import Noted
-from foldwise.files import hash_of, read_json
+from foldwise.files import damaged_files, hash_of, is_checked, read_json, sha256_of
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, REPOSITORY, TOKENS_RECORD, VOCABULARY, fold_folder_name
+from foldwise.records import Content, FoldRecord, Record, TokensRecord, read_checked
 
 if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
     from torch import nn
@@ -23,6 +25,28 @@ if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every f
 
 KEY = "recipe.training.start_from"
 PACKED, PACKED_WORDS = "model.json", "vocabulary.txt"  # as `foldwise.inference.bundle` writes them
+
+
+class PackedFold(Content):
+    """A fold in packed weights."""
+
+    fold: int
+    weights: list[str]
+    targets: str
+    folds: str
+
+
+class PackedMember(Content):
+    """A member in packed weights."""
+
+    folds: list[PackedFold]
+
+
+class Packed(Content):
+    """model.json of packed weights."""
+
+    members: dict[str, PackedMember]
+    parts: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +70,7 @@ class Start:
             )
         if self.words.name == PACKED_WORDS:
             return self.words.read_text(encoding="utf-8").split("\n")
-        return list(read_json(self.words))
+        return read_vocabulary(self.words)
 
 
 def learnt_part(token_inputs: dict[str, Any]) -> dict[str, Any]:
@@ -76,8 +100,8 @@ def find_start(given: str, member: str, fold: int, own: Mapping[str, Any]) -> St
         raise InputError(f"{KEY} = {given!r}: no such folder")
     if (folder / FOLD_RECORD).is_file():
         return start_of_fold(folder, fold, own)
-    if content := read_json(folder / PACKED):
-        return start_of_packed(folder, content, member, fold, own)
+    if (folder / PACKED).is_file():
+        return start_of_packed(folder, member, fold, own)
     there = sorted(path.parent for path in folder.glob(f"*/{FOLD_RECORD}"))
     if not there:
         raise InputError(
@@ -90,8 +114,7 @@ def find_start(given: str, member: str, fold: int, own: Mapping[str, Any]) -> St
 
 def start_of_fold(folder: Path, fold: int, own: Mapping[str, Any]) -> Start:
     """The files of a trained fold."""
-    record = read_json(folder / FOLD_RECORD) or {}
-    inputs = record.get("inputs", {})
+    record, inputs = read_source(folder / FOLD_RECORD, FoldRecord, "weights.safetensors")
     if fold != ALL_ROWS and inputs.get("targets") == own["targets"]:
         what = f"{KEY}: {folder}: trained on rows of this training table by which fold {fold} is scored"
         if inputs.get("folds") != own["folds"]:
@@ -102,14 +125,31 @@ def start_of_fold(folder: Path, fold: int, own: Mapping[str, Any]) -> Start:
     if not weights.is_file():
         raise InputError(f"{KEY}: {weights}: not there; train that fold again")
     tokens = folder.parents[1] / "tokens"
-    made_of = (read_json(tokens / TOKENS_RECORD) or {}).get("inputs")
-    known = made_of is not None and hash_of(learnt_part(made_of)) == inputs.get("tokens")
+    _, made_of = read_source(tokens / TOKENS_RECORD, TokensRecord, VOCABULARY)
+    known = bool(made_of) and hash_of(learnt_part(made_of)) == inputs.get("tokens")
     return Start(weights, tokens / VOCABULARY if known else None)
 
 
-def start_of_packed(folder: Path, content: Mapping[str, Any], member: str, fold: int, own: Mapping[str, Any]) -> Start:
+def read_source(path: Path, model: type[Record], name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The record of a folder to start from, and what it was made from, both empty if there is none.
+
+    Raises:
+        InputError: it, or the file `name` of the folder, is damaged.
+    """
+    try:
+        record = read_checked(path, model) or {"inputs": {}, "files": {}}
+        read = {file: checksum for file, checksum in record["files"].items() if file == name}
+        if phrases := damaged_files(path.parent, read):
+            raise DamagedError(path.parent, phrases)
+    except DamagedError as error:
+        raise InputError(f"{KEY}: {error}; make it again, or take other weights") from error
+    return record, record["inputs"]
+
+
+def start_of_packed(folder: Path, member: str, fold: int, own: Mapping[str, Any]) -> Start:
     """The files of packed weights: of the member of this name, or of the only one that is not linear."""
-    members = content.get("members", {})
+    content = read_packed(folder)
+    members = content["members"]
     names = [member] if member in members else [name for name in members if name != "linear"]
     if len(names) != 1:
         raise InputError(f"{KEY}: {folder}: no member {member!r}; it has {list_names(members, quoted=False)}")
@@ -125,7 +165,23 @@ def start_of_packed(folder: Path, content: Mapping[str, Any], member: str, fold:
                 f"{KEY}: {folder}: trained on rows of this training table by which fold {fold} is scored, as it had "
                 "other folds; take weights of the same folds, or of other rows"
             )
+    for name in (packed["weights"][0], PACKED_WORDS):
+        if sha256_of(folder / name) != content["parts"].get(name, {}).get("sha256"):
+            raise InputError(f"{KEY}: {folder / name}: damaged or missing; take that folder anew, or other weights")
     return Start(folder / packed["weights"][0], folder / PACKED_WORDS)
+
+
+def read_packed(folder: Path) -> dict[str, Any]:
+    """What packed weights say of themselves; `InputError` if that is damaged."""
+    content = read_json(folder / PACKED) or {}
+    try:
+        if "checksum" in content and not is_checked(content):
+            raise ValueError("another checksum")
+        Packed.model_validate(content)
+    except ValueError as error:  # also pydantic's
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{KEY}: {folder / PACKED}: damaged ({reason}); take that folder anew") from error
+    return content
 
 
 def build_started(

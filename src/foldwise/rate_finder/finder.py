@@ -17,7 +17,7 @@ from foldwise.console import Progress, say, warn
 from foldwise.data.batching import BucketBatchSampler
 from foldwise.data.dataset import Batch, make_loader
 from foldwise.errors import InputError
-from foldwise.files import write_json
+from foldwise.files import write_checked
 from foldwise.freshness import Fit, Wanted, check_tokens, fold_inputs
 from foldwise.learners import learner_for
 from foldwise.rate_finder.range_test import HIGHEST, LOWEST, STEPS, RangeTest, raise_rate
@@ -47,7 +47,7 @@ def find_lr(run: Run, member: str | None) -> None:
     make_own_tokens(run, wanted, device)
     (job,) = make_jobs(run, wanted, fold_of_row, device)
     found, base = test_rates(job)
-    write_json(run.paths.rates, describe(found, name, base))
+    write_checked(run.paths.rates, describe(found, name, base))
     say("find-lr", f"{name}: the loss falls fastest at {found.steepest:.1e} and is lowest at {found.lowest:.1e}")
     say("find-lr", f"suggested: {found.suggested:.1e}, the smaller of the former and a tenth of the latter")
     say("find-lr", f"the recipe has {base:.1e}; to try: {try_line(run, name, found.suggested / base)}")

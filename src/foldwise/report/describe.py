@@ -19,6 +19,7 @@ from rich.text import Text
 from torch import Tensor, nn
 
 from foldwise.data.features import texts_and_features
+from foldwise.data.token_store import open_array
 from foldwise.data.tokenizer import SPECIAL
 from foldwise.errors import InputError
 from foldwise.freshness import check_tokens
@@ -72,7 +73,7 @@ def size_of_vectors(run: Run) -> tuple[int, int, str]:
         settings = run.config.recipe.tokens
         sizes = [read_dimension(source) for source in vector_sources(settings, run.paths)] or [settings.dimension]
         return WORDS, sum(sizes) if settings.combine == "concat" else sizes[0], "assumed: no tokens yet"
-    words, dimension = np.load(run.paths.tokens / VECTORS, mmap_mode="r").shape
+    words, dimension = open_array(run.paths.tokens / VECTORS, np.float32, 2).shape
     return words, dimension, "as in the tokens"
 
 

@@ -19,8 +19,10 @@ from matplotlib.figure import Figure
 from foldwise.console import say
 from foldwise.data.features import join_texts
 from foldwise.data.token_store import TokenStore
-from foldwise.errors import InputError
-from foldwise.files import read_json, write_text
+from foldwise.errors import DamagedError, InputError
+from foldwise.files import hash_of, write_text
+from foldwise.paths import TOKENS_RECORD
+from foldwise.records import Content, Summary, TokensRecord, check_record, read_checked, read_whole
 from foldwise.run import Run
 from foldwise.running.fold_folder import read_history
 from foldwise.tasks import HALF, TASKS
@@ -33,11 +35,25 @@ main td,main th{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:left
 Draw = Callable[[Run, Figure], None]
 
 
+class Rates(Content):
+    """find-lr.json."""
+
+    member: str
+    suggested: float
+    recipe: float
+    rates: list[float]
+    losses: list[float]
+    smoothed: list[float]
+
+
 def report(run: Run) -> None:
-    """Write report.html from what the other stages left; InputError where no run has ended."""
-    summary, slug = read_json(run.paths.summary), html.escape(run.paths.slug)
-    if summary is None:
-        raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
+    """Write report.html from what the other stages left; InputError where no run has ended, or a file is damaged."""
+    slug = html.escape(run.paths.slug)
+    try:
+        summary = read_made(run)
+    except DamagedError as error:
+        stage = "find-lr" if error.phrases[0].startswith(run.paths.rates.name) else "all"
+        raise InputError(f"{error}; run `{run.hint(stage)}` to make it again") from error
     plots = [*PLOTS, *([RATES] if run.paths.rates.is_file() else [])]
     parts = [
         f"<!doctype html><meta charset=utf-8><title>foldwise: {slug}</title><style>{STYLE}</style><main>",
@@ -51,6 +67,21 @@ def report(run: Run) -> None:
     path = run.paths.output / "report.html"
     write_text(path, "\n".join(parts) + "\n")
     say("report", f"wrote {path}")
+
+
+def read_made(run: Run) -> dict[str, Any]:
+    """What summary.json says, after a check of all files that the page is made from."""
+    summary = read_checked(run.paths.summary, Summary)
+    if summary is None:
+        raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
+    if not run.paths.oof.is_file() or hash_of(run.paths.oof) not in summary["outputs"]:
+        raise DamagedError(run.paths.output, ["oof.csv is missing, damaged, or not of the run of summary.json"])
+    check_record(run.paths.tokens / TOKENS_RECORD, TokensRecord)
+    for member in summary["members"]:
+        for fold in member["folds"]:
+            read_history(run.paths.fold(member["name"], fold))
+    read_checked(run.paths.rates, Rates)
+    return summary
 
 
 def read_oof(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -110,11 +141,11 @@ def picture(draw: Draw, run: Run) -> str:
 
 def draw_curves(run: Run, figure: Figure) -> None:
     """Training loss and validation score over epochs, a line a fold; the kept evaluation marked."""
-    summary = read_json(run.paths.summary)
+    summary = read_whole(run.paths.summary, Summary)
     left, right = figure.subplots(1, 2)
     folds = [(member["name"], fold) for member in summary["members"] for fold in member["folds"]]
     for number, (member, fold) in enumerate(folds):
-        history = pd.DataFrame(read_history(run.paths.fold(member, fold)))
+        history = pd.DataFrame(read_history(run.paths.fold(member, fold)))  # a row an evaluation
         best, colour = history[history["best"]].iloc[-1], f"C{number % 10}"
         left.plot(history["epoch"], history["loss"], color=colour)
         right.plot(history["epoch"], history["score"], color=colour, label=f"{member} {fold}")
@@ -150,7 +181,7 @@ def draw_predictions(run: Run, figure: Figure) -> None:
 
 def draw_rates(run: Run, figure: Figure) -> None:
     """Training loss by the learning rate as `find-lr` raised it, with what it suggests."""
-    found = read_json(run.paths.rates)
+    found = read_whole(run.paths.rates, Rates)
     axes = figure.subplots()
     axes.plot(found["rates"], found["losses"], ".", markersize=2, color="C0", alpha=0.4)
     axes.plot(found["rates"], found["smoothed"], color="C0")

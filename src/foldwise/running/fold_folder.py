@@ -14,25 +14,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from foldwise.ensembling.predictions import write_predictions
-from foldwise.errors import InputError
+from foldwise.errors import DamagedError
 from foldwise.events import Evaluated
-from foldwise.files import atomic_folder, sizes_of, write_json, write_text
+from foldwise.files import atomic_folder, damaged_files, write_record, write_text
 from foldwise.paths import FOLD_OOF, FOLD_RECORD, FOLD_TEST, HISTORY
+from foldwise.records import FoldRecord, read_whole
 from foldwise.training.checkpoint import write_checkpoint
 
 
 def write_fold(
     folder: Path, record: dict[str, Any], result: Any, valid_ids: Sequence[str], test_ids: Sequence[str]
 ) -> None:
-    """The folder of a `FoldResult`, all of it or nothing; `record` is fold.json without the other files' sizes."""
+    """The folder of a `FoldResult`, all of it or nothing; `record` is fold.json without the files' checksums."""
     shutil.rmtree(stopped_folder(folder), ignore_errors=True)  # of an earlier try
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, FOLD_RECORD) as temporary:
         write_history(temporary, result.history)
         write_checkpoint(temporary, result.weights, result.facts)
         write_predictions(temporary / FOLD_OOF, valid_ids, result.oof)
         write_predictions(temporary / FOLD_TEST, test_ids, result.test)
-        write_json(temporary / FOLD_RECORD, {**record, "files": sizes_of(temporary)})
+        write_record(temporary / FOLD_RECORD, record)
 
 
 def write_stopped(folder: Path, history: Sequence[Evaluated], weights: dict[str, Any]) -> Path:
@@ -54,9 +57,13 @@ def write_history(folder: Path, history: Sequence[Evaluated]) -> None:
     write_text(folder / HISTORY, "".join(json.dumps(asdict(entry)) + "\n" for entry in history))
 
 
-def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The lines of history.jsonl."""
+def read_history(folder: Path) -> list[Evaluated]:
+    """The lines of history.jsonl; `DamagedError` if it, or fold.json, is missing or not as it was written."""
+    path, record = folder / HISTORY, read_whole(folder / FOLD_RECORD, FoldRecord)
+    phrases = damaged_files(folder, {HISTORY: record["files"].get(HISTORY, "")})
+    if phrases:
+        raise DamagedError(folder, phrases)
     try:
-        return [json.loads(line) for line in (folder / HISTORY).read_text(encoding="utf-8").splitlines()]
-    except ValueError as error:
-        raise InputError(f"{folder / HISTORY}: damaged ({error}); train this fold again") from error
+        return [TypeAdapter(Evaluated).validate_json(line) for line in path.read_bytes().splitlines()]
+    except ValidationError as error:
+        raise DamagedError(folder, [f"{HISTORY} is damaged"]) from error

@@ -13,10 +13,10 @@ from foldwise.data.targets import weigh_by_subgroups
 from foldwise.errors import list_names
 from foldwise.events import Event, Finished, Stopped
 from foldwise.extensions import find_teaching
-from foldwise.files import read_json
 from foldwise.freshness import Wanted, start_of
 from foldwise.learners import learner_for
 from foldwise.paths import TOKENS_RECORD
+from foldwise.records import TokensRecord, read_whole
 from foldwise.run import Run
 from foldwise.running.display import FoldDisplay
 from foldwise.running.engine import do_nothing, find_engine
@@ -107,7 +107,8 @@ def with_lessons(run: Run, jobs: Iterable[FoldJob], fold_of_row: np.ndarray) -> 
 def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
     """How many folds train at once, and where."""
     learners = {job.member: learner_for(job.recipe) for job in jobs}
-    tokens = read_json(run.paths.tokens / TOKENS_RECORD)["tokens"] * sum(learners[job.member].epochs for job in jobs)
+    made = read_whole(run.paths.tokens / TOKENS_RECORD, TokensRecord)
+    tokens = made["tokens"] * sum(learners[job.member].epochs for job in jobs)
     trained = [(job, *found) for job in jobs if (found := learners[job.member].trained_model(job))]
     if device.type == "cuda" and len(jobs) > 1 and trained:
         alike = {

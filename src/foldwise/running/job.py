@@ -11,15 +11,14 @@ import torch
 from foldwise.clock import Clock
 from foldwise.config import Recipe
 from foldwise.data.targets import Targets
-from foldwise.data.token_store import TokenStore, open_array
+from foldwise.data.token_store import TokenStore, open_array, read_vocabulary
 from foldwise.errors import RunError
 from foldwise.events import Event, Finished, GivenUp, Noted, Started, Stopped
-from foldwise.files import read_json
-from foldwise.freshness import differences
+from foldwise.freshness import fold_differences, read_fold
 from foldwise.learners import learner_for
 from foldwise.learners.starting import Start
 from foldwise.metrics import MetricChoice
-from foldwise.paths import ALL_ROWS, FEATURES, FOLD_RECORD, VECTORS, VOCABULARY, Paths
+from foldwise.paths import ALL_ROWS, FEATURES, VECTORS, VOCABULARY, Paths
 from foldwise.running.fold_folder import write_fold, write_stopped
 from foldwise.running.new_test import only_test_changed, predict_new_test
 from foldwise.training.fold import FoldResult, GivenUpError
@@ -71,9 +70,9 @@ def open_data(job: FoldJob) -> FoldData:
         nothing = np.empty((0, 0), np.float32)
         return FoldData(store, nothing, job.targets, job.folds, extra=extra, lesson=job.lesson)
     tokens = job.paths.tokens
-    vectors, features = (open_array(tokens / name) for name in (VECTORS, FEATURES))
+    vectors, features = open_array(tokens / VECTORS, np.float32, 2), open_array(tokens / FEATURES, np.float64, 2)
     beside = features if features.shape[1] else None
-    words, store = list(read_json(tokens / VOCABULARY)), TokenStore.open(tokens, learner.sees_whole_texts)
+    words, store = read_vocabulary(tokens / VOCABULARY), TokenStore.open(tokens, learner.sees_whole_texts)
     extra = len(store) - len(job.folds) - len(job.test_ids)
     return FoldData(store, vectors, job.targets, job.folds, beside, words, extra, job.first, job.lesson)
 
@@ -104,8 +103,7 @@ def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
     last = result.history[-1]
     best = [record for record in result.history if record.best][-1]
     stays = False  # the same fold is there, and was trained as long
-    if result.shortened and not differences(job.folder, FOLD_RECORD, job.inputs):
-        earlier = read_json(job.folder / FOLD_RECORD)
+    if result.shortened and not fold_differences(job.folder, job.inputs) and (earlier := read_fold(job.folder)):
         stays = "shortened" not in earlier or earlier["epochs"] >= last.epoch
     finished = Finished(
         score=best.score,
@@ -125,7 +123,7 @@ def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
 
 
 def make_record(job: FoldJob, result: FoldResult, finished: Finished, train_rows: int) -> dict[str, Any]:
-    """The content of fold.json, without the sizes of the other files."""
+    """The content of fold.json, without the checksums of the other files."""
     outcome = {name: value for name, value in vars(finished).items() if name != "written" and value is not None}
     runtime = job.runtime
     return {

@@ -11,8 +11,8 @@ import numpy as np
 
 from foldwise.data.token_store import TokenStore
 from foldwise.ensembling.predictions import write_predictions
-from foldwise.files import atomic_folder, read_json, sizes_of, write_json
-from foldwise.freshness import TEST_TABLE, changes
+from foldwise.files import atomic_folder, damaged_files, write_record
+from foldwise.freshness import TEST_TABLE, changes, read_fold
 from foldwise.learners import Learner, NewRows
 from foldwise.paths import FOLD_RECORD, FOLD_TEST, VECTORS
 from foldwise.training.checkpoint import find_checkpoint
@@ -20,14 +20,13 @@ from foldwise.training.checkpoint import find_checkpoint
 
 def only_test_changed(job: Any) -> bool:
     """True if the fold of a job is there, whole, and trained on what it would be trained on now."""
-    record = read_json(job.folder / FOLD_RECORD)
+    record = read_fold(job.folder)
     if record is None or TEST_TABLE not in job.inputs or "shortened" in record or job.without:
         return False
-    old, sizes = record.get("inputs", {}), sizes_of(job.folder)
-    del sizes[FOLD_RECORD]
+    old = record["inputs"]
     learnt, now = ({key: value for key, value in inputs.items() if key != TEST_TABLE} for inputs in (old, job.inputs))
     other = old.get(TEST_TABLE) not in (None, job.inputs[TEST_TABLE])
-    return other and not changes(learnt, now) and sizes == record.get("files")
+    return other and not changes(learnt, now) and not damaged_files(job.folder, record["files"])
 
 
 def predict_new_test(job: Any, learner: Learner, data: Any) -> dict[str, Any]:
@@ -44,13 +43,12 @@ def predict_new_test(job: Any, learner: Learner, data: Any) -> dict[str, Any]:
         shape=data.shape,
         targets=job.targets,
     )
-    predictions = learner.predict(find_checkpoint(job.folder), new, job.runtime, lambda _: None)
-    record = {**(read_json(job.folder / FOLD_RECORD) or {}), "inputs": job.inputs}
+    record = {**(read_fold(job.folder) or {}), "inputs": job.inputs}
+    predictions = learner.predict(find_checkpoint(job.folder, record["files"]), new, job.runtime, lambda _: None)
     record["rows"] = {**record["rows"], "test": len(rows)}
-    with atomic_folder(job.folder) as temporary:
-        shutil.copytree(job.folder, temporary, dirs_exist_ok=True)
+    with atomic_folder(job.folder, FOLD_RECORD) as temporary:
+        for name in record["files"]:
+            shutil.copyfile(job.folder / name, temporary / name)
         write_predictions(temporary / FOLD_TEST, job.test_ids, predictions)
-        (temporary / FOLD_RECORD).unlink()
-        record["files"] = sizes_of(temporary)
-        write_json(temporary / FOLD_RECORD, record)
+        write_record(temporary / FOLD_RECORD, record)
     return record

@@ -11,7 +11,7 @@ from foldwise.clock import Clock
 from foldwise.console import duration, say
 from foldwise.ensembling.blend import finished_folds
 from foldwise.errors import RunError
-from foldwise.files import atomic_folder, sizes_of, write_json
+from foldwise.files import atomic_folder, write_record
 from foldwise.freshness import Wanted, differences, own_token_inputs
 from foldwise.learners import Learner, learner_for
 from foldwise.paths import TOKENS_RECORD
@@ -58,9 +58,9 @@ def update_tokens(run: Run, member: str, learner: Learner, device: torch.device)
     runtime = Runtime(device, choose_precision(learner.recipe.training.precision, device), count_cores())
     deadline = start + SHARE * (run.budget.deadline - start) if run.budget else None
     try:
-        with atomic_folder(folder) as temporary:
+        with atomic_folder(folder, TOKENS_RECORD) as temporary:
             made = learner.write_tokens(texts, counts, learner.find_files(run.paths), temporary, runtime, deadline)
-            write_json(temporary / TOKENS_RECORD, {"inputs": inputs, "files": sizes_of(temporary)})
+            write_record(temporary / TOKENS_RECORD, {"inputs": inputs})
     except GivenUpError:
         say("tokens", f"{member}: left out; reading the texts would take more than {SHARE:.0%} of the time left")
         return False

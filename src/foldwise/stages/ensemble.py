@@ -25,10 +25,12 @@ from foldwise.ensembling.blend import (
     submit,
 )
 from foldwise.ensembling.submission import in_sample_order, to_scale
-from foldwise.files import atomic_file, hash_of, read_json, write_csv, write_json
+from foldwise.errors import DamagedError
+from foldwise.files import atomic_file, hash_of, write_checked, write_csv
 from foldwise.freshness import changes, submission_form
 from foldwise.metrics import Metric, score
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, REPOSITORY
+from foldwise.records import FoldRecord, Summary, read_checked, read_or_warn, read_whole
 from foldwise.run import Run
 
 
@@ -50,18 +52,22 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
         "ensemble": run.config.recipe.ensemble.model_dump(),
         **run.config.model_dump(include={"submission", "files", "columns"}),
     }
-    summary = read_json(run.paths.summary)
-    made = [run.paths.submission, run.paths.oof]
-    why = why_combine(summary, inputs, made) or ("--force" if run.force else "")
-    if not why:
+    summary, made = None, [run.paths.submission, run.paths.oof]
+    try:
+        summary = read_checked(run.paths.summary, Summary)
+        why = why_combine(summary, inputs, made)
+    except DamagedError as error:
+        why = "; ".join(error.phrases)
+    why = why or ("--force" if run.force else "")
+    if summary is not None and not why:
         say("ensemble", f"kept {run.paths.submission.name}: made from these folds")
-        return dict(summary)  # command, seed, auto and so on are of the run that made it, as the figures are
+        return summary  # command, seed, auto and so on are of the run that made it, as the figures are
     start = time.perf_counter()
     summary = write_outcome(run, fold_of_row, records, combine(run, fold_of_row, records))
     seconds = run.record_seconds("ensemble", time.perf_counter() - start)
     summary["seconds"] = {**seconds, "total": round(sum(seconds.values()), 2)}
     summary |= {"inputs": inputs, "outputs": [hash_of(path) for path in made], "form": submission_form(run)}
-    write_json(run.paths.summary, summary)
+    write_checked(run.paths.summary, summary)
     rows = f"{summary['rows']['test']:,} rows, checked against the sample and read back"
     say("ensemble", f"made {run.paths.submission.name} ({why}): {rows}")
     return summary
@@ -73,8 +79,8 @@ def why_combine(summary: dict[str, Any] | None, inputs: dict[str, Any], made: li
         return "there was none"
     if missing := [path.name for path in made if not path.is_file()]:
         return f"{' and '.join(missing)} missing"
-    others = [path.name for path, old in zip(made, summary.get("outputs", []), strict=False) if hash_of(path) != old]
-    return "; ".join(changes(summary.get("inputs"), inputs) or [f"{name} was changed since" for name in others])
+    others = [path.name for path, old in zip(made, summary["outputs"], strict=False) if hash_of(path) != old]
+    return "; ".join(changes(summary["inputs"], inputs) or [f"{name} is damaged or was changed" for name in others])
 
 
 def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Blend) -> dict[str, Any]:
@@ -159,7 +165,7 @@ def on_all_rows(run: Run, member: str) -> dict[str, float]:
     """Epochs of the model on all rows that predicts the test rows for a member; empty where its folds do."""
     if not run.config.recipe.on_all_rows(member):
         return {}
-    return {"epochs_on_all_rows": read_json(run.paths.fold(member, ALL_ROWS) / FOLD_RECORD)["epochs"]}
+    return {"epochs_on_all_rows": read_whole(run.paths.fold(member, ALL_ROWS) / FOLD_RECORD, FoldRecord)["epochs"]}
 
 
 def budget_facts(run: Run, records: Records) -> dict[str, Any]:
@@ -178,7 +184,7 @@ def budget_facts(run: Run, records: Records) -> dict[str, Any]:
     }
     if run.budget:
         return {"budget": {"seconds": run.budget.seconds, "used": round(run.budget.used, 2), **facts}}
-    earlier = (read_json(run.paths.summary) or {}).get("budget")
+    earlier = (read_or_warn(run.paths.summary, Summary, "what a time budget left out is not known") or {}).get("budget")
     return {"budget": {**earlier, **facts}} if earlier and any(facts.values()) else {}
 
 

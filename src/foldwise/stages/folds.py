@@ -22,7 +22,9 @@ from foldwise.data.splits import (
     units_of,
 )
 from foldwise.errors import InputError
+from foldwise.files import hash_of, write_checked
 from foldwise.metrics import best_score
+from foldwise.records import Content, read_or_warn
 from foldwise.run import Run
 
 SHOWN = 10  # classes that a warning names
@@ -30,6 +32,12 @@ UNSCORED = {
     TRAIN_ONLY: "are trained on in every fold and never validated",
     HIDDEN: "weigh 0: they do not count",
 }
+
+
+class FoldsRecord(Content):
+    """folds.json."""
+
+    folds: str  # hash of the fold file
 
 
 def folds(run: Run, remake: bool = False) -> np.ndarray:
@@ -78,6 +86,7 @@ def update_fold_file(run: Run, units: np.ndarray, remake: bool = False) -> np.nd
             )
         check_units(path, fold_of_row, units, together)
         check_counting_rows(run, fold_of_row, units)
+        note_folds(run, kept=True)
         by = " by row number" if "train" in run.config.files.numbered else ""
         say("folds", f"kept {path.name}: {len(fold_of_row):,} rows in {settings.n} folds, matches train.csv{by}")
         return fold_of_row
@@ -88,9 +97,23 @@ def update_fold_file(run: Run, units: np.ndarray, remake: bool = False) -> np.nd
         check_units(path, own, units, together)
     check_counting_rows(run, own, units)  # before the file is there: refused folds must not stay
     write_folds(path, competition.train_ids, own)
+    note_folds(run, kept=False)
     run.record_seconds("folds", time.perf_counter() - start)
     say("folds", f"made {path.name}{f' of {source}' * bool(source)}: {describe_folds(run, own, units, bool(source))}")
     return own
+
+
+def note_folds(run: Run, kept: bool) -> None:
+    """Remember beside the results which fold file they are made with; warn if one that was `kept` is another now."""
+    path, now = run.paths.folds_record, {"folds": hash_of(run.paths.folds)}
+    known = read_or_warn(path, FoldsRecord, f"whether {run.paths.folds.name} was changed since is not known")
+    if kept and known and known != now:
+        warn(
+            f"{run.paths.folds}: damaged or changed since it was last used; what was trained on other folds trains "
+            f"again; `{run.hint('folds', '--force')}` makes the file anew"
+        )
+    if known != now:
+        write_checked(path, now)
 
 
 def find_own_folds(run: Run) -> tuple[np.ndarray | None, str]:

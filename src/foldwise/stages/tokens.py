@@ -15,9 +15,10 @@ from foldwise.data.features import features_of, texts_of
 from foldwise.data.own_tokenizer import find_splitter
 from foldwise.data.token_store import MOST_WHOLE
 from foldwise.data.tokenizer import length_limit, tokenize
-from foldwise.files import atomic_folder, read_json, sizes_of, write_json
-from foldwise.freshness import differences, token_inputs
+from foldwise.files import atomic_folder, write_json, write_record
+from foldwise.freshness import token_differences, token_inputs
 from foldwise.paths import FEATURES, TOKENS_RECORD, VECTORS, VOCABULARY
+from foldwise.records import TokensRecord, read_whole
 from foldwise.run import Run
 from foldwise.vectors.cache import read_tables
 from foldwise.vectors.files import vector_sources
@@ -32,9 +33,9 @@ def tokens(run: Run) -> None:
     if choices := run.decided[1]:
         say("recipe", tell(choices))
     folder, inputs = run.paths.tokens, token_inputs(run)
-    reasons = differences(folder, TOKENS_RECORD, inputs)
+    reasons = token_differences(run, inputs)
     if not reasons and not run.force:
-        record = read_json(folder / TOKENS_RECORD)
+        record = read_whole(folder / TOKENS_RECORD, TokensRecord)
         say("tokens", f"kept {record['tokens']:,} tokens, {record['words']:,} words: input and settings are the same")
         return
     why = "there were none" if reasons == ["missing"] else "; ".join(reasons) or "--force"
@@ -57,14 +58,14 @@ def tokens(run: Run) -> None:
     else:
         vectors, coverage = random_vectors(len(words), settings.dimension), None
     seconds = time.perf_counter() - start
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, TOKENS_RECORD) as temporary:
         store = whole.save_cut(limit, settings.cut, temporary, few)
         np.save(temporary / VECTORS, vectors)
         np.save(temporary / FEATURES, features)
         write_json(temporary / VOCABULARY, {word: index for index, word in enumerate(words)})
         counted = {"rows": len(store), "tokens": len(store.tokens), "words": len(words)}
         found = {"limit": limit, "whole": few, "coverage": asdict(coverage) if coverage else None}
-        write_json(temporary / TOKENS_RECORD, {"inputs": inputs, **counted, **found, "files": sizes_of(temporary)})
+        write_record(temporary / TOKENS_RECORD, {"inputs": inputs, **counted, **found})
     run.record_seconds("tokens", seconds)
     lengths = store.lengths
     say("tokens", f"made {len(store.tokens):,} tokens, {len(words):,} words, in {duration(seconds)} ({why})")

@@ -20,10 +20,10 @@ from foldwise.console import say, warn
 from foldwise.data.features import texts_and_features
 from foldwise.errors import InputError
 from foldwise.extensions import find_teaching
-from foldwise.freshness import Fit, Wanted, check_tokens, differences, fold_inputs, shortened
+from foldwise.freshness import Fit, Wanted, check_tokens, fold_differences, fold_inputs, shortened
 from foldwise.learners import learner_for
 from foldwise.metrics import try_metric
-from foldwise.paths import ALL_ROWS, FOLD_RECORD
+from foldwise.paths import ALL_ROWS
 from foldwise.run import Run
 
 
@@ -101,7 +101,7 @@ def find_work(run: Run, fits: Sequence[Fit], chosen: Collection[Fit]) -> Wanted:
 
 def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> str:
     """The reason to train a fold, "" if it is up to date."""
-    reasons = differences(folder, FOLD_RECORD, inputs)
+    reasons = fold_differences(folder, inputs)
     if reasons == ["missing"]:
         return "not trained yet"
     if chosen:

@@ -8,6 +8,7 @@ from collections import ChainMap
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +18,10 @@ from foldwise.ensembling.blend import combine, finished_folds, most_models, subm
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.errors import RunError
 from foldwise.events import Event, Finished, GivenUp
-from foldwise.files import hash_of, read_json, write_json
+from foldwise.files import hash_of, write_checked
 from foldwise.freshness import submission_form
 from foldwise.learners import learner_for
+from foldwise.records import Content, Summary, read_or_warn
 from foldwise.run import Run
 from foldwise.running.job import FoldJob, open_data
 from foldwise.time_budget.budget import RESERVED, TimeBudget
@@ -32,6 +34,14 @@ COMBINING = 1e-5  # seconds for each row and member, until one was timed: some f
 LEAST = 2.0  # seconds kept for it, and for workers to end, in any case
 MARGIN = 1.2  # on what the folds before took: one that is cut short does harm
 START = 5.0  # seconds without which no fold begins: loading torch alone takes as long
+
+
+class SubmissionRecord(Content):
+    """submission.json."""
+
+    submission: str  # its hash
+    models: int
+    form: dict[str, Any]
 
 
 class TimedJobs(Iterator[FoldJob]):
@@ -168,7 +178,7 @@ class Submissions:
         if (models := sum(map(len, records.values()))) > self.models:
             submit(run, combine(run, self.fold_of_row, records, self.predictions))
             content = {"submission": hash_of(run.paths.submission), "models": models, "form": submission_form(run)}
-            write_json(run.paths.output / SUBMISSION_RECORD, content)
+            write_checked(run.paths.output / SUBMISSION_RECORD, content)
             self.models = models
             say("ensemble", f"{run.paths.submission.name} is there, of {models} model{'s' * (models > 1)} so far")
         return Clock.now() - start
@@ -185,9 +195,11 @@ def count_models(run: Run) -> int:
     if not run.paths.submission.is_file():
         return 0
     made, form = hash_of(run.paths.submission), submission_form(run)
-    record, summary = read_json(run.paths.output / SUBMISSION_RECORD), read_json(run.paths.summary)
+    paths, instead = run.paths, "the submission there counts for none"
+    record = read_or_warn(paths.output / SUBMISSION_RECORD, SubmissionRecord, instead)
+    summary = read_or_warn(paths.summary, Summary, instead)
     if record and record["submission"] == made and record["form"] == form:
         return int(record["models"])
-    if summary and made in summary.get("outputs", []) and summary.get("form") == form:  # of a run that ended
-        return sum(len(member.get("folds", summary["folds"])) for member in summary["members"])
+    if summary and made in summary["outputs"] and summary["form"] == form:  # of a run that ended
+        return sum(len(member["folds"]) for member in summary["members"])
     return 0

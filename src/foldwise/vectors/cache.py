@@ -1,6 +1,7 @@
 """The rows that a vocabulary can use of large files of word vectors, read once and then remembered.
 
-They lie in `output/.vectors`, under a name made of what file and vocabulary contain. The folder may be deleted.
+They lie in `output/.vectors`, under a name made of what file and vocabulary contain and of a checksum of their own. The
+folder may be deleted.
 """
 
 import time
@@ -8,11 +9,10 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from foldwise.console import duration, say
-from foldwise.files import atomic_file, hash_of
+from foldwise.console import duration, say, warn
+from foldwise.files import atomic_file, find_target, hash_of, usual_mode
 from foldwise.vectors.files import VectorFile, content_hash
 from foldwise.vectors.reading import VectorTable, read_vectors
 from foldwise.vectors.table import wanted_words
@@ -31,15 +31,13 @@ def read_table(source: VectorFile, wanted: Set[str], cache: Path, stage: str) ->
     """The wanted rows of a file, from the cache if they were read before; a .safetensors file is quick as it is."""
     if source.suffix == ".safetensors":
         return read_vectors(source, wanted)
-    path = cache / f"{hash_of(FORMAT, content_hash(source), sorted(wanted))}.safetensors"
-    try:
-        arrays = load_file(path)
-        path.touch()
-    except (OSError, SafetensorError):  # there is no whole one
+    key = hash_of(FORMAT, content_hash(source), sorted(wanted))
+    arrays = load_whole(sorted(cache.glob(f"{key}-*.safetensors")))
+    if arrays is None:
         start = time.perf_counter()
         table = read_vectors(source, wanted)
         say(stage, f"{table.name}: read {len(table.words):,} rows of use in {duration(time.perf_counter() - start)}")
-        remember(path, table)
+        remember(cache / f"{key}.safetensors", table)
         return table
     *words, first = arrays.pop("texts").tobytes().decode().split("\n")
     malformed = int(arrays.pop("malformed"))
@@ -47,12 +45,27 @@ def read_table(source: VectorFile, wanted: Set[str], cache: Path, stage: str) ->
     return VectorTable(source.file_name, words, **arrays, malformed=malformed, first_malformed=first)
 
 
+def load_whole(paths: Sequence[Path]) -> dict[str, np.ndarray] | None:
+    """The arrays of the first of these files that is as it was written; others, which are damaged, go."""
+    for path in paths:
+        if path.is_file() and path.stem.endswith(f"-{hash_of(path)}"):
+            path.touch()
+            arrays: dict[str, np.ndarray] = load_file(path)
+            return arrays
+        warn(f"{path}: damaged; the file of word vectors is read again")
+        if path.is_file():
+            path.unlink()
+    return None
+
+
 def remember(path: Path, table: VectorTable) -> None:
-    """Write a table to the cache, as arrays alone; those used longest ago go."""
+    """Write a table to the cache, as arrays alone, with a checksum in its name; those used longest ago go."""
     arrays = {name: part for name, part in vars(table).items() if isinstance(part, np.ndarray)}
     arrays["malformed"] = np.array(table.malformed)
     arrays["texts"] = np.frombuffer("\n".join([*table.words, table.first_malformed]).encode(), dtype=np.uint8)
-    with atomic_file(path) as temporary:
+    with atomic_file(path) as temporary, usual_mode(temporary):
         save_file(arrays, temporary)
-    for other in sorted(path.parent.glob("*.safetensors"), key=lambda file: file.stat().st_mtime_ns)[:-KEPT]:
+    path.rename(find_target(path.with_stem(f"{path.stem}-{hash_of(path)}")))
+    files = [other for other in path.parent.glob("*.safetensors") if other.is_file()]
+    for other in sorted(files, key=lambda file: file.stat().st_mtime_ns)[:-KEPT]:
         other.unlink(missing_ok=True)

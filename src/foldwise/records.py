@@ -1,0 +1,180 @@
+"""The JSON files that stages leave for one another: what later stages read of them, and how they are checked.
+
+Each holds a checksum of itself; records of a folder, `fold.json` and `tokens.json`, also those of the folder's files.
+Files of extensions have their models beside the code that writes them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from foldwise.console import warn
+from foldwise.errors import DamagedError
+from foldwise.files import damaged_files, is_checked, read_json
+
+
+class Content(BaseModel):
+    """What is read of a JSON file; more may stand in it."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class Record(Content):
+    """The record of a folder."""
+
+    inputs: dict[str, Any]  # what its files were made from
+    files: dict[str, str]  # their checksums
+
+
+class TokensRecord(Record):
+    """tokens.json of the tokens that members share."""
+
+    tokens: int
+    words: int
+    limit: int  # tokens of a text
+    whole: bool  # whether texts are also there uncut
+
+
+class Runtime(Content):
+    """What a fold was trained on."""
+
+    device: str
+    precision: str
+    threads: int
+
+
+class Shortened(Content):
+    """Where a time budget ended a fold."""
+
+    epochs: float
+    of: float
+
+
+class FoldRecord(Record):
+    """fold.json."""
+
+    fold: int
+    rows: dict[str, int]
+    runtime: Runtime
+    torch: str
+    best_epoch: float
+    epochs: float
+    seconds: float
+    shortened: Shortened | None = None
+
+
+class FoldFigures(Content):
+    """A fold in summary.json."""
+
+    fold: int
+    score: float
+    best_epoch: float
+    epochs: float
+    seconds: float
+
+
+class MemberFigures(Content):
+    """A member in summary.json."""
+
+    name: str
+    cv: float
+    folds: list[int]
+
+
+class Scores(Content):
+    """The score out of fold in summary.json."""
+
+    pooled: float
+    mean: float
+    std: float
+
+
+class Mixture(Content):
+    """How members were put together, in summary.json."""
+
+    method: str
+    weights: dict[str, float]
+    threshold: float | list[float] | None
+
+
+class Budget(Content):
+    """What a time budget allowed and left out, in summary.json."""
+
+    seconds: float
+    used: float
+    dropped_members: list[str]
+    dropped_folds: list[int]
+    shortened: list[dict[str, Any]]
+
+
+class Summary(Content):
+    """summary.json."""
+
+    competition: str
+    task: str
+    metric: str
+    cv: Scores
+    folds: list[FoldFigures]
+    members: list[MemberFigures]
+    ensemble: Mixture
+    seconds: dict[str, float]
+    inputs: dict[str, Any]
+    outputs: list[str]  # hashes of submission.csv and oof.csv
+    form: dict[str, Any]
+    budget: Budget | None = None
+    leaderboard: float | None = None
+
+
+def read_checked(path: Path, model: Any) -> dict[str, Any] | None:
+    """The dict of a JSON file of `write_checked`, without its checksum; None if there is none.
+
+    Args:
+        model: a type that pydantic checks it against.
+
+    Raises:
+        DamagedError: it is not as it was written.
+    """
+    if not path.exists():
+        return None
+    content: dict[str, Any] | None = read_json(path)
+    if content is not None and "checksum" not in content:
+        raise DamagedError(path.parent, [f"{path.name} has no checksum: damaged, or made by an earlier foldwise"])
+    try:
+        if content is None or not is_checked(content):
+            raise DamagedError(path.parent, [f"{path.name} is damaged"])
+        TypeAdapter(model).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DamagedError(path.parent, [f"{path.name} is damaged ({where}: {first['msg']})"]) from error
+    return content
+
+
+def read_whole(path: Path, model: Any) -> dict[str, Any]:
+    """The same; `DamagedError` also where there is none."""
+    content = read_checked(path, model)
+    if content is None:
+        raise DamagedError(path.parent, [f"{path.name} is missing"])
+    return content
+
+
+def read_or_warn(path: Path, model: Any, instead: str) -> dict[str, Any] | None:
+    """The same; of a damaged file a warning that says what is done `instead` of using it, and None."""
+    try:
+        return read_checked(path, model)
+    except DamagedError as error:
+        warn(f"{error}; {instead}")
+        return None
+
+
+def check_record(path: Path, model: type[Record] = Record) -> dict[str, Any] | None:
+    """A folder's record, whose files are all as they were written; None if there is none.
+
+    Raises:
+        DamagedError: they are not, or the record is not; it names them.
+    """
+    record = read_checked(path, model)
+    if record is not None and (phrases := damaged_files(path.parent, record["files"])):
+        raise DamagedError(path.parent, phrases)
+    return record
