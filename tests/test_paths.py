@@ -100,7 +100,7 @@ def test_vectors_of_a_named_folder_come_before_those_of_the_repository(kaggle):
         ({"output": "taken"}, "taken/x: a file, where a folder must be"),
         ({"folds": "file"}, "file: a file, where a folder must be; move it, or name another place with --folds"),
         ({"submission": "file/s.csv"}, "file: a file, where a folder must be; .* with --submission FILE"),
-        ({"submission": "taken"}, "--submission .*taken: a folder; name the file to write"),
+        ({"submission": "taken"}, "taken: a folder, where a file is to be written"),
     ],
 )
 def test_places_to_write_to_that_are_something_else(tmp_path, places, expected):
