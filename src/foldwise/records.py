@@ -143,7 +143,7 @@ def read_checked(path: Path, model: Any) -> dict[str, Any] | None:
     try:
         if content is None or not is_checked(content):
             raise DamagedError(path.parent, [f"{path.name} is damaged"])
-        TypeAdapter(model).validate_python(content)
+        TypeAdapter(model).validate_python(content, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
