@@ -13,6 +13,7 @@ CORE = {
     "__init__": "",
     "errors": "",
     "files": "",
+    "inputs": "errors files",
     "console": "errors",
     "clock": "",
     "events": "",
@@ -22,23 +23,23 @@ CORE = {
     "arguments": "errors",
     "metrics": "arguments errors plugins",
     "paths": "errors",
-    "plugins": "errors files",
+    "plugins": "errors inputs",
     "config": "errors metrics",
-    "load_config": "config console errors",
-    "data": "plugins config errors files metrics paths",
+    "load_config": "config console errors inputs",
+    "data": "plugins config errors files inputs metrics paths",
     "auto": "config",
-    "vectors": "config console data errors files paths",
+    "vectors": "config console data errors files inputs paths",
     "models": "config errors plugins",
     "training": "arguments clock config data errors events files metrics models paths plugins",
-    "learners": "clock config data errors events extensions files metrics models paths plugins training",
+    "learners": "clock config data errors events extensions files inputs metrics models paths plugins training",
     "run": "auto config console data errors extensions files learners metrics paths plugins",
-    "options": "errors load_config paths run",
-    "freshness": "data errors extensions files learners paths plugins run vectors",
+    "options": "errors inputs load_config paths run",
+    "freshness": "data errors extensions files inputs learners paths plugins run vectors",
     "ensembling": "config console data errors files freshness metrics paths run",
-    "running": "clock config console data ensembling errors events extensions files freshness learners metrics paths run"
-    " training",
-    "stages": "auto clock config console data ensembling errors extensions files freshness learners metrics paths run running"
-    " vectors",
+    "running": "clock config console data ensembling errors events extensions files freshness inputs learners metrics paths"
+    " run training",
+    "stages": "auto clock config console data ensembling errors extensions files freshness inputs learners metrics paths"
+    " run running vectors",
     "pipeline": "ensembling freshness run stages",
     "cli": "config data errors extensions options paths pipeline run stages",
     "__main__": "cli clock",
@@ -46,15 +47,15 @@ CORE = {
 # Each a folder that may be deleted; the command line, and what trains folds, find them by name.
 EXTENSIONS = {
     "time_budget": "clock console ensembling errors events files freshness learners run running training",
-    "inference": "clock config console data ensembling errors files learners models options paths"
+    "inference": "clock config console data ensembling errors files inputs learners models options paths"
     " plugins run running training vectors",
-    "kaggle": "cli console data errors files inference learners options paths plugins run stages training vectors",
+    "kaggle": "cli console data errors files inference inputs learners options paths plugins run stages training vectors",
     "report": "config console data errors files freshness learners load_config models paths run running vectors",
     "competitions": "errors load_config options paths",
     "rate_finder": "console data errors files freshness learners paths run running stages training",
     "teaching": "config data ensembling errors files freshness learners paths run running training",
-    "encoders": "clock config console data errors events files freshness learners metrics models options paths plugins"
-    " run running training",
+    "encoders": "clock config console data errors events files freshness inputs learners metrics models options paths"
+    " plugins run running training",
 }
 ALLOWED = {part: set(names.split()) for part, names in (CORE | EXTENSIONS).items()}
 

@@ -15,6 +15,7 @@ from foldwise.events import Event, Finished, Stopped
 from foldwise.extensions import find_teaching
 from foldwise.files import read_json
 from foldwise.freshness import Wanted, start_of
+from foldwise.inputs import known_inputs
 from foldwise.learners import learner_for
 from foldwise.paths import TOKENS_RECORD
 from foldwise.run import Run
@@ -92,6 +93,7 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
             without=fit.without,
             epochs=inputs.get("epochs"),
             start=start_of(run, fit, inputs),
+            known=known_inputs(),
         )
         for fit, inputs in wanted
     ]
