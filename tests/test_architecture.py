@@ -15,6 +15,7 @@ CORE = {
     "files": "",
     "inputs": "errors files",
     "console": "errors",
+    "lock": "console errors",
     "clock": "",
     "events": "",
     "extensions": "errors",
@@ -38,23 +39,24 @@ CORE = {
     "ensembling": "config console data errors files freshness metrics paths run",
     "running": "clock config console data ensembling errors events extensions files freshness inputs learners metrics paths"
     " run training",
-    "stages": "auto clock config console data ensembling errors extensions files freshness inputs learners metrics paths"
+    "stages": "auto clock config console data ensembling errors extensions files freshness inputs learners lock metrics paths"
     " run running vectors",
-    "pipeline": "ensembling freshness run stages",
-    "cli": "config data errors extensions options paths pipeline run stages",
+    "pipeline": "ensembling freshness lock run stages",
+    "cli": "config data errors extensions lock options paths pipeline run stages",
     "__main__": "cli clock",
 }
 # Each a folder that may be deleted; the command line, and what trains folds, find them by name.
 EXTENSIONS = {
     "time_budget": "clock console ensembling errors events files freshness learners run running training",
-    "inference": "clock config console data ensembling errors files inputs learners models options paths"
+    "inference": "clock config console data ensembling errors files inputs learners lock models options paths"
     " plugins run running training vectors",
-    "kaggle": "cli console data errors files inference inputs learners options paths plugins run stages training vectors",
-    "report": "config console data errors files freshness learners load_config models paths run running vectors",
+    "kaggle": "cli console data errors files inference inputs learners lock options paths plugins run"
+    " stages training vectors",
+    "report": "config console data errors files freshness learners load_config lock models paths run running vectors",
     "competitions": "errors load_config options paths",
-    "rate_finder": "console data errors files freshness learners paths run running stages training",
+    "rate_finder": "console data errors files freshness learners lock paths run running stages training",
     "teaching": "config data ensembling errors files freshness learners paths run running training",
-    "encoders": "clock config console data errors events files freshness inputs learners metrics models options paths"
+    "encoders": "clock config console data errors events files freshness inputs learners lock metrics models options paths"
     " plugins run running training",
 }
 ALLOWED = {part: set(names.split()) for part, names in (CORE | EXTENSIONS).items()}

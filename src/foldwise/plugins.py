@@ -28,15 +28,18 @@ def load(spec: str, key: str) -> Any:
     where = f"{key} = {spec!r}"
     if not all(part.isidentifier() for part in [*name.split("."), attribute]):
         raise InputError(f'{where}: write it as module:attribute, for example "mine:MyLoss" of src/mine.py')
-    files = [] if name in sys.modules else find_source(name)
+    files, writes = [] if name in sys.modules else find_source(name), sys.dont_write_bytecode
     try:
         input_hash(*files)  # what is imported is what is recorded: known before, and looked at again after
+        sys.dont_write_bytecode = True  # from such a file Python would not see a change of the same size and second
         module = importlib.import_module(name)
     except Exception as error:  # whatever stands in a user's module
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
             raise InputError(f"{where}: {missing(name)}") from error
         fix = "fix it, or install what it imports"
         raise InputError(f"{where}: its module fails to import: {describe_error(error)}; {fix}") from error
+    finally:
+        sys.dont_write_bytecode = writes
     for path in files:
         check_input(path, whole_digest)
     if not hasattr(module, attribute):
