@@ -13,8 +13,10 @@ from foldwise import lock
 from foldwise.errors import RunError
 from foldwise.lock import only_maker, only_writer
 
-WRITERS = (["all"], ["folds"], ["tokens"], ["train", "--fold", "0"], ["ensemble"], ["report"], ["find-lr"])
-BUILD = ["kernel", "build", "--user", "someone"]
+WRITERS = [
+    *(["all"], ["folds"], ["tokens"], ["train", "--fold", "0"], ["ensemble"], ["report"], ["find-lr"]),
+    *(["infer", "--weights", "none"], ["kernel", "build", "--user", "someone"]),
+]
 HOLDER = """
 import multiprocessing, sys, time
 from pathlib import Path
