@@ -22,6 +22,7 @@ from foldwise.errors import RunError
 
 POLL = 0.05  # seconds between two looks
 LOOKS = 20  # at a lock whose holder has not yet written who it is
+MOST_READ = 2000  # characters that are read of it
 LONGEST = 60.0  # seconds to wait for a fold file that another run makes; one of 1.3 million rows takes some 20
 
 
@@ -82,7 +83,7 @@ def holder(file: TextIO) -> str:
     """Who holds a lock, as it wrote there just after it took it."""
     for _ in range(LOOKS):
         file.seek(0)
-        if found := " ".join(file.read().split()):
+        if found := " ".join(file.read(MOST_READ).split()):
             return found
         time.sleep(POLL)
     return "it does not say who it is"
