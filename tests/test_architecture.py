@@ -14,7 +14,9 @@ CORE = {
     "errors": "",
     "leftovers": "",
     "files": "errors leftovers",
+    "inputs": "errors files",
     "console": "errors",
+    "lock": "console errors",
     "records": "console errors files",
     "clock": "",
     "interrupts": "",
@@ -25,41 +27,41 @@ CORE = {
     "arguments": "errors",
     "metrics": "arguments errors plugins",
     "paths": "errors files",
-    "plugins": "errors files",
+    "plugins": "errors files inputs",
     "config": "errors metrics",
-    "load_config": "config console errors",
-    "data": "plugins config errors files metrics paths",
+    "load_config": "config console errors inputs",
+    "data": "config errors files inputs metrics paths plugins",
     "auto": "config",
-    "vectors": "config console data errors files paths",
+    "vectors": "config console data errors files inputs paths",
     "models": "config errors plugins",
     "training": "arguments clock config data errors events files metrics models paths plugins",
-    "learners": "clock config data errors events extensions files metrics models paths plugins records training",
+    "learners": "clock config data errors events extensions files inputs metrics models paths plugins records training",
     "run": "auto config console data errors extensions files learners metrics paths plugins records",
-    "options": "errors leftovers load_config paths run",
-    "freshness": "data errors extensions files learners paths plugins records run vectors",
+    "options": "errors inputs leftovers load_config paths run",
+    "freshness": "data errors extensions files inputs learners paths plugins records run vectors",
     "ensembling": "config console data errors files freshness metrics paths records run",
-    "running": "clock config console data ensembling errors events extensions files freshness learners metrics paths"
-    " records run training",
-    "stages": "auto clock config console data ensembling errors extensions files freshness learners metrics paths"
-    " records run running vectors",
-    "pipeline": "ensembling freshness run stages",
-    "cli": "config data errors extensions options paths pipeline run stages",
+    "running": "clock config console data ensembling errors events extensions files freshness inputs learners"
+    " metrics paths records run training",
+    "stages": "auto clock config console data ensembling errors extensions files freshness inputs learners lock"
+    " metrics paths records run running vectors",
+    "pipeline": "ensembling freshness lock run stages",
+    "cli": "config data errors extensions lock options paths pipeline run stages",
     "__main__": "cli clock",
 }
 # Each a folder that may be deleted; the command line, and what trains folds, find them by name.
 EXTENSIONS = {
     "time_budget": "clock console ensembling errors events files freshness learners records run running training",
-    "inference": "clock config console data ensembling errors files learners models options paths"
+    "inference": "clock config console data ensembling errors files inputs learners lock models options paths"
     " plugins records run running training vectors",
-    "kaggle": "cli console data errors files inference learners options paths plugins records run stages training"
-    " vectors",
-    "report": "config console data errors files freshness learners load_config models paths records run running"
+    "kaggle": "cli console data errors files inference inputs learners lock options paths plugins records run stages"
+    " training vectors",
+    "report": "config console data errors files freshness learners load_config lock models paths records run running"
     " vectors",
     "competitions": "errors load_config options paths",
-    "rate_finder": "console data errors files freshness learners paths run running stages training",
+    "rate_finder": "console data errors files freshness learners lock paths run running stages training",
     "teaching": "config data ensembling errors files freshness learners paths run running training",
-    "encoders": "clock config console data errors events files freshness learners metrics models options paths plugins"
-    " run running training",
+    "encoders": "clock config console data errors events files freshness inputs learners lock metrics models options"
+    " paths plugins run running training",
 }
 ALLOWED = {part: set(names.split()) for part, names in (CORE | EXTENSIONS).items()}
 

@@ -11,12 +11,12 @@ from foldwise.config import Quotes, Task
 from foldwise.data.inspect_competition import Choices
 from foldwise.errors import InputError
 from foldwise.extensions import load_extension
+from foldwise.lock import only_writer
 from foldwise.options import Commands, Force, InputFolder, add_command
 from foldwise.paths import resolve
 from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
 from foldwise.stages.init import init
-from foldwise.stages.tokens import tokens
 from foldwise.stages.train import train
 from foldwise.tasks import Kind
 
@@ -69,7 +69,8 @@ def run_train(
     ] = None,
 ) -> None:
     """Train the folds that are missing or out of date, or those named."""
-    train(run, folds(run), fold, member)
+    with only_writer(run.paths.output):
+        train(run, folds(run), fold, member)
 
 
 def run_init(
@@ -137,7 +138,7 @@ def add_extension(name: str) -> None:
 
 add_command(app, "all", run_all)
 add_command(app, "folds", pipeline.run_folds)
-add_command(app, "tokens", tokens)
+add_command(app, "tokens", pipeline.run_tokens)
 add_command(app, "train", run_train)
 add_command(app, "ensemble", pipeline.run_ensemble)
 add_command(app, "init", run_init)

@@ -199,11 +199,13 @@ def damaged_files(folder: Path, checksums: dict[str, str]) -> list[str]:
 
 
 def hash_of(*parts: Any) -> str:
-    """Short sha256 of paths' contents and of JSON-like values, in order; equal means nothing changed."""
+    """Short sha256 of paths' contents (or their digests, as bytes) and of JSON-like values, in order."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):
             digest.update(digest_of_file(part, part.stat().st_mtime_ns, part.stat().st_size))
+        elif isinstance(part, bytes):
+            digest.update(part)
         else:
             digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode(errors="surrogatepass"))
         digest.update(b"\0")

@@ -9,7 +9,8 @@ import numpy as np
 from foldwise.data.own_tokenizer import tokenizer_hash
 from foldwise.errors import DamagedError, InputError
 from foldwise.extensions import find_teaching
-from foldwise.files import content_digest, damaged_files, hash_of
+from foldwise.files import damaged_files, hash_of
+from foldwise.inputs import input_hash, sample_hash
 from foldwise.learners import Learner, learner_for
 from foldwise.learners.starting import Start, find_folder, find_start, learnt_part
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
@@ -99,10 +100,10 @@ def text_inputs(run: Run, columns: set[str], extra: bool) -> dict[str, Any]:
     some = {} if own.missing_targets == "error" else {"rows": [own.target, label_inputs(run)]}
     return {
         **some,
-        "train": hash_of(run.paths.table("train")),
-        **({"labels": hash_of(run.paths.table("labels"))} if files.labels else {}),
-        "test": hash_of(run.paths.table("test")),
-        "extra": hash_of(run.paths.table("extra")) if "extra" in tables else None,
+        "train": input_hash(run.paths.table("train")),
+        **({"labels": input_hash(run.paths.table("labels"))} if files.labels else {}),
+        "test": input_hash(run.paths.table("test")),
+        "extra": input_hash(run.paths.table("extra")) if "extra" in tables else None,
         "columns": run.config.columns.model_dump(include=read),
         "files": files.written(tables),
         "debug": run.debug,
@@ -113,7 +114,7 @@ def own_token_inputs(run: Run, learner: Learner) -> dict[str, Any]:
     """What the tokens depend on that a learner makes of the texts."""
     return {
         **text_inputs(run, {"id", "text"}, extra=bool(learner.recipe.training.extra_weight)),
-        "model": {name: content_digest(path) for name, path in learner.find_files(run.paths).items()},
+        "model": {name: sample_hash(path) for name, path in learner.find_files(run.paths).items()},
         "settings": learner.token_settings(),
     }
 
@@ -147,9 +148,9 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
     teachers = find_teaching("inputs")(run, fit, tokens_hash) if recipe.training.from_members else {}
     of_all: dict[str, Any] = {"epochs": best_epochs(run, fit.member)} if fit.fold == ALL_ROWS else {}
     inputs = {
-        "folds": hash_of(run.paths.folds),
+        "folds": input_hash(run.paths.folds),
         "tokens": hash_of(own_token_inputs(run, learner)) if learner.reads_texts else tokens_hash,
-        "targets": hash_of(*(run.paths.table(name) for name in ("train", *["labels"] * bool(run.config.files.labels)))),
+        "targets": input_hash(*map(run.paths.table, ["train", *["labels"] * bool(run.config.files.labels)])),
         "columns": run.config.columns.model_dump(include={"target", "auxiliary", "subgroups", "weight"})
         | label_inputs(run),
         "competition": asked.model_dump(include={"task", "metric", "soft_cut"}) | scored,
@@ -159,7 +160,7 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
         **of_all,
     }
     if run.config.recipe.tokens.vocabulary == "train" and not learner.reads_texts:
-        inputs[TEST_TABLE] = hash_of(run.paths.table("test"))
+        inputs[TEST_TABLE] = input_hash(run.paths.table("test"))
     if start := start_of(run, fit, inputs):
         inputs["start_from"] = start.content
     return inputs
@@ -191,7 +192,7 @@ def submission_form(run: Run) -> dict[str, Any]:
     """What a submission must fit to be valid: the sample's file, task and columns."""
     config = run.config
     return {
-        "sample": hash_of(run.paths.table("sample_submission")),
+        "sample": input_hash(run.paths.table("sample_submission")),
         "files": config.files.written(["sample_submission"]),
         "competition": config.competition.model_dump(include={"task", "metric"}),
         "kind": config.submission.kind,

@@ -7,6 +7,7 @@ from typing import Any
 from foldwise.config import Config, Model, default_members, merge
 from foldwise.console import warn
 from foldwise.errors import InputError, check
+from foldwise.inputs import read_input
 
 # Old names of fields, which are still understood in this version, and what each is called now.
 RENAMED = {
@@ -77,7 +78,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: not found; `./run.sh init {path.parent.name}` writes it from the CSVs beside it")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_input(path).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid TOML: {error}; texts stand in double quotes") from error
     recipe = content.get("recipe")

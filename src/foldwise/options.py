@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from foldwise.errors import InputError, RunError, cut_lines, did_you_mean, list_names
+from foldwise.inputs import same_inputs
 from foldwise.leftovers import sweep
 from foldwise.load_config import load_config
 from foldwise.paths import COMPETITIONS, CONFIG, Paths, resolve
@@ -126,8 +127,9 @@ def add_command(
     def command(traceback: Traceback = False, **options: Any) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as by Ctrl-C, workers first
         try:
-            given = [make_run(**{key: options.pop(key) for key in common})] if common else []
-            function(*given, **options)
+            with same_inputs():
+                given = [make_run(**{key: options.pop(key) for key in common})] if common else []
+                function(*given, **options)
         except (Exception, KeyboardInterrupt) as error:
             if traceback:
                 tracebacks.print_exc()

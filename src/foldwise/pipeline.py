@@ -6,6 +6,7 @@ which and why.
 
 from foldwise.ensembling.summary import show_summary
 from foldwise.freshness import are_current
+from foldwise.lock import only_writer
 from foldwise.run import Run
 from foldwise.stages.ensemble import ensemble
 from foldwise.stages.folds import folds
@@ -15,6 +16,12 @@ from foldwise.stages.train import check_files, ensemble_fits, prepare_members, t
 
 def run_all(run: Run) -> None:
     """All stages."""
+    with only_writer(run.paths.output):
+        make_all(run)
+
+
+def make_all(run: Run) -> None:
+    """All stages, by the only run that writes to this output folder."""
     # Each training row gets a fold, once: folds/SLUG.csv is made by id and then only read.
     fold_of_row = folds(run)
 
@@ -36,9 +43,17 @@ def run_all(run: Run) -> None:
 
 def run_folds(run: Run) -> None:
     """Assign each training row to a fold, once, in folds/SLUG.csv; --force makes new ones."""
-    folds(run, remake=run.force)
+    with only_writer(run.paths.output):
+        folds(run, remake=run.force)
+
+
+def run_tokens(run: Run) -> None:
+    """Make the tokens unless those there were made from the same input and settings."""
+    with only_writer(run.paths.output):
+        tokens(run)
 
 
 def run_ensemble(run: Run) -> None:
     """Combine the folds into submission.csv, oof.csv and summary.json."""
-    show_summary(run, ensemble(run, folds(run)))
+    with only_writer(run.paths.output):
+        show_summary(run, ensemble(run, folds(run)))

@@ -5,6 +5,7 @@ Modules of one's own lie in src/, as src/mine.py for "mine:MyLoss"; anything tha
 
 import importlib
 import importlib.util
+import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from foldwise.errors import InputError, did_you_mean
-from foldwise.files import hash_of
+from foldwise.inputs import check_input, input_hash, whole_digest
 
 
 def is_own(name: str) -> bool:
@@ -27,13 +28,20 @@ def load(spec: str, key: str) -> Any:
     where = f"{key} = {spec!r}"
     if not all(part.isidentifier() for part in [*name.split("."), attribute]):
         raise InputError(f'{where}: write it as module:attribute, for example "mine:MyLoss" of src/mine.py')
+    files, writes = [] if name in sys.modules else find_source(name), sys.dont_write_bytecode
     try:
+        input_hash(*files)  # what is imported is what is recorded: known before, and looked at again after
+        sys.dont_write_bytecode = True  # from such a file Python would not see a change of the same size and second
         module = importlib.import_module(name)
     except Exception as error:  # whatever stands in a user's module
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
             raise InputError(f"{where}: {missing(name)}") from error
         fix = "fix it, or install what it imports"
         raise InputError(f"{where}: its module fails to import: {describe_error(error)}; {fix}") from error
+    finally:
+        sys.dont_write_bytecode = writes
+    for path in files:
+        check_input(path, whole_digest)
     if not hasattr(module, attribute):
         names = [name for name in vars(module) if not name.startswith("_")]
         fix = did_you_mean(attribute, names, f"it has {', '.join(names) or 'nothing'}", n=3, cutoff=0.5)
@@ -74,16 +82,22 @@ def is_users(filename: str) -> bool:
 def source_hash(spec: str) -> str:
     """Hash of the code that `spec` lies in: when it changes, what was trained with it is out of date.
 
-    Of a module the file; of a package of one's own every file in it, but no other module that these import; of a
-    module without a file (built in) the name. InputError where there is no such module.
+    Of a module without a file (built in) the name. InputError where there is no such module.
     """
-    top = spec.partition(":")[0].partition(".")[0]
-    found = importlib.util.find_spec(top) if top.isidentifier() else None
-    if found is None:
+    name = spec.partition(":")[0]
+    top = name.partition(".")[0]
+    if not top.isidentifier() or importlib.util.find_spec(top) is None:
         raise InputError(f"{spec!r}: {missing(top)}")
-    path = Path(found.origin or "")
-    if not path.is_file():
-        return hash_of(top)
+    files = find_source(name)
+    return input_hash(*files) if files else input_hash(top)
+
+
+def find_source(name: str) -> list[Path]:
+    """Of a module the file; of a package of one's own every file in it, but no other module that these import."""
+    found = importlib.util.find_spec(name.partition(".")[0])
+    path = Path(found.origin or "") if found else Path()
+    if found is None or not path.is_file():
+        return []
     if found.submodule_search_locations and is_users(str(path)):
-        return hash_of(*sorted(path.parent.rglob("*.py")))
-    return hash_of(path)
+        return sorted(path.parent.rglob("*.py"))
+    return [path]

@@ -196,7 +196,7 @@ def test_an_output_that_is_cut_off_or_an_error_page_changes_nothing(foldwise, se
     service.on("ListKernelSessionOutput", {"files": [], "log": LOG})
     assert f"{KERNEL} has no output" in foldwise("kernel", "output", "-c", "spooky", code=1).stderr
     assert old.read_text() == "id,EAP\n1,0.5\n"
-    assert [path.name for path in old.parent.parent.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in old.parent.parent.iterdir() if path.name.startswith(".")] == [".lock"]
 
 
 def test_dry_runs_print_the_commands_and_do_nothing(foldwise, service, kernel):

@@ -25,6 +25,7 @@ from foldwise.data.splits import number_folds
 from foldwise.data.table import Table, check_columns, check_unique, read_table
 from foldwise.errors import InputError
 from foldwise.files import atomic_file, write_csv
+from foldwise.inputs import made_input
 from foldwise.paths import Paths
 
 OWN_NAMES = ("fold", "kfold")  # of the column in a table of folds
@@ -34,6 +35,7 @@ def write_folds(path: Path, train_ids: Sequence[str], fold_of_row: np.ndarray) -
     """Write the (N,) folds of the training rows."""
     with atomic_file(path) as temporary:
         write_csv(temporary, ["id", "fold"], zip(train_ids, fold_of_row.tolist(), strict=True))
+        made_input(path, temporary)
 
 
 def read_folds(path: Path, train_ids: Sequence[str], n_folds: int, remake: str) -> np.ndarray:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from foldwise.errors import Errors, InputError
+from foldwise.inputs import read_input
 
 CHUNK = 1 << 20  # bytes
 # How files begin that are no text, what they are, and the fix.
@@ -49,7 +50,7 @@ class Rows(NamedTuple):
 def read_bytes(path: Path) -> tuple[str, bytes]:
     """The name of the table's file and its content, unpacked where it is packed."""
     try:
-        content = path.read_bytes()
+        content = read_input(path)
         if path.suffix == ".gz":
             return path.stem, gzip.decompress(content)
         if path.suffix == ".zip":

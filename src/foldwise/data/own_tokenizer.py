@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from foldwise.config import Tokens
 from foldwise.errors import InputError, shorten
-from foldwise.files import hash_of
+from foldwise.inputs import input_hash, read_input
 from foldwise.plugins import as_input_error, is_own, load, source_hash
 
 KEY = "recipe.tokens.tokenizer"
@@ -28,8 +28,9 @@ def find_splitter(settings: Tokens, folders: Sequence[Path], before: str = "") -
     if is_own(settings.tokenizer):
         return split_by_code(settings.tokenizer)
     path = find_file(before + settings.tokenizer, folders)
+    content = read_input(path)
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_buffer(content)
     except Exception as error:  # the library raises no other class
         raise InputError(f"{KEY}: {path}: not a file of the library tokenizers ({error})") from error
     tokenizer.no_padding()
@@ -105,4 +106,4 @@ def tokenizer_hash(settings: Tokens, folders: Sequence[Path]) -> str:
         return ""
     if is_own(settings.tokenizer):
         return source_hash(settings.tokenizer)
-    return hash_of(find_file(settings.tokenizer, folders))
+    return input_hash(find_file(settings.tokenizer, folders))

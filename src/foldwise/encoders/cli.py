@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from foldwise.lock import only_writer
 from foldwise.options import add_command
 from foldwise.run import Run
 
@@ -28,7 +29,8 @@ def distil(
     """Put each word of the competition's tokens through an encoder, for `tokens.vectors`."""
     from foldwise.encoders.distil import distil_vocabulary
 
-    distil_vocabulary(run, encoder, dimension, name)
+    with only_writer(run.paths.output):
+        distil_vocabulary(run, encoder, dimension, name)
 
 
 add_command(vectors, "distil", distil)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from foldwise.config import Encoder
 from foldwise.errors import InputError
+from foldwise.inputs import check_input
 from foldwise.paths import REPOSITORY, Paths
 from foldwise.plugins import as_input_error
 
@@ -100,6 +101,8 @@ def load_body(files: Mapping[str, Path], pretrained: bool = True) -> "nn.Module"
                 missing = [name for name in found["missing_keys"] if not name.startswith("pooler.")]
             else:
                 body = transformers.AutoModel.from_config(config, trust_remote_code=False)
+    for path in files.values():
+        check_input(path)
     if missing:
         raise InputError(f"{files[WEIGHTS]}: lacks {len(missing)} weights of the model, such as {min(missing)}")
     if getattr(body, "pooler", None) is not None:  # not used, and not in every file

@@ -14,6 +14,7 @@ from foldwise.console import Progress
 from foldwise.data.features import join_texts
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import InputError
+from foldwise.inputs import check_input
 
 TYPE_BIT = 24  # no vocabulary has so many tokens
 CHUNK = 8192  # rows between two steps of the progress bar
@@ -25,6 +26,7 @@ def load_tokenizer(path: Path, max_length: int, pair: bool) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises no other class
         raise InputError(f"{path}: not a tokenizer.json ({error}); take the encoder's own") from error
+    check_input(path)
     special = tokenizer.num_special_tokens_to_add(pair)
     if max_length <= special:
         raise InputError(f"recipe.encoder.max_length = {max_length}: {special} of these are special tokens; raise it")

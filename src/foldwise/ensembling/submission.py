@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from foldwise.config import Config
+from foldwise.config import Config, Format
 from foldwise.data.competition import ToPredict
+from foldwise.data.delimited import read_delimited
 from foldwise.data.labels import has_names, split_cell, write_like
-from foldwise.data.table import read_table
 from foldwise.data.targets import Targets, parse_number
 from foldwise.errors import InputError, RunError
 from foldwise.files import atomic_file, write_csv
@@ -126,6 +126,6 @@ def write_submission(
         frame = frame.drop(columns=config.columns.id)
     with atomic_file(path) as temporary:
         write_csv(temporary, frame.columns, frame.itertuples(index=False, name=None))
-        again = read_table(temporary).frame
+        again = read_delimited(temporary, temporary.read_bytes(), ",", Format(), ()).frame
         if list(again.columns) != list(frame.columns) or again.to_numpy().tolist() != frame.to_numpy().tolist():
             raise RunError(f"{path}: read back it is not what was written; is the disk full?")

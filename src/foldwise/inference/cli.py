@@ -1,10 +1,12 @@
 """The command `infer`."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from foldwise.lock import only_writer
 from foldwise.options import DEFAULT, Competition, DeviceOption, InputFolder, OutputFolder, SubmissionFile
 from foldwise.paths import resolve
 
@@ -20,4 +22,6 @@ def infer(
     """Predict the test table with packed weights (kernel build --infer); trains nothing."""
     from foldwise.inference.infer import infer
 
-    infer(resolve(competition, input_, None, output, submission=submission), weights, device)
+    paths = resolve(competition, input_, None, output, submission=submission)
+    with nullcontext() if paths.handed_in else only_writer(paths.output):  # else nothing is written there
+        infer(paths, weights, device)

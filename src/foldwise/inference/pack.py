@@ -23,6 +23,7 @@ from foldwise.inference.bundle import (
     PackedMember,
     describe_file,
 )
+from foldwise.inputs import check_input, read_input
 from foldwise.learners import learner_for
 from foldwise.plugins import is_own, source_hash
 from foldwise.records import FoldRecord, TokensRecord, read_whole
@@ -45,7 +46,7 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     parts = [VOCABULARY]
     splits = config.recipe.tokens.tokenizer
     if splits and not is_own(splits):
-        shutil.copyfile(find_file(splits, run.paths.own_files), folder / f"{TOKENIZER}{splits}")
+        (folder / f"{TOKENIZER}{splits}").write_bytes(read_input(find_file(splits, run.paths.own_files)))
         parts.append(f"{TOKENIZER}{splits}")
     if any(learner_for(config.recipe.of_member(name)).needs_vectors for name in members):
         shutil.copyfile(tokens / paths.VECTORS, folder / VECTORS)
@@ -80,7 +81,8 @@ def pack_member(run: Run, name: str, records: dict[int, dict[str, Any]], folder:
     model, learner, folds = recipe.model.name, learner_for(recipe), []
     files = {file: f"{name}-{file}" for file in learner.packed_files()}
     for file, copy in files.items():
-        shutil.copyfile(learner.find_files(run.paths)[file], folder / copy)
+        shutil.copyfile(source := learner.find_files(run.paths)[file], folder / copy)
+        check_input(source)
     for fold in predicting_folds(run, name, records):
         source_folder = run.paths.fold(name, fold)
         record = read_whole(source_folder / paths.FOLD_RECORD, FoldRecord)

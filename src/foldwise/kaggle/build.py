@@ -24,6 +24,7 @@ from foldwise.data.fold_file import pack_folds, packed_name, read_folds
 from foldwise.data.own_tokenizer import find_file
 from foldwise.errors import InputError
 from foldwise.files import atomic_folder, write_json, write_text
+from foldwise.inputs import read_input
 from foldwise.kaggle import credentials
 from foldwise.kaggle.image import check_modules
 from foldwise.kaggle.kernels import LONGEST_RUN
@@ -179,10 +180,10 @@ def collect_files(run: Run, infer: bool) -> dict[str, bytes]:
     names = {path.relative_to(REPOSITORY).as_posix(): path for path in paths}
     files = {name: path.read_bytes() for name, path in names.items() if "/." not in name}
     if not infer:
-        files[f"input/{slug}/{CONFIG}"] = run.paths.config.read_bytes()
+        files[f"input/{slug}/{CONFIG}"] = read_input(run.paths.config)
         tokenizer = run.config.recipe.tokens.tokenizer
         if tokenizer and not is_own(tokenizer):
-            files[f"input/{slug}/{tokenizer}"] = find_file(tokenizer, run.paths.own_files).read_bytes()
+            files[f"input/{slug}/{tokenizer}"] = read_input(find_file(tokenizer, run.paths.own_files))
         train_ids = run.competition.train_ids
         in_file = read_folds(run.paths.folds, train_ids, run.config.recipe.folds.n, run.hint("folds", "--force"))
         files[f"folds/{packed_name(slug)}"] = pack_folds(in_file, train_ids).encode()

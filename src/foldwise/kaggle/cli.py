@@ -21,6 +21,7 @@ from foldwise.kaggle import datasets, kernels, submissions
 from foldwise.kaggle.client import show_command
 from foldwise.kaggle.download import archive_folder, download_files
 from foldwise.kaggle.metadata import DATASET, DATASET_METADATA, KERNEL, KERNEL_METADATA, read_metadata
+from foldwise.lock import only_writer
 from foldwise.options import InputFolder, OutputFolder, add_command
 from foldwise.paths import Paths, resolve
 from foldwise.records import read_or_warn
@@ -108,7 +109,9 @@ def build(
     """Pack package, settings and folds into one script, output/SLUG/kernel/, and what must travel beside it."""
     from foldwise.kaggle.build import KernelOptions, build_kernel
 
-    build_kernel(run, KernelOptions(infer, notebook, user, name, tuple(dataset or ()), accelerator, time_budget))
+    options = KernelOptions(infer, notebook, user, name, tuple(dataset or ()), accelerator, time_budget)
+    with only_writer(run.paths.output):
+        build_kernel(run, options)
 
 
 def push(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> None:
@@ -132,11 +135,12 @@ def push(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> No
             show_command("update dataset", "if it has other files", folder=files, message=message)
             show_command("dataset status", "until it is ready", dataset=dataset)
         return show_command("push", folder=folder)
-    if gpu:
-        kernels.show_quota(slug)
-    if dataset:
-        datasets.update_dataset(files, dataset, paths.output / UPLOADED, message, slug)
-    version = kernels.push_kernel(folder, slug, metadata["id"], paths.output / PUSHED)
+    with only_writer(paths.output):  # what is sent must not be built anew meanwhile
+        if gpu:
+            kernels.show_quota(slug)
+        if dataset:
+            datasets.update_dataset(files, dataset, paths.output / UPLOADED, message, slug)
+        version = kernels.push_kernel(folder, slug, metadata["id"], paths.output / PUSHED)
     status_command = suggest(f"kernel status -c {slug}", output)
     return say("kernel", f"{metadata['id']} version {version} runs; next: {status_command}")
 
@@ -165,8 +169,9 @@ def fetch(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> N
     if dry_run:
         show_command("output", kernel=name, folder=folder)
     else:
-        for path in kernels.fetch_output(name, slug, folder):
-            say("kernel", f"{path}: {path.stat().st_size:,} bytes")
+        with only_writer(paths.output):
+            for path in kernels.fetch_output(name, slug, folder):
+                say("kernel", f"{path}: {path.stat().st_size:,} bytes")
 
 
 def submit_kernel(slug: Slug, message: Message = None, output: OutputFolder = None, dry_run: DryRun = False) -> None:

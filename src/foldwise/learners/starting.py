@@ -15,6 +15,7 @@ from foldwise.data.token_store import read_vocabulary
 from foldwise.errors import DamagedError, InputError, list_names
 from foldwise.events import Noted
 from foldwise.files import damaged_files, hash_of, is_checked, read_json, sha256_of
+from foldwise.inputs import check_input, input_hash, whole_digest
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, REPOSITORY, TOKENS_RECORD, VOCABULARY, fold_folder_name
 from foldwise.records import Content, FoldRecord, Record, TokensRecord, read_checked
 
@@ -59,7 +60,7 @@ class Start:
     @property
     def content(self) -> str:
         """A hash of what is in them."""
-        return hash_of(self.weights, self.words or "")
+        return input_hash(self.weights, self.words or "")
 
     def read_words(self) -> list[str]:
         """In id order."""
@@ -68,9 +69,10 @@ class Start:
                 f"{KEY}: {self.weights}: its tokens/{VOCABULARY} is not there, or was made anew since, so the "
                 "words of its vectors are not known; train that member again, or start from packed weights"
             )
-        if self.words.name == PACKED_WORDS:
-            return self.words.read_text(encoding="utf-8").split("\n")
-        return read_vocabulary(self.words)
+        packed = self.words.name == PACKED_WORDS
+        words = self.words.read_text(encoding="utf-8").split("\n") if packed else read_vocabulary(self.words)
+        check_input(self.words, whole_digest)
+        return words
 
 
 def learnt_part(token_inputs: dict[str, Any]) -> dict[str, Any]:
@@ -210,10 +212,9 @@ def take_weights(model: "nn.Module", start: Start, words: Sequence[str]) -> str:
     from safetensors.torch import load_file
     from torch import nn
 
-    earlier, trains = (
-        load_file(start.weights),
-        {name for name, weight in model.named_parameters() if weight.requires_grad},
-    )
+    earlier = load_file(start.weights)
+    check_input(start.weights, whole_digest)
+    trains = {name for name, weight in model.named_parameters() if weight.requires_grad}
     trains |= {name for name, _ in model.named_buffers()}
     state = {name: value for name, value in model.state_dict().items() if name in trains}
     embeddings = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Embedding)]

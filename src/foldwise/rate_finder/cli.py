@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from foldwise.lock import only_writer
 from foldwise.run import Run
 
 
@@ -16,4 +17,5 @@ def find_lr(
     """Suggest a learning rate: train briefly while it rises, and see where the loss falls. Trained folds stay."""
     from foldwise.rate_finder import finder
 
-    finder.find_lr(run, member)
+    with only_writer(run.paths.output):
+        finder.find_lr(run, member)

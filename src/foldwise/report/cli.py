@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from foldwise.lock import only_writer
 from foldwise.run import Run
 
 
@@ -11,7 +12,8 @@ def report(run: Run) -> None:
     """Write report.html: learning curves, lengths, predictions, worst rows."""
     from foldwise.report import page
 
-    page.report(run)
+    with only_writer(run.paths.output):
+        page.report(run)
 
 
 def describe(

@@ -14,6 +14,7 @@ from foldwise.errors import list_names
 from foldwise.events import Event, Finished, Stopped
 from foldwise.extensions import find_teaching
 from foldwise.freshness import Wanted, start_of
+from foldwise.inputs import known_inputs
 from foldwise.learners import learner_for
 from foldwise.paths import TOKENS_RECORD
 from foldwise.records import TokensRecord, read_whole
@@ -92,6 +93,7 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
             without=fit.without,
             epochs=inputs.get("epochs"),
             start=start_of(run, fit, inputs),
+            known=known_inputs(),
         )
         for fit, inputs in wanted
     ]

@@ -1,7 +1,7 @@
 """One fold as a worker does it: open the tokens, train, write the folder."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from foldwise.data.token_store import TokenStore, open_array, read_vocabulary
 from foldwise.errors import RunError
 from foldwise.events import Event, Finished, GivenUp, Noted, Started, Stopped
 from foldwise.freshness import fold_differences, read_fold
+from foldwise.inputs import Known, same_inputs
 from foldwise.learners import learner_for
 from foldwise.learners.starting import Start
 from foldwise.metrics import MetricChoice
@@ -50,6 +51,7 @@ class FoldJob:
     redo: bool = False  # train, also where only the test table is another
     first: Lesson | None = None
     lesson: Lesson | None = None
+    known: Known = field(default_factory=dict)  # input files as the parent process read them
 
     @property
     def folder(self) -> Path:
@@ -78,6 +80,12 @@ def open_data(job: FoldJob) -> FoldData:
 
 
 def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
+    """Train one fold and write its folder, from the inputs that the parent process recorded."""
+    with same_inputs(job.known):
+        train_and_write(job, report)
+
+
+def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
     """Train one fold and write its folder."""
     start, learner, data = Clock.now(), learner_for(job.recipe), open_data(job)
     if not job.redo and only_test_changed(job):

@@ -28,6 +28,7 @@ from foldwise.ensembling.submission import in_sample_order, to_scale
 from foldwise.errors import DamagedError
 from foldwise.files import atomic_file, hash_of, write_checked, write_csv
 from foldwise.freshness import changes, submission_form
+from foldwise.inputs import input_hash
 from foldwise.metrics import Metric, score
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, REPOSITORY
 from foldwise.records import FoldRecord, Summary, read_checked, read_or_warn, read_whole
@@ -47,8 +48,8 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
             )
             for member, group in records.items()
         },
-        "sample": hash_of(run.paths.table("sample_submission")),
-        "solution": [hash_of(path) for path in run.paths.tables("solution")],
+        "sample": input_hash(run.paths.table("sample_submission")),
+        "solution": [input_hash(path) for path in run.paths.tables("solution")],
         "ensemble": run.config.recipe.ensemble.model_dump(),
         **run.config.model_dump(include={"submission", "files", "columns"}),
     }

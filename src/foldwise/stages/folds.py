@@ -5,6 +5,7 @@
 """
 
 import time
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from foldwise.data.splits import (
 )
 from foldwise.errors import InputError
 from foldwise.files import hash_of, write_checked
+from foldwise.lock import only_maker
 from foldwise.metrics import best_score
 from foldwise.records import Content, read_or_warn
 from foldwise.run import Run
@@ -44,7 +46,10 @@ def folds(run: Run, remake: bool = False) -> np.ndarray:
     """The (N,) int64 folds that stages work with: those of the fold file, but `HIDDEN` for rows of weight 0."""
     competition, settings = run.competition, run.config.recipe.folds
     units = units_of(join_texts(competition.train_texts), competition.groups, settings.same_text)
-    fold_of_row = hide_weightless(update_fold_file(run, units, remake), competition.targets)
+    there = run.paths.folds.is_file() and not remake and not run.debug
+    with nullcontext() if there else only_maker(run.paths.folds):
+        in_file = update_fold_file(run, units, remake)
+    fold_of_row = hide_weightless(in_file, competition.targets)
     for fold, what in UNSCORED.items():
         if count := (fold_of_row == fold).sum():
             say("folds", f"{count:,} of {len(fold_of_row):,} rows {what}")

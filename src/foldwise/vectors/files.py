@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from foldwise.config import Tokens
 from foldwise.console import Progress
 from foldwise.errors import InputError
-from foldwise.files import content_digest, hash_of
+from foldwise.files import hash_of
+from foldwise.inputs import sample_hash
 from foldwise.paths import Paths
 
 VECTOR_SUFFIXES = (".txt", ".vec", ".bin")  # each also with .gz, or in a .zip
@@ -131,4 +132,4 @@ def list_vectors(folders: Iterable[Path]) -> list[VectorFile]:
 
 def content_hash(source: VectorFile) -> str:
     """Short hash of what a file contains and of how it is read."""
-    return hash_of(source.member, source.suffix, [content_digest(path) for path in source.paths])
+    return hash_of(source.member, source.suffix, [sample_hash(path) for path in source.paths])

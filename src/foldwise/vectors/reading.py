@@ -22,6 +22,7 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 
 from foldwise.errors import InputError, shorten
+from foldwise.inputs import check_input
 from foldwise.vectors.files import VectorFile
 
 LONGEST_LINE = 4 << 20  # bytes; more without a line end is no text
@@ -74,6 +75,8 @@ def read_vectors(source: VectorFile, wanted: Set[str]) -> VectorTable:
             f"{source}: no usable row: {place or 'it has no rows'}; a line must be a word and its numbers with spaces "
             "between, as in GloVe's .txt and fastText's .vec"
         )
+    for path in source.paths:
+        check_input(path)
     sample = np.concatenate(first).astype(np.float32)
     mean, std = sample.mean(axis=0), sample.std(axis=0)
     return VectorTable(source.file_name, list(words), np.concatenate(found), mean, std, len(malformed), place)

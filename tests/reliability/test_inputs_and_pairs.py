@@ -1,0 +1,23 @@
+"""A few rounds of the soak scripts about inputs that change and runs at once, each in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import environment
+
+
+@pytest.mark.parametrize(("script", "options"), [("changes.py", ["--moments", "12"]), ("pairs.py", ["--rounds", "3"])])
+def test_a_few_rounds(script, options):
+    path = Path(__file__).with_name(script)
+    done = subprocess.run(
+        [sys.executable, path, *options],
+        env=environment() | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
