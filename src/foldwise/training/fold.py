@@ -86,14 +86,13 @@ def train_fold(
     try:
         for loss in training.run(lambda step: progress.in_stage(training.before + step), report, state):
             # Evaluate the averaged weights on the whole validation fold; keep the best
-            started = Clock.now()
             with trainer.averages.applied():
                 values = predict_values(model, dataset.select(valid_rows), units, targets, runtime)
                 score = best_score(metric, targets.task, targets.truth[valid_rows], values)
                 best = stopping.update(score, partial(copy_weights, model, frozen))
             trainer.rate.on_score(score, metric.greater_is_better)
             trainer.rate.set(training.done)
-            progress.validations.append(Clock.now() - started)
+            progress.validations.append(Clock.now() - training.since)
             training.over |= stopping.should_stop
             report(training.log(loss, score if np.isfinite(score) else None, best))  # JSON has no NaN
     except StoppedError as error:

@@ -46,7 +46,7 @@ class Stage:
         self.epoch, self.part, self.batch = 0, 0, 0  # that come next
         self.step, self.done, self.over = 0, 0.0, False  # steps taken, progress, 0 … 1, and whether that was the last
         self.losses: list[tuple[torch.Tensor, float, torch.Tensor]] = []  # since the last evaluation, for `mean_loss`
-        self.train_seconds, self.since = 0.0, 0.0  # of the parts before; when the present one began
+        self.train_seconds, self.since = 0.0, 0.0  # of the parts before; when the present one began, or ended
         self.padding = 0.0
         self.history: list[Evaluated] = []
 
@@ -85,7 +85,8 @@ class Stage:
                     state.after_step()
                 trim_heap()
                 loss = mean_loss(self.losses, self.step)
-                self.train_seconds += Clock.now() - self.since
+                began, self.since = self.since, Clock.now()
+                self.train_seconds += self.since - began
                 self.trainer.rate.set(self.done)
                 self.part, self.losses, self.over = part + 1, [], self.done >= 1 or self.step == self.last
                 yield loss
