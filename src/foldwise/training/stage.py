@@ -125,13 +125,13 @@ class Stage:
             **{name: getattr(self, name) for name in names},
             "train_seconds": self.train_seconds + (Clock.now() - self.since if self.losses else 0.0),
             "losses": torch.stack([loss for loss, _, _ in self.losses]) if self.losses else None,
-            "rates": [rate for _, rate, _ in self.losses],
+            "rates": torch.tensor([rate for _, rate, _ in self.losses], dtype=torch.float64),
             "history": [asdict(record) for record in self.history],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        losses, rates, history = state.pop("losses"), state.pop("rates"), state.pop("history")
+        losses, rates, history = state.pop("losses"), state.pop("rates").tolist(), state.pop("history")
         vars(self).update(state)
         self.history = [Evaluated(**record) for record in history]
         self.sampler.set_epoch(self.epoch, self.batch)

@@ -163,12 +163,13 @@ class Generators:
     def state_dict(self) -> dict[str, Any]:
         """Of all of them."""
         kind, keys, *others = np.random.get_state(legacy=True)
+        version, words, gauss = random.getstate()
         cuda = torch.cuda.get_rng_state() if self.device.type == "cuda" else None
         return {
             "torch": torch.get_rng_state(),
             "cuda": cuda,
-            "python": random.getstate(),
-            "numpy": (kind, np.asarray(keys).tolist(), *others),
+            "python": (version, torch.tensor(words), gauss),
+            "numpy": (kind, torch.tensor(np.asarray(keys, np.int64)), *others),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -176,8 +177,10 @@ class Generators:
         torch.set_rng_state(state["torch"])
         if state["cuda"] is not None:
             torch.cuda.set_rng_state(state["cuda"])
-        random.setstate(state["python"])
-        np.random.set_state(state["numpy"])
+        version, words, gauss = state["python"]
+        random.setstate((version, tuple(words.tolist()), gauss))
+        kind, keys, *others = state["numpy"]
+        np.random.set_state((kind, keys.numpy().astype(np.uint32), *others))
 
 
 def pack(value: Any, arrays: dict[str, Tensor]) -> Any:
