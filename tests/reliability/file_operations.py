@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,7 +39,7 @@ class Found(NamedTuple):
     leftovers: list[str]  # after such a run, each once, without the numbers of processes
 
 
-def examine(folder: Path, force: bool, every: int = 1, start: int = 0) -> Found:
+def examine(folder: Path, force: bool, every: int = 1) -> Found:
     """Kill a run before each operation, or before some of them; `force`: one that makes finished results anew."""
     contest = Contest(folder)
     contest.write(rows=60, epochs=2, folds=2)
@@ -58,14 +59,20 @@ def examine(folder: Path, force: bool, every: int = 1, start: int = 0) -> Found:
     counter = folder / "count"
     run(contest, arguments, lambda number: counter.write_text(str(number)))
     operations = int(counter.read_text())
-    wrong, leftovers, places = [], set(), range(start, operations + 1, every)
+    wrong, leftovers, places = [], set(), range(0, operations + 1, every)
     for place in places:
         begin()
-        run(contest, arguments, lambda number, last=place: number > last and os.kill(os.getpid(), signal.SIGKILL))
+        run(contest, arguments, partial(die_at, place))
         if run(contest, []) or contest.results() != whole:
             wrong.append(place)
         leftovers |= {name.partition(".tmp")[0] for name in contest.leftovers()}
     return Found(operations, len(places), wrong, sorted(leftovers))
+
+
+def die_at(last: int, number: int) -> None:
+    """Die before the operation that comes after the `last` one."""
+    if number > last:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def run(contest: Contest, arguments: list[str], before: Callable[[int], Any] | None = None) -> int:
@@ -115,13 +122,17 @@ def main() -> None:
     """Both scenarios, and what came of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=int, default=1, help="kill before each n-th operation only")
+    parser.add_argument("--force", action="store_true", help="only the second of both")
     arguments = parser.parse_args()
-    for force in (False, True):
+    failed = False
+    for force in (True,) if arguments.force else (False, True):
         with tempfile.TemporaryDirectory() as folder:
             found = examine(Path(folder), force, arguments.every)
         print(f"{'--force on finished results' if force else 'from nothing'}: {found.operations} file operations")
         print(f"  {found.kills} kills, wrong results after {found.wrong or 'none'}", flush=True)
         print(f"  left over: {', '.join(found.leftovers) or 'nothing'}", flush=True)
+        failed |= bool(found.wrong)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":
