@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from encoders.tiny import make_encoder
 from foldwise.errors import RunError
 from foldwise.training import state
 from foldwise.training.stage import StepCounter
@@ -88,3 +89,24 @@ def test_another_recipe_begins_again(cli_here, cut_off, workspace):
     shown = cli_here("all", *TWIN, "--set", "training.learning_rate=0.01").stdout
     assert "goes on" not in shown
     assert states(workspace) == []
+
+
+ENCODER = """
+[recipe.members.full]
+model.name = "encoder"
+training = { precision = "fp32", evaluations_per_epoch = 1 }
+encoder = { path = "tiny", train = "full", epochs = 4, batch_size = 4 }
+"""
+
+
+def test_an_encoder_that_is_trained_goes_on(cli_here, cut_off, workspace):
+    make_encoder(workspace / "input" / "encoders" / "tiny")
+    path = workspace / "input" / "twin-binary" / "competition.toml"
+    path.write_text(path.read_text() + ENCODER)
+    cli_here("all", "-c", "twin-binary")
+    whole = made(workspace)
+    shutil.rmtree(workspace / "output")
+    for steps in (5, 4):
+        cut_off("all", "-c", "twin-binary", steps=steps)
+    assert "full fold 0: goes on from epoch 2.00 of 4" in cli_here("all", "-c", "twin-binary").stdout
+    assert made(workspace) == whole

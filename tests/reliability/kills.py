@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from reliability.small_contest import SLUG, Contest, kill, killed_at_last
 
-SOON = 0.25  # of the time of a whole run: a kill comes before, so that a round takes several to get through its stages
+SOON = 0.2  # of the time of a whole run: a kill comes before, so that a round takes several to get through its stages
 LONG = ("--time-budget", "1h")
 
 
@@ -54,14 +54,18 @@ def soak(folder: Path, kills: int, rows: int, epochs: int, folds: int, seed: int
         budget = LONG if rounds % 3 == 2 else ()
         for _ in range(min(each, kills - done)):
             before = contest.steps
-            done += run(contest, budget, log, rng.uniform(0, SOON * seconds))
+            # Two of three kills wait for the first step of training: half of these short runs is their start.
+            done += run(contest, budget, log, rng.uniform(0, SOON * seconds), rng.random() < 2 / 3)
             in_training += contest.steps > before
         run(contest, budget, log)
         rounds += 1
         equal += contest.results() == whole
         twice += contest.steps - steps
         leftovers += contest.leftovers()
-        print(f"{done} kills, {equal} of {rounds} rounds equal, {twice} of {steps} steps twice", flush=True)
+        print(
+            f"{done} kills, {in_training} in training, {equal} of {rounds} rounds equal, {twice} steps twice",
+            flush=True,
+        )
     return Found(done, in_training, rounds, equal, leftovers, twice / done / (steps / folds), seconds)
 
 
@@ -74,10 +78,15 @@ def end_early(folder: Path, log: Path, seconds: float) -> bool:
     return is_valid(contest)
 
 
-def run(contest: Contest, arguments: tuple[str, ...], log: Path, seconds: float | None = None) -> bool:
-    """One run, which is killed after so many seconds; true if it was."""
+def run(
+    contest: Contest, arguments: tuple[str, ...], log: Path, seconds: float | None = None, trains: bool = False
+) -> bool:
+    """One run, which is killed after so many seconds, counted from its start or from when it trains; true if it was."""
+    before = contest.steps
     process = contest.start(["all", *arguments], log)
     with killed_at_last(process):
+        while trains and contest.steps == before and process.poll() is None:
+            time.sleep(0.02)
         try:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
