@@ -34,7 +34,7 @@ CORE = {
     "auto": "config",
     "vectors": "config console data errors files inputs paths",
     "models": "config errors plugins",
-    "training": "arguments clock config data errors events files metrics models paths plugins",
+    "training": "arguments clock config data errors events files interrupts metrics models paths plugins",
     "learners": "clock config data errors events extensions files inputs metrics models paths plugins records training",
     "run": "auto config console data errors extensions files learners metrics paths plugins records",
     "options": "errors inputs leftovers load_config paths run",

@@ -44,7 +44,8 @@ class Progress:
         self, stage: str, total: int | None = None, unit: str = "", name: str = "", looks: dict[str, Any] | None = None
     ) -> None:
         self.stage, self.unit, self.name = stage, unit, name
-        self.done, self.state = 0, ""
+        self.begun = (looks or {}).get("initial", 0)  # done before this process went on with it
+        self.done, self.state = self.begun, ""
         self.started = self.spoken = time.monotonic()
         usual: dict[str, Any] = {"desc": name or stage, "unit": f" {unit}", "unit_scale": True}
         if total is None:
@@ -63,8 +64,8 @@ class Progress:
         """So many more are done."""
         self.done += done
         self.bar.update(done)
-        if self.done and self.line_is_due():
-            left = (time.monotonic() - self.started) * (self.bar.total - self.done) / self.done
+        if self.done > self.begun and self.line_is_due():
+            left = (time.monotonic() - self.started) * (self.bar.total - self.done) / (self.done - self.begun)
             self.say(f"{self.done:,} of {self.bar.total:,} {self.unit}, {duration(left)} left")
 
     def note(self, text: str, short: str) -> None:

@@ -8,6 +8,7 @@ class Started:
     """A fold is about to train for so many steps, unless it stops early."""
 
     steps: int
+    done: int = 0  # of them, before it was interrupted
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,11 @@ class Paths:
         apart = "without-" + "-".join(map(str, without)) if without else ""
         return self.output / member / apart / fold_folder_name(fold)
 
+    def fold_state(self, member: str, fold: int, without: tuple[int, ...] = ()) -> Path:
+        """Folder of the state of a fold that trains, beside where the fold will be."""
+        folder = self.fold(member, fold, without)
+        return folder.with_name(f"{folder.name}-state")
+
     def table(self, name: str) -> Path:
         """The file of table `name` (train, test, …) in its readable form; InputError for none or several."""
         found = self.tables(name)

@@ -31,6 +31,7 @@ from foldwise.training.loop import StoppedError, predict
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit, Progress
 from foldwise.training.schedules import LearningRate
+from foldwise.training.state import TrainingState
 from training import DECIDED
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
@@ -520,7 +521,7 @@ def test_the_first_stage_is_training_as_ever():
     plain = train_fold(data, settings, "m", 1, METRICS["roc_auc"], RUNTIME, lambda _: None)
     units = Units.fit(data, rows)
     stage = FirstStage(data, Lesson(rows, data.targets.y[rows]), settings, units, fold_seed(0, "m", 1), RUNTIME)
-    weights = stage.train(Progress(data, 1, settings.training, 2 * stage.steps, None), lambda _: None)
+    weights = stage.train(Progress(data, 1, settings.training, 2 * stage.steps, None), lambda _: None, TrainingState())
     assert any(all(torch.equal(value, kept[name]) for name, value in weights.items()) for kept in plain.weights)
 
 

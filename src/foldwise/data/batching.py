@@ -20,12 +20,13 @@ class PlannedSampler(Sampler[list[int]]):
     """A `batch_sampler` whose batches are known beforehand, each an array of item numbers, longest first."""
 
     batches: list[np.ndarray]
+    start = 0  # how many of them the next iteration leaves out
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[int]]:
-        for indices in self.batches:
+        for indices in self.batches[self.start :]:
             yield indices.tolist()
 
 
@@ -47,8 +48,9 @@ class BucketBatchSampler(PlannedSampler):
         self.lengths, self.batch_size, self.group, self.seed, self.tokens = lengths, batch_size, group, seed, tokens
         self.epoch, self.batches = 0, self.plan(0)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order the next iteration gives."""
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Choose the epoch whose order the next iteration gives, and the batch of it that comes first."""
+        self.start = start
         if epoch != self.epoch:
             self.epoch, self.batches = epoch, self.plan(epoch)
 

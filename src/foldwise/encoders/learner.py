@@ -178,10 +178,11 @@ class EncoderLearner(Learner):
 
         if trained := self.trained_model(job):
             recipe, build = trained
+            state = job.open_state(report)
             if job.epochs is not None:
-                return train_on_all(data, recipe, job.member, job.epochs, job.runtime, report, build)
+                return train_on_all(data, recipe, job.member, job.epochs, job.runtime, report, build, state)
             metric = metric_for(job.metric, data.targets.task)
-            arguments = (job.member, job.fold, metric, job.runtime, report, job.limit, build)
+            arguments = (job.member, job.fold, metric, job.runtime, report, job.limit, build, state)
             return train_fold(data, recipe, *arguments)
         targets, started = data.targets, Clock.now()
         _, valid_rows = data.split(job.fold)

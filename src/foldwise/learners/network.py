@@ -81,10 +81,11 @@ class Network(Learner):
         from foldwise.training.loop import build_from_vectors
 
         build: BuildModel = build_from_vectors if job.start is None else partial(build_started, job.start, report)
+        state = job.open_state(report)
         if job.epochs is not None:
-            return train_on_all(data, self.recipe, job.member, job.epochs, job.runtime, report, build)
+            return train_on_all(data, self.recipe, job.member, job.epochs, job.runtime, report, build, state)
         metric = metric_for(job.metric, data.targets.task)
-        return train_fold(data, self.recipe, job.member, job.fold, metric, job.runtime, report, job.limit, build)
+        return train_fold(data, self.recipe, job.member, job.fold, metric, job.runtime, report, job.limit, build, state)
 
     def predict(
         self, checkpoint: "Checkpoint", data: NewRows, runtime: "Runtime", on_rows: Callable[[int], object]

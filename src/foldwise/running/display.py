@@ -16,7 +16,7 @@ class FoldDisplay:
         """Show an event of the fold `name`, which runs in worker `slot`; other kinds of events show nothing."""
         match event:
             case Started():
-                looks = {"position": slot, "bar_format": BAR, "unit": "it"}
+                looks = {"position": slot, "bar_format": BAR, "unit": "it", "initial": event.done}
                 self.bars[slot] = Progress("train", event.steps, "steps (fewer if it stops early)", name, looks)
             case Stepped():
                 self.bars[slot].update(event.steps)

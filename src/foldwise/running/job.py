@@ -1,5 +1,6 @@
 """One fold as a worker does it: open the tokens, train, write the folder."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore, open_array, read_vocabulary
 from foldwise.errors import RunError
 from foldwise.events import Event, Finished, GivenUp, Noted, Started, Stopped
+from foldwise.files import hash_of
 from foldwise.freshness import fold_differences, read_fold
 from foldwise.inputs import Known, same_inputs
 from foldwise.learners import learner_for
@@ -27,6 +29,7 @@ from foldwise.training.fold_data import FoldData, Lesson
 from foldwise.training.loop import StoppedError
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit
+from foldwise.training.state import TrainingState, code_hash
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,20 @@ class FoldJob:
     def folder(self) -> Path:
         """Where the trained fold is written."""
         return self.paths.fold(self.member, self.fold, self.without)
+
+    @property
+    def state_folder(self) -> Path:
+        """Where its state is while it trains."""
+        return self.paths.fold_state(self.member, self.fold, self.without)
+
+    def open_state(self, report: Callable[[Event], object]) -> TrainingState:
+        """What an earlier process saved of it, if that had the same inputs, versions and kind of machine."""
+        device = self.runtime.device
+        is_gpu = device.type == "cuda"
+        processor = torch.cuda.get_device_name(device) if is_gpu else torch.backends.cpu.get_cpu_capability()
+        runtime = [device.type, processor, self.runtime.precision, self.runtime.threads]
+        inputs = hash_of(self.inputs, runtime, torch.__version__, code_hash())
+        return TrainingState(self.state_folder, inputs, report, limited=self.limit is not None)
 
     def __str__(self) -> str:
         apart = f" without {', '.join(map(str, self.without))}" if self.without else ""
@@ -99,6 +116,7 @@ def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
     try:
         result = learner.fit(data, job, report)
     except StoppedError as error:
+        shutil.rmtree(job.state_folder, ignore_errors=True)  # it would stop there again
         report(Stopped(error.rows.tolist()))  # only the main process has their ids
         fix = "lower --set training.learning_rate=…, or use training.precision=fp32; look at the rows named above"
         kept = ""
@@ -106,6 +124,7 @@ def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
             kept = f"; the best weights until then are in {write_stopped(job.folder, error.history, error.best)}"
         raise RunError(f"{job}: {error}{kept}; {fix}") from error
     except GivenUpError:
+        shutil.rmtree(job.state_folder, ignore_errors=True)
         report(GivenUp())
         return
     last = result.history[-1]
@@ -117,7 +136,7 @@ def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
         score=best.score,
         best_epoch=best.epoch,
         epochs=last.epoch,
-        seconds=round(Clock.now() - start, 2),
+        seconds=round(Clock.now() - start + result.seconds_before, 2),
         rows_per_second=round(last.epoch * len(rows) / last.train_seconds),
         padding=float(np.mean([record.padding for record in result.history])),
         shortened={"epochs": last.epoch, "of": learner.epochs} if result.shortened else None,
@@ -127,6 +146,7 @@ def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
         record = make_record(job, result, finished, len(rows))
         stored = replace(result, weights=[]) if job.without else result  # only the predictions of a teacher are read
         write_fold(job.folder, record, stored, job.valid_ids, job.test_ids)
+    shutil.rmtree(job.state_folder, ignore_errors=True)
     report(finished)
 
 

@@ -7,6 +7,7 @@
 What a folder holds is written at the top of `foldwise.running.fold_folder`.
 """
 
+import shutil
 from collections.abc import Collection, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -88,6 +89,8 @@ def find_work(run: Run, fits: Sequence[Fit], chosen: Collection[Fit]) -> Wanted:
             reasons.setdefault(reason, []).append(fit.fold)
             if reason or shortened(folder):
                 wanted.append((fit, inputs))
+            else:
+                shutil.rmtree(run.paths.fold_state(*fit), ignore_errors=True)  # of one that was not needed after all
         model = recipe.of_member(member).model.name
         called = member if member == model else f"{member} ({model})"
         apart = f" without {', '.join(map(str, without))}" if without else ""

@@ -1,32 +1,17 @@
 """Train on all rows, once the folds are done: nothing is left to stop by, so the folds' best epochs say when."""
 
-import itertools
 from collections.abc import Callable
 
 import numpy as np
 
-from foldwise.clock import Clock
 from foldwise.config import Recipe
-from foldwise.data.batching import padding_share
-from foldwise.data.dataset import make_loader
-from foldwise.events import Evaluated, Event, Started
+from foldwise.events import Event
 from foldwise.paths import ALL_ROWS
-from foldwise.training.first_stage import FirstStage
-from foldwise.training.fold import FoldResult, fold_seed, start_torch
-from foldwise.training.fold_data import FoldData, Units, build_dataset
-from foldwise.training.loop import (
-    BuildModel,
-    StepCounter,
-    build_from_vectors,
-    build_trainer,
-    copy_weights,
-    make_sampler,
-    mean_loss,
-    predict_values,
-    trim_heap,
-)
+from foldwise.training.fold import FoldResult, set_up
+from foldwise.training.fold_data import FoldData
+from foldwise.training.loop import BuildModel, build_from_vectors, copy_weights, predict_values
 from foldwise.training.precision import Runtime
-from foldwise.training.progress import Progress
+from foldwise.training.state import MAIN, TrainingState
 
 
 def train_on_all(
@@ -37,6 +22,7 @@ def train_on_all(
     runtime: Runtime,
     report: Callable[[Event], object],
     build: BuildModel = build_from_vectors,
+    state: TrainingState | None = None,
 ) -> FoldResult:
     """Train on the rows of all folds, then predict the test rows with the averaged weights of the last step.
 
@@ -45,57 +31,22 @@ def train_on_all(
 
     Args:
         epochs: after which it ends, also within one.
+        state: as `train_fold` has it.
 
     Raises:
         StoppedError: the loss was not finite.
+        Interrupted: this process was asked to end; the state is saved.
     """
-    settings, targets = recipe.training, data.targets
-    start_torch(runtime)
-    seed = fold_seed(recipe.seed, member, ALL_ROWS)
-    rows, _ = data.split(ALL_ROWS)
-    units = Units.fit(data, rows)
-    dataset = build_dataset(data, rows, units, runtime.device, data.lesson)
-    sampler = make_sampler(dataset, recipe.batches, seed)
-    loader = make_loader(dataset, sampler, runtime.device)
-    steps = sampler.steps(settings.epochs)
-    last = min(max(1, round(steps * epochs / settings.epochs)), steps)
-
-    first = FirstStage(data, data.first, recipe, units, seed, runtime, build) if data.first is not None else None
-    before = first.steps if first else 0
-    report(Started(before + last))
-    weights = first.train(Progress(data, ALL_ROWS, settings, before + last, None), report) if first else None
-    trainer = build_trainer(data, recipe, seed, steps, runtime, targets.y[rows], weights, build)
-    model = trainer.model
+    state = state or TrainingState()
+    start = (data, recipe, member, ALL_ROWS, runtime, report, build, state)
+    training, progress, units = set_up(*start, epochs=epochs)
+    model, steps = training.trainer.model, training.sampler.steps(recipe.training.epochs)
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
-    history: list[Evaluated] = []
-    started, step, counter = Clock.now(), 0, StepCounter(report)
-    for epoch in range(settings.epochs):
-        trainer.train_tables(epoch >= settings.unfreeze_epoch)
-        sampler.set_epoch(epoch)
-        model.train()
-        losses, first_step = [], step
-        for batch in itertools.islice(loader, last - step):
-            trainer.rate.set(step / steps)
-            losses.append((trainer.step(batch.to(runtime.device)), trainer.rate.value, batch.rows))
-            step += 1
-            counter.count()
-        trim_heap()
-        trainer.rate.set(step / steps)
-        record = Evaluated(
-            epoch=epoch + (step - first_step) / len(sampler),
-            step=step,
-            loss=mean_loss(losses, step),
-            score=None,
-            best=step == last,
-            learning_rate=trainer.rate.value,
-            padding=padding_share(dataset.lengths, sampler.batches),
-            train_seconds=round(Clock.now() - started, 3),
-        )
-        history.append(record)
-        report(record)
-        if step == last:
-            break
-    with trainer.averages.applied():
-        test = predict_values(model, dataset.select(data.test_rows), units, targets, runtime)
+    state.begin(MAIN, training, progress)
+    for loss in training.run(lambda step: step / steps, report, state):
+        report(training.log(loss, score=None, best=training.over))
+    with training.trainer.averages.applied():
+        test = predict_values(model, training.dataset.select(data.test_rows), units, data.targets, runtime)
         kept = copy_weights(model, frozen)
-    return FoldResult(np.empty(0, np.int64), test[:0], test, [kept], units.model_dump(), history)
+    facts, history = units.model_dump(), training.history
+    return FoldResult(np.empty(0, np.int64), test[:0], test, [kept], facts, history, seconds_before=progress.earlier)

@@ -1,11 +1,12 @@
 """Exponential moving average of the weights."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from foldwise.training.rowwise import any_order
 
@@ -74,3 +75,20 @@ class AveragedWeights:
             own = parameter.detach().clone()
             parameter.copy_(average)
             average.copy_(own)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The averages, and when rows of tables were brought up to date."""
+        return {name: getattr(self, name) for name in ("averages", "marks", "log_decay", "updates")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        copy_all(self.averages, state["averages"])
+        copy_all(self.marks, state["marks"])
+        self.log_decay, self.updates = state["log_decay"], state["updates"]
+
+
+@torch.no_grad()
+def copy_all(tensors: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Give tensors other values in place: `dense` and `tables` hold the same ones, and cuDNN wants its block."""
+    for tensor, value in zip(tensors, values, strict=True):
+        tensor.copy_(value)

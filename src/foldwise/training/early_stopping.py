@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 
@@ -48,3 +49,11 @@ class EarlyStopping:
     def weights(self) -> list[Weights]:
         """Those of the best scores, best first."""
         return [weights for _, weights in self.kept]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Scores and weights."""
+        return {"kept": self.kept, "to_beat": self.to_beat, "misses": self.misses}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        vars(self).update(state)

@@ -3,22 +3,14 @@
 from collections.abc import Callable
 
 from foldwise.config import Recipe
-from foldwise.data.dataset import make_loader
 from foldwise.events import Event
 from foldwise.training.early_stopping import Weights
 from foldwise.training.fold_data import FoldData, Lesson, Units, build_dataset
-from foldwise.training.loop import (
-    BuildModel,
-    StepCounter,
-    build_from_vectors,
-    build_trainer,
-    copy_weights,
-    make_sampler,
-    mean_loss,
-    trim_heap,
-)
+from foldwise.training.loop import BuildModel, build_from_vectors, build_trainer, copy_weights, make_sampler
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Progress
+from foldwise.training.stage import Stage
+from foldwise.training.state import EXTRA, TrainingState
 
 
 class FirstStage:
@@ -44,32 +36,19 @@ class FirstStage:
         self.sampler = make_sampler(self.dataset, recipe.batches, seed)
         self.steps = self.sampler.steps(recipe.training.extra_epochs)
 
-    def train(self, progress: Progress, report: Callable[[Event], object]) -> Weights:
+    def train(self, progress: Progress, report: Callable[[Event], object], state: TrainingState) -> Weights:
         """The averaged weights at its end, which comes early where a time limit leaves less.
 
         Raises:
             StoppedError: the loss was not finite.
+            Interrupted: this process is asked to end; the state is saved.
         """
-        settings, device = self.recipe.training, self.runtime.device
-        step, counter = 0, StepCounter(report)
+        settings, end = self.recipe.training, self.steps / progress.steps
         start = (self.seed, self.steps, self.runtime, self.lesson.targets)
         trainer = build_trainer(self.data, self.recipe, *start, build=self.build)
-        loader, share = make_loader(self.dataset, self.sampler, device), self.steps / progress.steps
-        for epoch in range(settings.extra_epochs):
-            trainer.train_tables(epoch >= settings.unfreeze_epoch)
-            self.sampler.set_epoch(epoch)
-            trainer.model.train()
-            losses = []
-            for batch in loader:
-                trainer.rate.set(min(progress.share / share, 1.0))
-                losses.append((trainer.step(batch.to(device)), trainer.rate.value, batch.rows))
-                step += 1
-                counter.count()
-                if progress.after(step) >= share:
-                    break
-            trim_heap()
-            mean_loss(losses, step)
-            if progress.share >= share:
-                break
+        stage = Stage(trainer, self.dataset, self.sampler, settings, settings.extra_epochs)
+        state.begin(EXTRA, stage, progress)
+        for _ in stage.run(lambda step: progress.in_stage(step, end), report, state):
+            pass  # nothing is evaluated
         with trainer.averages.applied():
             return copy_weights(trainer.model, set())

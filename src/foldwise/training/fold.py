@@ -1,6 +1,5 @@
 """Train one fold from its first weights to its predictions. Pure: arrays in, arrays out."""
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,30 +10,28 @@ import torch
 
 from foldwise.clock import Clock
 from foldwise.config import Recipe
-from foldwise.data.batching import padding_share
-from foldwise.data.dataset import make_loader
 from foldwise.errors import RunError
 from foldwise.events import Evaluated, Event, Started
 from foldwise.files import hash_of
 from foldwise.metrics import Metric, best_score
+from foldwise.paths import ALL_ROWS
 from foldwise.training.early_stopping import EarlyStopping, Weights
 from foldwise.training.first_stage import FirstStage
 from foldwise.training.fold_data import FoldData, Units, build_dataset
 from foldwise.training.loop import (
     BuildModel,
-    StepCounter,
     StoppedError,
     build_from_vectors,
     build_trainer,
     copy_weights,
     make_sampler,
-    mean_loss,
     predict_values,
-    trim_heap,
     use_repeatable_algorithms,
 )
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit, Progress
+from foldwise.training.stage import Stage
+from foldwise.training.state import MAIN, TrainingState
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,7 @@ class FoldResult:
     facts: dict[str, Any]  # what a later prediction needs besides the weights, as JSON
     history: list[Evaluated]
     shortened: bool = False  # a time budget ended it, not the recipe
+    seconds_before: float = 0.0  # that earlier processes spent on it
 
 
 class GivenUpError(Exception):
@@ -64,100 +62,42 @@ def train_fold(
     report: Callable[[Event], object],
     limit: Limit | None = None,
     build: BuildModel = build_from_vectors,
+    state: TrainingState | None = None,
 ) -> FoldResult:
     """Train on every fold but `fold`, stop early on `fold`, predict `fold` and the test rows with the best weights.
 
     Args:
         build: makes the model that is trained.
+        state: where the training is saved now and then; what an earlier process saved there is where this one goes on.
 
     Raises:
         StoppedError: the loss was not finite.
         GivenUpError: the time limit came too early.
+        Interrupted: this process was asked to end; the state is saved.
         RunError: no score was finite.
     """
-    settings, targets = recipe.training, data.targets
-    start_torch(runtime)
-    seed = fold_seed(recipe.seed, member, fold)
-
-    # Data: rows, their batches, how many steps that makes
-    train_rows, valid_rows = data.split(fold)
-    units = Units.fit(data, train_rows)
-    dataset = build_dataset(data, train_rows, units, runtime.device, data.lesson)
-    sampler = make_sampler(dataset, recipe.batches, seed)
-    loader = make_loader(dataset, sampler, runtime.device)
-    steps, step = sampler.steps(settings.epochs), 0
-
-    # The first stage of two, where there are extra rows
-    first = FirstStage(data, data.first, recipe, units, seed, runtime, build) if data.first is not None else None
-    before = first.steps if first else 0
-    report(Started(before + steps))
-    progress = Progress(data, fold, settings, before + steps, limit)
-    weights = first.train(progress, report) if first else None
-    begun, done = progress.share, 0.0
-
-    # Model, loss, optimizers, learning rate
-    trainer = build_trainer(data, recipe, seed, steps, runtime, targets.y[train_rows], weights, build)
-    model = trainer.model
+    settings, targets, state = recipe.training, data.targets, state or TrainingState()
+    training, progress, units = set_up(data, recipe, member, fold, runtime, report, build, state, limit)
+    trainer, model, dataset = training.trainer, training.trainer.model, training.dataset
+    _, valid_rows = data.split(fold)
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta, settings.snapshots)
-    history: list[Evaluated] = []
-    train_seconds, counter = 0.0, StepCounter(report)
-
-    for epoch in range(settings.epochs):
-        trainer.train_tables(epoch >= settings.unfreeze_epoch)
-        sampler.set_epoch(epoch)
-        first_step, in_epoch = step, len(sampler)
-        padding = padding_share(dataset.lengths, sampler.batches)
-        stream = iter(loader)
-        for part in range(parts := min(settings.evaluations_per_epoch, in_epoch)):
-            # Train on a part of the epoch
-            started, losses = Clock.now(), []
-            model.train()
-            until = first_step + in_epoch * (part + 1) // parts
-            for batch in itertools.islice(stream, until - step):
-                trainer.rate.set(done)
-                losses.append((trainer.step(batch.to(runtime.device)), trainer.rate.value, batch.rows))
-                step += 1
-                share = progress.after(before + step)
-                done = 1.0 if share >= 1 else (share - begun) / (1 - begun)
-                counter.count()
-                if done >= 1:
-                    break
-            trim_heap()
-            try:
-                loss = mean_loss(losses, step)
-            except StoppedError as error:
-                error.best, error.history = (stopping.weights or [{}])[0], history
-                raise
-            trained = Clock.now()
-            train_seconds += trained - started
-
+    state.begin(MAIN, training, progress, stopping=stopping)
+    try:
+        for loss in training.run(lambda step: progress.in_stage(training.before + step), report, state):
             # Evaluate the averaged weights on the whole validation fold; keep the best
             with trainer.averages.applied():
                 values = predict_values(model, dataset.select(valid_rows), units, targets, runtime)
                 score = best_score(metric, targets.task, targets.truth[valid_rows], values)
                 best = stopping.update(score, partial(copy_weights, model, frozen))
             trainer.rate.on_score(score, metric.greater_is_better)
-            trainer.rate.set(done)
-            progress.validations.append(Clock.now() - trained)
-
-            # Log
-            record = Evaluated(
-                epoch=epoch + ((part + 1) / parts if step == until else (step - first_step) / in_epoch),
-                step=step,
-                loss=loss,
-                score=score if np.isfinite(score) else None,  # JSON has no NaN
-                best=best,
-                learning_rate=trainer.rate.value,
-                padding=padding,
-                train_seconds=round(train_seconds, 3),
-            )
-            history.append(record)
-            report(record)
-            if stopping.should_stop or done >= 1:
-                break
-        if stopping.should_stop or done >= 1:
-            break
+            trainer.rate.set(training.done)
+            progress.validations.append(Clock.now() - training.since)
+            training.over |= stopping.should_stop
+            report(training.log(loss, score if np.isfinite(score) else None, best))  # JSON has no NaN
+    except StoppedError as error:
+        error.best, error.history = (stopping.weights or [{}])[0], training.history
+        raise
 
     # Predict with the best weights
     if not stopping.kept:
@@ -166,15 +106,60 @@ def train_fold(
             "target value only, which leaves the metric undefined (fewer folds help), or the training diverged (lower "
             "--set training.learning_rate)"
         )
-    shortened = step < steps and not stopping.should_stop
-    if shortened and limit and step < limit.least * steps:
+    steps = training.sampler.steps(settings.epochs)
+    shortened = training.step < steps and not stopping.should_stop
+    if shortened and limit and training.step < limit.least * steps:
         raise GivenUpError
     both, parts_of_both = (valid_rows, data.test_rows), []
     for weights in stopping.weights:
         model.load_state_dict(weights, strict=False)  # frozen vectors are as they were
         parts_of_both.append([predict_values(model, dataset.select(rows), units, targets, runtime) for rows in both])
     oof, test = (np.mean(values, axis=0) for values in zip(*parts_of_both, strict=True))
-    return FoldResult(valid_rows, oof, test, stopping.weights, units.model_dump(), history, shortened)
+    facts, history = units.model_dump(), training.history
+    return FoldResult(valid_rows, oof, test, stopping.weights, facts, history, shortened, progress.earlier)
+
+
+def set_up(
+    data: FoldData,
+    recipe: Recipe,
+    member: str,
+    fold: int,
+    runtime: Runtime,
+    report: Callable[[Event], object],
+    build: BuildModel,
+    state: TrainingState,
+    limit: Limit | None = None,
+    epochs: float | None = None,
+) -> tuple[Stage, Progress, Units]:
+    """The training of a fold, or of all rows, before its first step; of two stages the first one is done.
+
+    Args:
+        epochs: after which it ends, before those of the recipe.
+    """
+    settings = recipe.training
+    start_torch(runtime)
+    seed = fold_seed(recipe.seed, member, fold)
+
+    # Data: rows, their batches, how many steps that makes
+    rows, _ = data.split(fold)
+    units = Units.fit(data, rows)
+    dataset = build_dataset(data, rows, units, runtime.device, data.lesson)
+    sampler = make_sampler(dataset, recipe.batches, seed)
+    steps = sampler.steps(settings.epochs)
+    last = steps if epochs is None else min(max(1, round(steps * epochs / settings.epochs)), steps)
+
+    # The first stage of two, where there are extra rows
+    first = FirstStage(data, data.first, recipe, units, seed, runtime, build) if data.first is not None else None
+    before = first.steps if first else 0
+    report(Started(before + last, state.steps))
+    progress = Progress(data, fold, settings, before + last, limit)
+    weights = first.train(progress, report, state) if first and not state.holds(MAIN) else None
+    progress.stage = progress.share
+
+    # Model, loss, optimizers, learning rate
+    trainer = build_trainer(data, recipe, seed, steps, runtime, data.targets.y[rows], weights, build)
+    parts = settings.evaluations_per_epoch if fold != ALL_ROWS else 1
+    return Stage(trainer, dataset, sampler, settings, settings.epochs, parts, last, before), progress, units
 
 
 def start_torch(runtime: Runtime) -> None:

@@ -3,32 +3,31 @@
 import ctypes
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS
 
-from foldwise.clock import Clock
 from foldwise.config import Batches, Recipe, Training
 from foldwise.data.batching import BucketBatchSampler, SortedBatchSampler
 from foldwise.data.dataset import Batch, TokenDataset, make_loader
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError, RunError
-from foldwise.events import Evaluated, Event, Stepped
+from foldwise.events import Evaluated
 from foldwise.models import build_model
-from foldwise.training.averaging import AveragedWeights
+from foldwise.training.averaging import AveragedWeights, copy_all
 from foldwise.training.early_stopping import Weights
 from foldwise.training.fold_data import FoldData, Units
 from foldwise.training.losses import Objective, to_predictions
-from foldwise.training.optimizers import build_optimizers, trained_embeddings
+from foldwise.training.optimizers import build_optimizers, load_optimizer, trained_embeddings
 from foldwise.training.precision import Runtime, autocast
 from foldwise.training.rowwise import clip_gradients, sum_rows
 from foldwise.training.schedules import LearningRate
 
 PREDICT_TOKENS = 8192  # places in a batch of prediction
 TRIM_STEPS = 200
-REPORT_SECONDS = 0.25  # between two reports of steps
 
 
 class Trainer:
@@ -95,19 +94,31 @@ class Trainer:
         clip_gradients(self.averages.parameters, self.scaler.scale(self.max_grad_norm))
         return torch.stack(losses).sum()
 
+    def state_dict(self) -> dict[str, Any]:
+        """All that a step changes."""
+        return {
+            "weights": self.averages.parameters,
+            "buffers": self.buffers,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "rate": self.rate.state_dict(),
+            "averages": self.averages.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
 
-class StepCounter:
-    """Reports steps, several at a time: one by one they would fill the pipe of a worker whose reader is busy."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there, with the model that `build_trainer` makes of the same recipe and seed."""
+        copy_all(self.averages.parameters, state["weights"])
+        copy_all(self.buffers, state["buffers"])
+        for optimizer, own in zip(self.optimizers, state["optimizers"], strict=True):
+            load_optimizer(optimizer, own)
+        self.rate.load_state_dict(state["rate"])
+        self.averages.load_state_dict(state["averages"])
+        self.scaler.load_state_dict(state["scaler"])
 
-    def __init__(self, report: Callable[[Event], object]) -> None:
-        self.report, self.untold, self.told = report, 0, Clock.now()
-
-    def count(self) -> None:
-        """One more step."""
-        self.untold += 1
-        if Clock.now() - self.told >= REPORT_SECONDS:
-            self.report(Stepped(self.untold))
-            self.untold, self.told = 0, Clock.now()
+    @property
+    def buffers(self) -> list[Tensor]:
+        """Of the model, and of a loss of the user's own."""
+        return [*self.model.buffers(), *self.objective.buffers()]
 
 
 def make_sampler(dataset: TokenDataset, batches: Batches, seed: int) -> BucketBatchSampler:

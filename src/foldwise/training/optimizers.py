@@ -127,3 +127,14 @@ def construct(kind: type[Optimizer], groups: list[Group], settings: Training, gi
         if any("lr" not in group for group in optimizer.param_groups):
             raise ValueError("its groups hold no 'lr', which the schedule of the learning rate moves")
     return optimizer
+
+
+def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Give it the state that its `state_dict` gave, to the bit.
+
+    `Optimizer.load_state_dict` makes floats of whatever belongs to a weight, also where it is a mask or a count.
+    """
+    optimizer.load_state_dict(state)
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for number, own in state["state"].items():
+        optimizer.state[weights[number]] = own

@@ -5,6 +5,7 @@ validation, the predictions, their files), which is estimated from what was meas
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from foldwise.clock import Clock
 from foldwise.config import Training
@@ -31,9 +32,11 @@ class Progress:
         rows = (*data.split(fold), data.test_rows)
         self.train_tokens, self.valid_tokens, self.test_tokens = (int(data.store.lengths[part].sum()) for part in rows)
         self.rows = len(rows[1]) + len(rows[2])  # whose predictions are written
-        self.begun = Clock.now()
+        self.begun, self.earlier = Clock.now(), 0.0  # `earlier`: seconds before this process went on with it
         self.validations = [0.0]  # seconds of each
         self.share = 0.0  # never falls, however the estimates change
+        self.stage = 0.0  # the share at which the present stage began
+        self.is_hurried = False  # time has moved the share, not steps alone
 
     def after(self, steps: int) -> float:
         """Progress after so many steps; training ends at 1."""
@@ -43,8 +46,14 @@ class Progress:
             step = (now - self.begun - sum(self.validations)) / steps
             end = self.limit.deadline - SAFETY * (step + self.seconds_after_training(step))
             used = (now - self.begun) / (end - self.begun) if end > now else 1.0
+            self.is_hurried |= used > self.share
             self.share = min(max(self.share, used), 1.0)
         return self.share
+
+    def in_stage(self, steps: int, end: float = 1.0) -> float:
+        """Progress within the stage that ends at the share `end`, 0 … 1, after so many steps of all stages."""
+        share = self.after(steps)
+        return 1.0 if share >= end else (share - self.stage) / (end - self.stage)
 
     def seconds_after_training(self, step: float) -> float:
         """Seconds of a validation, the predictions and their files, by the seconds of a training step."""
@@ -52,3 +61,14 @@ class Progress:
         validation = max(self.validations) or epoch * self.valid_tokens / max(self.train_tokens, 1) / FORWARD
         predictions = self.snapshots * (self.valid_tokens + self.test_tokens) / max(self.valid_tokens, 1)
         return validation * (1 + predictions) + WRITING * self.rows
+
+    def state_dict(self) -> dict[str, Any]:
+        """Time that counts, and what was measured."""
+        names = ("validations", "share", "stage", "is_hurried")
+        return {"seconds": Clock.now() - self.begun, **{name: getattr(self, name) for name in names}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there: with another deadline, maybe, and without the time since."""
+        self.earlier = state.pop("seconds")
+        self.begun = Clock.now() - self.earlier
+        vars(self).update(state)

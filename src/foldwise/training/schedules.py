@@ -5,6 +5,7 @@ So the rate of a fold whose time runs out, which makes progress faster than by i
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -47,7 +48,7 @@ class LearningRate:
         takes = {name: RANGES.get(name, INSIDE) for name in ARGUMENTS[self.name]}
         check_arguments("recipe.training.schedule_arguments", self.name, given, takes)
         self.arguments = {**ARGUMENTS[self.name], **given}
-        self.groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        self.optimizers = optimizers
         self.largest = [float(group["lr"]) for group in self.groups]
         self.warm_steps = max(1, round(settings.warmup * steps))
         self.pct_start = self.arguments.get("pct_start") or settings.warmup
@@ -73,6 +74,11 @@ class LearningRate:
             momentum = self.cycle(progress, high, low, high)
             for group in self.groups:
                 group.update({"betas": (momentum, *group["betas"][1:])} if "betas" in group else {"momentum": momentum})
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """All groups of weights; those of an optimizer are other ones after its `load_state_dict`."""
+        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
 
     @property
     def value(self) -> float:
@@ -106,6 +112,18 @@ class LearningRate:
         """Take the score of an evaluation, which only a plateau follows."""
         if self.plateau:
             self.plateau.step(-score if greater_is_better else score)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a plateau has seen; everything else follows from the progress."""
+        if self.plateau is None:
+            return {}
+        return {"plateau": self.plateau.state_dict(), "scale": self.plateau.optimizer.param_groups[0]["lr"]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        if self.plateau:
+            self.plateau.load_state_dict(state["plateau"])
+            self.plateau.optimizer.param_groups[0]["lr"] = state["scale"]
 
 
 def anneal(start: float, end: float, share: float) -> float:
