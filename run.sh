@@ -139,4 +139,4 @@ HELP
 fi
 
 set_up run
-exec "$python" -m foldwise "$@"
+exec "$python" -P -m foldwise "$@"

@@ -13,6 +13,8 @@ CORE = {
     "__init__": "",
     "errors": "",
     "files": "",
+    "interrupts": "",
+    "streams": "",
     "console": "errors",
     "clock": "",
     "events": "",
@@ -32,16 +34,16 @@ CORE = {
     "training": "arguments clock config data errors events files metrics models paths plugins",
     "learners": "clock config data errors events extensions files metrics models paths plugins training",
     "run": "auto config console data errors extensions files learners metrics paths plugins",
-    "options": "errors load_config paths run",
+    "options": "errors interrupts load_config paths run",
     "freshness": "data errors extensions files learners paths plugins run vectors",
     "ensembling": "config console data errors files freshness metrics paths run",
     "running": "clock config console data ensembling errors events extensions files freshness learners metrics paths run"
-    " training",
+    " interrupts streams training",
     "stages": "auto clock config console data ensembling errors extensions files freshness learners metrics paths run running"
     " vectors",
     "pipeline": "ensembling freshness run stages",
     "cli": "config data errors extensions options paths pipeline run stages",
-    "__main__": "cli clock",
+    "__main__": "cli clock interrupts streams",
 }
 # Each a folder that may be deleted; the command line, and what trains folds, find them by name.
 EXTENSIONS = {
