@@ -3,11 +3,9 @@
 import os
 import sys
 
-if __name__ == "__main__":
-    # Without -P the current folder comes first: a random.py there would take the place of Python's.
-    if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:  # noqa: PTH109 - a pathlib.py, too
-        del sys.path[0]
-        os.environ["PYTHONSAFEPATH"] = "1"
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # the current folder, where -P is missing: a random.py there would take the place of Python's
+    os.environ["PYTHONSAFEPATH"] = "1"  # in workers too
 
 import signal
 
