@@ -13,7 +13,10 @@ set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 venv="$root/.venv"
-export PYTHONPATH="$root/src${PYTHONPATH:+:$PYTHONPATH}"
+export PYTHONPATH="$root/src:${PYTHONPATH:-}"
+# Python takes an empty part for the current folder, where a random.py would take the place of its own.
+while [[ "$PYTHONPATH" == *::* ]]; do PYTHONPATH="${PYTHONPATH//::/:}"; done
+PYTHONPATH="${PYTHONPATH%:}"
 
 fail() { printf 'error: %s\n' "$1" >&2; exit 1; }
 
@@ -22,7 +25,7 @@ find_python() {
   local name newest
   for newest in 14 99; do
     for name in python3 python3.13 python3.12 python3.11 python; do
-      if "$name" -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, $newest))" 2>/dev/null; then
+      if "$name" -P -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, $newest))" 2>/dev/null; then
         command -v "$name"
         return
       fi
@@ -70,7 +73,7 @@ install() {
   local size=""
   if [ "$file" = "$root/requirements.txt" ]; then size=" (1 to 2 minutes; 1.4 GB, with CUDA more)"; fi
   printf 'installing %s into .venv, once%s …\n' "$(basename "$file")" "$size" >&2
-  quietly "$log" "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off -r "$file" || explain_pip "$log"
+  quietly "$log" "$venv/bin/python" -P -m pip install --disable-pip-version-check --progress-bar off -r "$file" || explain_pip "$log"
   cp "$file" "$stamp" || fail "cannot write to $venv; is the disk full?"
   rm -f "$log"
 }
@@ -78,9 +81,9 @@ install() {
 make_venv() {
   local found=$1 log="${TMPDIR:-/tmp}/foldwise-venv-$$.log"
   shift
-  if [ -x "$venv/bin/python" ] && "$venv/bin/python" -c '' 2>/dev/null; then return; fi
+  if [ -x "$venv/bin/python" ] && "$venv/bin/python" -P -c '' 2>/dev/null; then return; fi
   rm -rf "$venv"
-  quietly "$log" "$found" -m venv "$@" "$venv" || {
+  quietly "$log" "$found" -P -m venv "$@" "$venv" || {
     rm -rf "$venv"
     if grep -qi 'no space left' "$log"; then fail "the disk is full; make room (about 3 GB) and run again"; fi
     fail "$found cannot make a virtual environment: $(tail -n 1 "$log") (on Debian and Ubuntu: apt install python3-venv)"
@@ -91,7 +94,7 @@ make_venv() {
 # Sets $python to an interpreter with the run dependencies; $1 = test or bench adds those of requirements-$1.txt.
 set_up() {
   local found
-  if cmp -s "$root/requirements.txt" "$venv/.requirements.stamp" && "$venv/bin/python" -c '' 2>/dev/null; then
+  if cmp -s "$root/requirements.txt" "$venv/.requirements.stamp" && "$venv/bin/python" -P -c '' 2>/dev/null; then
     python="$venv/bin/python"
   else
     found="$(find_python)"
@@ -139,4 +142,4 @@ HELP
 fi
 
 set_up run
-exec "$python" -m foldwise "$@"
+exec "$python" -P -m foldwise "$@"

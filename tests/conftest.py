@@ -3,7 +3,6 @@
 import importlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -79,14 +78,12 @@ def cli_here(workspace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
     def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         line = command(workspace, *arguments)
         monkeypatch.setattr(sys, "argv", ["foldwise", *line[3:]])
-        handler = signal.getsignal(signal.SIGTERM)
         forget_modules(workspace)
         capfd.readouterr()
         try:
             with pytest.raises(SystemExit) as ended:
                 main()
         finally:
-            signal.signal(signal.SIGTERM, handler)
             torch.set_num_threads(threads)
             torch.use_deterministic_algorithms(False)  # what a stage needs of it, it must ask for
         shown = capfd.readouterr()

@@ -20,6 +20,7 @@ CORE = {
     "records": "console errors files",
     "clock": "",
     "interrupts": "",
+    "streams": "",
     "events": "",
     "extensions": "errors",
     "requirements": "",
@@ -37,16 +38,16 @@ CORE = {
     "training": "arguments clock config data errors events files interrupts metrics models paths plugins",
     "learners": "clock config data errors events extensions files inputs metrics models paths plugins records training",
     "run": "auto config console data errors extensions files learners metrics paths plugins records",
-    "options": "errors inputs leftovers load_config paths run",
+    "options": "errors inputs interrupts leftovers load_config paths run",
     "freshness": "data errors extensions files inputs learners paths plugins records run vectors",
     "ensembling": "config console data errors files freshness metrics paths records run",
-    "running": "clock config console data ensembling errors events extensions files freshness inputs learners"
-    " metrics paths records run training",
+    "running": "clock config console data ensembling errors events extensions files freshness inputs interrupts"
+    " learners metrics paths records run streams training",
     "stages": "auto clock config console data ensembling errors extensions files freshness inputs learners lock"
     " metrics paths records run running vectors",
     "pipeline": "ensembling freshness lock run stages",
     "cli": "config data errors extensions lock options paths pipeline run stages",
-    "__main__": "cli clock",
+    "__main__": "cli clock interrupts streams",
 }
 # Each a folder that may be deleted; the command line, and what trains folds, find them by name.
 EXTENSIONS = {

@@ -1,11 +1,11 @@
 """The options that commands share, and how an error becomes one message and an exit code.
 
-Exit codes: 0 done, 1 an error of the run, 2 an error of the input or of the command line.
+Exit codes: 0 done, 1 an error of the run, 2 an error of the input or of the command line, 128 + its number after a
+signal that asked to end.
 """
 
 import inspect
 import shlex
-import signal
 import sys
 import traceback as tracebacks
 from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from foldwise.errors import InputError, RunError, cut_lines, did_you_mean, list_names
 from foldwise.inputs import same_inputs
+from foldwise.interrupts import Interrupted, Signals
 from foldwise.leftovers import sweep
 from foldwise.load_config import load_config
 from foldwise.paths import COMPETITIONS, CONFIG, Paths, resolve
@@ -84,8 +85,9 @@ def explain(error: BaseException) -> str:
         return str(error)
     same = "the same command without --force" if "--force" in sys.argv else "the same command"
     again = f"what was finished is kept; run {same} to go on"
-    if isinstance(error, KeyboardInterrupt):
-        return f"stopped; {again}"
+    if isinstance(error, KeyboardInterrupt | Interrupted):
+        places = f", and {error}" if str(error) else ""
+        return f"stopped; what was finished is kept{places}; run {same} to go on"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
         return f"out of memory; {again}, with a smaller batches.size or tokens.max_length"
     if isinstance(error, OSError):
@@ -125,16 +127,20 @@ def add_command(
         common = {key: parameter for key, parameter in shared.items() if key not in without}
 
     def command(traceback: Traceback = False, **options: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as by Ctrl-C, workers first
+        signals = Signals()
         try:
-            with same_inputs():
+            with signals, same_inputs():
                 given = [make_run(**{key: options.pop(key) for key in common})] if common else []
                 function(*given, **options)
         except (Exception, KeyboardInterrupt) as error:
             if traceback:
                 tracebacks.print_exc()
-            if isinstance(error, KeyboardInterrupt) and sys.stderr.isatty():
-                print(file=sys.stderr)  # leave the line with the bar and the ^C
+            if isinstance(error, KeyboardInterrupt | Interrupted):
+                # On a terminal, leave the line with the bar and the ^C.
+                print(
+                    "\n" * isinstance(error, KeyboardInterrupt) * sys.stderr.isatty() + explain(error), file=sys.stderr
+                )
+                raise typer.Exit(signals.exit_code) from error
             print(cut_lines(f"error: {explain(error)}"), file=sys.stderr)
             raise typer.Exit(2 if isinstance(error, InputError) else 1) from error
 

@@ -252,7 +252,7 @@ def test_what_was_there_at_a_kill_is_not_replaced_by_less(cli_here, workspace, c
             raise KeyboardInterrupt
 
     clock.look = stop
-    cli_here("all", "-c", "twin-binary", *options_of(quick, ALONE), "--time-budget", "1h", code=1)
+    cli_here("all", "-c", "twin-binary", *options_of(quick, ALONE), "--time-budget", "1h", code=143)
     clock.look = lambda: None
     again = cli_here("all", "-c", "twin-binary", *options_of(quick, ALONE), "--seed", "7", "--time-budget", "1h")
     so_far = [line for line in again.stdout.splitlines() if "submission.csv is there" in line]

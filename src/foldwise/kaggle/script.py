@@ -89,7 +89,7 @@ def make_script(kernel: Kernel, files: dict[str, bytes]) -> str:
 
 {textwrap.fill(does, 116)} What runs is
 
-    {shlex.join(["python", "-m", "foldwise", *kernel.command, "-c", kernel.slug, *kernel.settings])}"""
+    {shlex.join(["python", "-P", "-m", "foldwise", *kernel.command, "-c", kernel.slug, *kernel.settings])}"""
     about = about.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     cells = fill_template(kernel, files)
     return f'"""{about}\n"""\n\n' + "".join(cells[name] for name in ("tools", "main", "payload", "start"))

@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-# The contest, and what `python -m foldwise` is asked for; folders are added below.
+# The contest, and what `python -P -m foldwise` is asked for; folders are added below.
 SLUG = ""
 COMMAND: list[str] = []
 SETTINGS: list[str] = []
@@ -79,7 +79,7 @@ def command_of(inputs: Path, unpacked: Path, command: list[str] = COMMAND) -> li
     working = Path.cwd()
     packed = ["--weights", str(find_model(inputs))] if MODEL_SHA256 else ["--folds", str(unpacked / "folds")]
     folders = ["--input", str(inputs), "--output", str(working), "--submission", str(working / "submission.csv")]
-    return [sys.executable, "-m", "foldwise", *command, "-c", SLUG, *SETTINGS, *packed, *folders]
+    return [sys.executable, "-P", "-m", "foldwise", *command, "-c", SLUG, *SETTINGS, *packed, *folders]
 
 
 def is_rerun() -> bool:

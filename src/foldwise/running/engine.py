@@ -8,13 +8,16 @@ on_event   called here with worker number, job and event, in the order in which 
 prepare    called once in each worker, with its number, before its first job (to choose its GPU)
 after      called here with a job that is done, once its worker has the next one
 
-It ends with the error, `RunError` or `InputError`, of the first job that failed, after it has stopped the others.
+It ends with the error, `RunError` or `InputError`, of the first job that failed, after it has stopped the others; and
+with `Interrupted`, which says where jobs go on, once they have answered a request to stop.
 """
 
 import pkgutil
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
+
+from foldwise.interrupts import REQUEST, Interrupted, describe_places, one_job
 
 Work = Callable[[Any, Callable[[Any], object]], None]
 OnEvent = Callable[[int, Any, Any], object]
@@ -49,5 +52,11 @@ def run_here(
     """Do every job in this process, one after the other."""
     prepare(0)
     for job in jobs:
-        work(job, partial(on_event, 0, job))
+        try:
+            with one_job():
+                work(job, partial(on_event, 0, job))
+        except Interrupted as stopped:
+            raise Interrupted(describe_places({str(job): str(stopped)})) from stopped
+        if REQUEST.is_set():
+            raise Interrupted
         after(job)

@@ -1,0 +1,53 @@
+"""Standard output and error that never cost a result, whatever becomes of them."""
+
+import io
+import os
+import select
+import sys
+from typing import Any
+
+
+class LossyFile(io.FileIO):
+    """An open file descriptor; once writing to it fails, all that is written to it goes nowhere."""
+
+    def write(self, data: Any) -> int:
+        """Write everything; → its number of bytes."""
+        view = memoryview(data).cast("B")
+        try:
+            done = 0
+            while done < len(view):
+                written = super().write(view[done:])
+                if written is None:  # a pipe that is full, and is not waited for: another program set it so
+                    select.select([], [self], [])
+                done += written or 0
+        except OSError as error:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())  # for whoever else writes to it, such as a library
+            os.close(nowhere)
+            if not isinstance(error, BrokenPipeError):  # who closes a pipe, such as `head`, wants no more
+                name = "standard output" if self.fileno() == 1 else "standard error"
+                print(f"warning: {name}: {error.strerror}; the rest of it is not shown", file=sys.stderr)
+        return len(view)
+
+
+def open_streams() -> None:
+    """Make standard output and error of this process such files, and open what is closed of 0, 1 and 2.
+
+    A file of the run would get a closed one's number otherwise, and the messages would go into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    sys.stdout, sys.stderr = reopen(1, sys.stdout), reopen(2, sys.stderr)
+
+
+def reopen(number: int, old: Any) -> io.TextIOWrapper:
+    """A text stream as the old one, None where it was closed, in which characters that it cannot show are escaped."""
+    file: Any = LossyFile(number, "w", closefd=False)
+    if old is None:
+        return io.TextIOWrapper(file, "utf-8")
+    lines, through = old.line_buffering, old.write_through
+    buffer = file if through else io.BufferedWriter(file)
+    return io.TextIOWrapper(buffer, old.encoding, "backslashreplace", line_buffering=lines, write_through=through)
