@@ -256,7 +256,6 @@ def test_a_known_contest_whose_data_is_not_there(cli_here):
 
 
 def test_a_loss_that_is_no_number_names_the_rows_and_keeps_the_best_weights(cli_here, workspace, monkeypatch):
-    """The targets of two rows are so far out that the loss overflows as soon as a batch holds them."""
     (workspace / "mine.py").write_text(
         "import torch\n"
         "calls = 0\n"
@@ -264,7 +263,7 @@ def test_a_loss_that_is_no_number_names_the_rows_and_keeps_the_best_weights(cli_
         "    global calls\n"
         "    calls += logits.requires_grad\n"
         "    loss = torch.nn.functional.mse_loss(logits, targets)\n"
-        "    return loss * float('nan') if calls == 12 else loss\n"
+        "    return loss * float('nan') if calls >= 6 else loss\n"
     )
     monkeypatch.syspath_prepend(workspace)
     done = cli_here(
@@ -277,7 +276,7 @@ def test_a_loss_that_is_no_number_names_the_rows_and_keeps_the_best_weights(cli_
     ]
     assert named
     assert set(named) <= set(ids)
-    assert "the training loss became nan at step " in done.stderr
+    assert "the training loss or its gradient became nan or infinite at step " in done.stderr
     stopped = next((workspace / "output" / "twin-regression" / "bilstm").glob("fold*-stopped"))
     assert (stopped / "weights.safetensors").is_file()
     cli_here("all", "-c", "twin-regression", "--set", "training.epochs=9")

@@ -65,7 +65,9 @@ class Batch(NamedTuple):
         return self.take(torch.arange(len(self.rows)).repeat(2))
 
     def parts(self, count: int) -> list["Batch"]:
-        """The batch in `count` parts of like many rows; at most a part a row."""
+        """The batch in `count` parts of like many rows, itself in one; at most a part a row."""
+        if count == 1:
+            return [self]
         size = len(self.rows)
         return [self.take(rows) for rows in torch.arange(size).tensor_split(min(count, size))]
 

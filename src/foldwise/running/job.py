@@ -24,9 +24,9 @@ from foldwise.running.fold_folder import write_fold, write_stopped
 from foldwise.running.new_test import only_test_changed, predict_new_test
 from foldwise.training.fold import FoldResult, GivenUpError
 from foldwise.training.fold_data import FoldData, Lesson
-from foldwise.training.loop import StoppedError
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit
+from foldwise.training.skipping import StoppedError
 
 
 @dataclass(frozen=True)

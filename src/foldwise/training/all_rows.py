@@ -9,7 +9,7 @@ from foldwise.clock import Clock
 from foldwise.config import Recipe
 from foldwise.data.batching import padding_share
 from foldwise.data.dataset import make_loader
-from foldwise.events import Evaluated, Event, Started
+from foldwise.events import Evaluated, Event, Noted, Started
 from foldwise.paths import ALL_ROWS
 from foldwise.training.first_stage import FirstStage
 from foldwise.training.fold import FoldResult, fold_seed, start_torch
@@ -21,7 +21,6 @@ from foldwise.training.loop import (
     build_trainer,
     copy_weights,
     make_sampler,
-    mean_loss,
     predict_values,
     trim_heap,
 )
@@ -47,7 +46,7 @@ def train_on_all(
         epochs: after which it ends, also within one.
 
     Raises:
-        StoppedError: the loss was not finite.
+        StoppedError: the loss was not finite in too many steps.
     """
     settings, targets = recipe.training, data.targets
     start_torch(runtime)
@@ -64,7 +63,7 @@ def train_on_all(
     before = first.steps if first else 0
     report(Started(before + last))
     weights = first.train(Progress(data, ALL_ROWS, settings, before + last, None), report) if first else None
-    trainer = build_trainer(data, recipe, seed, steps, runtime, targets.y[rows], weights, build)
+    trainer = build_trainer(data, recipe, seed, steps, runtime, targets.y[rows], weights, build, report)
     model = trainer.model
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     history: list[Evaluated] = []
@@ -84,7 +83,7 @@ def train_on_all(
         record = Evaluated(
             epoch=epoch + (step - first_step) / len(sampler),
             step=step,
-            loss=mean_loss(losses, step),
+            loss=trainer.skipped.mean_loss(losses, step),
             score=None,
             best=step == last,
             learning_rate=trainer.rate.value,
@@ -95,6 +94,8 @@ def train_on_all(
         report(record)
         if step == last:
             break
+    if skipped := trainer.skipped.describe(step):
+        report(Noted(skipped))
     with trainer.averages.applied():
         test = predict_values(model, dataset.select(data.test_rows), units, targets, runtime)
         kept = copy_weights(model, frozen)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from foldwise.config import Recipe
 from foldwise.data.dataset import make_loader
-from foldwise.events import Event
+from foldwise.events import Event, Noted
 from foldwise.training.early_stopping import Weights
 from foldwise.training.fold_data import FoldData, Lesson, Units, build_dataset
 from foldwise.training.loop import (
@@ -14,7 +14,6 @@ from foldwise.training.loop import (
     build_trainer,
     copy_weights,
     make_sampler,
-    mean_loss,
     trim_heap,
 )
 from foldwise.training.precision import Runtime
@@ -48,12 +47,12 @@ class FirstStage:
         """The averaged weights at its end, which comes early where a time limit leaves less.
 
         Raises:
-            StoppedError: the loss was not finite.
+            StoppedError: the loss was not finite in too many steps.
         """
         settings, device = self.recipe.training, self.runtime.device
         step, counter = 0, StepCounter(report)
         start = (self.seed, self.steps, self.runtime, self.lesson.targets)
-        trainer = build_trainer(self.data, self.recipe, *start, build=self.build)
+        trainer = build_trainer(self.data, self.recipe, *start, build=self.build, report=report)
         loader, share = make_loader(self.dataset, self.sampler, device), self.steps / progress.steps
         for epoch in range(settings.extra_epochs):
             trainer.train_tables(epoch >= settings.unfreeze_epoch)
@@ -68,8 +67,10 @@ class FirstStage:
                 if progress.after(step) >= share:
                     break
             trim_heap()
-            mean_loss(losses, step)
+            trainer.skipped.mean_loss(losses, step)
             if progress.share >= share:
                 break
+        if skipped := trainer.skipped.describe(step):
+            report(Noted(f"first stage: {skipped}"))
         with trainer.averages.applied():
             return copy_weights(trainer.model, set())

@@ -14,7 +14,7 @@ from foldwise.config import Recipe
 from foldwise.data.batching import padding_share
 from foldwise.data.dataset import make_loader
 from foldwise.errors import RunError
-from foldwise.events import Evaluated, Event, Started
+from foldwise.events import Evaluated, Event, Noted, Started
 from foldwise.files import hash_of
 from foldwise.metrics import Metric, best_score
 from foldwise.training.early_stopping import EarlyStopping, Weights
@@ -23,18 +23,17 @@ from foldwise.training.fold_data import FoldData, Units, build_dataset
 from foldwise.training.loop import (
     BuildModel,
     StepCounter,
-    StoppedError,
     build_from_vectors,
     build_trainer,
     copy_weights,
     make_sampler,
-    mean_loss,
     predict_values,
     trim_heap,
     use_repeatable_algorithms,
 )
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit, Progress
+from foldwise.training.skipping import StoppedError
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def train_fold(
         build: makes the model that is trained.
 
     Raises:
-        StoppedError: the loss was not finite.
+        StoppedError: the loss was not finite in too many steps.
         GivenUpError: the time limit came too early.
         RunError: no score was finite.
     """
@@ -96,7 +95,7 @@ def train_fold(
     begun, done = progress.share, 0.0
 
     # Model, loss, optimizers, learning rate
-    trainer = build_trainer(data, recipe, seed, steps, runtime, targets.y[train_rows], weights, build)
+    trainer = build_trainer(data, recipe, seed, steps, runtime, targets.y[train_rows], weights, build, report)
     model = trainer.model
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta, settings.snapshots)
@@ -125,7 +124,7 @@ def train_fold(
                     break
             trim_heap()
             try:
-                loss = mean_loss(losses, step)
+                loss = trainer.skipped.mean_loss(losses, step)
             except StoppedError as error:
                 error.best, error.history = (stopping.weights or [{}])[0], history
                 raise
@@ -160,6 +159,8 @@ def train_fold(
             break
 
     # Predict with the best weights
+    if skipped := trainer.skipped.describe(step):
+        report(Noted(skipped))
     if not stopping.kept:
         raise RunError(
             f"fold {fold} of {member}: no evaluation gave a finite score; either its {len(valid_rows)} rows have one "
