@@ -12,9 +12,9 @@ SOURCE = Path(foldwise.__file__).parent
 CORE = {
     "__init__": "",
     "errors": "",
-    "files": "",
-    "console": "errors",
     "machine": "errors",
+    "files": "machine",
+    "console": "errors",
     "clock": "",
     "events": "",
     "extensions": "errors",
@@ -33,13 +33,13 @@ CORE = {
     "training": "arguments clock config data errors events files machine metrics models paths plugins",
     "learners": "clock config data errors events extensions files metrics models paths plugins training",
     "run": "auto config console data errors extensions files learners metrics paths plugins",
-    "options": "errors load_config paths run",
+    "options": "errors load_config machine paths run",
     "freshness": "data errors extensions files learners paths plugins run vectors",
     "ensembling": "config console data errors files freshness metrics paths run",
-    "running": "clock config console data ensembling errors events extensions files freshness learners metrics paths run"
-    " training",
-    "stages": "auto clock config console data ensembling errors extensions files freshness learners metrics paths run running"
-    " vectors",
+    "running": "clock config console data ensembling errors events extensions files freshness learners machine metrics"
+    " paths run training",
+    "stages": "auto clock config console data ensembling errors extensions files freshness learners machine metrics paths"
+    " run running vectors",
     "pipeline": "ensembling freshness run stages",
     "cli": "config data errors extensions options paths pipeline run stages",
     "__main__": "cli clock",

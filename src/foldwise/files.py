@@ -16,9 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from foldwise.machine import named_when_full
+
 SAMPLE, SAMPLES = 1 << 20, 64  # bytes, and places of a large file, that its digest is made of
 
 
+@named_when_full
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to; it becomes `path` when the block ends without an exception."""
@@ -30,6 +33,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@named_when_full
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to fill; it takes the place of `path`, old content and all, when the block succeeds."""

@@ -6,9 +6,11 @@ Libraries wrap such errors in types of their own, some without the system's numb
 import errno
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 from foldwise.errors import RunError
 
@@ -26,7 +28,7 @@ WORDS = {
     r"File too large|os error 27\b": errno.EFBIG,
     r"Input/output error|os error 5\b": errno.EIO,
     r"Read-only file system|os error 30\b": errno.EROFS,
-    r"\d+ requested and \d+ written|PytorchStreamWriter failed": errno.ENOSPC,
+    r"PytorchStreamWriter failed": errno.ENOSPC,
 }
 MEMORY = re.compile(  # as torch, C++, oneDNN and CUDA's libraries write it
     r"DefaultCPUAllocator|bad_alloc|Cannot allocate memory|could not create a (primitive|memory object)$"
@@ -74,19 +76,29 @@ def explain_machine(error: BaseException) -> str:
     return ""
 
 
-@contextmanager
-def writing(path: Path, temporary: Path) -> Iterator[None]:
-    """Inside the block `path` is written, to `temporary` first: a `RunError` names it where the disk does not do."""
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, RunError) or not (number := disk_error(error)):
-            raise
-        needs = f"it needs more than {show_bytes(size_of(temporary))}, {show_bytes(free_bytes(path))} are free"
-        raise RunError(
-            f"{path} cannot be written: {DISK[number]}; {needs}; {FIX[number]}; what was finished is kept, and the "
-            "same command goes on"
-        ) from error
+def named_when_full(writer: Callable[..., Any]) -> Callable[..., AbstractContextManager[Path]]:
+    """For a context manager that writes `path` by way of a temporary one: a `RunError` says so if the disk cannot."""
+
+    @contextmanager
+    @wraps(writer)
+    def named(path: Path, *arguments: Any, **options: Any) -> Iterator[Path]:
+        written = ""
+        try:
+            with writer(path, *arguments, **options) as temporary:
+                try:
+                    yield temporary
+                except Exception:  # measured before all is taken away again
+                    written = f"it needs more than {show_bytes(size_of(temporary))}, "
+                    raise
+        except Exception as error:
+            if not (number := disk_error(error)):
+                raise
+            raise RunError(
+                f"{path} cannot be written: {DISK[number]}; {written}{show_bytes(free_bytes(path))} are free; "
+                f"{FIX[number]}; what was finished is kept, and the same command goes on"
+            ) from error
+
+    return named
 
 
 def check_room(folder: Path, needed: int, what: str) -> None:
@@ -100,7 +112,7 @@ def check_room(folder: Path, needed: int, what: str) -> None:
 
 def free_bytes(path: Path) -> int:
     """What is free on the disk of a path, which need not be there yet."""
-    there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    there = next(parent for parent in path.absolute().parents if parent.exists())
     return shutil.disk_usage(there).free
 
 
@@ -113,9 +125,9 @@ def size_of(path: Path) -> int:
 
 
 def show_bytes(size: int) -> str:
-    """`0.2 MB`, `1,234.5 MB`.
+    """Bytes for a message.
 
-    >>> show_bytes(1_234_500_000)
-    '1,234.5 MB'
+    >>> show_bytes(1_234_500_000), show_bytes(512)
+    ('1,234.5 MB', '512 bytes')
     """
-    return f"{size / 1e6:,.1f} MB"
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size:,} bytes"

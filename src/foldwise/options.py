@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from foldwise.errors import InputError, RunError, cut_lines, did_you_mean, list_names
 from foldwise.load_config import load_config
+from foldwise.machine import explain_machine
 from foldwise.paths import COMPETITIONS, CONFIG, Paths, resolve
 from foldwise.run import Run, check_config
 
@@ -83,8 +84,8 @@ def explain(error: BaseException) -> str:
     again = f"what was finished is kept; run {same} to go on"
     if isinstance(error, KeyboardInterrupt):
         return f"stopped; {again}"
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
-        return f"out of memory; {again}, with a smaller batches.size or tokens.max_length"
+    if lack := explain_machine(error):
+        return f"{lack}; {again}"
     if isinstance(error, OSError):
         return f"{error}; {again}"
     return f"{type(error).__name__}: {error}; this is a fault of foldwise: --traceback shows where"

@@ -5,6 +5,7 @@ Arrays are memory-mapped: opening a store costs nothing, and processes that trai
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
@@ -63,7 +64,7 @@ class TokenStore:
     def save(self, folder: Path, before: str = "") -> None:
         """Write tokens.npy, offsets.npy and columns.npy, `before` in front of their names."""
         for name in ("tokens", "offsets", "columns"):
-            np.save(folder / f"{before}{name}.npy", getattr(self, name))
+            save_array(folder / f"{before}{name}.npy", getattr(self, name))
 
     def save_cut(self, max_length: int, keep: Cut, folder: Path, whole: bool) -> "TokenStore":
         """Write the texts cut to length; with `whole` also as they are, where that is not the same. → the cut ones."""
@@ -80,6 +81,12 @@ class TokenStore:
         parts = (open_array(folder / f"{before}{name}.npy") for name in ("tokens", "offsets", "columns"))
         tokens, offsets, columns = parts
         return cls(tokens, offsets, int(columns))
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """`np.save` that fails on a full disk: by itself it leaves the end of a file out in silence, where C buffers it."""
+    with path.open("wb") as file:
+        np.save(SimpleNamespace(write=file.write), np.asarray(array))
 
 
 def open_array(path: Path) -> np.ndarray:

@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from foldwise.errors import InputError, RunError
+from foldwise.machine import explain_machine
 from foldwise.running.engine import After, OnEvent, Prepare, Work, do_nothing
 
 # An LSTM step takes and frees some 40 MB of workspace, which glibc gives back to the kernel and gets back zeroed, page
@@ -143,6 +144,8 @@ def serve(pipe: Connection, work: Work, slot: int, prepare: Prepare) -> None:
             except Exception as error:
                 message = f"{type(error).__name__}: {str(error).strip()}"
                 outcome = WorkerError(message, traceback.format_exc().strip())
+                if lack := explain_machine(error):
+                    outcome = RunError(f"{job}: {lack}; finished folds are kept, the same command goes on")
             pipe.send(outcome)
     except (EOFError, OSError):  # the parent is gone, or has no further jobs
         return
