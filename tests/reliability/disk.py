@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import errno
 import io
+import itertools
 import os
 import resource
 import shutil
@@ -176,19 +177,19 @@ def sample(numbers: Sequence[int], count: int | None) -> list[int]:
 
 def try_operations(work: Workplace, rounds: int | None) -> None:
     """Part 1."""
-    kinds = [(e, g, o) for e in (errno.ENOSPC, errno.EIO) for g in (False, True) for o in (False, True)]
-    for number, for_good, older in kinds:
-        options = ["--force"] if older else []
+    each = None if rounds is None else max(1, rounds // 8)
+    for number, older in itertools.product((errno.ENOSPC, errno.EIO), (False, True)):
+        options = ["--force"] * older
         work.reset(older)
-        fault = Fault(work.folder, number, 0, for_good)
-        with at_work(fault):
+        with at_work(fault := Fault(work.folder, number, 0, False)):
             run(work.folder, *options)
-        for at in sample(range(1, fault.seen + 1), None if rounds is None else max(1, rounds // len(kinds))):
-            work.reset(older)
-            with at_work(Fault(work.folder, number, at, for_good)):
-                ended = run(work.folder, *options)
-            how = f"{errno.errorcode[number]} {'from' if for_good else 'at'} operation {at} of {fault.seen}"
-            work.judge(f"{how}{' of --force' * older}", number, ended, older)
+        for for_good in (False, True):
+            for at in sample(range(1, fault.seen + 1), each):
+                work.reset(older)
+                with at_work(Fault(work.folder, number, at, for_good)):
+                    ended = run(work.folder, *options)
+                how = f"{errno.errorcode[number]} {'from' if for_good else 'at'} operation {at} of {fault.seen}"
+                work.judge(f"{how}{' of --force' * older}", number, ended, older)
 
 
 def try_sizes(work: Workplace, rounds: int | None) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from foldwise.errors import InputError
+from foldwise.errors import InputError, RunError
 
 Cut = Literal["head", "tail", "head+tail"]
 CHUNK = 8192  # texts that are cut at once
@@ -87,6 +87,20 @@ def save_array(path: Path, array: np.ndarray) -> None:
     """`np.save` that fails on a full disk: by itself it leaves the end of a file out in silence, where C buffers it."""
     with path.open("wb") as file:
         np.save(SimpleNamespace(write=file.write), np.asarray(array))
+
+
+def check_mapped(*arrays: np.ndarray) -> None:
+    """Raise a `RunError` where the file of a mapped array was cut short: to read on would kill the process (SIGBUS).
+
+    A file that was deleted or replaced stays readable as long as it is mapped.
+    """
+    for array in arrays:
+        if isinstance(array, np.memmap) and (left := array._mmap.size()) < len(array._mmap):  # type: ignore[attr-defined]
+            path = Path(array.filename or "")
+            raise RunError(
+                f"{path}: cut short while a fold read it, {left:,} of {len(array._mmap):,} bytes are left; "  # type: ignore[attr-defined]
+                "run `all` again, which makes the folder anew; if it happens again, its disk fails"
+            )
 
 
 def open_array(path: Path) -> np.ndarray:

@@ -57,6 +57,11 @@ class FoldJob:
         """Where the trained fold is written."""
         return self.paths.fold(self.member, self.fold, self.without)
 
+    @property
+    def maps(self) -> Path:
+        """The folder whose files it maps into memory."""
+        return self.paths.own_tokens(self.member) if learner_for(self.recipe).reads_texts else self.paths.tokens
+
     def __str__(self) -> str:
         apart = f" without {', '.join(map(str, self.without))}" if self.without else ""
         return f"{self.member} on all rows" if self.fold == ALL_ROWS else f"{self.member} fold {self.fold}{apart}"
