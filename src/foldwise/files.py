@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from foldwise.machine import named_when_full
@@ -85,7 +86,9 @@ def write_json(path: Path, value: Any) -> None:
 def write_csv(path: Path, header: Iterable[Any], rows: Iterable[Iterable[Any]]) -> None:
     """Write UTF-8 with plain line ends, so that the same rows are the same bytes everywhere; not atomic."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        # Given these line ends it puts a cell with a lone \r in quotes, which before Python 3.13 it does not otherwise.
+        lines = SimpleNamespace(write=lambda line: file.write(line.removesuffix("\r\n") + "\n"))
+        writer = csv.writer(lines, lineterminator="\r\n")
         writer.writerow(header)
         writer.writerows(rows)
 

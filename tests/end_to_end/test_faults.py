@@ -168,6 +168,10 @@ def test_stages_in_the_wrong_order(cli_here):
             ["all", "-c", "twin-binary", "--set", "ensemble.weights={bilstn = 1}"],
             ["'bilstm' has none, 'linear' has none, 'bilstn' is no member"],
         ),
+        (
+            ["all", "-c", "twin-binary", "--set", "ensemble.weights={bilstm = 1e308, linear = 1e308}"],
+            ["recipe.ensemble.weights: 'bilstm' has 1e+308, more than 1e18"],
+        ),
         (["al", "-c", "twin-binary"], ["al: no such command; did you mean all?"]),
     ],
 )

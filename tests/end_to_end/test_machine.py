@@ -1,5 +1,6 @@
 """A machine with too little memory or disk, or a file that is cut short under a run: the real command line says so."""
 
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import pytest
 
 from foldwise.data.token_store import save_array
 
-MODEL = """
+MODEL = '''
 import os
 import torch
 from torch import nn
@@ -37,6 +38,13 @@ class Never(Mean):
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes")
         return super().forward(tokens, lengths)
 
+class Odd(Mean):
+    """NaN for the longest of 8 rows, which is how many the test table has; the folds have 10."""
+
+    def forward(self, tokens, lengths):
+        logits = super().forward(tokens, lengths)
+        return logits if self.training or len(lengths) != 8 else logits / (lengths < lengths.max())[:, None]
+
 class Cuts(Mean):
     calls = 0
 
@@ -45,7 +53,7 @@ class Cuts(Mean):
         if Cuts.calls == 4 and "CUT" in os.environ:
             os.truncate(os.environ["CUT"], 130)
         return super().forward(tokens, lengths)
-"""
+'''
 
 
 @pytest.fixture
@@ -95,3 +103,13 @@ def test_arrays_are_written_as_numpy_writes_them(tmp_path, array):
     save_array(tmp_path / "ours.npy", array)
     np.save(tmp_path / "numpys.npy", array)
     assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "numpys.npy").read_bytes()
+
+
+def test_predictions_that_are_no_numbers_are_never_written(cli_here, workspace, own_model):
+    """Of a model that is fine on its validation rows, and then gives NaN for some test rows."""
+    arguments = ("all", "-c", "twin-binary", "--set", "members={own={model={name='mine:Odd'}}}")
+    message = cli_here(*arguments, code=1).stderr
+    assert re.search(r"own fold \d: \d of 8 predictions are no finite numbers; their rows: \S+", message)
+    output = workspace / "output" / "twin-binary"
+    assert not list(output.glob("own/fold*/*"))
+    assert not (output / "submission.csv").exists()

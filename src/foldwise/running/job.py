@@ -12,6 +12,7 @@ from foldwise.clock import Clock
 from foldwise.config import Recipe
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore, open_array
+from foldwise.ensembling.predictions import check_predictions
 from foldwise.errors import RunError
 from foldwise.events import Event, Finished, GivenUp, Noted, Started, Stopped
 from foldwise.files import read_json
@@ -106,6 +107,8 @@ def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
     except GivenUpError:
         report(GivenUp())
         return
+    check_predictions(str(job), job.valid_ids, result.oof)
+    check_predictions(str(job), job.test_ids, result.test)
     last = result.history[-1]
     best = [record for record in result.history if record.best][-1]
     stays = False  # the same fold is there, and was trained as long
