@@ -14,15 +14,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from foldwise.errors import InputError
 from foldwise.leftovers import clear, settle, temporary_name
+from foldwise.machine import named_when_full
 
 SAMPLE, SAMPLES = 1 << 20, 64  # bytes, and places of a large file, that its digest is made of
 KINDS = {".npy", ".safetensors", ".json", ".jsonl"}  # of files that folders with a record are made of
 
 
+@named_when_full
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to; it becomes `path` when the block ends without an exception.
@@ -41,6 +44,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@named_when_full
 @contextmanager
 def atomic_folder(path: Path, record: str = "") -> Iterator[Path]:
     """Yield an empty folder to fill; it takes the place of `path` when the block succeeds, old content and all.
@@ -145,7 +149,9 @@ def write_json(path: Path, value: Any) -> None:
 def write_csv(path: Path, header: Iterable[Any], rows: Iterable[Iterable[Any]]) -> None:
     """Write UTF-8 with plain line ends, so that the same rows are the same bytes everywhere; not atomic."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        # Given these line ends it puts a cell with a lone \r in quotes, which before Python 3.13 it does not otherwise.
+        lines = SimpleNamespace(write=lambda line: file.write(line.removesuffix("\r\n") + "\n"))
+        writer = csv.writer(lines, lineterminator="\r\n")
         writer.writerow(header)
         writer.writerows(rows)
 

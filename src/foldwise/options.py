@@ -21,6 +21,7 @@ from foldwise.inputs import same_inputs
 from foldwise.interrupts import Interrupted, Signals
 from foldwise.leftovers import sweep
 from foldwise.load_config import load_config
+from foldwise.machine import explain_machine
 from foldwise.paths import COMPETITIONS, CONFIG, Paths, resolve
 from foldwise.run import Run, check_config
 
@@ -88,8 +89,8 @@ def explain(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt | Interrupted):
         places = f", and {error}" if str(error) else ""
         return f"stopped; what was finished is kept{places}; run {same} to go on"
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
-        return f"out of memory; {again}, with a smaller batches.size or tokens.max_length"
+    if lack := explain_machine(error):
+        return f"{lack}; {again}"
     if isinstance(error, OSError):
         return f"{error}; {again}"
     return f"{type(error).__name__}: {error}; this is a fault of foldwise: --traceback shows where"

@@ -185,6 +185,7 @@ def check_weights(recipe: Recipe) -> None:
         return
     errors = [f"{name!r} has none" for name in members if name not in weights]
     errors += [f"{name!r} is no member of it" for name in weights if name not in members]
+    errors += [f"{name!r} has {weight:g}, more than 1e18" for name, weight in weights.items() if weight > 1e18]
     if errors or not any(weights.values()):
         fix = f"give one to each of {', '.join(members)}; 0 leaves a member out"
         raise InputError(f"recipe.ensemble.weights: {', '.join(errors) or 'all are 0'}; {fix}")

@@ -61,7 +61,8 @@ def test_shares_are_learnt_as_they_are_and_scored_from_the_cut_on():
         (["1", "low", "2"], "ordinal", ["line 3, column y: 'low' is not a number"]),
         (["1", "nan", "1_000"], "regression", ["'nan' is not a number", "'1_000' is not a number"]),
         (["1", "inf", "2"], "regression", ["'inf' is not a number"]),
-        (["1", "-1e300", "2"], "regression", ["line 3, column y: '-1e300' is not a number of at most 1e18"]),
+        (["1", "-1e300", "2"], "regression", ["line 3, column y: '-1e300' is not a number of at most 1e16"]),
+        (["0", str(2**60), "1"], "ordinal", [f"line 3, column y: '{2**60}' is not a number of at most 1e16; number"]),
     ],
 )
 def test_faults_name_line_column_and_value(values, task, expected):

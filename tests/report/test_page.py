@@ -25,7 +25,9 @@ def run_with(tmp_path):
             competition=SimpleNamespace(**{"task": task, "soft_cut": None} | competition),
         )
         ids = [line.split(",")[0] for line in oof.splitlines()[1:]]
-        texts = SimpleNamespace(train_ids=ids, train_texts=[[f"<text of {row_id}>" for row_id in ids]])
+        _, _, *others = oof.splitlines()[0].split(",")
+        names = SimpleNamespace(names=[name.removeprefix("prediction_") for name in others[len(targets) :]])
+        texts = SimpleNamespace(train_ids=ids, train_texts=[[f"<text of {row_id}>" for row_id in ids]], targets=names)
         paths = Paths("x", tmp_path, tmp_path / "competition.toml", tmp_path / "folds.csv", tmp_path, ())
         return SimpleNamespace(config=config, paths=paths, competition=texts)
 

@@ -1,5 +1,6 @@
 """Real processes: what the workers do when all goes well, when a job fails, and when a process dies."""
 
+import errno
 import os
 import platform
 import resource
@@ -7,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from multiprocessing import active_children
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from foldwise.errors import InputError, RunError
@@ -43,6 +46,41 @@ def stumble(job, report):
 def die(job, report):
     report({"job": job})
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass
+class Reading:
+    """A job whose file becomes shorter while it is read."""
+
+    maps: Path
+
+
+def read_beyond_the_end(job, report):
+    path = job.maps / "numbers.npy"
+    np.save(path, np.zeros(100_000))
+    numbers = np.load(path, mmap_mode="c")
+    os.truncate(path, 200)
+    report(float(numbers[-1]))
+
+
+def run_out(job, report):
+    raise {"memory": MemoryError(), "disk": OSError(errno.EIO, os.strerror(errno.EIO), "tokens.npy")}[job]
+
+
+def test_a_mapped_file_that_was_cut_short_is_named(tmp_path):
+    with pytest.raises(RunError, match=rf"SIGBUS: a file in {tmp_path} was cut short while it was read"):
+        run_in_processes([Reading(tmp_path)], read_beyond_the_end, 2, lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [("memory", "memory: out of memory; take a smaller"), ("disk", "disk: tokens.npy: its disk fails (input/output")],
+)
+def test_what_a_machine_lacks_is_no_fault_of_the_code(job, said):
+    with pytest.raises(RunError) as caught:
+        run_in_processes([job], run_out, 2, lambda *_: None)
+    assert str(caught.value).startswith(said)
+    assert "the same command goes on" in str(caught.value)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

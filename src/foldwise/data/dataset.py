@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from foldwise.data.token_store import TokenStore
+from foldwise.data.token_store import TokenStore, check_mapped
 from foldwise.data.tokenizer import PAD
 
 CPU = torch.device("cpu")
@@ -65,7 +65,9 @@ class Batch(NamedTuple):
         return self.take(torch.arange(len(self.rows)).repeat(2))
 
     def parts(self, count: int) -> list["Batch"]:
-        """The batch in `count` parts of like many rows; at most a part a row."""
+        """The batch in `count` parts of like many rows, itself in one; at most a part a row."""
+        if count == 1:
+            return [self]
         size = len(self.rows)
         return [self.take(rows) for rows in torch.arange(size).tensor_split(min(count, size))]
 
@@ -90,6 +92,7 @@ class TokenDataset(Dataset[Item]):
         device: torch.device = CPU,
     ) -> None:
         self.store, self.rows, self.device = store, rows, device
+        self.mapped = [store.tokens, store.offsets]  # whose files must stay as they are
         self.text_lengths = np.diff(store.offsets)  # also in main memory, for samplers and models
         self.tokens, self.offsets = (torch.from_numpy(part).to(device) for part in (store.tokens, store.offsets))
         beside = {"targets": targets, "weights": weights, "auxiliary": auxiliary, "features": features}
@@ -120,6 +123,7 @@ class TokenDataset(Dataset[Item]):
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """The batch that `pad_collate` makes of these items, straight from the flat arrays."""
+        check_mapped(*self.mapped)
         rows = self.rows[np.asarray(indices)]
         numbers = self.store.texts(rows)
         lengths = torch.from_numpy(self.text_lengths[numbers])  # (K * B,)

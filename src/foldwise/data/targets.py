@@ -16,11 +16,11 @@ from foldwise.errors import InputError, list_names, shorten, with_article
 from foldwise.tasks import HALF, TASKS, TaskSpec
 
 SHARE, WEIGHT = "a share from 0 to 1", "a weight, 0 or from 1e-18 to 1e18"
-NUMBER = "a number of at most 1e18"
+NUMBER = "a number of at most 1e16"
 NO_TARGET = 'missing value; fix the row, or see [columns] missing_targets = "drop" and "mask"'
 # What a number should be, and whether it is.
 FITS: dict[str, Callable[[float], bool]] = {
-    NUMBER: lambda number: abs(number) <= 1e18,  # whose square float32 still holds
+    NUMBER: lambda number: abs(number) <= 1e16,  # float32 holds the sum of the squares of a million
     "0 or 1": lambda number: number in (0, 1),
     SHARE: lambda number: 0 <= number <= 1,
     WEIGHT: lambda number: number == 0 or 1e-18 <= number <= 1e18,
@@ -173,6 +173,8 @@ def encode_classes(table: Table, config: Config, known: list[str] | None) -> Tar
         elif ordered and parse_number(value) is None:
             what = f"{shorten(value)} is not a number, and {task} classes are in order of their numbers"
             wrong[value] = f"{what}; number them, or make the task multiclass"
+        elif ordered and not FITS[NUMBER](float(value)):
+            wrong[value] = f"{shorten(value)} is not {NUMBER}; number the classes anew, or make the task multiclass"
     table.refuse({column: wrong})
     if known is None:
         check_alike(table, column, Counter(values))

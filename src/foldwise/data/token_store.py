@@ -5,11 +5,12 @@ Arrays are memory-mapped: opening a store costs nothing, and processes that trai
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
 
-from foldwise.errors import InputError
+from foldwise.errors import InputError, RunError
 from foldwise.files import read_json
 
 Cut = Literal["head", "tail", "head+tail"]
@@ -64,7 +65,7 @@ class TokenStore:
     def save(self, folder: Path, before: str = "") -> None:
         """Write tokens.npy, offsets.npy and columns.npy, `before` in front of their names."""
         for name in ("tokens", "offsets", "columns"):
-            np.save(folder / f"{before}{name}.npy", getattr(self, name))
+            save_array(folder / f"{before}{name}.npy", getattr(self, name))
 
     def save_cut(self, max_length: int, keep: Cut, folder: Path, whole: bool) -> "TokenStore":
         """Write the texts cut to length; with `whole` also as they are, where that is not the same. → the cut ones."""
@@ -81,6 +82,26 @@ class TokenStore:
         tokens = open_array(folder / f"{before}tokens.npy", np.int32, 1)
         offsets = open_array(folder / f"{before}offsets.npy", np.int64, 1)
         return cls(tokens, offsets, int(open_array(folder / f"{before}columns.npy", np.int64, 0)))
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """`np.save` that fails on a full disk: by itself it leaves the end of a file out in silence, where C buffers it."""
+    with path.open("wb") as file:
+        np.save(SimpleNamespace(write=file.write), np.asarray(array))
+
+
+def check_mapped(*arrays: np.ndarray) -> None:
+    """Raise a `RunError` where the file of a mapped array was cut short: to read on would kill the process (SIGBUS).
+
+    A file that was deleted or replaced stays readable as long as it is mapped.
+    """
+    for array in arrays:
+        if isinstance(array, np.memmap) and (left := array._mmap.size()) < len(array._mmap):  # type: ignore[attr-defined]
+            path = Path(array.filename or "")
+            raise RunError(
+                f"{path}: cut short while a fold read it, {left:,} of {len(array._mmap):,} bytes are left; "  # type: ignore[attr-defined]
+                "run `all` again, which makes the folder anew; if it happens again, its disk fails"
+            )
 
 
 def open_array(path: Path, dtype: type[np.generic], dimensions: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What `train = "frozen"` learns from: pooled hidden states of every row, computed once and kept on disk."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,6 +36,13 @@ def choose_layers(layers: list[int] | str, depth: int) -> list[int]:
     return sorted({round(layer) for layer in np.linspace(np.ceil(depth / 3), depth, FEW)})
 
 
+def reserve(path: Path) -> None:
+    """Have the disk set aside the size of a file that is written by mapping it: if it is full, that kills a process."""
+    if hasattr(os, "posix_fallocate"):  # not on a Mac
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
 @torch.inference_mode()
 def write_states(
     body: nn.Module,
@@ -59,6 +67,7 @@ def write_states(
     functions = [build_pooling(name, 0) for name in poolings]
     width = len(layers) * len(poolings) * int(body.config.hidden_size)  # type: ignore[union-attr,arg-type]
     states = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(len(store), width))
+    reserve(path)
     begun, done, total = Clock.now(), 0, len(store.tokens)
     dataset = TokenDataset(store, np.arange(len(store)), device=choose_home(store.tokens.nbytes, runtime.device))
     ends = np.cumsum(counts)

@@ -8,7 +8,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from foldwise.errors import InputError
+from foldwise.errors import InputError, RunError, list_names
 from foldwise.files import usual_mode
 
 
@@ -17,6 +17,20 @@ def write_predictions(path: Path, ids: Sequence[str], predictions: np.ndarray) -
     content = np.frombuffer(json.dumps(list(ids)).encode(), dtype=np.uint8)
     with usual_mode(path):
         save_file({"predictions": np.ascontiguousarray(predictions), "ids": content}, path)
+
+
+def check_predictions(who: str, ids: Sequence[str], predictions: np.ndarray) -> None:
+    """Raise a `RunError` that names `who` predicted something else than finite numbers, and for which rows.
+
+    Whatever the learner or the model is, nothing else may reach oof.csv or a submission.
+    """
+    wrong = np.flatnonzero(~np.isfinite(predictions).all(axis=1)).tolist()
+    if wrong:
+        rows = list_names((ids[row] for row in wrong), quoted=False)
+        raise RunError(
+            f"{who}: {len(wrong):,} of {len(ids):,} predictions are no finite numbers; their rows: {rows}; look at "
+            "these, lower --set training.learning_rate=…, or leave the member out"
+        )
 
 
 def read_predictions(path: Path, ids: Sequence[str]) -> np.ndarray:

@@ -19,6 +19,7 @@ from foldwise.console import Progress, duration, say, warn
 from foldwise.data.competition import ToPredict, load_test
 from foldwise.data.token_store import TokenStore
 from foldwise.ensembling.blend import combine_test
+from foldwise.ensembling.predictions import check_predictions
 from foldwise.ensembling.submission import write_submission
 from foldwise.errors import InputError
 from foldwise.inference.bundle import Manifest, PackedFold, open_manifest
@@ -52,6 +53,9 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
             warn(warning)
         prepare_own_tokens(run, manifest, asked, weights, Path(folder), chosen)
         predictions = predict_folds(run, manifest, weights, Path(folder), chosen)
+    for member, folds in predictions.items():
+        for fold in folds:
+            check_predictions(f"member {member}", asked.test_ids, fold)
     blended = combine_test(predictions, method, targets.task, manifest.mixture)
     write_submission(paths.submission, run.config, targets, asked, blended, np.array(manifest.thresholds))
     seconds, rows = duration(time.perf_counter() - start), f"{len(asked.sample):,} rows"

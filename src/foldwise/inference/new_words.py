@@ -9,6 +9,7 @@ from foldwise.console import Progress, say
 from foldwise.data.competition import ToPredict
 from foldwise.data.features import features_of, texts_of
 from foldwise.data.own_tokenizer import find_splitter
+from foldwise.data.token_store import save_array
 from foldwise.data.tokenizer import SPECIAL, UNK, tokenize_further
 from foldwise.errors import InputError
 from foldwise.files import write_text
@@ -36,14 +37,14 @@ def prepare_tokens(run: Run, manifest: Manifest, asked: ToPredict, weights: Path
         splitter = find_splitter(settings, [weights], TOKENIZER)
         store, new, counts = tokenize_further(texts, words, settings, shown.update, splitter=splitter)
     store = replace(store, columns=columns).save_cut(manifest.max_length, settings.cut, folder, manifest.whole)
-    np.save(folder / FEATURES, features_of(asked.test_texts, asked.features, settings))
+    save_array(folder / FEATURES, features_of(asked.test_texts, asked.features, settings))
     write_text(folder / WORDS, "\n".join([*words, *new]))
     unknown, tokens = int((store.tokens == UNK).sum()), len(store.tokens)
     say("infer", f"{len(store):,} rows, {tokens:,} tokens, of these {unknown:,} <unk>; new words: {len(new):,}")
     vectors = np.empty((len(new), manifest.dimension), dtype=np.float32)  # where no built-in network looks at them
     if new and networks(manifest, own=False):
         vectors = vectors_of(run, manifest.dimension, words, (new, counts), sources)
-    np.save(folder / NEW_VECTORS, vectors)
+    save_array(folder / NEW_VECTORS, vectors)
     if new and (own := networks(manifest, own=True)):
         keeps = "a model of your own keeps the vocabulary it was made with"
         say("infer", f"new words are <unk> to {', '.join(own)}: {keeps}")

@@ -29,6 +29,11 @@ class PredictJob:
     packed: PackedFold
     runtime: Runtime
 
+    @property
+    def maps(self) -> Path:
+        """The folder whose files it maps into memory."""
+        return self.data
+
     def __str__(self) -> str:
         return f"{self.member} {'on all rows' if self.packed.fold == ALL_ROWS else f'fold {self.packed.fold}'}"
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from foldwise.console import say
@@ -89,16 +90,19 @@ def read_oof(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
     The truth of a class is 1 in the rows that belong to it and 0 in the others.
     """
-    names = run.config.columns.target if run.config.columns.separator is None else run.competition.targets.names
-    text = dict.fromkeys(["id", *names], str)  # 01 is another class than 1
-    oof = pd.read_csv(run.paths.oof, dtype=text, keep_default_na=False)
-    predicted = list(oof.columns[2 + len(names) :])
-    oof = oof[oof[predicted[0]].astype(str) != ""]  # of folds that not all members have
+    several = run.config.columns.separator is not None
+    known = run.competition.targets.names
+    count = len(known if several else run.config.columns.target)
+    # As text: 01 is another class than 1. By their places: names of columns are the user's, too.
+    oof = pd.read_csv(run.paths.oof, dtype=str, keep_default_na=False)
+    row_id, _, *others = oof.columns
+    names, predicted = others[:count], others[count:]
+    oof = oof[oof[predicted[0]] != ""]  # of folds that not all members have
     predictions, targets = oof[predicted].astype(float), oof[names]
     # Where one column has the class, each class has its predictions.
-    if TASKS[run.config.competition.task].y == "classes" and len(names) == 1:
-        targets = pd.DataFrame({name: targets[names[0]] == name.removeprefix("prediction_") for name in predicted})
-    return oof[["id", *names]], predictions, targets.replace("", "nan").astype(float)
+    if TASKS[run.config.competition.task].y == "classes" and count == 1:
+        targets = pd.DataFrame({name: targets[names[0]] == label for name, label in zip(predicted, known, strict=True)})
+    return oof[[row_id, *names]], predictions, targets.replace("", "nan").astype(float)
 
 
 def score_rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -127,15 +131,25 @@ def worst_rows(run: Run) -> list[tuple[str, str, str, str]]:
 
 def table(header: list[str], rows: Iterable[Iterable[str]]) -> str:
     """A table in HTML."""
-    lines = ["<tr>" + "".join(f"<td>{html.escape(cell)}" for cell in row) for row in rows]
-    return f"<table><tr>{''.join(f'<th>{html.escape(name)}' for name in header)}{''.join(lines)}</table>"
+    lines = ["<tr>" + "".join(f"<td>{html.escape(show(cell))}" for cell in row) for row in rows]
+    return f"<table><tr>{''.join(f'<th>{html.escape(show(name))}' for name in header)}{''.join(lines)}</table>"
+
+
+def show(text: str) -> str:
+    r"""A user's text with its control characters as escapes.
+
+    >>> show("a\rb é")
+    'a\\rb é'
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def picture(draw: Draw, run: Run) -> str:
     """A plot as a PNG in base 64."""
     figure, buffer = Figure(figsize=(9, 3.2), layout="constrained"), io.BytesIO()
-    draw(run, figure)
-    figure.savefig(buffer, format="png", dpi=120)
+    with rc_context({"text.parse_math": False}):  # names are the user's: `$x^{$` is no formula
+        draw(run, figure)
+        figure.savefig(buffer, format="png", dpi=120)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -170,12 +184,12 @@ def draw_predictions(run: Run, figure: Figure) -> None:
     axes = figure.subplots()
     if TASKS[run.config.competition.task].y == "values":
         axes.scatter(true, predicted, s=4, alpha=0.3)
-        axes.set(xlabel=f"true {true.name}", ylabel="predicted")
+        axes.set(xlabel=show(f"true {true.name}"), ylabel="predicted")
         return
     ones = true >= (run.config.competition.soft_cut or HALF)
     for label, rows in (("0", ~ones), ("1", ones)):
         axes.hist(predicted[rows], bins=40, range=(0, 1), alpha=0.6, label=label)
-    axes.set(xlabel=str(predicted.name), ylabel="training rows")
+    axes.set(xlabel=show(str(predicted.name)), ylabel="training rows")
     axes.legend(title="truth", frameon=False)
 
 

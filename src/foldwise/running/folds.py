@@ -10,13 +10,15 @@ import torch
 from foldwise.clock import Clock
 from foldwise.console import duration, say, warn
 from foldwise.data.targets import weigh_by_subgroups
+from foldwise.data.token_store import open_array
 from foldwise.errors import list_names
 from foldwise.events import Event, Finished, Stopped
 from foldwise.extensions import find_teaching
 from foldwise.freshness import Wanted, start_of
 from foldwise.inputs import known_inputs
 from foldwise.learners import learner_for
-from foldwise.paths import TOKENS_RECORD
+from foldwise.machine import check_room
+from foldwise.paths import TOKENS_RECORD, VECTORS
 from foldwise.records import TokensRecord, read_whole
 from foldwise.run import Run
 from foldwise.running.display import FoldDisplay
@@ -41,6 +43,7 @@ def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray, redo: bool = Fa
     if not (wanted := make_own_tokens(run, wanted, device)):
         return
     jobs = [replace(job, redo=redo) for job in make_jobs(run, wanted, fold_of_row, device)]
+    check_room(run.paths.output, sum(map(least_bytes, jobs)), f"{len(jobs)} fold{'s' * (len(jobs) > 1)}")
     placement = place(run, jobs, device)
     at_once, threads = min(placement.workers, len(jobs)), jobs[0].runtime.threads
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
@@ -97,6 +100,14 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
         )
         for fit, inputs in wanted
     ]
+
+
+def least_bytes(job: FoldJob) -> int:
+    """Bytes that the folder of a fold takes at least: its predictions, and word vectors where its weights hold them."""
+    learner = learner_for(job.recipe)
+    holds = learner.uses_vectors and not learner.needs_vectors and not job.without
+    numbers = (len(job.valid_ids) + len(job.test_ids)) * job.targets.outputs * 4  # float32, or more
+    return numbers + (open_array(job.paths.tokens / VECTORS, np.float32, 2).nbytes if holds else 0)
 
 
 def with_lessons(run: Run, jobs: Iterable[FoldJob], fold_of_row: np.ndarray) -> Iterator[FoldJob]:

@@ -13,6 +13,7 @@ from foldwise.clock import Clock
 from foldwise.config import Recipe
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore, open_array, read_vocabulary
+from foldwise.ensembling.predictions import check_predictions
 from foldwise.errors import RunError
 from foldwise.events import Event, Finished, GivenUp, Noted, Started, Stopped
 from foldwise.files import hash_of
@@ -26,9 +27,9 @@ from foldwise.running.fold_folder import write_fold, write_stopped
 from foldwise.running.new_test import only_test_changed, predict_new_test
 from foldwise.training.fold import FoldResult, GivenUpError
 from foldwise.training.fold_data import FoldData, Lesson
-from foldwise.training.loop import StoppedError
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit
+from foldwise.training.skipping import StoppedError
 from foldwise.training.state import TrainingState, code_hash
 
 
@@ -74,6 +75,11 @@ class FoldJob:
         runtime = [device.type, processor, self.runtime.precision, self.runtime.threads]
         inputs = hash_of(self.inputs, runtime, torch.__version__, code_hash())
         return TrainingState(self.state_folder, inputs, report, limited=self.limit is not None)
+
+    @property
+    def maps(self) -> Path:
+        """The folder whose files it maps into memory."""
+        return self.paths.own_tokens(self.member) if learner_for(self.recipe).reads_texts else self.paths.tokens
 
     def __str__(self) -> str:
         apart = f" without {', '.join(map(str, self.without))}" if self.without else ""
@@ -127,6 +133,8 @@ def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
         shutil.rmtree(job.state_folder, ignore_errors=True)
         report(GivenUp())
         return
+    check_predictions(str(job), job.valid_ids, result.oof)
+    check_predictions(str(job), job.test_ids, result.test)
     last = result.history[-1]
     best = [record for record in result.history if record.best][-1]
     stays = False  # the same fold is there, and was trained as long

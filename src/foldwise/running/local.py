@@ -121,9 +121,11 @@ def receive(pipe: Connection, process: BaseProcess, job: Any) -> Any:
         process.join()
         if process.exitcode in [128 + number for number in SIGNALS]:
             return Interrupted()
+        why = f"exit code {process.exitcode}; -9 often means out of memory"
+        if process.exitcode == -signal.SIGBUS:
+            why = f"SIGBUS: a file in {job.maps} was cut short while it was read, or its disk fails; delete that folder"
         raise RunError(
-            f"{job}: its process died (exit code {process.exitcode}; -9 often means out of memory); "
-            "finished folds are kept, run the same command again to go on"
+            f"{job}: its process died ({why}); finished folds are kept, run the same command again to go on"
         ) from None
     if isinstance(event, WorkerError):
         message, trace = event.args

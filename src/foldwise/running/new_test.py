@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from foldwise.data.token_store import TokenStore
-from foldwise.ensembling.predictions import write_predictions
+from foldwise.ensembling.predictions import check_predictions, write_predictions
 from foldwise.files import atomic_folder, damaged_files, write_record
 from foldwise.freshness import TEST_TABLE, changes, read_fold
 from foldwise.learners import Learner, NewRows
@@ -45,6 +45,7 @@ def predict_new_test(job: Any, learner: Learner, data: Any) -> dict[str, Any]:
     )
     record = {**(read_fold(job.folder) or {}), "inputs": job.inputs}
     predictions = learner.predict(find_checkpoint(job.folder, record["files"]), new, job.runtime, lambda _: None)
+    check_predictions(str(job), job.test_ids, predictions)
     record["rows"] = {**record["rows"], "test": len(rows)}
     with atomic_folder(job.folder, FOLD_RECORD) as temporary:
         for name in record["files"]:

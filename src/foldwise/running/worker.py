@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 
 from foldwise.errors import InputError, RunError
 from foldwise.interrupts import ASKED, SIGNALS, Interrupted, one_job, request_stop
+from foldwise.machine import explain_machine
 from foldwise.streams import open_streams
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
@@ -45,6 +46,8 @@ def serve(pipe: Connection, slot: int) -> None:
             except Exception as error:
                 message = f"{type(error).__name__}: {str(error).strip()}"
                 outcome = WorkerError(message, traceback.format_exc().strip())
+                if lack := explain_machine(error):
+                    outcome = RunError(f"{job}: {lack}; finished folds are kept, the same command goes on")
             pipe.send(outcome)
     except (EOFError, OSError):  # the parent is gone, or has no further jobs
         return

@@ -5,6 +5,7 @@
 
 import subprocess
 import time
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,7 @@ def shown_thresholds(metric: Metric, targets: Targets, thresholds: np.ndarray) -
 def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
     """oof.csv: id, fold, targets and predictions, one row per training row, in the order of train.csv.
 
+    A target keeps its name; a column of ours that is called like one has a `_` behind its own: `fold_`, `prediction_`.
     Unknown targets are empty.
     Predictions are empty in rows of folds that a time budget dropped, or that some member does not train: another mix
     of members would predict on another scale.
@@ -222,8 +224,25 @@ def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
     predicted = [row if known else [""] * len(row) for row, known in zip(oof.tolist(), blend.rows, strict=True)]
     rows = zip(run.competition.train_ids, fold_of_row.tolist(), truth.tolist(), predicted, strict=True)
     with atomic_file(run.paths.oof) as temporary:
-        header = ["id", "fold", *columns, *names]
+        row_id, fold, *predicted_as = name_apart(["id", "fold", *names], columns)
+        header = [row_id, fold, *columns, *predicted_as]
         write_csv(temporary, header, ([row_id, fold, *true, *values] for row_id, fold, true, values in rows))
+
+
+def name_apart(ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
+    """Our names of columns, all different, with `_` behind those that the user's columns have.
+
+    >>> name_apart(["id", "fold", "prediction"], ["fold", "prediction", "prediction_"])
+    ['id', 'fold_', 'prediction__']
+    """
+    taken, names = {*ours, *theirs}, []
+    for name in ours:
+        apart = name
+        while name in theirs and apart in taken:
+            apart += "_"
+        taken.add(apart)
+        names.append(apart)
+    return names
 
 
 def git_commit() -> str | None:

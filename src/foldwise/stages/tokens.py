@@ -13,10 +13,11 @@ from foldwise.auto import tell
 from foldwise.console import Progress, duration, say, warn
 from foldwise.data.features import features_of, texts_of
 from foldwise.data.own_tokenizer import find_splitter
-from foldwise.data.token_store import MOST_WHOLE
+from foldwise.data.token_store import MOST_WHOLE, TokenStore, save_array
 from foldwise.data.tokenizer import length_limit, tokenize
 from foldwise.files import atomic_folder, write_json, write_record
 from foldwise.freshness import token_differences, token_inputs
+from foldwise.machine import check_room
 from foldwise.paths import FEATURES, TOKENS_RECORD, VECTORS, VOCABULARY
 from foldwise.records import TokensRecord, read_whole
 from foldwise.run import Run
@@ -58,10 +59,11 @@ def tokens(run: Run) -> None:
     else:
         vectors, coverage = random_vectors(len(words), settings.dimension), None
     seconds = time.perf_counter() - start
+    check_room(folder, least_bytes(whole, limit, few, vectors, features), "the tokens")
     with atomic_folder(folder, TOKENS_RECORD) as temporary:
         store = whole.save_cut(limit, settings.cut, temporary, few)
-        np.save(temporary / VECTORS, vectors)
-        np.save(temporary / FEATURES, features)
+        save_array(temporary / VECTORS, vectors)
+        save_array(temporary / FEATURES, features)
         write_json(temporary / VOCABULARY, {word: index for index, word in enumerate(words)})
         counted = {"rows": len(store), "tokens": len(store.tokens), "words": len(words)}
         found = {"limit": limit, "whole": few, "coverage": asdict(coverage) if coverage else None}
@@ -76,6 +78,13 @@ def tokens(run: Run) -> None:
     for line in coverage.lines() if coverage else []:
         say("tokens", line)
     warn_of_odd_tokens(lengths, coverage)
+
+
+def least_bytes(whole: TokenStore, limit: int, few: bool, vectors: np.ndarray, features: np.ndarray) -> int:
+    """Bytes of the arrays that are written."""
+    size = whole.tokens.itemsize
+    cut = int(np.minimum(np.diff(whole.offsets), limit).sum()) * size
+    return cut + (few and cut < whole.tokens.nbytes) * whole.tokens.nbytes + vectors.nbytes + features.nbytes
 
 
 def warn_of_odd_tokens(lengths: np.ndarray, coverage: Coverage | None) -> None:

@@ -34,7 +34,7 @@ def train_on_all(
         state: as `train_fold` has it.
 
     Raises:
-        StoppedError: the loss was not finite.
+        StoppedError: the loss was not finite in too many steps.
         Interrupted: this process was asked to end; the state is saved.
     """
     state = state or TrainingState()

@@ -40,12 +40,12 @@ class FirstStage:
         """The averaged weights at its end, which comes early where a time limit leaves less.
 
         Raises:
-            StoppedError: the loss was not finite.
+            StoppedError: the loss was not finite in too many steps.
             Interrupted: this process is asked to end; the state is saved.
         """
         settings, end = self.recipe.training, self.steps / progress.steps
         start = (self.seed, self.steps, self.runtime, self.lesson.targets)
-        trainer = build_trainer(self.data, self.recipe, *start, build=self.build)
+        trainer = build_trainer(self.data, self.recipe, *start, build=self.build, report=report)
         stage = Stage(trainer, self.dataset, self.sampler, settings, settings.extra_epochs)
         state.begin(EXTRA, stage, progress)
         for _ in stage.run(lambda step: progress.in_stage(step, end), report, state):

@@ -20,7 +20,6 @@ from foldwise.training.first_stage import FirstStage
 from foldwise.training.fold_data import FoldData, Units, build_dataset
 from foldwise.training.loop import (
     BuildModel,
-    StoppedError,
     build_from_vectors,
     build_trainer,
     copy_weights,
@@ -30,6 +29,7 @@ from foldwise.training.loop import (
 )
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Limit, Progress
+from foldwise.training.skipping import StoppedError
 from foldwise.training.stage import Stage
 from foldwise.training.state import MAIN, TrainingState
 
@@ -71,7 +71,7 @@ def train_fold(
         state: where the training is saved now and then; what an earlier process saved there is where this one goes on.
 
     Raises:
-        StoppedError: the loss was not finite.
+        StoppedError: the loss was not finite in too many steps.
         GivenUpError: the time limit came too early.
         Interrupted: this process was asked to end; the state is saved.
         RunError: no score was finite.
@@ -157,7 +157,7 @@ def set_up(
     progress.stage = progress.share
 
     # Model, loss, optimizers, learning rate
-    trainer = build_trainer(data, recipe, seed, steps, runtime, data.targets.y[rows], weights, build)
+    trainer = build_trainer(data, recipe, seed, steps, runtime, data.targets.y[rows], weights, build, report)
     parts = settings.evaluations_per_epoch if fold != ALL_ROWS else 1
     return Stage(trainer, dataset, sampler, settings, settings.epochs, parts, last, before), progress, units
 

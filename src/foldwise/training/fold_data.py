@@ -122,7 +122,9 @@ def build_dataset(
     parts = {"targets": y, "weights": weights, "auxiliary": auxiliary, "features": features}
     beside = {name: torch.from_numpy(part) for name, part in parts.items() if part is not None}
     rows = rows if lesson is None else lesson.rows
-    return TokenDataset(data.store, rows, device=choose_home(data.store.tokens.nbytes, device), **beside)
+    dataset = TokenDataset(data.store, rows, device=choose_home(data.store.tokens.nbytes, device), **beside)
+    dataset.mapped.append(data.vectors)
+    return dataset
 
 
 def spread(part: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 import ctypes
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,19 @@ from foldwise.config import Batches, Recipe, Training
 from foldwise.data.batching import BucketBatchSampler, SortedBatchSampler
 from foldwise.data.dataset import Batch, TokenDataset, make_loader
 from foldwise.data.targets import Targets
-from foldwise.errors import InputError, RunError
-from foldwise.events import Evaluated
+from foldwise.errors import InputError
+from foldwise.events import Event, Noted
 from foldwise.models import build_model
 from foldwise.training.averaging import AveragedWeights, copy_all
 from foldwise.training.early_stopping import Weights
 from foldwise.training.fold_data import FoldData, Units
 from foldwise.training.losses import Objective, to_predictions
+from foldwise.training.memory import fit_into_memory
 from foldwise.training.optimizers import build_optimizers, load_optimizer, trained_embeddings
 from foldwise.training.precision import Runtime, autocast
 from foldwise.training.rowwise import clip_gradients, sum_rows
 from foldwise.training.schedules import LearningRate
+from foldwise.training.skipping import SkippedSteps
 
 PREDICT_TOKENS = 8192  # places in a batch of prediction
 TRIM_STEPS = 200
@@ -34,10 +37,16 @@ class Trainer:
     """What a training step needs besides the batch: optimizers, their learning rates, the average of the weights."""
 
     def __init__(
-        self, model: nn.Module, objective: Objective, settings: Training, steps: int, runtime: Runtime
+        self,
+        model: nn.Module,
+        objective: Objective,
+        settings: Training,
+        steps: int,
+        runtime: Runtime,
+        report: Callable[[Event], object] = lambda _: None,
     ) -> None:
-        self.model, self.objective, self.runtime, self.accumulation = model, objective, runtime, settings.accumulation
-        self.r_drop = settings.r_drop
+        self.model, self.objective, self.runtime, self.report = model, objective, runtime, report
+        self.accumulation, self.r_drop, self.skipped = settings.accumulation, settings.r_drop, SkippedSteps()
         self.tables = trained_embeddings(model)
         self.optimizers = build_optimizers(model, settings)
         self.rate = LearningRate(self.optimizers, settings, steps)
@@ -45,6 +54,9 @@ class Trainer:
         self.max_grad_norm = torch.full((), settings.max_grad_norm, device=runtime.device)
         # Gradients too small for fp16 are scaled up before and down after; in other formats this does nothing.
         self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
+        # On a GPU, optimizers that can skip a step by themselves do: asking whether to skip it waits for the step.
+        can_skip = all(getattr(optimizer, "_step_supports_amp_scaling", False) for optimizer in self.optimizers)
+        self.asks = runtime.device.type == "cpu" or not can_skip
         if self.scaler.is_enabled() and any(isinstance(optimizer, LBFGS) for optimizer in self.optimizers):
             raise InputError(
                 "recipe.training.optimizer = 'LBFGS': it looks at several losses in a step, which the scaled ones of "
@@ -57,29 +69,52 @@ class Trainer:
             table.weight.requires_grad_(on)
 
     def step(self, batch: Batch) -> Tensor:
-        """One step; the loss stays on the device, as reading it would wait for the step."""
-        loss = self.backward(batch)
+        """One step; the loss stays on the device, as reading it would wait for the step.
+
+        Where loss or gradient is not finite, no weight and no moment changes, and the loss is NaN.
+        """
+        loss, norm = self.backward(batch)
+        finite = loss.isfinite()
         if self.scaler.is_enabled():
             for optimizer in self.optimizers:
                 self.scaler.unscale_(optimizer)
+        elif self.asks:
+            if not (finite & norm.isfinite()):
+                return torch.full_like(loss, torch.nan)
+        else:
+            finite &= norm.isfinite()
+            for optimizer in self.optimizers:
+                optimizer.found_inf = 1 - finite.float()  # type: ignore[attr-defined]  # 1 leaves the step out
         self.averages.before_step()
         for optimizer in self.optimizers:
             if isinstance(optimizer, LBFGS):  # which asks for the loss of the weights that it tries
-                optimizer.step(lambda: self.backward(batch))
+                optimizer.step(lambda: self.backward(batch)[0])
             else:
                 self.scaler.step(optimizer)  # optimizer.step(), left out where scaled gradients overflowed
         self.scaler.update()
         self.averages.update()
         if self.averages.updates % TRIM_STEPS == 0:
             trim_heap()
-        return loss
+        return torch.where(finite, loss, torch.nan)
 
-    def backward(self, batch: Batch) -> Tensor:
-        """The batch's loss; the weights then have its gradients, clipped."""
+    def backward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The batch's loss and the norm of its gradients, which the weights then have, clipped.
+
+        Where memory does not suffice, this and later batches are taken in more parts, which add up to the same
+        gradient, but for other random numbers of dropout and `r_drop`.
+        """
+        result, parts = fit_into_memory(lambda count: self.add_gradients(batch, count), self.accumulation, batch)
+        if parts != self.accumulation:
+            self.accumulation = parts
+            self.report(Noted(f"out of memory; batches are now taken in {parts} parts, whose gradients add up"))
+        return result
+
+    def add_gradients(self, batch: Batch, parts: int) -> tuple[Tensor, Tensor]:
+        """`backward` in so many parts."""
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         losses = []
-        for part, shares in self.objective.split(batch, self.accumulation):
+        for part, shares in self.objective.split(batch, parts):
             seen = part.twice() if self.r_drop else part  # twice, since dropout is another each time
             with autocast(self.runtime.device, self.runtime.precision):
                 logits = self.model(*model_inputs(seen)).float()
@@ -91,8 +126,8 @@ class Trainer:
         for parameter in self.averages.parameters:
             if parameter.grad is not None and parameter.grad.is_sparse:
                 parameter.grad = sum_rows(parameter.grad)
-        clip_gradients(self.averages.parameters, self.scaler.scale(self.max_grad_norm))
-        return torch.stack(losses).sum()
+        norm = clip_gradients(self.averages.parameters, self.scaler.scale(self.max_grad_norm))
+        return torch.stack(losses).sum(), norm
 
     def state_dict(self) -> dict[str, Any]:
         """All that a step changes."""
@@ -103,6 +138,8 @@ class Trainer:
             "rate": self.rate.state_dict(),
             "averages": self.averages.state_dict(),
             "scaler": self.scaler.state_dict(),
+            "accumulation": self.accumulation,
+            "skipped": self.skipped.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -114,6 +151,8 @@ class Trainer:
         self.rate.load_state_dict(state["rate"])
         self.averages.load_state_dict(state["averages"])
         self.scaler.load_state_dict(state["scaler"])
+        self.accumulation = state["accumulation"]
+        self.skipped.load_state_dict(state["skipped"])
 
     @property
     def buffers(self) -> list[Tensor]:
@@ -144,6 +183,7 @@ def build_trainer(
     y: np.ndarray,
     weights: Weights | None = None,
     build: BuildModel = build_from_vectors,
+    report: Callable[[Event], object] = lambda _: None,
 ) -> Trainer:
     """What trains one fold: a model whose first weights are `weights`, or drawn from `seed`, and its loss.
 
@@ -156,7 +196,7 @@ def build_trainer(
     model = build(data, recipe, seed).to(runtime.device)
     if weights is not None:
         model.load_state_dict(weights)
-    return Trainer(model, objective, settings, steps, runtime)
+    return Trainer(model, objective, settings, steps, runtime, report)
 
 
 def model_inputs(batch: Batch) -> list[Tensor]:
@@ -164,48 +204,27 @@ def model_inputs(batch: Batch) -> list[Tensor]:
     return [part for part in (batch.tokens, batch.lengths, batch.features) if part is not None]
 
 
-def mean_loss(losses: Sequence[tuple[Tensor, float, Tensor]], steps: int) -> float:
-    """Mean over the rows of the last of so many steps; only here a GPU is waited for.
-
-    Args:
-        losses: of each step, with its learning rate and the row numbers of its batch.
-
-    Raises:
-        StoppedError: the loss of a step is not finite.
-    """
-    found = torch.stack([loss for loss, _, _ in losses]).double().cpu().numpy()
-    for place in np.flatnonzero(~np.isfinite(found)).tolist():
-        _, rate, rows = losses[place]
-        what = f"the training loss became {found[place]} at step {steps - len(found) + place + 1:,}"
-        raise StoppedError(f"{what}, at a learning rate of {rate:.2g}", rows.numpy())
-    sizes = np.array([len(rows) for _, _, rows in losses])
-    return float(found @ sizes / sizes.sum())
-
-
-class StoppedError(RunError):
-    """A fold went wrong on its way, at the batch of these row numbers."""
-
-    def __init__(self, message: str, rows: np.ndarray) -> None:
-        super().__init__(message)
-        self.rows = rows
-        self.best: Weights = {}  # the best weights until then, if any were validated
-        self.history: list[Evaluated] = []
-
-
 @torch.inference_mode()
 def predict(
     model: nn.Module, dataset: TokenDataset, runtime: Runtime, on_rows: Callable[[int], object] = lambda _: None
 ) -> Tensor:
-    """(n, C) float32 logits of a dataset's rows, in their order, on the CPU; `on_rows` is told how many are done."""
+    """(n, C) float32 logits of a dataset's rows, in their order, on the CPU; `on_rows` is told how many are done.
+
+    Where memory does not suffice, batches are halved until it does.
+    """
     model.eval()
-    sampler = SortedBatchSampler(dataset.lengths, PREDICT_TOKENS)
-    parts = []
-    for batch in make_loader(dataset.select(dataset.rows, labelled=False), sampler, runtime.device):
+    sampler, found, count = SortedBatchSampler(dataset.lengths, PREDICT_TOKENS), [], 1
+
+    def forward(batch: Batch, parts: int) -> Tensor:
         with autocast(runtime.device, runtime.precision):
-            parts.append(model(*model_inputs(batch.to(runtime.device))).float())
+            return torch.cat([model(*model_inputs(part)).float() for part in batch.parts(parts)])
+
+    for batch in make_loader(dataset.select(dataset.rows, labelled=False), sampler, runtime.device):
+        moved = batch.to(runtime.device)
+        logits, count = fit_into_memory(partial(forward, moved), count, moved)
+        found.append(logits)
         on_rows(len(batch.rows))
-    logits = torch.cat(parts).cpu()
-    restored = torch.empty_like(logits)
+    restored = torch.empty_like(logits := torch.cat(found).cpu())
     restored[torch.from_numpy(sampler.order)] = logits
     return restored
 

@@ -57,7 +57,7 @@ def rehearse(recipe: Recipe, targets: Targets, texts: int, features: int) -> Non
             trainer.train_tables(tables)
             with as_input_error(f"{where}: a step fails: "):
                 loss = trainer.step(batch)
-            if not all(weight.isfinite().all() for weight in trainer.model.parameters()):
+            if not all(part.isfinite().all() for part in (loss, *trainer.model.parameters())):
                 raise InputError(f"{where}: after a step at a loss of {loss:.3g} the weights are not finite")
 
 

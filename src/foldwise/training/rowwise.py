@@ -87,8 +87,8 @@ class RowwiseAdam(Optimizer):
                         whole.index_copy_(0, rows, kept)
 
 
-def clip_gradients(parameters: Sequence[Tensor], largest: Tensor | float) -> None:
-    """Scale all gradients, sparse ones too, to a common norm of at most `largest`, as `clip_grad_norm_`.
+def clip_gradients(parameters: Sequence[Tensor], largest: Tensor | float) -> Tensor:
+    """Scale all gradients, sparse ones too, to a common norm of at most `largest`, as `clip_grad_norm_`; → their norm.
 
     Where the norm is not finite all become NaN, so that a gradient scaler skips the step of every optimizer.
     """
@@ -98,3 +98,4 @@ def clip_gradients(parameters: Sequence[Tensor], largest: Tensor | float) -> Non
     share = torch.where(norm.isfinite(), share, torch.nan)
     for gradient in gradients:
         gradient.mul_(share)
+    return norm

@@ -10,8 +10,8 @@ from foldwise.clock import Clock
 from foldwise.config import Training
 from foldwise.data.batching import BucketBatchSampler, padding_share
 from foldwise.data.dataset import TokenDataset, make_loader
-from foldwise.events import Evaluated, Event, Stepped
-from foldwise.training.loop import Trainer, mean_loss, trim_heap
+from foldwise.events import Evaluated, Event, Noted, Stepped
+from foldwise.training.loop import Trainer, trim_heap
 from foldwise.training.state import TrainingState
 
 REPORT_SECONDS = 0.25  # between two reports of steps
@@ -45,22 +45,23 @@ class Stage:
         self.last, self.before = last, before
         self.epoch, self.part, self.batch = 0, 0, 0  # that come next
         self.step, self.done, self.over = 0, 0.0, False  # steps taken, progress, 0 … 1, and whether that was the last
-        self.losses: list[tuple[torch.Tensor, float, torch.Tensor]] = []  # since the last evaluation, for `mean_loss`
+        self.losses: list[tuple[torch.Tensor, float, torch.Tensor]] = []  # since the last evaluation
         self.train_seconds, self.since = 0.0, 0.0  # of the parts before; when the present one began, or ended
         self.padding = 0.0
         self.history: list[Evaluated] = []
 
     def run(
         self, progress: Callable[[int], float], report: Callable[[Event], object], state: TrainingState
-    ) -> Iterator[float]:
-        """Train from where it is to the end; gives the mean loss after each part of an epoch.
+    ) -> Iterator[float | None]:
+        """Train from where it is to the end; gives the mean loss after each part of an epoch, None where all
+        its steps were skipped.
 
         Args:
             progress: 0 … 1 after so many steps, which the learning rate follows.
             state: is saved between steps, and after what the caller does with a loss.
 
         Raises:
-            StoppedError: the loss was not finite.
+            StoppedError: the loss was not finite in too many steps.
             Interrupted: this process is asked to end; the state is saved.
         """
         device, counter = self.trainer.runtime.device, StepCounter(report)
@@ -84,7 +85,7 @@ class Stage:
                     counter.count()
                     state.after_step()
                 trim_heap()
-                loss = mean_loss(self.losses, self.step)
+                loss = self.trainer.skipped.mean_loss(self.losses, self.step)
                 began, self.since = self.since, Clock.now()
                 self.train_seconds += self.since - began
                 self.trainer.rate.set(self.done)
@@ -92,8 +93,11 @@ class Stage:
                 yield loss
                 state.after_evaluation()
                 if self.over:
-                    return
-            self.epoch, self.part, self.batch = self.epoch + 1, 0, 0
+                    break
+            if not self.over:
+                self.epoch, self.part, self.batch = self.epoch + 1, 0, 0
+        if skipped := self.trainer.skipped.describe(self.step):
+            report(Noted(skipped))
 
     @property
     def epochs_done(self) -> float:
@@ -103,7 +107,7 @@ class Stage:
         at_end = self.batch == size * self.part // parts  # of a part
         return self.epoch + (self.part / parts if at_end else self.batch / size)
 
-    def log(self, loss: float, score: float | None, best: bool) -> Evaluated:
+    def log(self, loss: float | None, score: float | None, best: bool) -> Evaluated:
         """Take an evaluation into the history."""
         record = Evaluated(
             epoch=self.epochs_done,

@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from foldwise.clock import Clock
+from foldwise.errors import RunError
 from foldwise.events import Event, Noted
 from foldwise.files import atomic_folder, hash_of, read_record, write_record
 from foldwise.interrupts import Interrupted, stop_requested
@@ -109,18 +110,21 @@ class TrainingState:
     def after_step(self) -> None:
         """Save if it is time to, or if this process is asked to end; that then raises `Interrupted`."""
         if stop_requested():
-            self.save()
-            raise Interrupted
+            self.save_and_end()
         if self.folder and Clock.now() - self.saved_at >= SECONDS:
             self.save_if_cheap()
 
     def after_evaluation(self) -> None:
         """Save, unless the last time was so recent that it would take too large a share of the time."""
         if stop_requested():
-            self.save()
-            raise Interrupted
+            self.save_and_end()
         if self.folder:
             self.save_if_cheap()
+
+    def save_and_end(self) -> NoReturn:
+        """Save, whatever it takes, and raise `Interrupted` with the place where the training goes on."""
+        self.save()
+        raise Interrupted(f"epoch {self.parts['training'].epochs_done:.2f}" if self.folder else "")
 
     def save_if_cheap(self) -> None:
         """Save if it takes less than `SHARE` of the time since the last save."""
@@ -148,7 +152,7 @@ class TrainingState:
             with atomic_folder(self.folder) as temporary:
                 save_file(apart(arrays), temporary / ARRAYS)
                 write_record(temporary / RECORD, record)
-        except (OSError, SafetensorError, TypeError) as error:
+        except (OSError, RunError, SafetensorError, TypeError) as error:
             self.report(Noted(f"its state cannot be saved ({error}); it trains on, and begins again if it is killed"))
             self.folder = None
         self.saved_at, self.seconds = Clock.now(), Clock.now() - started
