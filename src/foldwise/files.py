@@ -90,7 +90,7 @@ def read_json(path: Path) -> Any:
     """The dict of a JSON file, or None where there is no readable one: then the stage that made it runs again."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError, ValueError):
+    except (FileNotFoundError, IsADirectoryError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 

@@ -15,6 +15,7 @@ RENAMED = {
     "model.widths": "model.kernel_sizes",
     "linear.strength": "linear.C",
 }
+UNREADABLE = (ValueError, RecursionError)  # of tomllib: no TOML, no UTF-8, numbers of 5,000 digits, 500 brackets
 # Of every member; only `--set` goes before it.
 DEBUG = {"training": {"epochs": 1, "evaluations_per_epoch": 1, "unfreeze_epoch": 0}, "encoder": {"epochs": 1}}
 
@@ -30,7 +31,10 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
         chosen = merge(chosen, parse_setting(setting))
     source = " --set ".join([f"{path} with", *settings]) if settings else str(path)
     content = read_toml(path)
-    merged = merge(content, {"recipe": chosen}) if chosen else content
+    try:
+        merged = merge(content, {"recipe": chosen}) if chosen else content
+    except RecursionError as error:
+        raise InputError(f"{source[:100]}…: tables are nested too deeply") from error
     written = content.get("recipe")
     if isinstance(chosen.get("members"), dict) and not (isinstance(written, dict) and "members" in written):
         merged = keep_usual_members(merged)
@@ -78,7 +82,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not found; `./run.sh init {path.parent.name}` writes it from the CSVs beside it")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: not valid TOML: {error}; texts stand in double quotes") from error
     recipe = content.get("recipe")
     if isinstance(recipe, dict):
@@ -98,7 +102,7 @@ def parse_setting(setting: str) -> dict[str, Any]:
         raise InputError(f"--set {setting}: write it as key=value, for example --set training.epochs=3")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except UNREADABLE:
         value = text
     if names == ["members"] and value == {}:
         raise InputError(

@@ -2,11 +2,12 @@
 
 import glob
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from foldwise.errors import InputError
+from foldwise.errors import InputError, shorten
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KAGGLE_INPUT = Path("/kaggle/input")
@@ -19,6 +20,9 @@ FOLD_RECORD, HISTORY, FOLD_OOF, FOLD_TEST = "fold.json", "history.jsonl", "oof.s
 ALL_ROWS = -3  # stands for a fold's number where a model is trained on all rows
 PACKED = ("", ".gz", ".zip")
 RECORDS = tuple(form + packed for packed in PACKED for form in (".jsonl", ".ndjson", ".json", ".parquet"))
+# What the name of a competition's folder must not have anywhere, or be.
+NO_FOLDER_NAME = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]|^\.{0,2}$")
+LONGEST_SLUG = 200  # bytes; a name may have 255, and files are called SLUG.csv and more
 SUFFIXES = (*(form + packed for packed in PACKED for form in (".csv", ".tsv")), ".zip", *RECORDS)
 
 
@@ -122,6 +126,7 @@ def resolve(
     `competitions/<slug>` and `datasets/<owner>/<name>`; an older one `<slug>` and `<name>`.
     With `debug`, folds and output are apart: a 200-row pass never overwrites a real run.
     """
+    check_slug(slug)
     output_root = output or (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else REPOSITORY / "output")
     output_folder = output_root / (f"{slug}-debug" if debug else slug)
     folds_file = (folds or REPOSITORY / "folds") / f"{slug}.csv"
@@ -143,6 +148,15 @@ def resolve(
     mounted = [path for root in roots for pattern in ("datasets/*/*", "*") for path in sorted(root.glob(pattern))]
     mounts = tuple(path for path in mounted if path.is_dir() and path not in (found, *embeddings))
     return Paths(slug, found, config, folds_file, output_folder, embeddings, mounts=mounts, handed_in=submission)
+
+
+def check_slug(slug: str) -> None:
+    """Refuse what is no name of a folder below input/ and output/."""
+    if NO_FOLDER_NAME.search(slug) or len(os.fsencode(slug)) > LONGEST_SLUG:
+        raise InputError(
+            f"-c {shorten(slug)}: give the name of a folder below input/, such as movie-reviews; --input DIR says "
+            "where else that folder lies"
+        )
 
 
 def check_folder(folder: Path, option: str) -> None:

@@ -16,7 +16,8 @@ from foldwise.data.inspect_tables import Inference, Tables, question
 from foldwise.data.targets import parse_number
 from foldwise.errors import InputError, list_names
 
-LINK = re.compile(r"\S+://\S+|www\.\S+|\S+@\S+|[0-9a-f]{8}-[0-9a-f]{4}-\S+")  # or an address, or a UUID
+# Looked for from the beginning of a run on, so that a long one is not gone through again from each of its characters.
+LINK = re.compile(r"(?<!\S)\S+://\S+|www\.\S+|(?<!\S)\S+@\S+|[0-9a-f]{8}-[0-9a-f]{4}-\S+")  # or an address, or a UUID
 # Three letters or more, with digits at most behind them; of scripts from Devanagari on (U+0900) one or two, since
 # they have marks inside words, or no blanks between them.
 WORD = re.compile(r"(?<![^\W_])[^\W\d_\u0900-\U0010ffff]{3,}(?=\d*(?![^\W_]))|[^\W\d_\x00-\u08ff]{1,2}")

@@ -130,7 +130,7 @@ def open_manifest(folder: Path, slug: str) -> Manifest:
         raise InputError(f"{folder}: no {MANIFEST}; give --weights the folder that `kernel build --infer` packed")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: cut short or damaged ({error}); {again}") from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
