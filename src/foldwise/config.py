@@ -56,6 +56,17 @@ def explained(message: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
+def at_most(limit: int) -> AfterValidator:
+    """An upper bound that no use of a number comes near, and within which nothing made of it overflows."""
+
+    def validate(value: int) -> int:
+        if value > limit:
+            raise ValueError(f"too large; give at most {limit:,}")
+        return value
+
+    return AfterValidator(validate)
+
+
 def check_encoding_name(name: str) -> str:
     """The name of an encoding that Python knows; ValueError for another."""
     try:
@@ -88,16 +99,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Finite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-# Bounds that no use of a number comes near, and that no machine number overflows within.
-Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-NotNegativeCount = Annotated[int, Field(ge=0, le=1_000_000_000)]
-Width = Annotated[int, Field(ge=1, le=100_000)]  # of a layer, whose weights are as many as its square
-Depth = Annotated[int, Field(ge=1, le=100)]  # layers
-Longest = Annotated[int, Field(ge=0, le=100)]  # n-grams
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what all generators take
+Count = Annotated[int, Field(ge=1), at_most(1_000_000_000)]
+NotNegativeCount = Annotated[int, Field(ge=0), at_most(1_000_000_000)]
+Width = Annotated[int, Field(ge=1), at_most(100_000)]  # of a layer, whose weights are as many as its square
+Depth = Annotated[int, Field(ge=1), at_most(100)]  # layers
+Longest = Annotated[int, Field(ge=0), at_most(100)]  # n-grams
+Seed = Annotated[int, Field(ge=0), at_most(2**32 - 1)]  # what all generators take
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(lambda x: [x] if isinstance(x, str) else x)]
 FoldCount = Annotated[
-    Annotated[int, Field(ge=2, le=10_000)],
+    Annotated[int, Field(ge=2), at_most(10_000)],
     explained(
         "give 2 or more, at most 10,000: scores, epochs and weights of members come from folds; training.validate = "
         "false trains a model on all rows after them"

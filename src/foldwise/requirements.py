@@ -58,7 +58,8 @@ def is_below(name: str) -> bool:
 def check(plan: dict[str, Any], lock: str) -> tuple[list[str], list[str]]:
     """Of pip's plan a line for each package with its checksum, and the packages whose checksum is not in the lock."""
     known = set(re.findall(r"\b[0-9a-f]{64}\b", lock))
-    allowed, unknown = [], []
+    allowed: list[str] = []
+    unknown: list[str] = []
     for package in plan["install"]:
         archive = package["download_info"].get("archive_info", {})
         # Before pip 23.1 the report had one checksum, as "sha256=…".
