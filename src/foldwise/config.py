@@ -637,7 +637,7 @@ class Member(Section):
     seed: Seed | None = None
     """A seed of its own, instead of `seed`."""
 
-    seeds: list[Seed] = []
+    seeds: Annotated[list[Seed], Field(max_length=100)] = []
     """A member for each of these seeds, NAME-s1 for seed 1; `train --member NAME` means all of them."""
 
     folds: MemberFolds | None = None
@@ -734,7 +734,9 @@ class Recipe(Section):
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""
         changes = self.members[name].model_dump(exclude_defaults=True, exclude={"folds"})
-        return check(Recipe, merge({**self.model_dump(), "members": {}}, changes), f"recipe.members.{name}")
+        return check(
+            Recipe, merge({**self.model_dump(exclude={"members"}), "members": {}}, changes), f"recipe.members.{name}"
+        )
 
 
 class Config(Section):

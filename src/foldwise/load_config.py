@@ -6,7 +6,7 @@ from typing import Any
 
 from foldwise.config import Config, Model, default_members, merge
 from foldwise.console import warn
-from foldwise.errors import InputError, check
+from foldwise.errors import InputError, check, shorten
 
 # Old names of fields, which are still understood in this version, and what each is called now.
 RENAMED = {
@@ -16,6 +16,7 @@ RENAMED = {
     "linear.strength": "linear.C",
 }
 UNREADABLE = (ValueError, RecursionError)  # of tomllib: no TOML, no UTF-8, numbers of 5,000 digits, 500 brackets
+DEEPEST = 20  # names in a dotted key; no field is as deep
 # Of every member; only `--set` goes before it.
 DEBUG = {"training": {"epochs": 1, "evaluations_per_epoch": 1, "unfreeze_epoch": 0}, "encoder": {"epochs": 1}}
 
@@ -98,8 +99,8 @@ def parse_setting(setting: str) -> dict[str, Any]:
     names = key.strip().removeprefix("recipe.").split(".")
     if names[0] in ("competition", "files", "columns", "submission"):
         raise InputError(f"--set {setting}: --set changes the recipe; [{names[0]}] is edited in competition.toml")
-    if not equals or not key.strip():
-        raise InputError(f"--set {setting}: write it as key=value, for example --set training.epochs=3")
+    if not equals or not key.strip() or len(names) > DEEPEST or not is_unicode(setting):
+        raise InputError(f"--set {shorten(setting)}: write it as key=value, for example --set training.epochs=3")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except UNREADABLE:
@@ -113,6 +114,11 @@ def parse_setting(setting: str) -> dict[str, Any]:
         value = {name: value}
     rename(value, f"--set {setting}")
     return dict(value)
+
+
+def is_unicode(text: str) -> bool:
+    """False of a text from the command line that is not in the terminal's encoding."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def rename(table: dict[str, Any], source: str, prefix: str = "") -> None:

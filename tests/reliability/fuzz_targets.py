@@ -218,11 +218,8 @@ def folder_with(content: bytes, folder: Path) -> Path:
     (folder / "twin-binary").mkdir()
     for name in ("train.csv", "test.csv", "sample_submission.csv", "competition.toml"):
         put(folder / "twin-binary", name, (TWIN / name).read_bytes())
-    header = content.partition(b"\n")[0].count(b",")
-    name = next(
-        (n for n in ("train.csv", "test.csv") if (TWIN / n).read_bytes().partition(b"\n")[0].count(b",") == header),
-        "sample_submission.csv",
-    )
+    starts = {b"id,pred": "sample_submission.csv", b"id,text\n": "test.csv", b"id,text\r": "test.csv"}
+    name = next((name for start, name in starts.items() if content.startswith(start)), "train.csv")
     put(folder / "twin-binary", name, content)
     return folder
 
@@ -320,7 +317,7 @@ def manifest() -> bytes:
         "targets": "",
         "folds": "",
     }
-    members = {"bilstm": {"own": None, "folds": [fold], "files": {}}}
+    members: dict[str, Any] = {"bilstm": {"own": None, "folds": [fold], "files": {}}}
     facts = {
         "dimension": 4,
         "tokenizer": "",

@@ -26,7 +26,7 @@ LONE_RETURN = re.compile(rb"\r(?!\n)")
 DECLARED = re.compile(r"sep=(.)", re.DOTALL)  # Excel's first line that says what separates the columns
 SEPARATORS = ",;\t|，；"  # those that are usual; the last two on Chinese keyboards
 ROW_NAMES = "every row has one field more than the header, as R's write.table makes it with row names"
-MOST_COLUMNS = 10_000  # with more, telling what they are takes minutes
+MOST_COLUMNS = 2_000  # with more, telling what they are takes minutes
 LONGEST_VALUE = 500_000_000  # characters; Python's reader needs eight bytes for each
 SHORT = 16  # characters of a value that is likely to come again: an empty cell, a label, a share
 
@@ -106,6 +106,9 @@ def read_rows(path: Path, content: bytes, separator: str, form: Format, without:
             if record and not header:
                 if start > 1 or not is_declared(separator.join(record), separator):
                     header, kept = record, [name not in without for name in record]
+                    if sum(kept) > MOST_COLUMNS:
+                        what = f"the header has {sum(kept):,} columns, and a table may have {MOST_COLUMNS:,}"
+                        raise InputError(f"{path}: {what}; list those that are not needed as [columns] ignore")
                     check_header(errors, header, start, separator)
             elif record:  # else a blank line
                 starts.append(start)
@@ -171,9 +174,6 @@ def check_header(errors: Errors, header: list[str], line: int, separator: str) -
         if declared:
             what = f"this line of Excel's says that columns are separated by {others[0]!r}"
         errors.add(f"{what}: set [files] separator = {json.dumps(others[0], ensure_ascii=False)}; {FINDS}", line=line)
-    if len(header) > MOST_COLUMNS:
-        what = f"the header has {len(header):,} columns, and a table may have {MOST_COLUMNS:,}"
-        errors.add(f"{what}; leave out those that are not needed", line=line)
     for name, count in Counter(header).items():
         if name and count > 1:
             errors.add(f"the header names {count} columns {shorten(name)}; rename all but one", line=line)

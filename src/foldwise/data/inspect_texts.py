@@ -33,6 +33,7 @@ CLEARLY = 3  # times as many words make a column the text and the others side co
 ALMOST = 0.75  # so many of the words of the longest text, and a category may be a text all the same
 REPEATED = 0.2  # share of the rows whose value comes again, from which on a column may say what belongs together
 MATCHES = 10  # test rows that would have a value of train, were rows drawn at random; without any, groups were
+MOST_GROUPS = 20  # columns that are held against each other, to find the coarsest
 LARGEST = 0.4  # share of the rows in one group, from which on no folds are alike
 
 
@@ -117,6 +118,7 @@ def infer_group(tables: Tables, taken: list[str]) -> Inference | None:
         and parts_tables(train[name], test[name])
         and not is_text(train[name])
     ]
+    found = found[:MOST_GROUPS]
     # Of a speech and its author the author is enough; of two names for the same the first is.
     coarsest = [
         name
@@ -143,12 +145,14 @@ def infer_group(tables: Tables, taken: list[str]) -> Inference | None:
 
 def parts_tables(train: pd.Series, test: pd.Series) -> bool:
     """Whether a column's values repeat in train and never come again in test, where chance would have them so."""
+    if not set(train).isdisjoint(test):
+        return False
     counts = train.value_counts()
     repeated = counts[counts > 1].sum() / len(train)
     folds = Folds.model_fields["n"].default
     if repeated < REPEATED or repeated * len(test) < MATCHES or len(counts) < folds:
         return False
-    return bool(counts.iloc[0] <= LARGEST * len(train) and not test.isin(counts.index).any())
+    return bool(counts.iloc[0] <= LARGEST * len(train))
 
 
 def implies(train: pd.DataFrame, name: str, other: str) -> bool:
