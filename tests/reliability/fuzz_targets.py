@@ -227,7 +227,7 @@ def folder_with(content: bytes, folder: Path) -> Path:
 def init_of(content: bytes, folder: Path) -> None:
     paths = resolve("twin-binary", folder_with(content, folder), folder, folder)
     paths.config.unlink()
-    init(paths, Choices(), force=False)
+    init(paths, Choices(kind="probability"), force=False)
 
 
 def competition_of(content: bytes, folder: Path) -> None:

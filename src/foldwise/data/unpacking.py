@@ -17,7 +17,7 @@ CHUNK = 1 << 20  # bytes
 PART = 4
 # What Python's readers of packed files raise for one that is damaged, has a password or is packed in a strange way.
 DAMAGED = (
-    EOFError, OSError, RuntimeError, ValueError, lzma.LZMAError, struct.error, zipfile.BadZipFile, zlib.error
+    EOFError, KeyError, OSError, RuntimeError, ValueError, lzma.LZMAError, struct.error, zipfile.BadZipFile, zlib.error
 )  # fmt: skip
 CGROUPS = (  # limit and use of a container, by the second and the first version of control groups
     (Path("/sys/fs/cgroup"), "memory.max", "memory.current"),
