@@ -73,9 +73,18 @@ install() {
   local size=""
   if [ "$file" = "$root/requirements.txt" ]; then size=" (1 to 2 minutes; 1.4 GB, with CUDA more)"; fi
   printf 'installing %s into .venv, once%s …\n' "$(basename "$file")" "$size" >&2
-  quietly "$log" "$venv/bin/python" -P -m pip install --disable-pip-version-check --progress-bar off -r "$file" || explain_pip "$log"
+  # pip says what it would install; it then installs just that, if requirements.lock.txt has the checksum of every file.
+  local work pip=("$venv/bin/python" -P -m pip install --disable-pip-version-check --progress-bar off)
+  work="$(mktemp -d)"
+  "$venv/bin/python" -P "$root/src/foldwise/requirements.py" pins >"$work/pins"
+  quietly "$log" "${pip[@]}" --dry-run --report "$work/plan" -r "$file" -c "$work/pins" || explain_pip "$log"
+  "$venv/bin/python" -P "$root/src/foldwise/requirements.py" check "$work/plan" >"$work/checked" 2>"$log" ||
+    fail "a file that the package index offers is not the one foldwise was tested with, so nothing is installed
+  $(tail -n 1 "$log")
+  if you trust it, install it yourself: $venv/bin/python -m pip install -r $file && cp $file $stamp"
+  quietly "$log" "${pip[@]}" --no-deps --require-hashes -r "$work/checked" || explain_pip "$log"
   cp "$file" "$stamp" || fail "cannot write to $venv; is the disk full?"
-  rm -f "$log"
+  rm -rf "$log" "$work"
 }
 
 make_venv() {

@@ -1,11 +1,13 @@
 """Checks of the arguments that a competition.toml gives to a loss, a schedule or a metric."""
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from foldwise.errors import InputError, shorten
 
+LARGEST = sys.float_info.max
 Range = tuple[str, Callable[[float], bool]]  # what is wanted, in words, and whether a number is that
 
 INSIDE: Range = ("a number between 0 and 1", lambda value: 0 < value < 1)
@@ -26,6 +28,6 @@ def check_arguments(field: str, name: str, given: Mapping[str, Any], takes: Mapp
         if argument not in takes:
             raise InputError(f"{key}: {name} takes {', '.join(takes) or 'no arguments'}")
         wanted, fits = takes[argument]
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
         if not is_number or not fits(value):
             raise InputError(f"{key}: give {wanted}")

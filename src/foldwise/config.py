@@ -56,6 +56,17 @@ def explained(message: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
+def at_most(limit: int) -> AfterValidator:
+    """An upper bound that no use of a number comes near, and within which nothing made of it overflows."""
+
+    def validate(value: int) -> int:
+        if value > limit:
+            raise ValueError(f"too large; give at most {limit:,}")
+        return value
+
+    return AfterValidator(validate)
+
+
 def check_encoding_name(name: str) -> str:
     """The name of an encoding that Python knows; ValueError for another."""
     try:
@@ -88,19 +99,23 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Finite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-NotNegativeCount = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1), at_most(1_000_000_000)]
+NotNegativeCount = Annotated[int, Field(ge=0), at_most(1_000_000_000)]
+Width = Annotated[int, Field(ge=1), at_most(100_000)]  # of a layer, whose weights are as many as its square
+Depth = Annotated[int, Field(ge=1), at_most(100)]  # layers
+Longest = Annotated[int, Field(ge=0), at_most(100)]  # n-grams
+Seed = Annotated[int, Field(ge=0), at_most(2**32 - 1)]  # what all generators take
 Names = Annotated[list[str], Field(min_length=1), BeforeValidator(lambda x: [x] if isinstance(x, str) else x)]
 FoldCount = Annotated[
-    Annotated[int, Field(ge=2)],
+    Annotated[int, Field(ge=2), at_most(10_000)],
     explained(
-        "give 2 or more: scores, epochs and weights of members come from folds; training.validate = false trains a "
-        "model on all rows after them"
+        "give 2 or more, at most 10,000: scores, epochs and weights of members come from folds; training.validate = "
+        "false trains a model on all rows after them"
     ),
 ]
 MaxLength = Annotated[
     Count | Annotated[str, Field(pattern=r"^(100|[1-9]\d?)%$")],
-    explained('give a number of tokens from 1 on, or a share of the training texts such as "95%"'),
+    explained('give a number of tokens from 1 on, at most a billion, or a share of the training texts such as "95%"'),
 ]
 InverseRegularisation = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
 if TYPE_CHECKING:  # `foldwise.auto` decides, by the tables, what a `Config` leaves open, before anybody uses the number
@@ -108,14 +123,16 @@ if TYPE_CHECKING:  # `foldwise.auto` decides, by the tables, what a `Config` lea
     AutoRate = Any
     AutoWeight = Any
 else:
-    AutoCount = Annotated[Count | Literal["auto"], explained('give a whole number from 1 on, or "auto"')]
+    AutoCount = Annotated[
+        Count | Literal["auto"], explained('give a whole number from 1 on, at most a billion, or "auto"')
+    ]
     AutoRate = Annotated[Finite | Literal["auto"], explained('give a positive number, or "auto"')]
     AutoWeight = Annotated[NotNegative | Literal["auto"], explained('give a number from 0 on, or "auto"')]
 EncoderLayers = Annotated[
     Annotated[list[NotNegativeCount], Field(min_length=1)] | Literal["auto"],
     explained('give a list of numbers of layers, such as [4, 6], or "auto"'),
 ]
-CharNgrams = Annotated[NotNegativeCount | Literal["auto"], explained('give a whole number from 0 on, or "auto"')]
+CharNgrams = Annotated[Longest | Literal["auto"], explained('give a whole number from 0 on, at most 100, or "auto"')]
 # A member is a folder of the output, beside those of tokens and kernels.
 MEMBER = re.compile(r"^(?!(?:tokens|kernel|kernel-dataset|kernel-output)\Z)[A-Za-z0-9_-]+\Z")
 MemberName = Annotated[
@@ -252,7 +269,7 @@ class Folds(Section):
     n: FoldCount = 5
     """Number of folds. More folds cost more time and give each model more rows to train on."""
 
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the random choices in making the folds. `--seed` changes the training only, never the folds."""
 
     same_text: bool = True
@@ -309,7 +326,7 @@ class Tokens(Section):
     combine: Literal["concat", "mean"] = "concat"
     """Vectors of several files: side by side, or their mean, for which all must be equally long."""
 
-    dimension: Count = 100
+    dimension: Width = 100
     """Numbers in a random vector, where `tokens.vectors = "none"`."""
 
 
@@ -335,10 +352,10 @@ class Model(Section):
     """One of "bilstm", "bigru", "bilstm_bigru" (a GRU over an LSTM), "textcnn", "linear" (n-grams, no network) and
     "encoder" (a pretrained Transformer), or a class of your own as "module:Class"."""
 
-    hidden: Count = 128
+    hidden: Width = 128
     """Units of an LSTM or GRU in each direction. 64 is much faster; more helps with many rows."""
 
-    layers: Count = 1
+    layers: Depth = 1
     """Recurrent layers, one over the other."""
 
     pooling: Annotated[list[str], Field(min_length=1)] = ["max", "mean"]
@@ -348,10 +365,10 @@ class Model(Section):
     residual: bool = False
     """Adds a recurrent layer's input to its output where both are equally wide. For `model.layers` above 1."""
 
-    kernel_sizes: Annotated[list[Count], Field(min_length=1)] = [3, 4, 5]
+    kernel_sizes: Annotated[list[Width], Field(min_length=1)] = [3, 4, 5]
     """Of textcnn: how many tokens its filters see at once."""
 
-    channels: Count = 100
+    channels: Width = 100
     """Of textcnn: filters of each kernel size."""
 
     spatial_dropout: Fraction = 0.3
@@ -374,7 +391,7 @@ class Linear(Section):
     """Of n-grams: "tfidf", or "nb", times the log-count ratio of naive Bayes (Wang & Manning 2012; for classes). "auto"
     is "nb" for columns of 0 and 1, else "tfidf"."""
 
-    word_ngrams: NotNegativeCount = 2
+    word_ngrams: Longest = 2
     """Longest n-gram of words; 0 for none."""
 
     char_ngrams: CharNgrams = "auto"
@@ -617,10 +634,10 @@ class Member(Section):
     Once members are listed, only those listed are trained.
     """
 
-    seed: NotNegativeCount | None = None
+    seed: Seed | None = None
     """A seed of its own, instead of `seed`."""
 
-    seeds: list[NotNegativeCount] = []
+    seeds: Annotated[list[Seed], Field(max_length=100)] = []
     """A member for each of these seeds, NAME-s1 for seed 1; `train --member NAME` means all of them."""
 
     folds: MemberFolds | None = None
@@ -660,7 +677,7 @@ def default_members(model: Model) -> dict[str, Member]:
 class Recipe(Section):
     """Everything between the CSVs and the submission that can be chosen."""
 
-    seed: NotNegativeCount = 0
+    seed: Seed = 0
     """Seed of the training: weights at the start, order of the batches, dropout. `--seed` sets it."""
 
     folds: Folds = Folds()
@@ -717,7 +734,9 @@ class Recipe(Section):
     def of_member(self, name: str) -> "Recipe":
         """The recipe as member `name` trains it: its changes merged in, the other members left out."""
         changes = self.members[name].model_dump(exclude_defaults=True, exclude={"folds"})
-        return check(Recipe, merge({**self.model_dump(), "members": {}}, changes), f"recipe.members.{name}")
+        return check(
+            Recipe, merge({**self.model_dump(exclude={"members"}), "members": {}}, changes), f"recipe.members.{name}"
+        )
 
 
 class Config(Section):

@@ -8,14 +8,14 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-from foldwise.errors import cut_lines
+from foldwise.errors import cut_lines, printable
 
 QUIET_SECONDS = 60.0  # without a terminal, the longest silence of what runs
 
 
 def say(stage: str, message: str) -> None:
     """One line of a stage on standard output, above any running bar."""
-    tqdm.write(f"{stage:<9} {message}", file=sys.stdout)
+    tqdm.write(printable(f"{stage:<9} {message}"), file=sys.stdout)
     sys.stdout.flush()
 
 
@@ -47,7 +47,7 @@ class Progress:
         self.begun = (looks or {}).get("initial", 0)  # done before this process went on with it
         self.done, self.state = self.begun, ""
         self.started = self.spoken = time.monotonic()
-        usual: dict[str, Any] = {"desc": name or stage, "unit": f" {unit}", "unit_scale": True}
+        usual: dict[str, Any] = {"desc": printable(name or stage), "unit": f" {unit}", "unit_scale": True}
         if total is None:
             usual = {"bar_format": "{desc}"}  # the text alone, cut at the edge of the terminal
         columns, rows = shutil.get_terminal_size()  # where it is unknown, tqdm itself takes it for 0 and shows nothing
@@ -76,7 +76,7 @@ class Progress:
 
     def show(self, text: str) -> None:
         """The newest state in words, such as the bar of another program; an empty text clears the line."""
-        self.bar.set_description_str(text and f"{self.stage:<9} {text}")
+        self.bar.set_description_str(text and printable(f"{self.stage:<9} {text}"))
         if text and self.line_is_due():
             self.say(text)
 

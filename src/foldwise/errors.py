@@ -15,7 +15,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 SHOWN = 10  # errors listed before the rest is only counted
+KEPT = 1000  # errors of a file that are kept to be listed in order; a file of garbage has millions
 LONGEST_LINE = 500  # characters
+LONGEST_NAME = 200  # characters that a name is compared with others by; what is longer is like none
+# What moves a terminal's cursor, changes its colours or turns its letters around, and halves of signs.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # Message and fix by pydantic's types of errors, where its own message does not do.
 TABLE = ("this is a table", "write a key of it, {key}.… = …, or [{key}.…] in competition.toml")
 EXPLAINED = {
@@ -62,21 +66,25 @@ class Errors:
 
     path: Path | str
     unit: str = "line"  # what places in the file are counted in
-    found: list[tuple[int, str]] = field(default_factory=list)  # (line, message), line 0 for the whole file
+    found: list[tuple[int, str]] = field(default_factory=list)  # (line, message), line 0 for the whole file; the first
+    count: int = 0  # of all
 
     def add(self, message: str, line: int = 0, column: str = "") -> None:
         """Note an error. `line` counts from 1 as an editor does; the header is line 1."""
         place = ", ".join([f"{self.unit} {line}"] * bool(line) + [f"column {column}"] * bool(column))
         self.found.append((line, f"{place}: {message}" if place else message))
+        self.count += 1
+        if len(self.found) > KEPT:
+            self.found = sorted(self.found, key=lambda error: error[0])[:SHOWN]
 
     def raise_if_any(self) -> None:
         """Raise one `InputError` with the first ten errors in file order and a count of the rest."""
         if not self.found:
             return
-        lines = [f"{self.path}: {len(self.found)} error{'s' if len(self.found) > 1 else ''}"]
+        lines = [f"{self.path}: {self.count:,} error{'s' if self.count > 1 else ''}"]
         lines += [f"  {message}" for _, message in sorted(self.found, key=lambda error: error[0])[:SHOWN]]
-        if len(self.found) > SHOWN:
-            lines.append(f"  … and {len(self.found) - SHOWN} more")
+        if self.count > SHOWN:
+            lines.append(f"  … and {self.count - SHOWN:,} more")
         raise InputError("\n".join(lines))
 
 
@@ -117,7 +125,7 @@ def find_beside(model: type[BaseModel], parents: list[Any], name: str) -> str:
         return ""
     tables = [table for table in fields_at(model, parents[:-1]) if table != parents[-1]]
     beside = {field: f"{table}.{field}" for table in tables for field in fields_at(model, [*parents[:-1], table])}
-    near = difflib.get_close_matches(name, beside, 1)
+    near = close_names(name, beside)
     return f"did you mean {beside[near[0]]}?" if near else ""
 
 
@@ -141,8 +149,23 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str, n: int = 1, cu
     known, last = list(known), name.rpartition(".")[2]
     same = [other for other in known if other.rpartition(".")[2] == last]
     by_lower = {other.lower(): other for other in known}
-    near = same or [by_lower[other] for other in difflib.get_close_matches(name.lower(), by_lower, n, cutoff)]
+    near = same or [by_lower[other] for other in close_names(name.lower(), by_lower, n, cutoff)]
     return f"did you mean {' or '.join(near)}?" if near else otherwise
+
+
+def close_names(name: str, known: Iterable[str], n: int = 1, cutoff: float = 0.6) -> list[str]:
+    """The known names most like `name`, of names short enough to be compared: it takes the product of their lengths."""
+    short = [other for other in known if len(other) <= LONGEST_NAME]
+    return difflib.get_close_matches(name, short, n, cutoff) if len(name) <= LONGEST_NAME else []
+
+
+def printable(text: str) -> str:
+    r"""A text from anywhere as a terminal and a program's source can hold it: control characters written out.
+
+    >>> printable("a\x1b[31mb\u202ec"), printable("two\nlines\tand a tab")
+    ('a\\x1b[31mb\\u202ec', 'two\nlines\tand a tab')
+    """
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def shorten(value: object, width: int = 60) -> str:
@@ -163,12 +186,12 @@ def list_names(names: Iterable[str], quoted: bool = True) -> str:
 
 
 def cut_lines(message: str) -> str:
-    r"""A message without lines that nobody reads: of a longer one the beginning, and the end, where the fix is.
+    r"""A printable message without lines that nobody reads: of a longer one the beginning, and the end with the fix.
 
     >>> len(cut_lines("x" * 501)), cut_lines("a\nb")
     (500, 'a\nb')
     """
-    lines = message.split("\n")
+    lines = printable(message).split("\n")
     half = LONGEST_LINE // 2
     return "\n".join(
         line if len(line) <= LONGEST_LINE else f"{line[: half + 50]} … {line[-(half - 53) :]}" for line in lines

@@ -6,7 +6,7 @@ from typing import Any
 
 from foldwise.config import Config, Model, default_members, merge
 from foldwise.console import warn
-from foldwise.errors import InputError, check
+from foldwise.errors import InputError, check, shorten
 from foldwise.inputs import read_input
 
 # Old names of fields, which are still understood in this version, and what each is called now.
@@ -16,6 +16,8 @@ RENAMED = {
     "model.widths": "model.kernel_sizes",
     "linear.strength": "linear.C",
 }
+UNREADABLE = (ValueError, RecursionError)  # of tomllib: no TOML, no UTF-8, numbers of 5,000 digits, 500 brackets
+DEEPEST = 20  # names in a dotted key; no field is as deep
 # Of every member; only `--set` goes before it.
 DEBUG = {"training": {"epochs": 1, "evaluations_per_epoch": 1, "unfreeze_epoch": 0}, "encoder": {"epochs": 1}}
 
@@ -31,7 +33,10 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
         chosen = merge(chosen, parse_setting(setting))
     source = " --set ".join([f"{path} with", *settings]) if settings else str(path)
     content = read_toml(path)
-    merged = merge(content, {"recipe": chosen}) if chosen else content
+    try:
+        merged = merge(content, {"recipe": chosen}) if chosen else content
+    except RecursionError as error:
+        raise InputError(f"{source[:100]}…: tables are nested too deeply") from error
     written = content.get("recipe")
     if isinstance(chosen.get("members"), dict) and not (isinstance(written, dict) and "members" in written):
         merged = keep_usual_members(merged)
@@ -79,7 +84,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not found; `./run.sh init {path.parent.name}` writes it from the CSVs beside it")
     try:
         content = tomllib.loads(read_input(path).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: not valid TOML: {error}; texts stand in double quotes") from error
     recipe = content.get("recipe")
     if isinstance(recipe, dict):
@@ -95,11 +100,11 @@ def parse_setting(setting: str) -> dict[str, Any]:
     names = key.strip().removeprefix("recipe.").split(".")
     if names[0] in ("competition", "files", "columns", "submission"):
         raise InputError(f"--set {setting}: --set changes the recipe; [{names[0]}] is edited in competition.toml")
-    if not equals or not key.strip():
-        raise InputError(f"--set {setting}: write it as key=value, for example --set training.epochs=3")
+    if not equals or not key.strip() or len(names) > DEEPEST or not is_unicode(setting):
+        raise InputError(f"--set {shorten(setting)}: write it as key=value, for example --set training.epochs=3")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except UNREADABLE:
         value = text
     if names == ["members"] and value == {}:
         raise InputError(
@@ -110,6 +115,11 @@ def parse_setting(setting: str) -> dict[str, Any]:
         value = {name: value}
     rename(value, f"--set {setting}")
     return dict(value)
+
+
+def is_unicode(text: str) -> bool:
+    """False of a text from the command line that is not in the terminal's encoding."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def rename(table: dict[str, Any], source: str, prefix: str = "") -> None:

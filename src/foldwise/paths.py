@@ -2,11 +2,12 @@
 
 import glob
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from foldwise.errors import InputError
+from foldwise.errors import InputError, shorten
 from foldwise.files import find_target
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -20,6 +21,9 @@ FOLD_RECORD, HISTORY, FOLD_OOF, FOLD_TEST = "fold.json", "history.jsonl", "oof.s
 ALL_ROWS = -3  # stands for a fold's number where a model is trained on all rows
 PACKED = ("", ".gz", ".zip")
 RECORDS = tuple(form + packed for packed in PACKED for form in (".jsonl", ".ndjson", ".json", ".parquet"))
+# What the name of a competition's folder must not have anywhere, or be.
+NO_FOLDER_NAME = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]|^\.{0,2}$")
+LONGEST_SLUG = 200  # bytes; a name may have 255, and files are called SLUG.csv and more
 SUFFIXES = (*(form + packed for packed in PACKED for form in (".csv", ".tsv")), ".zip", *RECORDS)
 
 
@@ -138,6 +142,7 @@ def resolve(
     `competitions/<slug>` and `datasets/<owner>/<name>`; an older one `<slug>` and `<name>`.
     With `debug`, folds and output are apart: a 200-row pass never overwrites a real run.
     """
+    check_slug(slug)
     output_root = output or (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else REPOSITORY / "output")
     output_folder = output_root / (f"{slug}-debug" if debug else slug)
     folds_file = (folds or REPOSITORY / "folds") / f"{slug}.csv"
@@ -160,6 +165,15 @@ def resolve(
     for written in (paths.folds, paths.submission, paths.oof, paths.summary, paths.seconds, paths.rates):
         find_target(written)  # what cannot be written should show before hours of training
     return paths
+
+
+def check_slug(slug: str) -> None:
+    """Refuse what is no name of a folder below input/ and output/."""
+    if NO_FOLDER_NAME.search(slug) or len(os.fsencode(slug)) > LONGEST_SLUG:
+        raise InputError(
+            f"-c {shorten(slug)}: give the name of a folder below input/, such as movie-reviews; --input DIR says "
+            "where else that folder lies"
+        )
 
 
 def check_folder(folder: Path, option: str) -> None:

@@ -18,7 +18,7 @@ def clone(tmp_path: Path) -> Path:
     """What a fresh clone has that set-up needs, in a folder with a space in its name."""
     folder = tmp_path / "a clone"
     folder.mkdir()
-    for name in ("run.sh", "pyproject.toml", "requirements.txt", "requirements-test.txt"):
+    for name in ("run.sh", "pyproject.toml", "requirements.txt", "requirements-test.txt", "requirements.lock.txt"):
         shutil.copy(REPOSITORY / name, folder / name)
     shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     return folder

@@ -10,6 +10,7 @@ import io
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Collection
 from itertools import compress
 from pathlib import Path
@@ -25,6 +26,8 @@ LONE_RETURN = re.compile(rb"\r(?!\n)")
 DECLARED = re.compile(r"sep=(.)", re.DOTALL)  # Excel's first line that says what separates the columns
 SEPARATORS = ",;\t|，；"  # those that are usual; the last two on Chinese keyboards
 ROW_NAMES = "every row has one field more than the header, as R's write.table makes it with row names"
+MOST_COLUMNS = 2_000  # with more, telling what they are takes minutes
+LONGEST_VALUE = 500_000_000  # characters; Python's reader needs eight bytes for each
 SHORT = 16  # characters of a value that is likely to come again: an empty cell, a label, a share
 
 
@@ -83,7 +86,7 @@ def keep_other_backslashes(content: bytes, separator: str) -> bytes:
 
 def read_rows(path: Path, content: bytes, separator: str, form: Format, without: Collection[str]) -> Rows:
     """The rows as they are; an error for each that has not the header's width."""
-    csv.field_size_limit(sys.maxsize)
+    csv.field_size_limit(LONGEST_VALUE)
     reader = csv.reader(
         io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""),  # leaves line ends alone
         delimiter=separator,
@@ -103,6 +106,9 @@ def read_rows(path: Path, content: bytes, separator: str, form: Format, without:
             if record and not header:
                 if start > 1 or not is_declared(separator.join(record), separator):
                     header, kept = record, [name not in without for name in record]
+                    if sum(kept) > MOST_COLUMNS:
+                        what = f"the header has {sum(kept):,} columns, and a table may have {MOST_COLUMNS:,}"
+                        raise InputError(f"{path}: {what}; list those that are not needed as [columns] ignore")
                     check_header(errors, header, start, separator)
             elif record:  # else a blank line
                 starts.append(start)
@@ -154,6 +160,8 @@ def explain(error: csv.Error, backslashes: bool) -> str:
     if "expected after" in what:
         fault = 'a quote " inside a quoted text of this row, or one not closed; double it or close it, or'
         return f"{fault} {'; or '.join(fixes)}"
+    if "field limit" in what:
+        return f"a value of more than {LONGEST_VALUE:,} characters; is a quote before it not closed?"
     return f"{what.partition(' - ')[0]}; are its line ends mixed? save it with plain ones"
 
 
@@ -166,9 +174,9 @@ def check_header(errors: Errors, header: list[str], line: int, separator: str) -
         if declared:
             what = f"this line of Excel's says that columns are separated by {others[0]!r}"
         errors.add(f"{what}: set [files] separator = {json.dumps(others[0], ensure_ascii=False)}; {FINDS}", line=line)
-    for name in dict.fromkeys(header):
-        if name and header.count(name) > 1:
-            errors.add(f"the header names {header.count(name)} columns {name!r}; rename all but one", line=line)
+    for name, count in Counter(header).items():
+        if name and count > 1:
+            errors.add(f"the header names {count} columns {shorten(name)}; rename all but one", line=line)
 
 
 def unwrap(value: str) -> str:

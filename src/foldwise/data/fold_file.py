@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from foldwise.config import Config
 from foldwise.data.open_table import open_table
-from foldwise.data.splits import number_folds
+from foldwise.data.splits import TRAIN_ONLY, number_folds
 from foldwise.data.table import Table, check_columns, check_unique, read_table
 from foldwise.errors import InputError
 from foldwise.files import atomic_file, write_csv
@@ -104,16 +104,20 @@ def pack_folds(folds: np.ndarray, train_ids: Sequence[str]) -> str:
 
 def unpack_folds(path: Path, train_ids: Sequence[str]) -> np.ndarray:
     """(N,) int64 fold numbers from what `pack_folds` gave; `InputError` where that was for other rows."""
+    again = "build the kernel anew from this train.csv"
     try:
-        packed = PackedFolds.model_validate_json(path.read_bytes()).model_dump()
+        packed = PackedFolds.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise InputError(f"{path}: damaged; build the kernel anew") from error
-    if packed["ids"] != hash_of_ids(train_ids):
+        raise InputError(f"{path}: damaged; {again}") from error
+    folds = np.array([ord(sign) - ord("0") for sign in packed.folds], dtype=np.int64)
+    if packed.ids != hash_of_ids(train_ids):
         raise InputError(
-            f"{path}: made for a train.csv of {len(packed['folds']):,} rows, and the one here has {len(train_ids):,}, "
-            "not the same ids in the same order; build the kernel anew from this train.csv"
+            f"{path}: made for a train.csv of {len(folds):,} rows, and the one here has {len(train_ids):,}, "
+            f"not the same ids in the same order; {again}"
         )
-    return np.array([ord(character) - ord("0") for character in packed["folds"]], dtype=np.int64)
+    if len(folds) != len(train_ids) or folds.min() < TRAIN_ONLY:
+        raise InputError(f"{path}: damaged (its folds are not those of {len(train_ids):,} rows); {again}")
+    return folds
 
 
 def hash_of_ids(ids: Sequence[str]) -> str:

@@ -9,13 +9,13 @@ import gzip
 import io
 import re
 import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from foldwise.data.unpacking import DAMAGED, available_memory, check_size, read_limited
 from foldwise.errors import Errors, InputError
 from foldwise.inputs import read_input
 
@@ -50,19 +50,23 @@ class Rows(NamedTuple):
 def read_bytes(path: Path) -> tuple[str, bytes]:
     """The name of the table's file and its content, unpacked where it is packed."""
     try:
+        check_size(path, path.stat().st_size, available_memory())
         content = read_input(path)
         if path.suffix == ".gz":
-            return path.stem, gzip.decompress(content)
+            return path.stem, read_limited(path, gzip.GzipFile(fileobj=io.BytesIO(content)))
         if path.suffix == ".zip":
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                names = [name for name in archive.namelist() if not name.startswith("__MACOSX") and name[-1] != "/"]
+                names = [
+                    name for name in archive.namelist() if not name.startswith("__MACOSX") and not name.endswith("/")
+                ]
                 if "xl/workbook.xml" in names:
                     raise InputError(f"{path}: this is an Excel workbook; open it and save the sheet as CSV UTF-8")
                 if len(names) != 1:
                     raise InputError(f"{path}: holds {len(names)} files; a table's .zip must hold one")
-                return names[0], archive.read(names[0])
-    except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: cannot be read: {error}; download it again") from error
+                with archive.open(names[0]) as stream:
+                    return names[0], read_limited(path, stream)
+    except DAMAGED as error:
+        raise InputError(f"{path}: cannot be read: {error}; download it again, or unpack it by hand") from error
     return path.name, content
 
 

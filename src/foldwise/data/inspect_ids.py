@@ -1,6 +1,7 @@
 """Which rows of the tables belong together: columns of one name, and ids."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pandas as pd
@@ -27,11 +28,14 @@ def match_names(tables: Tables) -> tuple[dict[str, str], str]:
     renamed: dict[str, str] = {}
     known = set(sample.columns)
     for frame in (train, test):
+        spellings: dict[str, set[str]] = {}  # of names known elsewhere
+        for other in known - set(frame.columns):
+            spellings.setdefault(plain(other), set()).add(other)
+        rivals = Counter(map(plain, frame.columns))
         for name in frame.columns:
-            alike = {other for other in known if other not in frame.columns and plain(other) == plain(name) != ""}
-            rivals = [other for other in frame.columns if plain(other) == plain(name)]
-            if name not in known and len(alike) == len(rivals) == 1:
-                renamed[name] = alike.pop()
+            alike = spellings.get(plain(name), set()) if plain(name) else set()
+            if name not in known and len(alike) == rivals[plain(name)] == 1:
+                renamed[name] = next(iter(alike))
         known.update(renamed.get(name, name) for name in frame.columns)
     why = "alike but for case and blanks"
     there = {renamed.get(name, name) for name in test.columns}

@@ -16,7 +16,8 @@ from foldwise.data.inspect_tables import Inference, Tables, question
 from foldwise.data.targets import parse_number
 from foldwise.errors import InputError, list_names
 
-LINK = re.compile(r"\S+://\S+|www\.\S+|\S+@\S+|[0-9a-f]{8}-[0-9a-f]{4}-\S+")  # or an address, or a UUID
+# Looked for from the beginning of a run on, so that a long one is not gone through again from each of its characters.
+LINK = re.compile(r"(?<!\S)\S+://\S+|www\.\S+|(?<!\S)\S+@\S+|[0-9a-f]{8}-[0-9a-f]{4}-\S+")  # or an address, or a UUID
 # Three letters or more, with digits at most behind them; of scripts from Devanagari on (U+0900) one or two, since
 # they have marks inside words, or no blanks between them.
 WORD = re.compile(r"(?<![^\W_])[^\W\d_\u0900-\U0010ffff]{3,}(?=\d*(?![^\W_]))|[^\W\d_\x00-\u08ff]{1,2}")
@@ -32,6 +33,7 @@ CLEARLY = 3  # times as many words make a column the text and the others side co
 ALMOST = 0.75  # so many of the words of the longest text, and a category may be a text all the same
 REPEATED = 0.2  # share of the rows whose value comes again, from which on a column may say what belongs together
 MATCHES = 10  # test rows that would have a value of train, were rows drawn at random; without any, groups were
+MOST_GROUPS = 20  # columns that are held against each other, to find the coarsest
 LARGEST = 0.4  # share of the rows in one group, from which on no folds are alike
 
 
@@ -116,6 +118,7 @@ def infer_group(tables: Tables, taken: list[str]) -> Inference | None:
         and parts_tables(train[name], test[name])
         and not is_text(train[name])
     ]
+    found = found[:MOST_GROUPS]
     # Of a speech and its author the author is enough; of two names for the same the first is.
     coarsest = [
         name
@@ -142,12 +145,14 @@ def infer_group(tables: Tables, taken: list[str]) -> Inference | None:
 
 def parts_tables(train: pd.Series, test: pd.Series) -> bool:
     """Whether a column's values repeat in train and never come again in test, where chance would have them so."""
+    if not set(train).isdisjoint(test):
+        return False
     counts = train.value_counts()
     repeated = counts[counts > 1].sum() / len(train)
     folds = Folds.model_fields["n"].default
     if repeated < REPEATED or repeated * len(test) < MATCHES or len(counts) < folds:
         return False
-    return bool(counts.iloc[0] <= LARGEST * len(train) and not test.isin(counts.index).any())
+    return bool(counts.iloc[0] <= LARGEST * len(train))
 
 
 def implies(train: pd.DataFrame, name: str, other: str) -> bool:

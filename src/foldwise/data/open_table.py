@@ -1,6 +1,5 @@
 """One of a competition's tables as competition.toml says it is: written in its way, with ids, with labels joined."""
 
-import difflib
 import re
 from collections.abc import Collection
 from dataclasses import replace
@@ -10,7 +9,7 @@ import pandas as pd
 from foldwise.config import Config, TableName
 from foldwise.data.labels import has_names
 from foldwise.data.table import Table, check_unique, read_table, rename_columns
-from foldwise.errors import InputError, list_names, shorten
+from foldwise.errors import InputError, close_names, list_names, shorten
 from foldwise.paths import Paths
 from foldwise.tasks import TASKS
 
@@ -49,7 +48,7 @@ def number_rows(table: Table, id_column: str, name: str) -> Table:
 def check_id(table: Table, id_column: str, name: str) -> None:
     """An error for a table that has no id, nor a column that is called nearly so."""
     present = list(table.frame.columns)
-    if id_column not in present and not difflib.get_close_matches(id_column, present, n=1):
+    if id_column not in present and not close_names(id_column, present):
         raise InputError(
             f"{table.path}: no column {id_column!r}; there are {list_names(present)}; set [columns] id to the one that "
             f'names the rows, or if there is none [files] numbered = ["{name}"]: rows then count from 1'

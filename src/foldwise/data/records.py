@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from foldwise.data.delimited import MOST_COLUMNS
 from foldwise.data.formats import Rows
+from foldwise.data.unpacking import available_memory, check_size
 from foldwise.errors import Errors, InputError, shorten
 
+BATCH = 1024  # rows of Parquet read at once: a few bytes may stand for many copies of a long text
 BETWEEN = "|"  # the parts of a list
 TABULAR = "a table is an array of objects, [{…}, {…}], or an object a line; pandas: to_json(…, orient='records')"
 
@@ -37,6 +40,8 @@ def read_json(path: Path, content: bytes) -> Rows:
             errors.add(f"{shorten(record)} is no object; {TABULAR}", place)
     errors.raise_if_any()
     names = list(dict.fromkeys(name for record in records for name in record))
+    if len(names) > MOST_COLUMNS:
+        raise InputError(f"{path}: {len(names):,} different keys, and a table may have {MOST_COLUMNS:,} columns")
     columns = {name: [record.get(name) for record in records] for name in names}
     return to_rows(path, columns, starts, errors)
 
@@ -66,8 +71,14 @@ def read_parquet(path: Path, content: bytes) -> Rows:
         fix = "install it (.venv/bin/pip install pyarrow), or save the table as CSV"
         raise InputError(f"{path}: Parquet is read by pyarrow, which is not there; {fix}") from error
     try:
-        table = pyarrow.parquet.read_table(pyarrow.BufferReader(content))
-    except (pyarrow.ArrowException, OSError) as error:
+        file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(content))
+        batches, size, free = [], 0, available_memory()
+        for batch in file.iter_batches(BATCH):
+            size += batch.nbytes
+            check_size(path, size, free)
+            batches.append(batch)
+        table = pyarrow.Table.from_batches(batches, file.schema_arrow)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path}: is no whole Parquet file: {shorten(str(error), 200)}; download it again") from error
     columns: dict[str, list[Any]] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -86,7 +97,10 @@ def to_rows(path: Path, columns: dict[str, list[Any]], starts: Sequence[int], er
     if not columns or not starts:
         raise InputError(f"{path}: no rows; download it again")
     texts = {}
-    for name, values in columns.items():
+    for raw_name, values in columns.items():
+        name = to_text(raw_name) or ""
+        if name in texts:
+            raise InputError(f"{path}: two columns have the name {shorten(name)}; rename one")
         texts[name] = [to_text(value) for value in values]
         for place, value, text in zip(starts, values, texts[name], strict=True):
             if text is None:

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from foldwise.data.table import Table
+from foldwise.data.table import Table, number_values
 from foldwise.data.targets import Targets, parse_number
 from foldwise.errors import InputError, list_names, shorten
 
@@ -33,14 +32,13 @@ def normalise(text: str) -> str:
 def units_of(texts: Sequence[str], groups: Sequence[str] | None, same_text: bool = True) -> np.ndarray:
     """(N,) int64 unit numbers: rows with one text (if `same_text`) or one group, also through others, share one."""
     n = len(texts)
-    keys = [normalise(text) for text in texts] if same_text else range(n)
-    unit, different = pd.factorize(np.array(keys, dtype=object))
+    unit, different = number_values([normalise(text) if same_text else str(row) for row, text in enumerate(texts)])
     if groups is None:
         return unit
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    group, names = pd.factorize(np.array(groups, dtype=object))
+    group, names = number_values(groups)
     # Rows are edges between a text and a group; connected texts and groups are one unit.
     size = len(different) + len(names)
     edges = coo_array((np.ones(n, dtype=np.int8), (unit, len(different) + group)), shape=(size, size))
@@ -123,7 +121,7 @@ def number_folds(table: Table, column: str, n_folds: int, fix: str) -> np.ndarra
     Args:
         fix: what to do where other folds are there, for messages.
     """
-    places, values = pd.factorize(np.array(table.column(column), dtype=object))
+    places, values = number_values(table.column(column))
     numbers = {value: parse_number(value) for value in values}
     what = f"is not a whole number; number folds from 0 or 1, and {TRAIN_ONLY} for rows that are only trained on"
     odd = [

@@ -1,8 +1,7 @@
 """A competition's table: strings, and the line on which each row starts, so that every message can name it."""
 
-import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from foldwise.config import Format
 from foldwise.data.delimited import read_delimited, separator_of
 from foldwise.data.formats import JSON, check_signature, read_bytes, to_utf8
 from foldwise.data.records import read_json, read_parquet
-from foldwise.errors import Errors, shorten
+from foldwise.errors import Errors, close_names, list_names, shorten
 
 EXCEL_ID = re.compile(r"\d([.,]\d+)?E\+\d+")  # a long number as Excel shows and saves it
 
@@ -73,6 +72,19 @@ def read_table(path: Path, form: Format = Format(), without: Collection[str] = (
     return Table(path, rows.frame.drop(columns=unwanted) if unwanted else rows.frame, rows.starts, rows.unit)
 
 
+def number_values(values: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    r"""(N,) int64 numbers of values, and the different ones by number, in order.
+
+    The `factorize` of pandas 2 takes texts for the same that are so up to a NUL.
+
+    >>> number_values(["a", "a\0b", "a"])
+    (array([0, 1, 0]), ['a', 'a\x00b'])
+    """
+    number: dict[str, int] = {}
+    places = (number.setdefault(value, len(number)) for value in values)
+    return np.fromiter(places, dtype=np.int64, count=len(values)), list(number)
+
+
 def rename_columns(frame: pd.DataFrame, renamed: Mapping[str, str]) -> pd.DataFrame:
     """The frame with other names of columns, but where it has a column of the new name already."""
     return frame.rename(columns={old: new for old, new in renamed.items() if new not in frame.columns})
@@ -85,9 +97,9 @@ def check_columns(table: Table, required: list[str], ignored: Iterable[str] = ()
     expected = {*required, *ignored}
     for name in required:
         if name not in present:
-            close = difflib.get_close_matches(name, [other for other in present if other not in required], n=1)
+            close = close_names(name, [other for other in present if other not in required])
             expected.update(close)
-            fix = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, present))}"
+            fix = f"did you mean {close[0]!r}?" if close else f"there are {list_names(present)}"
             errors.add(f"no column {name!r}; {fix}", line=header)
     for name in present:
         if name not in expected:

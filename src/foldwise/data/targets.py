@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from foldwise.config import Config
 from foldwise.data.labels import NO_LABEL, check_alike, is_missing, read_one_hot, read_positive, read_tags
-from foldwise.data.table import Table
+from foldwise.data.table import Table, number_values
 from foldwise.errors import InputError, list_names, shorten, with_article
 from foldwise.tasks import HALF, TASKS, TaskSpec
 
@@ -144,7 +143,7 @@ def encode_numbers(
     wrong: dict[str, dict[str, str]] = {column: {} for column in columns}
     for index, column in enumerate(columns):
         # Each different value once: two million shares of raters are a few thousand different ones.
-        places, values = pd.factorize(np.array(table.column(column), dtype=object))
+        places, values = number_values(table.column(column))
         numbers = np.zeros(len(values))
         for place, value in enumerate(values):
             number = parse_number(value)

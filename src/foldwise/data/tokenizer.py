@@ -28,6 +28,7 @@ PAD, UNK = 0, 1
 SPECIAL = ["<pad>", "<unk>"]
 SEPARATOR = "<sep>"  # the token between text columns that are read as one text
 CHUNK = 8192  # texts between two steps of the progress bar
+LONGEST_RUN = 1_000_000  # characters without white space; a longer run is cut, as the splitter gives up on 10 million
 
 # Scripts without blanks between words, their digits left out; as a class of characters for regular expressions.
 UNSPACED = "".join(
@@ -49,7 +50,8 @@ PICTURE = "\\p{Extended_Pictographic}[\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e002
 TOKEN = "|".join(
     [
         SEPARATOR,
-        r"\p{L}+?(?=n't(?!\p{L}))",
+        # Of letters without blanks between words only the first looks how the run ends: all do so in the same time.
+        rf"(?<![\p{{L}}&&[{UNSPACED}]])\p{{L}}+?(?=n't(?!\p{{L}}))",
         r"n't(?!\p{L})",
         r"'(?:s|m|d|ll|re|ve)(?!\p{L})",
         "[0-9#*]\ufe0f?\u20e3",  # a key
@@ -186,6 +188,8 @@ def number_runs(texts: Sequence[str], progress: Callable[[int], object]) -> tupl
     for chunk in chunks(texts):
         for text in chunk:
             parts = text.split()
+            if len(text) > LONGEST_RUN:
+                parts = [part[i : i + LONGEST_RUN] for part in parts for i in range(0, len(part), LONGEST_RUN)]
             runs.extend(map(number.__getitem__, parts))
             lengths.append(len(parts))
         progress(len(chunk))

@@ -11,7 +11,6 @@ import hashlib
 import os
 import shlex
 import shutil
-import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,8 +220,8 @@ def add_vectors(source: VectorFile, folder: Path) -> None:
                 f"recipe.tokens.vectors: {target.name} is also the name of another file of the dataset; rename it"
             )
         if source.member:
-            with zipfile.ZipFile(path) as archive, archive.open(source.member) as packed, target.open("xb") as file:
-                shutil.copyfileobj(packed, file)
+            with target.open("xb") as file:
+                file.writelines(source.blocks())
             continue
         try:
             os.link(path.resolve(), target)

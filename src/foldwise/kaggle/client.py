@@ -143,7 +143,7 @@ def json_in(output: str) -> Any:
     found = re.search(r"^[\[{].*", output, re.MULTILINE | re.DOTALL)
     try:
         return json.loads(found[0] if found else "")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RunError(f"the kaggle client's answer cannot be read: {output[:200] or 'it said nothing'}") from None
 
 

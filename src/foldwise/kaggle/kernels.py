@@ -103,7 +103,7 @@ def log_lines(text: str) -> list[str]:
     >>> log_lines('[{"stream_name": "stdout", "time": 1.5, "data": "a\\nb"}, {"data": "c\\n"}]')
     ['a', 'bc']
     """
-    with suppress(ValueError, TypeError, KeyError):  # plain text
+    with suppress(ValueError, TypeError, KeyError, RecursionError):  # plain text
         text = "".join(piece["data"] for piece in json.loads(text))
     return [line for line in text.splitlines() if line.strip()]
 

@@ -80,7 +80,7 @@ def read_metadata(path: Path, build: str) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no {kind} is built yet; run `{build}` first") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); run `{build}` again") from None
     name = content.get("id") if isinstance(content, dict) else None
     if not isinstance(name, str) or not re.fullmatch(OWNED, name):

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from foldwise.errors import printable
 from foldwise.kaggle.script import Kernel, fill_template
 from foldwise.learners import learner_for
 from foldwise.run import Run
@@ -32,7 +33,7 @@ def make_notebook(run: Run, kernel: Kernel, files: dict[str, bytes]) -> str:
 
 def text(name: str, source: str) -> dict[str, Any]:
     """A cell of text; `name` is its id."""
-    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": source}
+    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": printable(source)}
 
 
 def code(name: str, source: str, metadata: dict[str, Any] | None = None) -> dict[str, Any]:

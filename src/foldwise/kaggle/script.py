@@ -12,7 +12,7 @@ import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from foldwise.errors import InputError
+from foldwise.errors import InputError, printable
 
 TEMPLATE = Path(__file__).with_name("script_template.py")
 LIMIT = 1_000_000  # bytes of a kernel's code; Kaggle takes no more
@@ -90,7 +90,7 @@ def make_script(kernel: Kernel, files: dict[str, bytes]) -> str:
 {textwrap.fill(does, 116)} What runs is
 
     {shlex.join(["python", "-P", "-m", "foldwise", *kernel.command, "-c", kernel.slug, *kernel.settings])}"""
-    about = about.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    about = printable(about).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     cells = fill_template(kernel, files)
     return f'"""{about}\n"""\n\n' + "".join(cells[name] for name in ("tools", "main", "payload", "start"))
 

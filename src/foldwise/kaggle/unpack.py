@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from foldwise.console import Progress
+from foldwise.data.unpacking import DAMAGED
 from foldwise.errors import RunError
 
 SMALL = 1 << 30  # bytes that any archive may unpack to
@@ -102,8 +103,9 @@ def check_member(member: zipfile.ZipInfo, archive: Path) -> None:
 
 def holds_several_tables(archive: Path) -> bool:
     """True of a .zip with more than one file, one of them a table."""
-    if not zipfile.is_zipfile(archive):
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            names = [member.filename for member in opened.infolist() if is_wanted(member)]
+    except DAMAGED:  # whether it is needed shows where it is read
         return False
-    with zipfile.ZipFile(archive) as opened:
-        names = [member.filename for member in opened.infolist() if is_wanted(member)]
     return len(names) > 1 and any(name.endswith(TABLES) for name in names)

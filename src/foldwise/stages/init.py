@@ -25,6 +25,7 @@ from foldwise.paths import COMPETITIONS, CONFIG, Paths
 from foldwise.run import check_config
 
 OPTIONS = " (--id, --text, --target, --group, --task, --kind, --metric, --less-is-better)"
+TRIED = 10  # answers to a question, the likeliest first, of which it is found out whether they lead anywhere
 
 
 def init(paths: Paths, choices: Choices, force: bool) -> None:
@@ -87,7 +88,7 @@ def ask(question: Question, choices: Choices, tables: Tables, paths: Paths) -> I
     """The question with those answers alone that lead to a competition.toml, or why there are none."""
     refusals: list[InputError] = []
     candidates = []
-    for candidate in question.candidates:
+    for candidate in question.candidates[:TRIED]:
         refusal = try_answer(question, candidate, choices, tables, paths)
         refusals += [refusal] if refusal else []
         candidates += [] if refusal else [candidate]

@@ -6,7 +6,6 @@ before those of data sets mounted beside.
 
 import gzip
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from foldwise.config import Tokens
 from foldwise.console import Progress
+from foldwise.data.unpacking import DAMAGED
 from foldwise.errors import InputError
 from foldwise.files import hash_of
 from foldwise.inputs import sample_hash
@@ -73,10 +73,10 @@ class VectorFile:
                 while block := stream.read(BLOCK):
                     shown.update(counted.tell() - shown.done)
                     yield block
-        except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
-            raise InputError(f"{self}: cut short or damaged ({error}); fetch it again") from error
         except RuntimeError as error:  # a way of packing that Python does not know, or a password
             raise InputError(f"{self}: {error}; unpack it beside the .zip and move the .zip away") from error
+        except DAMAGED as error:
+            raise InputError(f"{self}: cut short or damaged ({error}); fetch it again") from error
 
 
 def vector_sources(settings: Tokens, paths: Paths) -> list[VectorFile]:
@@ -120,7 +120,7 @@ def list_vectors(folders: Iterable[Path]) -> list[VectorFile]:
     files: list[VectorFile] = []
     for path in dict.fromkeys(paths):
         if path.suffix == ".zip":
-            with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:  # it need not matter
+            with suppress(*DAMAGED), zipfile.ZipFile(path) as archive:  # it need not matter
                 members = [VectorFile(path, member) for member in archive.namelist() if not member.endswith("/")]
                 files += [file for file in members if file.suffix in VECTOR_SUFFIXES]
         elif path.suffix == ".safetensors" or (

@@ -27,12 +27,31 @@ from foldwise.vectors.files import VectorFile
 
 LONGEST_LINE = 4 << 20  # bytes; more without a line end is no text
 LONGEST_HEADER = 100  # bytes
+LONGEST_NUMBER = 12  # digits in a header
+LARGEST = 100_000  # dimension
+MOST_MALFORMED = 100_000  # rows, from which on a file of more malformed rows than others is no word vectors
 FIRST_LINES = 100  # lines whose majority tells the dimension
 ROWS = 1024  # parsed together
 STD_ROWS = 50_000  # rows of a file that its mean and std are taken from; enough, and not all of 2 million
 Row = tuple[int, bytes, Any]  # number from 1, word, and values as they stand in the file: bytes, or an array
-Malformed = list[tuple[int, str]]  # the rows that are skipped, in any order: number, and what is wrong
 Parse = Callable[[list[Any]], np.ndarray]  # values of n rows to (n, E) float; not finite where a row is malformed
+
+
+@dataclass
+class Malformed:
+    """The rows of a file that are skipped: how many, and the first of them."""
+
+    source: VectorFile
+    count: int = 0
+    first: tuple[int, str] = (0, "")  # number, and what is wrong
+
+    def add(self, number: int, error: str) -> None:
+        """Note a row, in any order; `InputError` once they are more than a file of word vectors would have."""
+        self.count += 1
+        self.first = min(self.first, (number, error)) if self.count > 1 else (number, error)
+        if self.count > max(MOST_MALFORMED, number // 2):
+            first, what = self.first
+            raise InputError(f"{self.source}: most rows are no word with its numbers (row {first:,}: {what})")
 
 
 @dataclass(frozen=True)
@@ -50,7 +69,7 @@ class VectorTable:
 
 def read_vectors(source: VectorFile, wanted: Set[str]) -> VectorTable:
     """Read the rows of wanted words, of a word that is there twice the first; `InputError` where that cannot be."""
-    malformed: Malformed = []
+    malformed = Malformed(source)
     rows, parse = open_rows(source, malformed)
     chosen = choose_rows(rows, wanted, malformed)
     words: dict[str, None] = {}
@@ -61,15 +80,15 @@ def read_vectors(source: VectorFile, wanted: Set[str]) -> VectorTable:
         usable = np.logical_and.reduce(np.isfinite(vectors), axis=1)
         for index, (number, word, _) in enumerate(batch):
             if not usable[index]:
-                malformed.append((number, "not all values are finite numbers"))
+                malformed.add(number, "not all values are finite numbers")
             elif word in wanted and word not in words:
                 words[word] = None
                 kept.append(index)
         found.append(vectors[kept])
         if (room := STD_ROWS - sum(map(len, first))) > 0:
             first.append(vectors[usable][:room])
-    number, error = min(malformed, default=(0, ""))
-    place = f"{'word' if source.suffix == '.bin' else 'line'} {number:,}: {error}" if malformed else ""
+    number, error = malformed.first
+    place = f"{'word' if source.suffix == '.bin' else 'line'} {number:,}: {error}" if malformed.count else ""
     if not sum(map(len, first)):
         raise InputError(
             f"{source}: no usable row: {place or 'it has no rows'}; a line must be a word and its numbers with spaces "
@@ -79,12 +98,12 @@ def read_vectors(source: VectorFile, wanted: Set[str]) -> VectorTable:
         check_input(path)
     sample = np.concatenate(first).astype(np.float32)
     mean, std = sample.mean(axis=0), sample.std(axis=0)
-    return VectorTable(source.file_name, list(words), np.concatenate(found), mean, std, len(malformed), place)
+    return VectorTable(source.file_name, list(words), np.concatenate(found), mean, std, malformed.count, place)
 
 
 def read_dimension(source: VectorFile) -> int:
     """E, from the beginning of the file."""
-    rows, parse = open_rows(source, [])
+    rows, parse = open_rows(source, Malformed(source))
     for _, _, values in rows:
         return parse([values]).shape[1]
     raise InputError(f"{source}: no usable row")
@@ -96,7 +115,7 @@ def choose_rows(rows: Iterator[Row], wanted: Set[str], malformed: Malformed) -> 
     for number, raw_word, values in rows:
         word = raw_word.decode(errors="ignore")
         if not word or word.encode() != raw_word:
-            malformed.append((number, f"{shorten(raw_word)} is no word in UTF-8"))
+            malformed.add(number, f"{shorten(raw_word)} is no word in UTF-8")
             continue
         seen += 1
         if seen <= STD_ROWS or word in wanted:
@@ -126,7 +145,7 @@ def text_rows(source: VectorFile, malformed: Malformed) -> Iterator[Row]:
             yield number, word, b" ".join(numbers)
         elif number > 1 or not has_header:
             error = f"{len(numbers)} values after the first space where most lines have {dimension}"
-            malformed.append((number, error))
+            malformed.add(number, error)
 
 
 def split_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -144,7 +163,8 @@ def split_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
 def layout(lines: Sequence[bytes]) -> tuple[int, bool]:
     """The dimension that most lines have, at least 1, and whether the first is a header that says the same."""
     fields = lines[0].split()
-    stated = int(fields[1]) if len(fields) == 2 and all(map(bytes.isdigit, fields)) else 0
+    is_header = len(fields) == 2 and all(field.isdigit() and len(field) < LONGEST_NUMBER for field in fields)
+    stated = int(fields[1]) if is_header else 0
     votes = Counter([stated, *(len(line.split()) - 1 for line in lines[stated > 0 :])])
     dimension = max((number for number in votes if number > 0), key=votes.__getitem__, default=1)
     return dimension, dimension == stated
@@ -176,7 +196,7 @@ def binary_rows(source: VectorFile) -> Iterator[Row]:
         buffer += more
     header, _, buffer = buffer.partition(b"\n")
     dimension, is_header = layout([header])
-    if not is_header:
+    if not is_header or dimension > LARGEST:
         raise InputError(
             f"{source}: not word2vec's binary format, which starts with a line 'count dimension'; "
             "of a fastText model take the .vec file"
