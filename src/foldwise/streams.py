@@ -47,7 +47,7 @@ def reopen(number: int, old: Any) -> io.TextIOWrapper:
     """A text stream as the old one, None where it was closed, in which characters that it cannot show are escaped."""
     file: Any = LossyFile(number, "w", closefd=False)
     if old is None:
-        return io.TextIOWrapper(file, "utf-8")
+        return io.TextIOWrapper(file, "utf-8", "backslashreplace")
     lines, through = old.line_buffering, old.write_through
     buffer = file if through else io.BufferedWriter(file)
     return io.TextIOWrapper(buffer, old.encoding, "backslashreplace", line_buffering=lines, write_through=through)

@@ -1,14 +1,19 @@
 """Signals to real processes; the whole matrix is `signals.py` beside this."""
 
+import fcntl
 import os
+import pty
 import signal
+import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
 import pytest
-from signals import Case, Run, faults, new_root, play
+from signals import Case, Run, faults, heed_all, new_root, play
 
+from conftest import environment
 from foldwise.interrupts import SAME_REQUEST, STOPPING
 
 # Jobs that save their state as a network does, in one process or in two, and say what became of the run.
@@ -125,3 +130,39 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
 )
 def test_a_whole_run(tmp_path, case):
     assert faults(case, play(case, new_root(tmp_path, "run"))) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("closed", [False, True], ids=["Ctrl-C", "closed"])
+def test_a_terminal(tmp_path, workers, closed):
+    """Where Ctrl-C is pressed, and which is closed: standard error is gone then, and the state is saved all the same."""
+    (tmp_path / "script.py").write_text(SAVING)
+    ours, theirs = pty.openpty()
+
+    def take_terminal() -> None:
+        heed_all()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        [sys.executable, "script.py", "train", str(workers)],
+        **{"stdin": theirs, "stdout": theirs, "stderr": theirs, "cwd": tmp_path, "env": environment()},
+        start_new_session=True,
+        preexec_fn=take_terminal,  # noqa: PLW1509 - no thread here
+    )
+    os.close(theirs)
+    shown = b""
+    while shown.count(b"begun") < workers:
+        shown += os.read(ours, 65536)
+    if closed:
+        os.close(ours)
+        process.wait()
+    else:
+        os.write(ours, b"\x03")
+        while b"to go on" not in shown:
+            shown += os.read(ours, 65536)
+        process.wait()
+        os.close(ours)
+        *_, stopping, told = shown.decode().splitlines()
+        assert stopping == STOPPING.decode().strip()
+        assert told.startswith("130 stopped; what was finished is kept, and ")
+    assert [path.name for path in sorted(tmp_path.glob("?"))] == ["a", "b"][:workers]
