@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from foldwise.errors import RunError
+from foldwise.files import write_checked
 from foldwise.kaggle import datasets
 from kaggle_service.fixtures import SECRET
 from kaggle_service.loopback import Answer, error
@@ -83,7 +84,7 @@ def test_a_dataset_is_created_kept_and_replaced_with_the_kernel_after_it(foldwis
 
 def test_a_dataset_that_is_gone_from_kaggle_is_created_again(foldwise, ready, dataset):
     record = {"dataset": DATASET, "content": datasets.hash_files(dataset), "before": 7}
-    (dataset.parent / UPLOADED).write_text(json.dumps(record))
+    write_checked(dataset.parent / UPLOADED, record)
     ready.on("GetDatasetStatus", error(403, "Permission 'datasets.get' was denied"), error(403), {"status": "READY"})
     push(foldwise)
     assert len(ready.asked("CreateDataset")) == 1

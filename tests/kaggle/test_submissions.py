@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from foldwise.errors import RunError
-from foldwise.files import hash_of
+from foldwise.files import hash_of, write_checked
 from foldwise.kaggle import submissions
 from kaggle_service.fixtures import SECRET
 from kaggle_service.loopback import Answer, error
@@ -34,7 +34,7 @@ def submission(tmp_path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("id,EAP\n1,0.5\n")
     summary = {"metric": "log_loss", "cv": {"pooled": 0.31234}, "outputs": [hash_of(path), "that of oof.csv"]}
-    (path.parent / "summary.json").write_text(json.dumps(summary))
+    write_checked(path.parent / "summary.json", summary)
     return path
 
 
@@ -183,7 +183,7 @@ def test_an_upload_that_fails_submits_nothing(foldwise, ready, submission):
 )
 def test_errors(foldwise, ready, submission, kernel, method, status, code, expected):
     ready.on(method, error(status))
-    (kernel.parent / "kernel-pushed.json").write_text(json.dumps(PUSHED))
+    write_checked(kernel.parent / "kernel-pushed.json", PUSHED)
     command = ["kernel", "submit"] if method == "CreateCodeSubmission" else ["submit"]
     assert expected in foldwise(*command, "-c", "spooky", code=code).stderr
     assert len(ready.asked(method)) == 1
@@ -198,7 +198,7 @@ def test_dry_runs_print_the_commands_and_do_nothing(foldwise, service, submissio
     looks = "kaggle competitions submissions spooky --format json"
     printed = foldwise("submit", "-c", "spooky", "-m", "a b", "--dry-run").stdout.splitlines()
     assert printed == [looks, f"kaggle competitions submit spooky -f {submission} '--message=a b'", looks]
-    (kernel.parent / "kernel-pushed.json").write_text(json.dumps(PUSHED))
+    write_checked(kernel.parent / "kernel-pushed.json", PUSHED)
     printed = foldwise("kernel", "submit", "-c", "spooky", "-m", "m", "--dry-run").stdout.splitlines()
     submit = "kaggle competitions submit spooky -k ada/foldwise-spooky -v 4 -f submission.csv --message=m"
     assert printed == [looks, submit, looks]

@@ -1,5 +1,6 @@
 """Earlier weights: which arrays a model takes, word vectors by their words, and what is refused."""
 
+import hashlib
 import json
 import re
 
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 
 from foldwise.config import Model
 from foldwise.errors import InputError
+from foldwise.files import write_record
 from foldwise.learners.starting import Start, find_start, take_weights
 from foldwise.models import Shape, build_model
 from foldwise.paths import ALL_ROWS
@@ -82,7 +84,7 @@ def make_fold(folder, fold, targets="t", folds="f"):
     folder.mkdir(parents=True)
     (folder / "weights.safetensors").write_bytes(b"")
     record = {"fold": fold, "inputs": {"targets": targets, "folds": folds, "tokens": "x"}}
-    (folder / "fold.json").write_text(json.dumps(record))
+    write_record(folder / "fold.json", record)
 
 
 def test_each_fold_starts_from_the_one_of_its_number(tmp_path):
@@ -109,11 +111,12 @@ def test_each_fold_starts_from_the_one_of_its_number(tmp_path):
 def test_packed_weights_of_the_same_contest_go_fold_by_fold(tmp_path):
     seen = {"facts": "", **OWN}
     packed = [{"fold": fold, "weights": [f"deep-fold{fold}.safetensors"], **seen} for fold in (0, 1)]
-    content = {
-        "members": {"deep": {"folds": packed}, "linear": {"folds": []}},
-    }
-    (tmp_path / "model.json").write_text(json.dumps(content))
-    words = tmp_path / "vocabulary.txt"
+    words, parts = tmp_path / "vocabulary.txt", {}
+    for name in ("vocabulary.txt", "deep-fold0.safetensors", "deep-fold1.safetensors"):
+        (tmp_path / name).write_text(name)
+        parts[name] = {"sha256": hashlib.sha256(name.encode()).hexdigest()}
+    content = {"members": {"deep": {"folds": packed}, "linear": {"folds": []}}, "parts": parts}
+    (tmp_path / "model.json").write_text(json.dumps(content))  # without a checksum, as earlier versions packed it
     assert find_start(str(tmp_path), "bilstm", 1, OWN) == Start(tmp_path / "deep-fold1.safetensors", words)
     other = {**OWN, "targets": "another table"}
     assert find_start(str(tmp_path), "bilstm", 4, other) == Start(tmp_path / "deep-fold0.safetensors", words)
@@ -121,6 +124,12 @@ def test_packed_weights_of_the_same_contest_go_fold_by_fold(tmp_path):
         find_start(str(tmp_path), "bilstm", 1, {**OWN, "folds": "g"})
     with pytest.raises(InputError, match="has no fold 4 of deep, and others have seen the rows it is scored by"):
         find_start(str(tmp_path), "bilstm", 4, OWN)
+    (tmp_path / "deep-fold0.safetensors").write_text("deep-fold1.safetensors")
+    with pytest.raises(InputError, match=r"deep-fold0\.safetensors: damaged or missing; take that folder anew"):
+        find_start(str(tmp_path), "bilstm", 0, OWN)
+    (tmp_path / "model.json").write_text(json.dumps({**content, "members": []}))
+    with pytest.raises(InputError, match=r"model.json: damaged \(1 validation error"):
+        find_start(str(tmp_path), "bilstm", 0, OWN)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ class Uploaded(Content):
 
     dataset: str  # owner/name
     content: str  # hash of its files
-    version: int
+    version: int = 0
 
 
 def update_dataset(

@@ -7,7 +7,7 @@ from foldwise.errors import RunError, shorten
 from foldwise.files import hash_of
 from foldwise.kaggle.client import json_in, poll, run_client
 from foldwise.paths import Paths
-from foldwise.records import Summary, read_or_warn
+from foldwise.records import Content, read_or_warn
 
 INTERVAL = 10.0  # seconds between two looks at a submission, which takes seconds unless a kernel runs for it
 FAILED = "Could not submit"
@@ -16,9 +16,17 @@ TELLING = 20  # characters of a message that nobody else has by chance
 CUT = 100  # characters that any list keeps of a message
 
 
+class Made(Content):
+    """What is read of summary.json."""
+
+    metric: str
+    cv: dict[str, float]
+    outputs: list[str]
+
+
 def default_message(paths: Paths) -> str:
     """What made the submission, where the user says nothing: metric and score out of fold, if it is of that run."""
-    summary = read_or_warn(paths.summary, Summary, "the message does not say the score")
+    summary = read_or_warn(paths.summary, Made, "the message does not say the score")
     made = hash_of(paths.submission) if paths.submission.is_file() else None
     if not summary or made not in summary["outputs"]:
         return "foldwise"

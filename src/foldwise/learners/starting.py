@@ -17,7 +17,7 @@ from foldwise.events import Noted
 from foldwise.files import damaged_files, hash_of, is_checked, read_json, sha256_of
 from foldwise.inputs import check_input, input_hash, whole_digest
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, REPOSITORY, TOKENS_RECORD, VOCABULARY, fold_folder_name
-from foldwise.records import Content, FoldRecord, Record, TokensRecord, read_checked
+from foldwise.records import Content, Record, read_checked
 
 if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
     from torch import nn
@@ -116,7 +116,7 @@ def find_start(given: str, member: str, fold: int, own: Mapping[str, Any]) -> St
 
 def start_of_fold(folder: Path, fold: int, own: Mapping[str, Any]) -> Start:
     """The files of a trained fold."""
-    record, inputs = read_source(folder / FOLD_RECORD, FoldRecord, "weights.safetensors")
+    record, inputs = read_source(folder / FOLD_RECORD, "weights.safetensors")
     if fold != ALL_ROWS and inputs.get("targets") == own["targets"]:
         what = f"{KEY}: {folder}: trained on rows of this training table by which fold {fold} is scored"
         if inputs.get("folds") != own["folds"]:
@@ -127,19 +127,19 @@ def start_of_fold(folder: Path, fold: int, own: Mapping[str, Any]) -> Start:
     if not weights.is_file():
         raise InputError(f"{KEY}: {weights}: not there; train that fold again")
     tokens = folder.parents[1] / "tokens"
-    _, made_of = read_source(tokens / TOKENS_RECORD, TokensRecord, VOCABULARY)
+    _, made_of = read_source(tokens / TOKENS_RECORD, VOCABULARY)
     known = bool(made_of) and hash_of(learnt_part(made_of)) == inputs.get("tokens")
     return Start(weights, tokens / VOCABULARY if known else None)
 
 
-def read_source(path: Path, model: type[Record], name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_source(path: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The record of a folder to start from, and what it was made from, both empty if there is none.
 
     Raises:
         InputError: it, or the file `name` of the folder, is damaged.
     """
     try:
-        record = read_checked(path, model) or {"inputs": {}, "files": {}}
+        record = read_checked(path, Record) or {"inputs": {}, "files": {}}
         read = {file: checksum for file, checksum in record["files"].items() if file == name}
         if phrases := damaged_files(path.parent, read):
             raise DamagedError(path.parent, phrases)
