@@ -19,6 +19,7 @@ from foldwise.inputs import (
     sample_hash,
     whole_digest,
 )
+from foldwise.running.engine import Engine, find_engine
 
 
 def replace_unseen(path: Path, old: str, new: str) -> None:
@@ -100,6 +101,7 @@ def test_a_worker_imports_the_code_that_its_parent_recorded(tmp_path, monkeypatc
         replace_unseen(path, "1", "2")
         assert plugins.load("mine_changed:loss", "training.loss") == 1  # as it was, and is recorded
         assert plugins.source_hash("mine_changed:loss") == recorded
+        assert not (tmp_path / "__pycache__").exists()
     del sys.modules["mine_changed"]
     with same_inputs(known), pytest.raises(RunError, match=r"mine_changed.py: changed"):
         plugins.load("mine_changed:loss", "training.loss")
@@ -107,6 +109,25 @@ def test_a_worker_imports_the_code_that_its_parent_recorded(tmp_path, monkeypatc
     with same_inputs():
         assert plugins.load("mine_changed:loss", "training.loss") == 2
     del sys.modules["mine_changed"]
+
+
+def test_code_that_changes_before_a_worker_process_imports_it(cli_here, workspace, monkeypatch):
+    path = workspace / "mine_worker.py"
+    path.write_text("import torch\n\n\nclass Loss(torch.nn.BCEWithLogitsLoss):\n    factor = 1\n")
+    monkeypatch.syspath_prepend(workspace)
+    monkeypatch.setattr("foldwise.running.placement.WORTH_PROCESSES", 0)
+    monkeypatch.setattr("foldwise.running.placement.count_cores", lambda: 2)
+
+    def find_later(workers: int) -> Engine:
+        assert workers == 2
+        replace_unseen(path, "1", "2")
+        return find_engine(workers)
+
+    line = ("all", "-c", "twin-binary", "--set", "model.name=bilstm", "--set", "training.loss=mine_worker:Loss")
+    with monkeypatch.context() as changing:
+        changing.setattr("foldwise.running.folds.find_engine", find_later)
+        assert "mine_worker.py: changed while this run was reading it" in cli_here(*line, code=1).stderr
+    assert "made submission.csv" in cli_here(*line).stdout
 
 
 @given(st.lists(st.sampled_from(["one", "two", "read", "hash", "check"]), max_size=12))
