@@ -305,6 +305,7 @@ def test_tensors_come_back_to_the_bit(dtype, tmp_path):
     assert all(torch.equal(found[name], value) and found[name].dtype == dtype for name, value in given.items())
 
 
-def test_what_no_file_holds_is_an_error():
-    with pytest.raises(TypeError, match="set in the state"):
-        pack({"seen": {1, 2}}, {})
+@pytest.mark.parametrize("value", [{1, 2}, torch.eye(2).to_sparse(), np.float32(1)])
+def test_what_no_file_holds_is_an_error(value):
+    with pytest.raises(TypeError, match=f"{type(value).__name__} in the state"):
+        pack({"seen": value}, {})

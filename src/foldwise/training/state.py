@@ -191,10 +191,10 @@ def pack(value: Any, arrays: dict[str, Tensor]) -> Any:
     """What JSON can hold of a state; tensors go to `arrays`, by their number.
 
     Raises:
-        TypeError: something that is neither tensor, number, text, dict, list nor tuple.
+        TypeError: something that is neither dense tensor, number, text, dict, list nor tuple.
     """
     match value:
-        case Tensor():
+        case Tensor() if value.layout == torch.strided:
             name = str(len(arrays))
             if value.untyped_storage().nbytes() != value.nbytes or not value.is_contiguous():
                 value = value.clone(memory_format=torch.contiguous_format)  # a file holds whole storages
