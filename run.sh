@@ -58,7 +58,7 @@ explain_pip() {
   local log=$1
   if grep -qi 'no space left' "$log"; then
     fail "the disk is full; make room (about 3 GB without CUDA, 8 GB with it) and run again; the log is $log"
-  elif grep -qiE 'connection|name resolution|network|timed out|retrying|unreachable|proxy|from versions: none' "$log"; then
+  elif grep -qiE 'connection|name resolution|network|timed out|retrying|unreachable|proxy|from versions: none|resolutionimpossible' "$log"; then
     fail "the package index cannot be reached, or has nothing for this Python; check the network and run again; the log is $log"
   fi
   fail "installing failed: $(grep -iE '^error' "$log" | tail -n 1); the log is $log"
