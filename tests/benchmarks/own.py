@@ -17,8 +17,8 @@ from foldwise.running.placement import WORTH_PROCESSES, Placement, place_on_cpu,
 from foldwise.training.averaging import AveragedWeights
 from foldwise.training.fold import train_fold
 from foldwise.training.fold_data import FoldData
-from foldwise.training.loop import build_from_vectors, build_trainer
 from foldwise.training.precision import Runtime, choose_device, choose_precision
+from foldwise.training.trainer import build_from_vectors, build_trainer
 
 WARM = 2  # steps of the limit before its clock starts
 READY = 20  # batches that lie ready for the limit

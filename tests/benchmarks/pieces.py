@@ -30,8 +30,8 @@ from foldwise.data.dataset import Batch, Item, TokenDataset, make_loader, pad_co
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.training.fold_data import FoldData, Units, build_dataset
-from foldwise.training.loop import Trainer, build_trainer, use_repeatable_algorithms
 from foldwise.training.precision import Runtime
+from foldwise.training.trainer import Trainer, build_trainer, use_repeatable_algorithms
 from foldwise.vectors.table import random_vectors
 
 ROWS = 120_000

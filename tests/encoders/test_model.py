@@ -22,9 +22,10 @@ from foldwise.learners import NewRows
 from foldwise.models import Shape
 from foldwise.training.checkpoint import find_checkpoint, write_checkpoint
 from foldwise.training.fold_data import FoldData
-from foldwise.training.loop import Trainer, predict
 from foldwise.training.losses import Objective
 from foldwise.training.optimizers import build_optimizers
+from foldwise.training.prediction import predict
+from foldwise.training.trainer import Trainer
 from training import decided_training
 
 TEXTS = read_texts()

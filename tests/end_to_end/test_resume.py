@@ -8,7 +8,7 @@ import pytest
 from encoders.tiny import make_encoder
 from foldwise.errors import RunError
 from foldwise.training import state
-from foldwise.training.stage import StepCounter
+from foldwise.training.loop import StepCounter
 
 TWIN = ("-c", "twin-binary", "--set", "training.epochs=3", "--set", "training.evaluations_per_epoch=2")
 

@@ -10,7 +10,7 @@ from foldwise.data.dataset import Batch, make_loader
 from foldwise.errors import RunError
 from foldwise.rate_finder.range_test import HIGHEST, LOWEST, STEPS, raise_rate, read_curve
 from foldwise.training.fold_data import Units, build_dataset
-from foldwise.training.loop import Trainer, build_trainer, make_sampler
+from foldwise.training.trainer import Trainer, build_trainer, make_sampler
 from training.test_fold import RUNTIME, make_data, recipe
 
 

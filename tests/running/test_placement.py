@@ -13,8 +13,8 @@ from foldwise.running.placement import (
     place_prediction,
     threads_per_fold,
 )
-from foldwise.training.loop import build_from_vectors
 from foldwise.training.precision import Runtime
+from foldwise.training.trainer import build_from_vectors
 from training.test_fold import make_data, recipe
 
 

@@ -9,7 +9,7 @@ import torch
 from foldwise.config import Recipe
 from foldwise.data.dataset import make_loader
 from foldwise.training.fold_data import Units, build_dataset
-from foldwise.training.loop import build_trainer
+from foldwise.training.trainer import build_trainer
 from training import decided_training
 from training.test_fold import RUNTIME, make_data
 

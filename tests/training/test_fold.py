@@ -27,8 +27,8 @@ from foldwise.training.all_rows import train_on_all
 from foldwise.training.first_stage import FirstStage
 from foldwise.training.fold import GivenUpError, fold_seed, train_fold
 from foldwise.training.fold_data import FoldData, Lesson, Scale, Units
-from foldwise.training.loop import predict
 from foldwise.training.precision import Runtime
+from foldwise.training.prediction import predict
 from foldwise.training.progress import Limit, Progress
 from foldwise.training.schedules import LearningRate
 from foldwise.training.skipping import StoppedError

@@ -19,7 +19,8 @@ from foldwise.metrics import METRICS
 from foldwise.models import build_model
 from foldwise.training.fold import train_fold
 from foldwise.training.fold_data import FoldData, Units, build_dataset
-from foldwise.training.loop import build_trainer, predict
+from foldwise.training.prediction import predict
+from foldwise.training.trainer import build_trainer
 from training.test_fold import RUNTIME, make_data, recipe
 
 CALLS: Counter[int] = Counter()  # rows of batches that a `Limited` model was given
@@ -126,7 +127,7 @@ import numpy as np, torch
 from foldwise.data.dataset import make_loader
 from foldwise.data.token_store import TokenStore
 from foldwise.training.fold_data import Units, build_dataset
-from foldwise.training.loop import build_trainer
+from foldwise.training.trainer import build_trainer
 from training.test_fold import RUNTIME, make_data
 from training.test_memory import without_dropout
 

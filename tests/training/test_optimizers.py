@@ -14,12 +14,12 @@ from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 from foldwise.models import Shape, build_model
 from foldwise.training.averaging import AveragedWeights
-from foldwise.training.loop import Trainer
 from foldwise.training.losses import Objective
 from foldwise.training.optimizers import build_optimizers
 from foldwise.training.precision import Runtime
 from foldwise.training.rehearsal import rehearse
 from foldwise.training.rowwise import RowwiseAdam, clip_gradients, sum_rows, sum_rows_in_place
+from foldwise.training.trainer import Trainer
 from training import decided_training
 
 

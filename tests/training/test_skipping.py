@@ -13,8 +13,8 @@ from foldwise.events import Noted
 from foldwise.metrics import METRICS
 from foldwise.training.fold import train_fold
 from foldwise.training.fold_data import Units, build_dataset
-from foldwise.training.loop import Trainer, build_trainer
 from foldwise.training.skipping import SkippedSteps, StoppedError
+from foldwise.training.trainer import Trainer, build_trainer
 from training.test_fold import RUNTIME, make_data, recipe
 
 

@@ -27,8 +27,8 @@ from foldwise.training import state as state_module
 from foldwise.training.all_rows import train_on_all
 from foldwise.training.fold import FoldResult, train_fold
 from foldwise.training.fold_data import FoldData, Lesson
+from foldwise.training.loop import StepCounter
 from foldwise.training.progress import Limit
-from foldwise.training.stage import StepCounter
 from foldwise.training.state import TrainingState, apart, pack, unpack
 from training.test_fold import RUNTIME, make_data, recipe
 

@@ -64,6 +64,11 @@ class Batch(NamedTuple):
         """All rows, and then all of them again."""
         return self.take(torch.arange(len(self.rows)).repeat(2))
 
+    @property
+    def inputs(self) -> list[Tensor]:
+        """What a model is called with."""
+        return [part for part in (self.tokens, self.lengths, self.features) if part is not None]
+
     def parts(self, count: int) -> list["Batch"]:
         """The batch in `count` parts of like many rows, itself in one; at most a part a row."""
         if count == 1:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from foldwise.training.checkpoint import Checkpoint
     from foldwise.training.fold import FoldResult
     from foldwise.training.fold_data import FoldData
-    from foldwise.training.loop import BuildModel
     from foldwise.training.precision import Runtime
+    from foldwise.training.trainer import BuildModel
 
 # Fields of [training] that `train = "full"` has of its own or does not use.
 OTHERS = {"epochs", "learning_rate", "schedule", "schedule_arguments"}
@@ -126,7 +126,7 @@ class EncoderLearner(Learner):
 
         from foldwise.encoders.model import EncoderModel, try_longest
         from foldwise.encoders.states import STATES, choose_layers, write_states
-        from foldwise.training.loop import use_repeatable_algorithms
+        from foldwise.training.trainer import use_repeatable_algorithms
 
         settings = self.settings
         store = encode_rows(texts, load_tokenizer(files[TOKENIZER], settings.max_length, len(texts) == 2))
@@ -225,7 +225,8 @@ class EncoderLearner(Learner):
         from foldwise.encoders.model import EncoderModel
         from foldwise.learners.network import load_weights
         from foldwise.training.fold_data import Units, choose_home
-        from foldwise.training.loop import predict_values, use_repeatable_algorithms
+        from foldwise.training.prediction import predict_values
+        from foldwise.training.trainer import use_repeatable_algorithms
 
         torch.set_num_threads(runtime.threads)
         use_repeatable_algorithms()

@@ -17,8 +17,8 @@ from foldwise.encoders.model import build_pooling, run_body
 from foldwise.errors import RunError
 from foldwise.training.fold import GivenUpError
 from foldwise.training.fold_data import choose_home
-from foldwise.training.loop import PREDICT_TOKENS
 from foldwise.training.precision import Runtime, autocast
+from foldwise.training.prediction import PREDICT_TOKENS
 
 STATES = "states.npy"
 FEW = 5  # layers that "auto" takes: neighbours say nearly the same

@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every f
     from foldwise.training.checkpoint import Checkpoint
     from foldwise.training.fold import FoldResult
     from foldwise.training.fold_data import FoldData
-    from foldwise.training.loop import BuildModel
     from foldwise.training.precision import Runtime
+    from foldwise.training.trainer import BuildModel
 
 TABLE = "embedding.weight"  # of a built-in model
 # What of a recipe may be missing or fail: parts that are named, and the parts' arguments.
@@ -69,7 +69,7 @@ class Network(Learner):
 
     def trained_model(self, job: "FoldJob") -> tuple[Recipe, "BuildModel"]:  # noqa: ARG002
         """The recipe's model."""
-        from foldwise.training.loop import build_from_vectors
+        from foldwise.training.trainer import build_from_vectors
 
         return self.recipe, build_from_vectors
 
@@ -78,7 +78,7 @@ class Network(Learner):
         from foldwise.metrics import metric_for
         from foldwise.training.all_rows import train_on_all
         from foldwise.training.fold import train_fold
-        from foldwise.training.loop import build_from_vectors
+        from foldwise.training.trainer import build_from_vectors
 
         build: BuildModel = build_from_vectors if job.start is None else partial(build_started, job.start, report)
         state = job.open_state(report)
@@ -97,7 +97,8 @@ class Network(Learner):
         from foldwise.data.tokenizer import UNK
         from foldwise.models import build_model
         from foldwise.training.fold_data import Units, choose_home
-        from foldwise.training.loop import predict_values, use_repeatable_algorithms
+        from foldwise.training.prediction import predict_values
+        from foldwise.training.trainer import use_repeatable_algorithms
 
         torch.set_num_threads(runtime.threads)
         store, new, device = data.store, data.new_vectors, runtime.device

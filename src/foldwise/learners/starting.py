@@ -190,7 +190,7 @@ def build_started(
     start: Start, report: Callable[[Any], object], data: "FoldData", recipe: Recipe, seed: int
 ) -> "nn.Module":
     """A `BuildModel`: the recipe's model with the earlier weights; reports what it took."""
-    from foldwise.training.loop import build_from_vectors
+    from foldwise.training.trainer import build_from_vectors
 
     model = build_from_vectors(data, recipe, seed)
     report(Noted(take_weights(model, start, data.words)))

@@ -29,8 +29,8 @@ from foldwise.stages.folds import folds
 from foldwise.stages.tokens import tokens
 from foldwise.training.fold import fold_seed
 from foldwise.training.fold_data import Units, build_dataset
-from foldwise.training.loop import build_trainer, make_sampler, use_repeatable_algorithms
 from foldwise.training.precision import choose_device
+from foldwise.training.trainer import build_trainer, make_sampler, use_repeatable_algorithms
 
 
 def find_lr(run: Run, member: str | None) -> None:

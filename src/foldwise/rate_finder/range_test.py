@@ -7,7 +7,7 @@ import numpy as np
 
 from foldwise.data.dataset import Batch
 from foldwise.errors import RunError
-from foldwise.training.loop import Trainer
+from foldwise.training.trainer import Trainer
 
 LOWEST, HIGHEST = 1e-6, 10.0
 STEPS = 200  # 28 for each power of ten

@@ -18,8 +18,9 @@ from foldwise.config import Recipe
 from foldwise.data.dataset import make_loader
 from foldwise.running.engine import Prepare, do_nothing
 from foldwise.training.fold_data import FoldData, Units, build_dataset
-from foldwise.training.loop import PREDICT_TOKENS, BuildModel, build_trainer, predict, use_repeatable_algorithms
 from foldwise.training.precision import Runtime
+from foldwise.training.prediction import PREDICT_TOKENS, predict
+from foldwise.training.trainer import BuildModel, build_trainer, use_repeatable_algorithms
 
 # Below so many tokens, over all epochs and folds, starting processes takes longer than it saves.
 WORTH_PROCESSES = 500_000

@@ -9,9 +9,10 @@ from foldwise.events import Event
 from foldwise.paths import ALL_ROWS
 from foldwise.training.fold import FoldResult, set_up
 from foldwise.training.fold_data import FoldData
-from foldwise.training.loop import BuildModel, build_from_vectors, copy_weights, predict_values
 from foldwise.training.precision import Runtime
+from foldwise.training.prediction import predict_values
 from foldwise.training.state import MAIN, TrainingState
+from foldwise.training.trainer import BuildModel, build_from_vectors, copy_weights
 
 
 def train_on_all(

@@ -6,11 +6,11 @@ from foldwise.config import Recipe
 from foldwise.events import Event
 from foldwise.training.early_stopping import Weights
 from foldwise.training.fold_data import FoldData, Lesson, Units, build_dataset
-from foldwise.training.loop import BuildModel, build_from_vectors, build_trainer, copy_weights, make_sampler
+from foldwise.training.loop import Stage
 from foldwise.training.precision import Runtime
 from foldwise.training.progress import Progress
-from foldwise.training.stage import Stage
 from foldwise.training.state import EXTRA, TrainingState
+from foldwise.training.trainer import BuildModel, build_from_vectors, build_trainer, copy_weights, make_sampler
 
 
 class FirstStage:

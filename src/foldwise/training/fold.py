@@ -18,20 +18,20 @@ from foldwise.paths import ALL_ROWS
 from foldwise.training.early_stopping import EarlyStopping, Weights
 from foldwise.training.first_stage import FirstStage
 from foldwise.training.fold_data import FoldData, Units, build_dataset
-from foldwise.training.loop import (
+from foldwise.training.loop import Stage
+from foldwise.training.precision import Runtime
+from foldwise.training.prediction import predict_values
+from foldwise.training.progress import Limit, Progress
+from foldwise.training.skipping import StoppedError
+from foldwise.training.state import MAIN, TrainingState
+from foldwise.training.trainer import (
     BuildModel,
     build_from_vectors,
     build_trainer,
     copy_weights,
     make_sampler,
-    predict_values,
     use_repeatable_algorithms,
 )
-from foldwise.training.precision import Runtime
-from foldwise.training.progress import Limit, Progress
-from foldwise.training.skipping import StoppedError
-from foldwise.training.stage import Stage
-from foldwise.training.state import MAIN, TrainingState
 
 
 @dataclass(frozen=True)

@@ -1,265 +1,158 @@
-"""Train, evaluate, predict: a step of training, and plain functions over a model and batches."""
+"""The loop that all training shares: epochs, their parts, and steps. Between two steps it may end, and go on later."""
 
-import ctypes
-import os
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim import LBFGS
 
-from foldwise.config import Batches, Recipe, Training
-from foldwise.data.batching import BucketBatchSampler, SortedBatchSampler
-from foldwise.data.dataset import Batch, TokenDataset, make_loader
-from foldwise.data.targets import Targets
-from foldwise.errors import InputError
-from foldwise.events import Event, Noted
-from foldwise.models import build_model
-from foldwise.training.averaging import AveragedWeights, copy_all
-from foldwise.training.early_stopping import Weights
-from foldwise.training.fold_data import FoldData, Units
-from foldwise.training.losses import Objective, to_predictions
-from foldwise.training.memory import fit_into_memory
-from foldwise.training.optimizers import build_optimizers, load_optimizer, trained_embeddings
-from foldwise.training.precision import Runtime, autocast
-from foldwise.training.rowwise import clip_gradients, sum_rows
-from foldwise.training.schedules import LearningRate
-from foldwise.training.skipping import SkippedSteps
+from foldwise.clock import Clock
+from foldwise.config import Training
+from foldwise.data.batching import BucketBatchSampler, padding_share
+from foldwise.data.dataset import TokenDataset, make_loader
+from foldwise.events import Evaluated, Event, Noted, Stepped
+from foldwise.training.state import TrainingState
+from foldwise.training.trainer import Trainer, trim_heap
 
-PREDICT_TOKENS = 8192  # places in a batch of prediction
-TRIM_STEPS = 200
+REPORT_SECONDS = 0.25  # between two reports of steps
 
 
-class Trainer:
-    """What a training step needs besides the batch: optimizers, their learning rates, the average of the weights."""
+class Stage:
+    """Training on some rows: what takes the steps, the batches, and how far it has come.
+
+    A fold is one, the first of two stages is one, and so is the training of a model on all rows.
+
+    Args:
+        epochs: passes over the rows, unless its progress ends it before.
+        parts: of an epoch, after each of which `run` gives its loss, so that it can be evaluated.
+        last: step after which it ends, also within an epoch; None for that of the last epoch.
+        before: steps of the stage before it.
+    """
 
     def __init__(
         self,
-        model: nn.Module,
-        objective: Objective,
+        trainer: Trainer,
+        dataset: TokenDataset,
+        sampler: BucketBatchSampler,
         settings: Training,
-        steps: int,
-        runtime: Runtime,
-        report: Callable[[Event], object] = lambda _: None,
+        epochs: int,
+        parts: int = 1,
+        last: int | None = None,
+        before: int = 0,
     ) -> None:
-        self.model, self.objective, self.runtime, self.report = model, objective, runtime, report
-        self.accumulation, self.r_drop, self.skipped = settings.accumulation, settings.r_drop, SkippedSteps()
-        self.tables = trained_embeddings(model)
-        self.optimizers = build_optimizers(model, settings)
-        self.rate = LearningRate(self.optimizers, settings, steps)
-        self.averages = AveragedWeights(model, settings.ema)
-        self.max_grad_norm = torch.full((), settings.max_grad_norm, device=runtime.device)
-        # Gradients too small for fp16 are scaled up before and down after; in other formats this does nothing.
-        self.scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
-        # On a GPU, optimizers that can skip a step by themselves do: asking whether to skip it waits for the step.
-        can_skip = all(getattr(optimizer, "_step_supports_amp_scaling", False) for optimizer in self.optimizers)
-        self.asks = runtime.device.type == "cpu" or not can_skip
-        if self.scaler.is_enabled() and any(isinstance(optimizer, LBFGS) for optimizer in self.optimizers):
-            raise InputError(
-                "recipe.training.optimizer = 'LBFGS': it looks at several losses in a step, which the scaled ones of "
-                "fp16 do not allow; use training.precision = 'fp32' or 'bf16'"
-            )
+        self.trainer, self.dataset, self.sampler = trainer, dataset, sampler
+        self.unfreeze_epoch, self.epochs, self.parts = settings.unfreeze_epoch, epochs, parts
+        self.last, self.before = last, before
+        self.epoch, self.part, self.batch = 0, 0, 0  # that come next
+        self.step, self.done, self.over = 0, 0.0, False  # steps taken, progress, 0 … 1, and whether that was the last
+        self.losses: list[tuple[torch.Tensor, float, torch.Tensor]] = []  # since the last evaluation
+        self.train_seconds, self.since = 0.0, 0.0  # of the parts before; when the present one began, or ended
+        self.padding = 0.0
+        self.history: list[Evaluated] = []
 
-    def train_tables(self, on: bool) -> None:
-        """Let the word vectors train, or stand still without gradients, moments or average."""
-        for table in self.tables:
-            table.weight.requires_grad_(on)
+    def run(
+        self, progress: Callable[[int], float], report: Callable[[Event], object], state: TrainingState
+    ) -> Iterator[float | None]:
+        """Train from where it is to the end; gives the mean loss after each part of an epoch, None where all
+        its steps were skipped.
 
-    def step(self, batch: Batch) -> Tensor:
-        """One step; the loss stays on the device, as reading it would wait for the step.
+        Args:
+            progress: 0 … 1 after so many steps, which the learning rate follows.
+            state: is saved between steps, and after what the caller does with a loss.
 
-        Where loss or gradient is not finite, no weight and no moment changes, and the loss is NaN.
+        Raises:
+            StoppedError: the loss was not finite in too many steps.
+            Interrupted: this process is asked to end; the state is saved.
         """
-        loss, norm = self.backward(batch)
-        finite = loss.isfinite()
-        if self.scaler.is_enabled():
-            for optimizer in self.optimizers:
-                self.scaler.unscale_(optimizer)
-        elif self.asks:
-            if not (finite & norm.isfinite()):
-                return torch.full_like(loss, torch.nan)
-        else:
-            finite &= norm.isfinite()
-            for optimizer in self.optimizers:
-                optimizer.found_inf = 1 - finite.float()  # type: ignore[attr-defined]  # 1 leaves the step out
-        self.averages.before_step()
-        for optimizer in self.optimizers:
-            if isinstance(optimizer, LBFGS):  # which asks for the loss of the weights that it tries
-                optimizer.step(lambda: self.backward(batch)[0])
-            else:
-                self.scaler.step(optimizer)  # optimizer.step(), left out where scaled gradients overflowed
-        self.scaler.update()
-        self.averages.update()
-        if self.averages.updates % TRIM_STEPS == 0:
-            trim_heap()
-        return torch.where(finite, loss, torch.nan)
+        device, counter = self.trainer.runtime.device, StepCounter(report)
+        loader = make_loader(self.dataset, self.sampler, device)
+        while self.epoch < self.epochs and not self.over:
+            self.trainer.train_tables(self.epoch >= self.unfreeze_epoch)
+            self.sampler.set_epoch(self.epoch, self.batch)
+            size, batches = len(self.sampler), iter(loader)
+            self.padding = padding_share(self.dataset.lengths, self.sampler.batches)
+            parts = min(self.parts, size)
+            for part in range(self.part, parts):
+                self.since = Clock.now()
+                self.trainer.model.train()
+                until = size * (part + 1) // parts
+                while self.batch < until and self.done < 1 and self.step != self.last:
+                    batch = next(batches)
+                    self.trainer.rate.set(self.done)
+                    self.losses.append((self.trainer.step(batch.to(device)), self.trainer.rate.value, batch.rows))
+                    self.step, self.batch = self.step + 1, self.batch + 1
+                    self.done = progress(self.step)
+                    counter.count()
+                    state.after_step()
+                trim_heap()
+                loss = self.trainer.skipped.mean_loss(self.losses, self.step)
+                began, self.since = self.since, Clock.now()
+                self.train_seconds += self.since - began
+                self.trainer.rate.set(self.done)
+                self.part, self.losses, self.over = part + 1, [], self.done >= 1 or self.step == self.last
+                yield loss
+                state.after_evaluation()
+                if self.over:
+                    break
+            if not self.over:
+                self.epoch, self.part, self.batch = self.epoch + 1, 0, 0
+        if skipped := self.trainer.skipped.describe(self.step):
+            report(Noted(skipped))
 
-    def backward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The batch's loss and the norm of its gradients, which the weights then have, clipped.
+    @property
+    def epochs_done(self) -> float:
+        """With fractions."""
+        size = len(self.sampler)
+        parts = min(self.parts, size)
+        at_end = self.batch == size * self.part // parts  # of a part
+        return self.epoch + (self.part / parts if at_end else self.batch / size)
 
-        Where memory does not suffice, this and later batches are taken in more parts, which add up to the same
-        gradient, but for other random numbers of dropout and `r_drop`.
-        """
-        result, parts = fit_into_memory(lambda count: self.add_gradients(batch, count), self.accumulation, batch)
-        if parts != self.accumulation:
-            self.accumulation = parts
-            self.report(Noted(f"out of memory; batches are now taken in {parts} parts, whose gradients add up"))
-        return result
-
-    def add_gradients(self, batch: Batch, parts: int) -> tuple[Tensor, Tensor]:
-        """`backward` in so many parts."""
-        for optimizer in self.optimizers:
-            optimizer.zero_grad()
-        losses = []
-        for part, shares in self.objective.split(batch, parts):
-            seen = part.twice() if self.r_drop else part  # twice, since dropout is another each time
-            with autocast(self.runtime.device, self.runtime.precision):
-                logits = self.model(*model_inputs(seen)).float()
-            loss = self.objective(logits, seen, shares)
-            if self.r_drop:
-                loss = loss + self.r_drop * self.objective.disagreement(logits, part) * shares[0]
-            self.scaler.scale(loss).backward()  # gradients add up
-            losses.append(loss.detach())
-        for parameter in self.averages.parameters:
-            if parameter.grad is not None and parameter.grad.is_sparse:
-                parameter.grad = sum_rows(parameter.grad)
-        norm = clip_gradients(self.averages.parameters, self.scaler.scale(self.max_grad_norm))
-        return torch.stack(losses).sum(), norm
+    def log(self, loss: float | None, score: float | None, best: bool) -> Evaluated:
+        """Take an evaluation into the history."""
+        record = Evaluated(
+            epoch=self.epochs_done,
+            step=self.step,
+            loss=loss,
+            score=score,
+            best=best,
+            learning_rate=self.trainer.rate.value,
+            padding=self.padding,
+            train_seconds=round(self.train_seconds, 3),
+        )
+        self.history.append(record)
+        return record
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a step changes."""
+        """All that `load_state_dict` needs to go on with the next step, but for the trainer."""
+        names = ("epoch", "part", "batch", "step", "done", "over")
         return {
-            "weights": self.averages.parameters,
-            "buffers": self.buffers,
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "rate": self.rate.state_dict(),
-            "averages": self.averages.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "accumulation": self.accumulation,
-            "skipped": self.skipped.state_dict(),
+            **{name: getattr(self, name) for name in names},
+            "train_seconds": self.train_seconds + (Clock.now() - self.since if self.losses else 0.0),
+            "losses": torch.stack([loss for loss, _, _ in self.losses]) if self.losses else None,
+            "rates": torch.tensor([rate for _, rate, _ in self.losses], dtype=torch.float64),
+            "history": [asdict(record) for record in self.history],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there, with the model that `build_trainer` makes of the same recipe and seed."""
-        copy_all(self.averages.parameters, state["weights"])
-        copy_all(self.buffers, state["buffers"])
-        for optimizer, own in zip(self.optimizers, state["optimizers"], strict=True):
-            load_optimizer(optimizer, own)
-        self.rate.load_state_dict(state["rate"])
-        self.averages.load_state_dict(state["averages"])
-        self.scaler.load_state_dict(state["scaler"])
-        self.accumulation = state["accumulation"]
-        self.skipped.load_state_dict(state["skipped"])
-
-    @property
-    def buffers(self) -> list[Tensor]:
-        """Of the model, and of a loss of the user's own."""
-        return [*self.model.buffers(), *self.objective.buffers()]
+        """Go on from there."""
+        losses, rates, history = state.pop("losses"), state.pop("rates").tolist(), state.pop("history")
+        vars(self).update(state)
+        self.history = [Evaluated(**record) for record in history]
+        self.sampler.set_epoch(self.epoch, self.batch)
+        plan = self.sampler.batches[self.batch - len(rates) : self.batch]
+        rows = [torch.from_numpy(self.dataset.rows[indices]) for indices in plan]
+        self.losses = list(zip(losses, rates, rows, strict=True)) if rates else []
 
 
-def make_sampler(dataset: TokenDataset, batches: Batches, seed: int) -> BucketBatchSampler:
-    """The batches of a dataset, as the recipe has them."""
-    return BucketBatchSampler(dataset.lengths, batches.size, batches.group, seed, batches.tokens or None)
+class StepCounter:
+    """Reports steps, several at a time: one by one they would fill the pipe of a worker whose reader is busy."""
 
+    def __init__(self, report: Callable[[Event], object]) -> None:
+        self.report, self.untold, self.told = report, 0, Clock.now()
 
-# Makes a model for the data; its first weights are drawn from the seed.
-BuildModel = Callable[[FoldData, Recipe, int], nn.Module]
-
-
-def build_from_vectors(data: FoldData, recipe: Recipe, seed: int) -> nn.Module:
-    """The model that the recipe names, over the word vectors."""
-    return build_model(torch.from_numpy(data.vectors), data.shape, recipe.model, seed)
-
-
-def build_trainer(
-    data: FoldData,
-    recipe: Recipe,
-    seed: int,
-    steps: int,
-    runtime: Runtime,
-    y: np.ndarray,
-    weights: Weights | None = None,
-    build: BuildModel = build_from_vectors,
-    report: Callable[[Event], object] = lambda _: None,
-) -> Trainer:
-    """What trains one fold: a model whose first weights are `weights`, or drawn from `seed`, and its loss.
-
-    Args:
-        y: labels of the training rows, from which class weights come.
-    """
-    settings, targets = recipe.training, data.targets
-    masks = data.lesson is not None and bool(np.isnan(data.lesson.targets).any())
-    objective = Objective(settings, targets.task, targets.outputs, y, masks).to(runtime.device)
-    model = build(data, recipe, seed).to(runtime.device)
-    if weights is not None:
-        model.load_state_dict(weights)
-    return Trainer(model, objective, settings, steps, runtime, report)
-
-
-def model_inputs(batch: Batch) -> list[Tensor]:
-    """What a model is called with."""
-    return [part for part in (batch.tokens, batch.lengths, batch.features) if part is not None]
-
-
-@torch.inference_mode()
-def predict(
-    model: nn.Module, dataset: TokenDataset, runtime: Runtime, on_rows: Callable[[int], object] = lambda _: None
-) -> Tensor:
-    """(n, C) float32 logits of a dataset's rows, in their order, on the CPU; `on_rows` is told how many are done.
-
-    Where memory does not suffice, batches are halved until it does.
-    """
-    model.eval()
-    sampler, found, count = SortedBatchSampler(dataset.lengths, PREDICT_TOKENS), [], 1
-
-    def forward(batch: Batch, parts: int) -> Tensor:
-        with autocast(runtime.device, runtime.precision):
-            return torch.cat([model(*model_inputs(part)).float() for part in batch.parts(parts)])
-
-    for batch in make_loader(dataset.select(dataset.rows, labelled=False), sampler, runtime.device):
-        moved = batch.to(runtime.device)
-        logits, count = fit_into_memory(partial(forward, moved), count, moved)
-        found.append(logits)
-        on_rows(len(batch.rows))
-    restored = torch.empty_like(logits := torch.cat(found).cpu())
-    restored[torch.from_numpy(sampler.order)] = logits
-    return restored
-
-
-def predict_values(
-    model: nn.Module,
-    dataset: TokenDataset,
-    units: Units,
-    targets: Targets,
-    runtime: Runtime,
-    on_rows: Callable[[int], object] = lambda _: None,
-) -> np.ndarray:
-    """(n, C) probabilities, or values in the target's own units."""
-    logits = predict(model, dataset, runtime, on_rows)[:, : targets.outputs]
-    values = to_predictions(logits, targets.task).numpy()
-    return values if units.targets is None else units.targets.undo(values)
-
-
-def copy_weights(model: nn.Module, frozen: set[str]) -> Weights:
-    """A copy on the CPU of all parameters but the frozen ones, which are in tokens/vectors.npy, and of all buffers."""
-    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items() if name not in frozen}
-
-
-def trim_heap() -> None:
-    """Give freed memory back to the system, where the C library knows how (glibc).
-
-    Batches have ever other shapes: in an epoch of 2,000 steps the heap grows to three times its use (BENCHMARKS.md).
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)
-
-
-def use_repeatable_algorithms() -> None:
-    """The same bytes at every run, where torch has such an algorithm."""
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # Would fill every new tensor with NaN first, to betray code that reads it before writing: a tenth of a step's time.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    def count(self) -> None:
+        """One more step."""
+        self.untold += 1
+        if Clock.now() - self.told >= REPORT_SECONDS:
+            self.report(Stepped(self.untold))
+            self.untold, self.told = 0, Clock.now()

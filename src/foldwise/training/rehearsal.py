@@ -18,9 +18,9 @@ from foldwise.errors import InputError
 from foldwise.plugins import as_input_error
 from foldwise.tasks import Learnt
 from foldwise.training.fold_data import FoldData, Units, build_dataset
-from foldwise.training.loop import build_trainer, model_inputs
 from foldwise.training.losses import Objective
 from foldwise.training.precision import Runtime
+from foldwise.training.trainer import build_trainer
 
 WORDS = 8  # and numbers in a vector
 FORMS: dict[Learnt, str] = {
@@ -82,7 +82,7 @@ def few_rows(targets: Targets, texts: int, features: int, settings: Training) ->
 
 def rehearse_model(model: nn.Module, batch: Batch, outputs: int, where: str) -> None:
     """A pass as in evaluation, and one forward and backward as in training."""
-    given = model_inputs(batch)
+    given = batch.inputs
     call = f"{type(model).__name__}.forward(tokens, lengths{', features' * (len(given) == 3)})"
     called = f"{where}: {call} was given {', '.join(str(tuple(part.shape)) for part in given)}"
     expected = f"; it must give {(len(batch.rows), outputs)} floats, C = {outputs} logits a row"

@@ -31,7 +31,7 @@ from foldwise.interrupts import Interrupted, stop_requested
 from foldwise.training.progress import Progress
 
 if TYPE_CHECKING:
-    from foldwise.training.stage import Stage
+    from foldwise.training.loop import Stage
 
 RECORD, ARRAYS = "state.json", "arrays.safetensors"
 SECONDS = 120.0  # between two saves without an evaluation
