@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from signals import Case, Run, faults, heed_all, new_root, play
 
 from conftest import environment
 from foldwise.interrupts import SAME_REQUEST, STOPPING
+from reliability.signals import Case, Run, faults, heed_all, new_root, play
 
 # Jobs that save their state as a network does, in one process or in two, and say what became of the run.
 SAVING = """

@@ -1,5 +1,6 @@
 """Memory that does not suffice for a batch: it is split, and the result is the same."""
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from conftest import REPOSITORY, environment
 from foldwise.config import Model, Recipe
 from foldwise.data.dataset import make_loader
 from foldwise.errors import RunError
@@ -153,6 +155,14 @@ print(notes[0].text)
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process")
 def test_a_process_that_really_has_no_memory_left():
     script = SCRIPT.replace("ROOM", str(100 << 20))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    tests = os.pathsep.join([environment()["PYTHONPATH"], str(REPOSITORY / "tests")])
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**environment(), "PYTHONPATH": tests},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert "out of memory; batches are now taken in" in done.stdout
