@@ -185,9 +185,8 @@ def test_no_flipped_bit_of_a_record_or_of_what_it_vouches_for_is_passed_over(tmp
 
 
 def test_a_record_without_files_or_of_another_shape_is_none(tmp_path):
-    contents: tuple[Any, ...] = ([1], {"files": {}}, {"checksum": hash_of({})})
-    for content in contents:
-        (tmp_path / "r.json").write_text(json.dumps(content))
+    for content in ("[1]", '{"files": {}}', json.dumps({"checksum": hash_of({})})):
+        (tmp_path / "r.json").write_text(content)
         assert read_record(tmp_path / "r.json") is None
 
 
@@ -199,7 +198,7 @@ def test_deep_json_counts_as_none(tmp_path):
 def test_a_folder_whose_last_step_fails_is_there_all_the_same(tmp_path, monkeypatch):
     write_fold(tmp_path / "fold0", a="old")
     rename = Path.rename
-    failed: list[bool] = []
+    failed: list[Path] = []
 
     def fail_once(self, target):
         if not self.name.endswith(".old") and Path(target).name == "fold0" and not failed:

@@ -10,7 +10,7 @@ import pytest
 
 from case_files import QUICK, submitted
 from foldwise.ensembling.predictions import read_predictions
-from foldwise.files import write_checked
+from foldwise.files import write_checked, write_record
 
 PLAIN = "38-weights-zero"
 NAMES = ("bilstm", "linear")
@@ -237,7 +237,13 @@ def test_a_run_goes_on_from_earlier_weights(cli_here, workspace):
     shutil.copytree(earlier, workspace / "moved")
     start[-1] = f"training.start_from={workspace / 'moved' / 'bilstm'}"
     assert "kept bilstm folds 0, 1" in cli_here("all", "-c", "demo", *start).stdout
-    shutil.copy(earlier / "bilstm" / "fold1" / "weights.safetensors", workspace / "moved" / "bilstm" / "fold0")
+    moved = workspace / "moved" / "bilstm" / "fold0"
+    shutil.copy(earlier / "bilstm" / "fold1" / "weights.safetensors", moved)
+    error = cli_here("all", "-c", "demo", *start, code=2).stderr
+    assert "moved/bilstm/fold0: weights.safetensors is damaged" in error
+    record = json.loads((moved / "fold.json").read_text())
+    del record["checksum"]
+    write_record(moved / "fold.json", record)
     assert "bilstm fold 0: start_from changed" in cli_here("all", "-c", "demo", *start).stdout
 
 

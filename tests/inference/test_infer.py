@@ -430,7 +430,7 @@ NAME = "bilstm-fold1.safetensors"
         (shutil.rmtree, "no model.json; give --weights the folder"),
         (lambda at: (at / "model.json").unlink(), "no model.json; give --weights the folder"),
         (lambda at: (at / "model.json").write_text('{"format": 1'), "model.json: cut short or damaged"),
-        (lambda at: (at / "model.json").write_text("[]"), f"model.json: format None, and this foldwise reads {FORMAT}"),
+        (lambda at: (at / "model.json").write_text("[]"), "model.json: cut short or damaged"),
         (
             lambda at: change(at, format=FORMAT + 1),
             f"model.json: format {FORMAT + 1}, and this foldwise reads {FORMAT}",

@@ -206,6 +206,8 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         for case, outcome in soak(Path(folder), options.cases, options.seed, options.encoder):
             counts[kind := outcome.partition(":")[0]] += 1
+            if sum(counts.values()) % 100 == 0:
+                print(dict(counts), flush=True)
             if kind not in ("whole", "whole, and named", "named"):
                 print(f"{case}: {outcome}", flush=True)
     print(json.dumps(counts, indent=1))
