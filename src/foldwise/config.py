@@ -109,8 +109,8 @@ Names = Annotated[list[str], Field(min_length=1), BeforeValidator(lambda x: [x] 
 FoldCount = Annotated[
     Annotated[int, Field(ge=2), at_most(10_000)],
     explained(
-        "give 2 or more, at most 10,000: scores, epochs and weights of members come from folds; training.validate = "
-        "false trains a model on all rows after them"
+        "give 2 or more: scores, epochs and weights of members come from folds; training.validate = false trains a "
+        "model on all rows after them (at most 10,000 folds)"
     ),
 ]
 MaxLength = Annotated[

@@ -6,7 +6,7 @@ from typing import Any
 
 from foldwise.config import Config, Model, default_members, merge
 from foldwise.console import warn
-from foldwise.errors import InputError, check, shorten
+from foldwise.errors import InputError, check
 from foldwise.inputs import read_input
 
 # Old names of fields, which are still understood in this version, and what each is called now.
@@ -101,7 +101,7 @@ def parse_setting(setting: str) -> dict[str, Any]:
     if names[0] in ("competition", "files", "columns", "submission"):
         raise InputError(f"--set {setting}: --set changes the recipe; [{names[0]}] is edited in competition.toml")
     if not equals or not key.strip() or len(names) > DEEPEST or not is_unicode(setting):
-        raise InputError(f"--set {shorten(setting)}: write it as key=value, for example --set training.epochs=3")
+        raise InputError(f"--set {setting}: write it as key=value, for example --set training.epochs=3")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except UNREADABLE:
