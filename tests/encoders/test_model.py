@@ -25,6 +25,7 @@ from foldwise.training.fold_data import FoldData
 from foldwise.training.loop import Trainer, predict
 from foldwise.training.losses import Objective
 from foldwise.training.optimizers import build_optimizers
+from foldwise.training.state import TrainingState
 from training import decided_training
 
 TEXTS = read_texts()
