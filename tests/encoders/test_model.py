@@ -25,6 +25,7 @@ from foldwise.training.fold_data import FoldData
 from foldwise.training.losses import Objective
 from foldwise.training.optimizers import build_optimizers
 from foldwise.training.prediction import predict
+from foldwise.training.state import TrainingState
 from foldwise.training.trainer import Trainer
 from training import decided_training
 
@@ -126,6 +127,7 @@ def test_a_fold_predicts_as_its_checkpoint_does_and_frozen_layers_stay(tmp_path,
     data = FoldData(store, np.empty((0, 0), np.float32), Targets("binary", y, y, ["y"]), np.arange(count) % 2)
     learner = learner_of(**settings)
     job = SimpleNamespace(paths=paths, member="m", fold=0, metric="log_loss", runtime=RUNTIME, limit=None, epochs=None)
+    job.open_state = lambda _: TrainingState()
     result = learner.fit(data, job, lambda _: None)
 
     before = {f"body.{name}": value for name, value in load_body(files_of(encoder)).state_dict().items()}

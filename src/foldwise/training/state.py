@@ -9,6 +9,7 @@ It is saved after an evaluation and after two minutes, but not so often that it 
 this process is asked to end. It is used only by a fold of exactly the same inputs, and removed once that is written.
 """
 
+import json
 import math
 import random
 import shutil
@@ -100,7 +101,7 @@ class TrainingState:
         self.parts["generators"] = generators  # loaded last: what else is made may draw from them
         if self.folder is None or not self.holds(stage):
             return
-        content = unpack(self.found["parts"], load_file(self.folder / ARRAYS))
+        content = unpack(json.loads(self.found["parts"]), load_file(self.folder / ARRAYS))
         for name, part in self.parts.items():
             part.load_state_dict(content[name])
         where = f"epoch {training.epochs_done:.2f} of {training.epochs}{' on the extra rows' * (stage == EXTRA)}"
@@ -147,7 +148,8 @@ class TrainingState:
                 "steps": training.before + training.step,
                 "hurried": self.parts["progress"].is_hurried,
                 "saved": time.strftime("%H:%M"),
-                "parts": pack({name: part.state_dict() for name, part in self.parts.items()}, arrays),
+                # A text: indented JSON of so many small things takes longer to write than the weights.
+                "parts": json.dumps(pack({name: part.state_dict() for name, part in self.parts.items()}, arrays)),
             }
             with atomic_folder(self.folder) as temporary:
                 save_file(apart(arrays), temporary / ARRAYS)
