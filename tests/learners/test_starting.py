@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from foldwise.config import Model
 from foldwise.errors import InputError
-from foldwise.files import write_record
+from foldwise.files import write_checked, write_record
 from foldwise.learners.starting import Start, find_start, take_weights
 from foldwise.models import Shape, build_model
 from foldwise.paths import ALL_ROWS
@@ -116,7 +116,7 @@ def test_packed_weights_of_the_same_contest_go_fold_by_fold(tmp_path):
         (tmp_path / name).write_text(name)
         parts[name] = {"sha256": hashlib.sha256(name.encode()).hexdigest()}
     content = {"members": {"deep": {"folds": packed}, "linear": {"folds": []}}, "parts": parts}
-    (tmp_path / "model.json").write_text(json.dumps(content))  # without a checksum, as earlier versions packed it
+    write_checked(tmp_path / "model.json", content)
     assert find_start(str(tmp_path), "bilstm", 1, OWN) == Start(tmp_path / "deep-fold1.safetensors", words)
     other = {**OWN, "targets": "another table"}
     assert find_start(str(tmp_path), "bilstm", 4, other) == Start(tmp_path / "deep-fold0.safetensors", words)
@@ -127,7 +127,7 @@ def test_packed_weights_of_the_same_contest_go_fold_by_fold(tmp_path):
     (tmp_path / "deep-fold0.safetensors").write_text("deep-fold1.safetensors")
     with pytest.raises(InputError, match=r"deep-fold0\.safetensors: damaged or missing; take that folder anew"):
         find_start(str(tmp_path), "bilstm", 0, OWN)
-    (tmp_path / "model.json").write_text(json.dumps({**content, "members": []}))
+    write_checked(tmp_path / "model.json", {**content, "members": []})
     with pytest.raises(InputError, match=r"model.json: damaged \(1 validation error"):
         find_start(str(tmp_path), "bilstm", 0, OWN)
 

@@ -26,7 +26,8 @@ from foldwise.data.own_tokenizer import find_splitter
 from foldwise.data.table import Table, read_table
 from foldwise.encoders.files import load_body
 from foldwise.encoders.tokens import encode_rows, load_tokenizer
-from foldwise.inference.bundle import MANIFEST, open_manifest
+from foldwise.files import read_json, write_checked
+from foldwise.inference.bundle import FORMAT, MANIFEST, open_manifest
 from foldwise.kaggle.client import json_in
 from foldwise.kaggle.credentials import hide
 from foldwise.kaggle.kernels import log_lines
@@ -327,7 +328,7 @@ def manifest() -> bytes:
         "calibrations": {},
     }
     content = {
-        "format": 6,
+        "format": FORMAT,
         "config": config,
         "names": ["label"],
         "written": ["0", "1"],
@@ -339,5 +340,7 @@ def manifest() -> bytes:
 
 def bundle_of(content: bytes, folder: Path) -> None:
     put(folder, MANIFEST, content)
+    if (changed := read_json(folder / MANIFEST)) is not None:
+        write_checked(folder / MANIFEST, changed)  # what is behind the checksum is tried, too
     found = open_manifest(folder, "twin-binary")
     found.mixture, found.targets, found.config.metric  # noqa: B018

@@ -28,7 +28,7 @@ from foldwise.files import is_checked, read_json
 from foldwise.learners import learner_for
 from foldwise.paths import ALL_ROWS
 
-FORMAT = 6  # of the folder; another one once it is read in another way
+FORMAT = 7  # of the folder; another one once it is read in another way
 MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
 TOKENIZER = "tokenizer-"  # before the name of the file of `tokens.tokenizer`
 
@@ -129,11 +129,11 @@ def open_manifest(folder: Path, slug: str) -> Manifest:
     if not path.is_file():
         raise InputError(f"{folder}: no {MANIFEST}; give --weights the folder that `kernel build --infer` packed")
     content = read_json(path)
-    if content is None or ("checksum" in content and not is_checked(content)):  # before 0.2 there was none
-        raise InputError(f"{path}: cut short or damaged; {again}")
-    found = content.get("format")
-    if found != FORMAT:
+    found = content and content.get("format")
+    if found not in (None, FORMAT):
         raise InputError(f"{path}: format {shorten(found)}, and this foldwise reads {FORMAT}; {again}")
+    if content is None or not is_checked(content):
+        raise InputError(f"{path}: cut short or damaged; {again}")
     manifest = check(Manifest, content, str(path))
     if (packed := manifest.config.competition.slug) != slug:
         raise InputError(f"{path}: weights of {packed!r}, and -c says {slug!r}; change one of them")
