@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from foldwise.errors import InputError
+from foldwise.errors import InputError, RunError
 from foldwise.files import (
     atomic_file,
     atomic_folder,
@@ -206,7 +206,7 @@ def test_a_folder_whose_last_step_fails_is_there_all_the_same(tmp_path, monkeypa
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", fail_once)
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(RunError, match=r"fold0 cannot be written: its disk fails \(input/output error\)"):
         write_fold(tmp_path / "fold0", a="new")
     assert (tmp_path / "fold0" / "a.npy").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["fold0"]

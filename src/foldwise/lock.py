@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -52,15 +52,20 @@ def lock(path: Path, wait: float, what: str, fix: str) -> Iterator[None]:
             if time.monotonic() >= deadline:
                 raise RunError(f"{what} ({holder(file)}); {fix}")
             time.sleep(POLL)
-        file.truncate(0)
         since = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
         command = shlex.join(["./run.sh", *sys.argv[1:]])
-        file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}: {command}")
-        file.flush()
         try:
+            tell(file, f"process {os.getpid()} on {socket.gethostname()} since {since}: {command}")
             yield
         finally:
             file.truncate(0)  # closing it gives the lock back
+
+
+def tell(file: TextIO, who: str) -> None:
+    """Write who holds a lock; on a full disk nobody is told."""
+    file.truncate(0)
+    with suppress(OSError):
+        os.write(file.fileno(), who.encode(errors="surrogateescape"))
 
 
 def open_or_make(path: str, flags: int) -> int:

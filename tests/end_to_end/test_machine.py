@@ -83,7 +83,7 @@ def test_a_mapped_file_that_is_cut_short_is_named_and_made_anew(cli_here, worksp
     message = cli_here(*arguments, code=1).stderr
     assert f"{tokens}: cut short while a fold read it, 130 of " in message
     monkeypatch.delenv("CUT")
-    assert "file sizes.tokens.npy" in cli_here(*arguments).stdout
+    assert "tokens.npy is damaged" in cli_here(*arguments).stdout
 
 
 @pytest.mark.parametrize(

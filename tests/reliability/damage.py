@@ -118,7 +118,7 @@ def make_place(root: Path, encoder: bool) -> None:
     config = root / "input" / SLUG / "competition.toml"
     lines = [line for line in config.read_text().splitlines() if "tokens.vectors" not in line]
     config.write_text("\n".join(lines) + f"\n{recipe}")
-    run(root, "all", "-c", SLUG, "--time-budget", "10m")
+    run(root, "all", "-c", SLUG, "--time-budget", "24h")
     run(root, "find-lr", "-c", SLUG)
     run(root, *COMMANDS["report"])
     run(root, *COMMANDS["kernel"])

@@ -115,7 +115,7 @@ def run(folder: Path, *options: str, output: Path | None = None) -> tuple[int, s
 
 def results(folder: Path) -> dict[str, bytes]:
     """What has to be the same in every run: submission, predictions and weights, by their paths."""
-    names = ("submission.csv", "oof.csv", "*/fold*/*.safetensors")
+    names = ("submission.csv", "oof.csv", "*/fold[0-9]/*.safetensors")
     paths = [path for name in names for path in (folder / SLUG).glob(name)]
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(paths)}
 

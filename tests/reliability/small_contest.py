@@ -108,7 +108,12 @@ class Contest:
     def leftovers(self) -> list[str]:
         """Hidden files and states of folds below all that was made."""
         made = [path for name in ("folds", "output") for path in (self.folder / name).rglob("*")]
-        return [str(path.relative_to(self.folder)) for path in made if path.name[0] == "." or "-state" in path.name]
+        return [str(path.relative_to(self.folder)) for path in made if is_leftover(path.name)]
+
+
+def is_leftover(name: str) -> bool:
+    """True of what a finished run must not leave; lock files stay."""
+    return "-state" in name or (name[0] == "." and not name.endswith(".lock"))
 
 
 def kill(process: subprocess.Popen[bytes]) -> bool:

@@ -133,8 +133,12 @@ def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
         shutil.rmtree(job.state_folder, ignore_errors=True)
         report(GivenUp())
         return
-    check_predictions(str(job), job.valid_ids, result.oof)
-    check_predictions(str(job), job.test_ids, result.test)
+    try:
+        check_predictions(str(job), job.valid_ids, result.oof)
+        check_predictions(str(job), job.test_ids, result.test)
+    except RunError:
+        shutil.rmtree(job.state_folder, ignore_errors=True)  # from there it would come to the same
+        raise
     last = result.history[-1]
     best = [record for record in result.history if record.best][-1]
     stays = False  # the same fold is there, and was trained as long
