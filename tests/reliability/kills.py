@@ -55,8 +55,9 @@ def soak(folder: Path, kills: int, rows: int, epochs: int, folds: int, seed: int
         for _ in range(min(each, kills - done)):
             before = contest.steps
             # Two of three kills wait for the first step of training: half of these short runs is their start.
-            done += run(contest, budget, log, rng.uniform(0, SOON * seconds), rng.random() < 2 / 3)
-            in_training += contest.steps > before
+            killed = run(contest, budget, log, rng.uniform(0, SOON * seconds), rng.random() < 2 / 3)
+            done += killed  # else it had ended
+            in_training += killed and contest.steps > before
         run(contest, budget, log)
         rounds += 1
         equal += contest.results() == whole
