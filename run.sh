@@ -76,6 +76,7 @@ install() {
   # pip says what it would install; it then installs just that, if requirements.lock.txt has the checksum of every file.
   local work pip=("$venv/bin/python" -P -m pip install --disable-pip-version-check --progress-bar off)
   work="$(mktemp -d)"
+  trap "rm -rf '$work'" EXIT
   "$venv/bin/python" -P "$root/src/foldwise/requirements.py" pins >"$work/pins"
   quietly "$log" "${pip[@]}" --dry-run --report "$work/plan" -r "$file" -c "$work/pins" || explain_pip "$log"
   "$venv/bin/python" -P "$root/src/foldwise/requirements.py" check "$work/plan" >"$work/checked" 2>"$log" ||

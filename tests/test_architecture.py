@@ -12,12 +12,13 @@ SOURCE = Path(foldwise.__file__).parent
 CORE = {
     "__init__": "",
     "errors": "",
+    "hashing": "",
     "machine": "errors",
     "leftovers": "",
-    "files": "errors leftovers machine",
-    "inputs": "errors files",
+    "files": "errors hashing leftovers machine",
+    "inputs": "errors hashing",
     "console": "errors",
-    "lock": "console errors",
+    "lock": "console errors leftovers",
     "records": "console errors files",
     "clock": "",
     "interrupts": "",
@@ -27,41 +28,44 @@ CORE = {
     "requirements": "",
     "tasks": "",
     "arguments": "errors",
-    "metrics": "arguments errors plugins",
     "paths": "errors files",
-    "plugins": "errors files inputs",
+    "plugins": "errors hashing inputs",
+    "metrics": "arguments errors plugins",
     "config": "errors metrics",
     "load_config": "config console errors inputs",
-    "data": "config errors files inputs metrics paths plugins",
+    "data": "config errors files inputs machine metrics paths plugins",
     "auto": "config",
-    "vectors": "config console data errors files inputs paths",
+    "vectors": "config console data errors files hashing inputs leftovers paths",
     "models": "config errors plugins",
-    "training": "arguments clock config data errors events files interrupts machine metrics models paths plugins",
-    "learners": "clock config data errors events extensions files inputs metrics models paths plugins records training",
+    "training": "arguments clock config data errors events files hashing interrupts machine metrics models paths"
+    " plugins records",
+    "learners": "clock config data errors events extensions files hashing inputs metrics models paths plugins"
+    " records training",
     "run": "auto config console data errors extensions files learners metrics paths plugins records",
-    "options": "errors inputs interrupts leftovers load_config machine paths run",
-    "freshness": "data errors extensions files inputs learners paths plugins records run vectors",
+    "options": "errors inputs interrupts load_config machine paths run",
+    "freshness": "data errors extensions files hashing inputs learners paths plugins records run vectors",
     "ensembling": "config console data errors files freshness metrics paths records run",
-    "running": "clock config console data ensembling errors events extensions files freshness inputs interrupts"
-    " learners machine metrics paths records run streams training",
-    "stages": "auto clock config console data ensembling errors extensions files freshness inputs learners lock"
-    " machine metrics paths records run running vectors",
+    "running": "clock config console data ensembling errors events extensions files freshness hashing inputs"
+    " interrupts learners machine metrics paths records run streams training",
+    "stages": "auto clock config console data ensembling errors extensions files freshness hashing inputs learners"
+    " leftovers lock machine metrics paths records run running vectors",
     "pipeline": "ensembling freshness lock run stages",
     "cli": "config data errors extensions lock options paths pipeline run stages",
     "__main__": "cli clock interrupts streams",
 }
 # Each a folder that may be deleted; the command line, and what trains folds, find them by name.
 EXTENSIONS = {
-    "time_budget": "clock console ensembling errors events files freshness learners records run running training",
+    "time_budget": "clock console ensembling errors events files freshness hashing learners records run running"
+    " training",
     "inference": "clock config console data ensembling errors files inputs learners lock models options paths"
     " plugins records run running training vectors",
-    "kaggle": "cli console data errors files inference inputs learners lock options paths plugins records run stages"
-    " training vectors",
-    "report": "config console data errors files freshness learners load_config lock models paths records run running"
-    " vectors",
+    "kaggle": "cli console data errors files hashing inference inputs learners lock options paths plugins records"
+    " run stages training vectors",
+    "report": "config console data errors files freshness hashing learners load_config lock models paths records run"
+    " running vectors",
     "competitions": "errors load_config options paths",
-    "rate_finder": "console data errors files freshness learners lock paths run running stages training",
-    "teaching": "config data ensembling errors files freshness learners paths run running training",
+    "rate_finder": "console data errors files freshness learners lock run running stages training",
+    "teaching": "config data ensembling errors freshness hashing learners paths run running training",
     "encoders": "clock config console data errors events files freshness inputs learners lock metrics models options"
     " paths plugins run running training",
 }

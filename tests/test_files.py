@@ -10,18 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from foldwise.errors import InputError, RunError
-from foldwise.files import (
-    atomic_file,
-    atomic_folder,
-    hash_of,
-    read_json,
-    read_record,
-    usual_mode,
-    write_json,
-    write_record,
-    write_text,
-)
+from foldwise.errors import DamagedError, InputError, RunError
+from foldwise.files import atomic_file, atomic_folder, read_json, usual_mode, write_json, write_record, write_text
+from foldwise.hashing import hash_of
+from foldwise.records import check_record
 
 
 def files_in(folder: Path) -> dict[str, str]:
@@ -54,7 +46,7 @@ def ended() -> int:
 
 
 def test_a_folder_is_replaced_whole_and_leftovers_of_a_kill_go(tmp_path, ended):
-    for name in ("fold1", f".fold1.tmp{ended}", f".fold1.tmp{ended}.old"):
+    for name in ("fold1", f".fold1.tmp{ended}-", f".fold1.tmp{ended}-.old"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "old.txt").write_text("old")
     with atomic_folder(tmp_path / "fold1") as temporary:
@@ -64,9 +56,9 @@ def test_a_folder_is_replaced_whole_and_leftovers_of_a_kill_go(tmp_path, ended):
 
 def test_leftovers_of_killed_files_go_and_those_of_living_processes_stay(tmp_path, ended):
     for process in (ended, os.getppid()):
-        (tmp_path / f".a.txt.tmp{process}").write_text("half")
+        (tmp_path / f".a.txt.tmp{process}-").write_text("half")
     write_text(tmp_path / "a.txt", "new")
-    assert files_in(tmp_path) == {f".a.txt.tmp{os.getppid()}": "half", "a.txt": "new"}
+    assert files_in(tmp_path) == {f".a.txt.tmp{os.getppid()}-": "half", "a.txt": "new"}
 
 
 def test_unreadable_json_counts_as_none(tmp_path):
@@ -153,7 +145,7 @@ def test_files_of_others_stay_in_a_folder_that_is_written_again(tmp_path, record
     (fold / "deep" / "a.npy").write_text("mine")
     (fold / "link").symlink_to("nowhere")
     (fold / "mine.npy").write_text("mine")
-    assert read_record(fold / "fold.json")  # which has nothing to say of these
+    assert check_record(fold / "fold.json")  # which has nothing to say of these
     if record is not None:  # it cannot tell what is whose
         (fold / "fold.json").write_text(record)
         (fold / "mine.npy").unlink()
@@ -163,7 +155,7 @@ def test_files_of_others_stay_in_a_folder_that_is_written_again(tmp_path, record
     assert "fold.json" in found
     assert found == {"fold.json": found["fold.json"], "a.npy": "2", **kept}
     assert (fold / "link").is_symlink()
-    assert read_record(fold / "fold.json")
+    assert check_record(fold / "fold.json")
 
 
 @settings(max_examples=50)
@@ -172,21 +164,25 @@ def test_no_flipped_bit_of_a_record_or_of_what_it_vouches_for_is_passed_over(tmp
     folder = tmp_path_factory.mktemp("folder")
     (folder / "a.npy").write_bytes(b"array")
     write_record(folder / "fold.json", {"best_epoch": 1.5, "inputs": {"name": "é", "n": [1, 2]}, "torch": "2.13"})
-    whole = read_record(folder / "fold.json")
+    whole = check_record(folder / "fold.json")
     assert whole is not None
     path = folder / data.draw(st.sampled_from(["a.npy", "fold.json"]))
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(content)
-    assert read_record(folder / "fold.json") in (None, whole)  # the latter: other white space
-    if path.name == "a.npy":
-        assert read_record(folder / "fold.json") is None
+    try:
+        found = check_record(folder / "fold.json")
+    except DamagedError:
+        return
+    assert path.name == "fold.json"
+    assert found == whole  # only white space is another
 
 
-def test_a_record_without_files_or_of_another_shape_is_none(tmp_path):
+def test_a_record_without_files_or_of_another_shape_is_damaged(tmp_path):
     for content in ("[1]", '{"files": {}}', json.dumps({"checksum": hash_of({})})):
         (tmp_path / "r.json").write_text(content)
-        assert read_record(tmp_path / "r.json") is None
+        with pytest.raises(DamagedError, match=r"r\.json"):
+            check_record(tmp_path / "r.json")
 
 
 def test_deep_json_counts_as_none(tmp_path):

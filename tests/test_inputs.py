@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from foldwise import plugins
 from foldwise.errors import RunError
-from foldwise.files import hash_of
+from foldwise.hashing import digest_of, hash_of
 from foldwise.inputs import (
     check_input,
     input_hash,
@@ -17,7 +17,6 @@ from foldwise.inputs import (
     read_input,
     same_inputs,
     sample_hash,
-    whole_digest,
 )
 from foldwise.running.engine import Engine, find_engine
 
@@ -43,7 +42,7 @@ def test_what_was_parsed_is_what_is_hashed(tmp_path):
         with pytest.raises(RunError, match=r"train.csv: changed while this run was reading it; run the same command"):
             read_input(path)
     with same_inputs():
-        assert input_hash(path) == hash_of(whole_digest(path)) != of_first
+        assert input_hash(path) == hash_of(digest_of(path)) != of_first
         path.write_text("b,0")
         with pytest.raises(RunError, match="changed"):
             read_input(path)
@@ -143,7 +142,7 @@ def test_no_run_uses_two_contents(tmp_path_factory, steps):
                 elif step == "hash":
                     used.add(input_hash(path))
                 elif step == "check":
-                    check_input(path, whole_digest)
+                    check_input(path, digest_of)
                 else:
                     path.write_text(step)
     except RunError:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from foldwise.errors import DamagedError
-from foldwise.files import hash_of, write_checked, write_record
+from foldwise.files import write_checked, write_record
 from foldwise.freshness import differences
+from foldwise.hashing import hash_of
 from foldwise.records import FoldRecord, Summary, TokensRecord, check_record, read_checked, read_or_warn, read_whole
 
 FOLD: dict[str, Any] = {

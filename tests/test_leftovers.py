@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import foldwise
-from foldwise.files import read_record
 from foldwise.leftovers import LEFTOVER, is_leftover, start_of, sweep, temporary_name
+from foldwise.records import check_record
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -30,9 +30,9 @@ def test_a_process_is_known_by_its_number_and_its_start(tmp_path):
     parent, start = os.getppid(), start_of(os.getppid())
     assert start
     assert not is_leftover(tmp_path / f".a.tmp{parent}-{start}")
-    assert not is_leftover(tmp_path / f".a.tmp{parent}")  # as earlier versions wrote it
+    assert not is_leftover(tmp_path / f".a.tmp{parent}")  # a name of somebody else's
     assert is_leftover(tmp_path / f".a.tmp{parent}-{int(start) - 1}")  # one with the same number, before
-    assert is_leftover(tmp_path / ".a.tmp99999999999999999999-1.old")
+    assert is_leftover(tmp_path / ".a.tmp99999999-1.old")
     assert not is_leftover(tmp_path / ".a.tmpl")
 
 
@@ -87,7 +87,7 @@ from foldwise.files import atomic_folder, write_record
 def write(place, content):
     with atomic_folder(place / "fold0", "fold.json") as temporary:
         (temporary / "a.txt").write_text(content)
-        write_record(temporary / "fold.json", {})
+        write_record(temporary / "fold.json", {"inputs": {}})
 
 def work(place, left):
     write(place, "old")
@@ -124,7 +124,7 @@ def test_a_kill_before_any_operation_leaves_the_old_or_the_new_folder_whole(tmp_
         assert left.pop("fold0/fold.json")
         seen.append(left.pop("fold0/a.txt"))
         assert not left
-        assert read_record(place / "fold0" / "fold.json")
+        assert check_record(place / "fold0" / "fold.json")
     assert seen == sorted(seen, reverse=True)  # old, old, … new
     assert set(seen) == {"old", "new"}
     assert len(seen) > 20

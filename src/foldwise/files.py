@@ -6,22 +6,22 @@ what they point to is written.
 """
 
 import csv
-import hashlib
+import errno
 import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from foldwise.errors import InputError
-from foldwise.leftovers import clear, settle, temporary_name
+from foldwise.hashing import hash_of
+from foldwise.leftovers import LEFTOVER, clear, settle, temporary_name
 from foldwise.machine import named_when_full
 
-SAMPLE, SAMPLES = 1 << 20, 64  # bytes, and places of a large file, that its digest is made of
+NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES}  # of folders on disks mounted from elsewhere
 KINDS = {".npy", ".safetensors", ".json", ".jsonl"}  # of files that folders with a record are made of
 
 
@@ -37,9 +37,14 @@ def atomic_file(path: Path) -> Iterator[Path]:
     temporary = make_room(target)
     try:
         yield temporary
-        sync(temporary)
+        apart = not LEFTOVER.fullmatch(
+            target.parent.name
+        )  # else that folder is on its way itself, and synced as a whole
+        if apart:
+            sync(temporary)
         temporary.replace(target)
-        sync(target.parent)
+        if apart:
+            sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -94,6 +99,9 @@ def sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NO_SYNC or not path.is_dir():
+            raise
     finally:
         os.close(handle)
 
@@ -131,8 +139,10 @@ def usual_mode(path: Path) -> Iterator[None]:
     """Give the file that the block writes the mode that the umask asks for; safetensors lets only its owner read it."""
     path.touch()
     mode = path.stat().st_mode
-    yield
-    path.chmod(mode)
+    try:
+        yield
+    finally:
+        path.chmod(mode)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -158,9 +168,11 @@ def write_csv(path: Path, header: Iterable[Any], rows: Iterable[Iterable[Any]]) 
 
 def read_json(path: Path) -> Any:
     """The dict of a JSON file, or None where there is no readable one: then the stage that made it runs again."""
+    if not path.is_file():  # a pipe would be waited for
+        return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError, ValueError, RecursionError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
@@ -180,14 +192,6 @@ def is_checked(content: dict[str, Any]) -> bool:
     return content.pop("checksum", None) == hash_of(content)
 
 
-def read_record(path: Path) -> dict[str, Any] | None:
-    """What `write_record` wrote; None where it, or a file that it vouches for, is missing or not as it was written."""
-    record = read_json(path)
-    if record is None or not is_checked(record) or not isinstance(record.get("files"), dict):
-        return None
-    return None if damaged_files(path.parent, record["files"]) else record
-
-
 def checksums_of(folder: Path, without: str) -> dict[str, str]:
     """A checksum of each visible file of a folder but one."""
     paths = [path for path in sorted(folder.glob("[!.]*")) if path.is_file() and path.name != without]
@@ -202,39 +206,3 @@ def damaged_files(folder: Path, checksums: dict[str, str]) -> list[str]:
         if not path.is_file() or hash_of(path) != checksum:
             phrases.append(f"{name} is {'damaged' if path.exists() else 'missing'}")
     return phrases
-
-
-def hash_of(*parts: Any) -> str:
-    """Short sha256 of paths' contents (or their digests, as bytes) and of JSON-like values, in order."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Path):
-            digest.update(digest_of_file(part, part.stat().st_mtime_ns, part.stat().st_size))
-        elif isinstance(part, bytes):
-            digest.update(part)
-        else:
-            digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode(errors="surrogatepass"))
-        digest.update(b"\0")
-    return digest.hexdigest()[:16]
-
-
-def content_digest(path: Path) -> str:
-    """sha256 of a large file's size and content; of more than 64 MiB, of that much from all over it."""
-    size, digest = path.stat().st_size, hashlib.sha256()
-    with path.open("rb") as file:
-        for start in [*range(0, size, max(SAMPLE, size // SAMPLES)), max(0, size - SAMPLE)]:
-            file.seek(start)
-            digest.update(file.read(SAMPLE))
-    return hash_of(size, digest.hexdigest())
-
-
-def sha256_of(path: Path) -> str:
-    """sha256 of a file in hex, "" where there is none."""
-    return digest_of_file(path, path.stat().st_mtime_ns, path.stat().st_size).hex() if path.is_file() else ""
-
-
-@cache
-def digest_of_file(path: Path, modified: int, size: int) -> bytes:  # noqa: ARG001
-    """sha256 of a file, computed once a run as long as its time and size stay."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()

@@ -9,7 +9,8 @@ import numpy as np
 from foldwise.data.own_tokenizer import tokenizer_hash
 from foldwise.errors import DamagedError, InputError
 from foldwise.extensions import find_teaching
-from foldwise.files import damaged_files, hash_of
+from foldwise.files import damaged_files
+from foldwise.hashing import hash_of
 from foldwise.inputs import input_hash, sample_hash
 from foldwise.learners import Learner, learner_for
 from foldwise.learners.starting import Start, find_folder, find_start, learnt_part

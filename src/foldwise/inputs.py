@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from foldwise.errors import RunError
-from foldwise.files import content_digest, hash_of
+from foldwise.hashing import content_digest, digest_of, hash_of
 
 Digest = Callable[[Path], Any]
 # By the name that a file was asked for: where a link leads is part of its content.
@@ -37,12 +37,6 @@ def known_inputs() -> Known:
     return dict(KNOWN.get() or {})
 
 
-def whole_digest(path: Path) -> bytes:
-    """sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
-
-
 def read_input(path: Path) -> bytes:
     """The content of a file, which is from now on what the run has used.
 
@@ -50,13 +44,13 @@ def read_input(path: Path) -> bytes:
         RunError: it has another content than before in this run.
     """
     content = path.read_bytes()
-    hold(path, whole_digest, hashlib.sha256(content).digest())
+    hold(path, digest_of, hashlib.sha256(content).digest())
     return content
 
 
 def input_hash(*parts: Any) -> str:
     """As `hash_of`, but each path stands for what this run has read of it, or will have to find there."""
-    return hash_of(*(first_digest(part, whole_digest) if isinstance(part, Path) else part for part in parts))
+    return hash_of(*(first_digest(part, digest_of) if isinstance(part, Path) else part for part in parts))
 
 
 def sample_hash(path: Path) -> str:
@@ -90,4 +84,4 @@ def made_input(path: Path, made: Path) -> None:
     """From now on `path` has the content of `made`: this run itself puts it there."""
     known = KNOWN.get()
     if known is not None:
-        known[path.absolute(), whole_digest] = whole_digest(made)
+        known[path.absolute(), digest_of] = digest_of(made)

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-LEFTOVER = re.compile(r"\.(?P<name>.+)\.tmp(?P<process>\d+)(?:-(?P<start>\d*))?(?P<old>\.old)?", re.DOTALL)
+LEFTOVER = re.compile(r"\.(?P<name>.+)\.tmp(?P<process>\d+)-(?P<start>\d*)(?P<old>\.old)?", re.DOTALL)
 
 
 def temporary_name(path: Path) -> Path:
@@ -38,7 +38,7 @@ def is_leftover(path: Path) -> bool:
     if not found:
         return False
     start = start_of(int(found["process"]))
-    same = start is not None and found["start"] in (None, "", start)
+    same = start is not None and found["start"] in ("", start)
     return not same or int(found["process"]) == os.getpid()
 
 

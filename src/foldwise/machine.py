@@ -4,6 +4,7 @@ Libraries wrap such errors in types of their own, some without the system's numb
 """
 
 import errno
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from foldwise.errors import RunError
+from foldwise.errors import InputError, RunError
 
 DISK = {
     errno.ENOSPC: "no space is left on its disk",
@@ -28,7 +29,6 @@ WORDS = {
     r"File too large|os error 27\b": errno.EFBIG,
     r"Input/output error|os error 5\b": errno.EIO,
     r"Read-only file system|os error 30\b": errno.EROFS,
-    r"PytorchStreamWriter failed": errno.ENOSPC,
 }
 MEMORY = re.compile(  # as torch, C++, oneDNN and CUDA's libraries write it
     r"DefaultCPUAllocator|bad_alloc|Cannot allocate memory|could not create a (primitive|memory object)$"
@@ -56,9 +56,10 @@ def disk_error(error: BaseException) -> int:
     while found is not None:
         if isinstance(found, OSError) and found.errno is not None:
             return found.errno if found.errno in DISK else 0
-        for words, number in WORDS.items():
-            if re.search(words, str(found)):
-                return number
+        if isinstance(found, RuntimeError | OSError) or type(found).__name__ in ("Exception", "SafetensorError"):
+            for words, number in WORDS.items():
+                if re.search(words, str(found)):
+                    return number
         found = found.__cause__ or found.__context__
     return 0
 
@@ -91,7 +92,9 @@ def named_when_full(writer: Callable[..., Any]) -> Callable[..., AbstractContext
                     written = f"it needs more than {show_bytes(size_of(temporary))}, "
                     raise
         except Exception as error:
-            if not (number := disk_error(error)):
+            name = getattr(error, "filename", None)
+            other = name is not None and path.name not in str(name)  # that it reads, say
+            if isinstance(error, InputError | RunError) or other or not (number := disk_error(error)):
                 raise
             raise RunError(
                 f"{path} cannot be written: {DISK[number]}; {written}{show_bytes(free_bytes(path))} are free; "
@@ -112,7 +115,8 @@ def check_room(folder: Path, needed: int, what: str) -> None:
 
 def free_bytes(path: Path) -> int:
     """What is free on the disk of a path, which need not be there yet."""
-    there = next(parent for parent in path.absolute().parents if parent.exists())
+    real = Path(os.path.realpath(path))
+    there = next(place for place in (real, *real.parents) if place.exists())
     return shutil.disk_usage(there).free
 
 

@@ -16,10 +16,9 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from foldwise.errors import InputError, RunError, cut_lines, did_you_mean, list_names
+from foldwise.errors import DamagedError, InputError, RunError, cut_lines, did_you_mean, list_names
 from foldwise.inputs import same_inputs
 from foldwise.interrupts import Interrupted, Signals
-from foldwise.leftovers import sweep
 from foldwise.load_config import load_config
 from foldwise.machine import explain_machine
 from foldwise.paths import COMPETITIONS, CONFIG, Paths, resolve
@@ -55,7 +54,7 @@ def make_run(
 ) -> Run:
     """The options that every stage shares."""
     paths = resolve(competition, input_, folds, output, debug, submission)
-    check_input(paths)
+    check_input_folder(paths)
     settings = (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
     command = shlex.join(["./run.sh", *sys.argv[1:]])
     given = (("--input", input_), ("--folds", folds), ("--output", output), ("--submission", submission))
@@ -63,11 +62,10 @@ def make_run(
     config = load_config(paths.config, settings, debug)
     check_config(config, competition)
     paths = replace(paths, stems=config.files.stems)
-    sweep([paths.output, paths.vector_cache], [paths.folds, paths.submission])
     return Run(config, paths, force, debug, device, command, tuple(options), tuple(settings))
 
 
-def check_input(paths: Paths) -> None:
+def check_input_folder(paths: Paths) -> None:
     """Raise an `InputError` if the competition's folder is not there: what was meant, or where its files come from."""
     if paths.input.is_dir():
         return
@@ -82,6 +80,8 @@ def check_input(paths: Paths) -> None:
 
 def explain(error: BaseException) -> str:
     """What went wrong, and how to go on."""
+    if isinstance(error, DamagedError):
+        return f"{error}; run `all`, which makes it anew"
     if isinstance(error, InputError | RunError):
         return str(error)
     same = "the same command without --force" if "--force" in sys.argv else "the same command"

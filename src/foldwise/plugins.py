@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from foldwise.errors import InputError, did_you_mean
-from foldwise.inputs import check_input, input_hash, whole_digest
+from foldwise.hashing import digest_of
+from foldwise.inputs import check_input, input_hash
 
 
 def is_own(name: str) -> bool:
@@ -41,7 +42,7 @@ def load(spec: str, key: str) -> Any:
     finally:
         sys.dont_write_bytecode = writes
     for path in files:
-        check_input(path, whole_digest)
+        check_input(path, digest_of)
     if not hasattr(module, attribute):
         names = [name for name in vars(module) if not name.startswith("_")]
         fix = did_you_mean(attribute, names, f"it has {', '.join(names) or 'nothing'}", n=3, cutoff=0.5)

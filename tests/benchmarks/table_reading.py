@@ -23,7 +23,7 @@ try:
     from foldwise.inputs import input_hash, same_inputs
 except ImportError:  # of an earlier checkout, which reads the file a second time for its hash
     from contextlib import nullcontext as same_inputs
-    from foldwise.files import hash_of as input_hash
+    from foldwise.hashing import hash_of as input_hash
 wall, cpu = time.perf_counter(), time.process_time()
 with same_inputs():
     table = read_table(Path(sys.argv[1]))

@@ -146,9 +146,8 @@ def test_the_umask_is_kept_by_every_file(cli_here, workspace):
 def test_leftovers_go_at_the_start_of_any_stage(cli_here, workspace, output):
     left = [
         output / "bilstm" / ".fold0.tmp99999999-5",
-        output / ".tokens.tmp99999999",
+        output / ".tokens.tmp99999999-5",
         workspace / "folds" / f".{SLUG}.csv.tmp99999999-5",
-        workspace / "output" / ".vectors" / ".x.safetensors.tmp99999999-5",
     ]
     for path in left:
         path.mkdir(parents=True)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from foldwise.errors import RunError
-from foldwise.files import hash_of, write_checked
+from foldwise.files import write_checked
+from foldwise.hashing import hash_of
 from foldwise.kaggle import submissions
 from kaggle_service.fixtures import SECRET
 from kaggle_service.loopback import Answer, error

@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 
 from conftest import COMPETITIONS, command
-from foldwise import files
+from foldwise import hashing
 from foldwise.cli import main
 
 SLUG = "twin-binary"
@@ -77,7 +77,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes] | None] = {
 
 def call(root: Path, *arguments: str) -> tuple[int, str]:
     """Exit code and output of a command in this process, as another process would run it: nothing is remembered."""
-    files.digest_of_file.cache_clear()
+    hashing.digest_of_file.cache_clear()
     shown, threads, handler = io.StringIO(), torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
     code, given = 0, sys.argv
     sys.argv = ["foldwise", *command(root, *arguments)[3:]]

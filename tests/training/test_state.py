@@ -28,8 +28,9 @@ from foldwise.training.all_rows import train_on_all
 from foldwise.training.fold import FoldResult, train_fold
 from foldwise.training.fold_data import FoldData, Lesson
 from foldwise.training.loop import StepCounter
+from foldwise.training.packing import apart, pack, unpack
 from foldwise.training.progress import Limit
-from foldwise.training.state import TrainingState, apart, pack, unpack
+from foldwise.training.state import TrainingState
 from training.test_fold import RUNTIME, make_data, recipe
 
 Train = Callable[[TrainingState], FoldResult]

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from foldwise import files
+from foldwise import hashing
 from foldwise.vectors import cache as module
 from foldwise.vectors.cache import read_table
 from foldwise.vectors.files import VectorFile
@@ -30,8 +30,8 @@ def assert_same(first, second):
 
 def test_the_second_time_the_file_is_not_read(place, capsys, monkeypatch):
     path, cache = place
-    monkeypatch.setattr(files, "SAMPLE", 1)
-    monkeypatch.setattr(files, "SAMPLES", 1)  # so that its hash is of the ends alone
+    monkeypatch.setattr(hashing, "SAMPLE", 1)
+    monkeypatch.setattr(hashing, "SAMPLES", 1)  # so that its hash is of the ends alone
     first = read_table(VectorFile(path), WANTED, cache, "tokens")
     assert (first.words, first.vectors.tolist(), first.malformed) == (["good", "better"], [[1, 2], [5, 6]], 1)
     assert "tokens    t.txt: read 2 rows of use in" in capsys.readouterr().out

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from foldwise import files as module
+from foldwise import hashing as module
 from foldwise.errors import InputError
 from foldwise.paths import Paths
 from foldwise.vectors.files import VectorFile, content_hash, find_vectors

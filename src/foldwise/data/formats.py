@@ -52,6 +52,9 @@ def read_bytes(path: Path) -> tuple[str, bytes]:
     try:
         check_size(path, path.stat().st_size, available_memory())
         content = read_input(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}; look at its permissions and its disk") from error
+    try:
         if path.suffix == ".gz":
             return path.stem, read_limited(path, gzip.GzipFile(fileobj=io.BytesIO(content)))
         if path.suffix == ".zip":

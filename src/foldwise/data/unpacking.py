@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from foldwise.errors import InputError
+from foldwise.machine import show_bytes
 
 CHUNK = 1 << 20  # bytes
 # A table's content may take this part of what is free: its lines and its rows as strings need as much again and more.
@@ -52,8 +53,8 @@ def check_size(path: Path, size: int, free: int) -> None:
     """Refuse a table of so many bytes where they are too many for the memory that is free."""
     if size > free // PART:
         raise InputError(
-            f"{path}: its content is {size / 1e9:,.2f} GB or more, and of the {free / 1e9:,.2f} GB of memory that are "
-            f"free a table may take a quarter, {free / PART / 1e9:,.2f} GB; free memory, take a larger machine, or "
+            f"{path}: its content is {show_bytes(size)} or more, and of the {show_bytes(free)} of memory that are free "
+            f"now a table may take a quarter, {show_bytes(free // PART)}; free memory, take a larger machine, or "
             "leave out columns and rows that are not needed"
         )
 

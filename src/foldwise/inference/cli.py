@@ -23,5 +23,7 @@ def infer(
     from foldwise.inference.infer import infer
 
     paths = resolve(competition, input_, None, output, submission=submission)
-    with nullcontext() if paths.handed_in else only_writer(paths.output):  # else nothing is written there
+    with (
+        nullcontext() if paths.handed_in else only_writer(paths.output)
+    ):  # with --submission nothing is written to the output folder
         infer(paths, weights, device)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from foldwise.console import say
 from foldwise.errors import InputError, RunError
-from foldwise.files import hash_of, write_checked
+from foldwise.files import write_checked
+from foldwise.hashing import hash_of
 from foldwise.kaggle.client import call_client, json_in, poll
 from foldwise.kaggle.client_errors import explain, find_status
 from foldwise.kaggle.metadata import DATASET_METADATA, dataset_files

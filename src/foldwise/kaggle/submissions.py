@@ -4,7 +4,7 @@ from typing import Any
 
 from foldwise.console import say, warn
 from foldwise.errors import RunError, shorten
-from foldwise.files import hash_of
+from foldwise.hashing import hash_of
 from foldwise.kaggle.client import json_in, poll, run_client
 from foldwise.paths import Paths
 from foldwise.records import Content, read_or_warn

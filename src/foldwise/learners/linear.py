@@ -12,6 +12,7 @@ import numpy as np
 from foldwise.clock import Clock
 from foldwise.config import Linear, Task
 from foldwise.data.targets import Targets
+from foldwise.data.token_store import check_mapped
 from foldwise.errors import InputError, RunError
 from foldwise.events import Evaluated, Started, Stepped
 from foldwise.learners import Learner, NewRows
@@ -155,6 +156,7 @@ def result_of_fit(
 
 def join_tokens(data: "FoldData | NewRows", rows: np.ndarray) -> list[str]:
     """The tokens of each row, joined by blanks."""
+    check_mapped(data.store.tokens, data.store.offsets)
     return [" ".join([data.words[token] for token in data.store.row(row).tolist()]) for row in rows.tolist()]
 
 

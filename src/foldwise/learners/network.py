@@ -137,7 +137,7 @@ def load_weights(model: Any, path: Any, new: np.ndarray) -> None:
     try:
         weights = load_file(path)
     except SafetensorError as error:
-        raise InputError(f"{path}: damaged ({error}); build the kernel again") from error
+        raise InputError(f"{path}: damaged ({error}); make it again, by training or packing") from error
     if len(new) and TABLE in weights:
         weights[TABLE] = torch.cat([weights[TABLE], torch.from_numpy(new)])
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}

@@ -14,8 +14,9 @@ from foldwise.config import Recipe
 from foldwise.data.token_store import read_vocabulary
 from foldwise.errors import DamagedError, InputError, list_names
 from foldwise.events import Noted
-from foldwise.files import damaged_files, hash_of, is_checked, read_json, sha256_of
-from foldwise.inputs import check_input, input_hash, whole_digest
+from foldwise.files import damaged_files, is_checked, read_json
+from foldwise.hashing import digest_of, hash_of, sha256_of
+from foldwise.inputs import check_input, input_hash
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, REPOSITORY, TOKENS_RECORD, VOCABULARY, fold_folder_name
 from foldwise.records import Content, Record, read_checked
 
@@ -71,7 +72,7 @@ class Start:
             )
         packed = self.words.name == PACKED_WORDS
         words = self.words.read_text(encoding="utf-8").split("\n") if packed else read_vocabulary(self.words)
-        check_input(self.words, whole_digest)
+        check_input(self.words, digest_of)
         return words
 
 
@@ -135,8 +136,7 @@ def start_of_fold(folder: Path, fold: int, own: Mapping[str, Any]) -> Start:
 def read_source(path: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The record of a folder to start from, and what it was made from, both empty if there is none.
 
-    Raises:
-        InputError: it, or the file `name` of the folder, is damaged.
+    `InputError` if it, or the file `name` of the folder, is damaged.
     """
     try:
         record = read_checked(path, Record) or {"inputs": {}, "files": {}}
@@ -180,7 +180,7 @@ def read_packed(folder: Path) -> dict[str, Any]:
         if not is_checked(content):
             raise ValueError("another checksum")
         Packed.model_validate(content)
-    except ValueError as error:  # also pydantic's
+    except ValueError as error:  # also pydantic's, of several lines
         reason = str(error).splitlines()[0]
         raise InputError(f"{KEY}: {folder / PACKED}: damaged ({reason}); take that folder anew") from error
     return content
@@ -213,7 +213,7 @@ def take_weights(model: "nn.Module", start: Start, words: Sequence[str]) -> str:
     from torch import nn
 
     earlier = load_file(start.weights)
-    check_input(start.weights, whole_digest)
+    check_input(start.weights, digest_of)
     trains = {name for name, weight in model.named_parameters() if weight.requires_grad}
     trains |= {name for name, _ in model.named_buffers()}
     state = {name: value for name, value in model.state_dict().items() if name in trains}

@@ -21,7 +21,8 @@ from foldwise.console import say
 from foldwise.data.features import join_texts
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import DamagedError, InputError
-from foldwise.files import hash_of, write_text
+from foldwise.files import write_text
+from foldwise.hashing import hash_of
 from foldwise.paths import TOKENS_RECORD
 from foldwise.records import Content, Summary, TokensRecord, check_record, read_checked, read_whole
 from foldwise.run import Run

@@ -16,8 +16,8 @@ from foldwise.data.token_store import TokenStore, open_array, read_vocabulary
 from foldwise.ensembling.predictions import check_predictions
 from foldwise.errors import RunError
 from foldwise.events import Event, Finished, GivenUp, Noted, Started, Stopped
-from foldwise.files import hash_of
 from foldwise.freshness import fold_differences, read_fold
+from foldwise.hashing import hash_of
 from foldwise.inputs import Known, same_inputs
 from foldwise.learners import learner_for
 from foldwise.learners.starting import Start
@@ -27,7 +27,7 @@ from foldwise.running.fold_folder import write_fold, write_stopped
 from foldwise.running.new_test import only_test_changed, predict_new_test
 from foldwise.training.fold import FoldResult, GivenUpError
 from foldwise.training.fold_data import FoldData, Lesson
-from foldwise.training.precision import Runtime
+from foldwise.training.precision import Runtime, name_processor
 from foldwise.training.progress import Limit
 from foldwise.training.skipping import StoppedError
 from foldwise.training.state import TrainingState, code_hash
@@ -69,12 +69,15 @@ class FoldJob:
 
     def open_state(self, report: Callable[[Event], object]) -> TrainingState:
         """What an earlier process saved of it, if that had the same inputs, versions and kind of machine."""
-        device = self.runtime.device
-        is_gpu = device.type == "cuda"
-        processor = torch.cuda.get_device_name(device) if is_gpu else torch.backends.cpu.get_cpu_capability()
-        runtime = [device.type, processor, self.runtime.precision, self.runtime.threads]
-        inputs = hash_of(self.inputs, runtime, torch.__version__, code_hash())
+        inputs = hash_of(self.inputs, self.ran_on, torch.__version__, code_hash())
         return TrainingState(self.state_folder, inputs, report, limited=self.limit is not None)
+
+    @property
+    def ran_on(self) -> dict[str, Any]:
+        """What its bits depend on besides its inputs, as fold.json has it."""
+        device, runtime = self.runtime.device, self.runtime
+        used = {"device": device.type, "precision": runtime.precision, "threads": runtime.threads}
+        return {**used, "processor": name_processor(device)}
 
     @property
     def maps(self) -> Path:
@@ -165,14 +168,13 @@ def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
 def make_record(job: FoldJob, result: FoldResult, finished: Finished, train_rows: int) -> dict[str, Any]:
     """The content of fold.json, without the checksums of the other files."""
     outcome = {name: value for name, value in vars(finished).items() if name != "written" and value is not None}
-    runtime = job.runtime
     return {
         "member": job.member,
         "fold": job.fold,
         "inputs": job.inputs,
         "outputs": job.targets.columns,
         "rows": {"train": train_rows, "validation": len(result.rows), "test": len(result.test)},
-        "runtime": {"device": runtime.device.type, "precision": runtime.precision, "threads": runtime.threads},
+        "runtime": job.ran_on,
         "torch": torch.__version__,
         **outcome,
     }

@@ -27,8 +27,9 @@ from foldwise.ensembling.blend import (
 from foldwise.ensembling.oof import write_oof
 from foldwise.ensembling.submission import in_sample_order, to_scale
 from foldwise.errors import DamagedError
-from foldwise.files import hash_of, write_checked
+from foldwise.files import write_checked
 from foldwise.freshness import changes, submission_form
+from foldwise.hashing import hash_of
 from foldwise.inputs import input_hash
 from foldwise.metrics import Metric, score
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, REPOSITORY

@@ -23,7 +23,9 @@ from foldwise.data.splits import (
     units_of,
 )
 from foldwise.errors import InputError
-from foldwise.files import hash_of, write_checked
+from foldwise.files import write_checked
+from foldwise.hashing import hash_of
+from foldwise.leftovers import sweep
 from foldwise.lock import only_maker
 from foldwise.metrics import best_score
 from foldwise.records import Content, read_or_warn
@@ -65,6 +67,7 @@ def update_fold_file(run: Run, units: np.ndarray, remake: bool = False) -> np.nd
         units: as `units_of` gives them.
     """
     path, settings, competition = run.paths.folds, run.config.recipe.folds, run.competition
+    sweep([], [path])
     make_anew = run.hint("folds", "--force")
     packed = path.with_name(packed_name(run.paths.slug))
     keep = not remake and not run.debug  # debug has folds of its own, of whatever rows it drew

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from foldwise.config import Recipe
-from foldwise.files import hash_of
 from foldwise.freshness import Fit, fold_inputs
+from foldwise.hashing import hash_of
 from foldwise.paths import FOLD_OOF, FOLD_TEST
 from foldwise.run import Run
 

@@ -18,8 +18,9 @@ from foldwise.ensembling.blend import combine, finished_folds, most_models, subm
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.errors import RunError
 from foldwise.events import Event, Finished, GivenUp
-from foldwise.files import hash_of, write_checked
+from foldwise.files import write_checked
 from foldwise.freshness import submission_form
+from foldwise.hashing import hash_of
 from foldwise.learners import learner_for
 from foldwise.records import Content, Summary, read_or_warn
 from foldwise.run import Run

@@ -12,7 +12,7 @@ from foldwise.clock import Clock
 from foldwise.config import Recipe
 from foldwise.errors import RunError
 from foldwise.events import Evaluated, Event, Started
-from foldwise.files import hash_of
+from foldwise.hashing import hash_of
 from foldwise.metrics import Metric, best_score
 from foldwise.paths import ALL_ROWS
 from foldwise.training.early_stopping import EarlyStopping, Weights

@@ -1,5 +1,6 @@
 """Which device to train on, and in which number format."""
 
+import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +11,13 @@ from torch import nn
 from foldwise.errors import InputError
 
 Precision = Literal["fp32", "bf16", "fp16"]
+
+
+def name_processor(device: torch.device) -> str:
+    """What the bits of a result depend on besides versions: the GPU, or the instructions that torch and oneDNN use."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return "/".join([torch.backends.cpu.get_cpu_capability(), *filter(None, [os.environ.get("ONEDNN_MAX_CPU_ISA")])])
 
 
 @dataclass(frozen=True)

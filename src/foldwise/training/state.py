@@ -10,25 +10,24 @@ this process is asked to end. It is used only by a fold of exactly the same inpu
 """
 
 import json
-import math
-import random
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from foldwise.clock import Clock
-from foldwise.errors import RunError
+from foldwise.errors import DamagedError, RunError
 from foldwise.events import Event, Noted
-from foldwise.files import atomic_folder, hash_of, read_record, write_record
+from foldwise.files import atomic_folder, usual_mode, write_record
+from foldwise.hashing import hash_of
 from foldwise.interrupts import Interrupted, stop_requested
+from foldwise.records import Record, check_record
+from foldwise.training.packing import Generators, apart, pack, unpack
 from foldwise.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -37,14 +36,29 @@ if TYPE_CHECKING:
 RECORD, ARRAYS = "state.json", "arrays.safetensors"
 SECONDS = 120.0  # between two saves without an evaluation
 SHARE = 0.01  # of the time that saving may take
-SECONDS_PER_BYTE = 2e-9  # of a save, until one was timed
+# Of a save, until one was timed: bytes of the weights, their average, two moments and the best ones.
+COPIES, SECONDS_PER_BYTE = 5, 2e-9
 EXTRA, MAIN = "extra rows", "rows"  # the two stages
+
+
+CODE = ("training", "models", "data", "learners", "encoders", "metrics")  # folders; encoders may not be there
 
 
 def code_hash() -> str:
     """Of the code that trains: with other code the second part of a training would not fit its first one."""
     package = Path(__file__).parents[1]
-    return hash_of(*(path for part in ("training", "models") for path in sorted((package / part).glob("*.py"))))
+    return hash_of(np.__version__, *(path for part in CODE for path in sorted((package / part).glob("*.py"))))
+
+
+class StateRecord(Record):
+    """state.json."""
+
+    inputs: str  # type: ignore[assignment]  # a hash
+    stage: str
+    steps: int
+    hurried: bool
+    saved: str
+    parts: str
 
 
 class Part(Protocol):
@@ -78,7 +92,11 @@ class TrainingState:
         self.stage = ""
         self.parts: dict[str, Any] = {}
         self.found: dict[str, Any] = {}  # what was there, until it is loaded
-        record = read_record(folder / RECORD) if folder else None
+        self.complained = False
+        try:
+            record = check_record(folder / RECORD, StateRecord) if folder else None
+        except DamagedError:
+            record = None
         if record and record["inputs"] == inputs and (limited or not record["hurried"]):
             self.found = record
         elif folder:
@@ -101,9 +119,16 @@ class TrainingState:
         self.parts["generators"] = generators  # loaded last: what else is made may draw from them
         if self.folder is None or not self.holds(stage):
             return
-        content = unpack(json.loads(self.found["parts"]), load_file(self.folder / ARRAYS))
-        for name, part in self.parts.items():
-            part.load_state_dict(content[name])
+        try:
+            content = unpack(json.loads(self.found["parts"]), load_file(self.folder / ARRAYS))
+            for name, part in self.parts.items():
+                part.load_state_dict(content[name])
+        except Exception as error:  # parts of the user's own may refuse what they gave; some are already changed
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise RunError(
+                f"{self.folder}: cannot be used ({error}), and is removed; run the same command again: this fold then "
+                "begins anew"
+            ) from error
         where = f"epoch {training.epochs_done:.2f} of {training.epochs}{' on the extra rows' * (stage == EXTRA)}"
         self.report(Noted(f"goes on from {where}, saved at {self.found['saved']}"))
         self.found = {}
@@ -124,23 +149,21 @@ class TrainingState:
 
     def save_and_end(self) -> NoReturn:
         """Save, whatever it takes, and raise `Interrupted` with the place where the training goes on."""
-        self.save()
-        raise Interrupted(f"epoch {self.parts['training'].epochs_done:.2f}" if self.folder else "")
+        saved = self.folder and self.save()
+        raise Interrupted(f"epoch {self.parts['training'].epochs_done:.2f}" if saved else "")
 
     def save_if_cheap(self) -> None:
         """Save if it takes less than `SHARE` of the time since the last save."""
         if not self.seconds:
-            arrays: dict[str, Tensor] = {}
-            pack([part.state_dict() for part in self.parts.values()], arrays)
-            self.seconds = SECONDS_PER_BYTE * sum(value.nbytes for value in arrays.values())
+            size = sum(weight.nbytes for weight in self.parts["trainer"].averages.parameters)
+            self.seconds = SECONDS_PER_BYTE * COPIES * size
         if self.seconds <= SHARE * (Clock.now() - self.saved_at):
             self.save()
 
-    def save(self) -> None:
-        """Save now. A disk that is full does not end the training: it is only said."""
-        if self.folder is None:
-            return
-        started, arrays, training = Clock.now(), dict[str, Tensor](), self.parts["training"]
+    def save(self) -> bool:
+        """Save now; → whether that could be done. That it cannot, on a full disk, is said once and ends nothing."""
+        assert self.folder is not None
+        saved, started, arrays, training = False, Clock.now(), dict[str, Tensor](), self.parts["training"]
         try:
             record = {
                 "inputs": self.inputs,
@@ -152,90 +175,13 @@ class TrainingState:
                 "parts": json.dumps(pack({name: part.state_dict() for name, part in self.parts.items()}, arrays)),
             }
             with atomic_folder(self.folder) as temporary:
-                save_file(apart(arrays), temporary / ARRAYS)
+                with usual_mode(temporary / ARRAYS):
+                    save_file(apart(arrays), temporary / ARRAYS)
                 write_record(temporary / RECORD, record)
-        except (OSError, RunError, SafetensorError, TypeError) as error:
-            self.report(Noted(f"its state cannot be saved ({error}); it trains on, and begins again if it is killed"))
-            self.folder = None
+            saved = True
+        except Exception as error:  # a disk, memory, or what an optimizer of the user's own keeps
+            if not self.complained:
+                self.report(Noted(f"its state cannot be saved ({error}); it trains on, and tries again later"))
+            self.complained = True
         self.saved_at, self.seconds = Clock.now(), Clock.now() - started
-
-
-class Generators:
-    """Where random numbers come from: torch on its devices; Python and numpy, which code of the user's own may use."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-
-    def state_dict(self) -> dict[str, Any]:
-        """Of all of them."""
-        kind, keys, *others = np.random.get_state(legacy=True)
-        version, words, gauss = random.getstate()
-        cuda = torch.cuda.get_rng_state() if self.device.type == "cuda" else None
-        return {
-            "torch": torch.get_rng_state(),
-            "cuda": cuda,
-            "python": (version, torch.tensor(words), gauss),
-            "numpy": (kind, torch.tensor(np.asarray(keys, np.int64)), *others),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        torch.set_rng_state(state["torch"])
-        if state["cuda"] is not None:
-            torch.cuda.set_rng_state(state["cuda"])
-        version, words, gauss = state["python"]
-        random.setstate((version, tuple(words.tolist()), gauss))
-        kind, keys, *others = state["numpy"]
-        np.random.set_state((kind, keys.numpy().astype(np.uint32), *others))
-
-
-def pack(value: Any, arrays: dict[str, Tensor]) -> Any:
-    """What JSON can hold of a state; tensors go to `arrays`, by their number.
-
-    Raises:
-        TypeError: something that is neither dense tensor, number, text, dict, list nor tuple.
-    """
-    match value:
-        case Tensor() if value.layout == torch.strided:
-            name = str(len(arrays))
-            if value.untyped_storage().nbytes() != value.nbytes or not value.is_contiguous():
-                value = value.clone(memory_format=torch.contiguous_format)  # a file holds whole storages
-            arrays[name] = value.detach()
-            return {"tensor": name, "device": value.device.type}
-        case dict():
-            return {"dict": [[pack(key, arrays), pack(part, arrays)] for key, part in value.items()]}
-        case tuple():
-            return {"tuple": [pack(part, arrays) for part in value]}
-        case list():
-            return [pack(part, arrays) for part in value]
-        case float() if not math.isfinite(value):
-            return {"float": repr(value)}
-        case None | bool() | int() | float() | str():
-            return value
-    raise TypeError(f"{type(value).__name__} in the state of an optimizer")
-
-
-def apart(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors on the CPU, each with memory of its own, as a file wants them."""
-    pointers, separate = set(), {}
-    for name, value in arrays.items():
-        kept = value.cpu()
-        separate[name] = kept.clone() if kept.data_ptr() in pointers else kept
-        pointers.add(kept.data_ptr())
-    return separate
-
-
-def unpack(value: Any, arrays: Mapping[str, Tensor]) -> Any:
-    """The state that `pack` was given."""
-    match value:
-        case {"tensor": name, "device": device}:
-            return arrays[name].clone().to(device)
-        case {"dict": pairs}:
-            return {unpack(key, arrays): unpack(part, arrays) for key, part in pairs}
-        case {"tuple": parts}:
-            return tuple(unpack(part, arrays) for part in parts)
-        case list():
-            return [unpack(part, arrays) for part in value]
-        case {"float": text}:
-            return float(text)
-    return value
+        return saved

@@ -68,7 +68,8 @@ class Trainer:
     def step(self, batch: Batch) -> Tensor:
         """One step; the loss stays on the device, as reading it would wait for the step.
 
-        Where loss or gradient is not finite, no weight and no moment changes, and the loss is NaN.
+        Where loss or gradient is not finite, no weight and no moment changes, and the loss is NaN. (On a GPU the
+        average takes in the same weights once more; what a model of one's own counts in buffers, it has counted.)
         """
         loss, norm = self.backward(batch)
         finite = loss.isfinite()

@@ -12,7 +12,9 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from foldwise.console import duration, say, warn
-from foldwise.files import atomic_file, find_target, hash_of, usual_mode
+from foldwise.files import atomic_file, usual_mode
+from foldwise.hashing import hash_of
+from foldwise.leftovers import clear, temporary_name
 from foldwise.vectors.files import VectorFile, content_hash
 from foldwise.vectors.reading import VectorTable, read_vectors
 from foldwise.vectors.table import wanted_words
@@ -63,9 +65,11 @@ def remember(path: Path, table: VectorTable) -> None:
     arrays = {name: part for name, part in vars(table).items() if isinstance(part, np.ndarray)}
     arrays["malformed"] = np.array(table.malformed)
     arrays["texts"] = np.frombuffer("\n".join([*table.words, table.first_malformed]).encode(), dtype=np.uint8)
-    with atomic_file(path) as temporary, usual_mode(temporary):
+    clear(path.parent)  # also what other runs, now dead, began
+    arrived = temporary_name(path)
+    with atomic_file(arrived) as temporary, usual_mode(temporary):
         save_file(arrays, temporary)
-    path.rename(find_target(path.with_stem(f"{path.stem}-{hash_of(path)}")))
+    arrived.rename(path.with_stem(f"{path.stem}-{hash_of(arrived)}"))
     files = [other for other in path.parent.glob("*.safetensors") if other.is_file()]
     for other in sorted(files, key=lambda file: file.stat().st_mtime_ns)[:-KEPT]:
         other.unlink(missing_ok=True)

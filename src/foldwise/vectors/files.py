@@ -15,7 +15,7 @@ from foldwise.config import Tokens
 from foldwise.console import Progress
 from foldwise.data.unpacking import DAMAGED
 from foldwise.errors import InputError
-from foldwise.files import hash_of
+from foldwise.hashing import hash_of
 from foldwise.inputs import sample_hash
 from foldwise.paths import Paths
 
