@@ -32,7 +32,7 @@ WORDS = {
 }
 MEMORY = re.compile(  # as torch, C++, oneDNN and CUDA's libraries write it
     r"DefaultCPUAllocator|bad_alloc|Cannot allocate memory|could not create a (primitive|memory object)$"
-    r"|(CUDNN|CUBLAS)_STATUS_ALLOC_FAILED"
+    r"|failed to map segment|(CUDNN|CUBLAS)_STATUS_ALLOC_FAILED"
 )
 FIX = {
     errno.ENOSPC: "make room there, or choose another folder with --output",
@@ -47,7 +47,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """True if main memory or a GPU's did not suffice; torch may not be loaded."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
         return True
-    return isinstance(error, RuntimeError | OSError) and bool(MEMORY.search(str(error)))
+    return isinstance(error, RuntimeError | OSError | ImportError) and bool(MEMORY.search(str(error)))
 
 
 def disk_error(error: BaseException) -> int:

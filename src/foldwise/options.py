@@ -93,7 +93,18 @@ def explain(error: BaseException) -> str:
         return f"{lack}; {again}"
     if isinstance(error, OSError):
         return f"{error}; {again}"
-    return f"{type(error).__name__}: {error}; this is a fault of foldwise: --traceback shows where"
+    what = f"{type(error).__name__}: {error}"
+    if place := find_own_code(error):
+        return f"{place}: {what}; correct it there (--traceback shows how it was called); {again}"
+    return f"{what}; this is a fault of foldwise: --traceback shows where"
+
+
+def find_own_code(error: BaseException) -> str:
+    """File and line of the user's own code that an error comes from, "" if it comes from none."""
+    others = (str(Path(__file__).parent), sys.prefix, sys.base_prefix, "<")
+    frames = tracebacks.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(others)]
+    return f"{own[-1].filename}, line {own[-1].lineno}" if own else ""
 
 
 class Commands(TyperGroup):
@@ -133,7 +144,7 @@ def add_command(
             with signals, same_inputs():
                 given = [make_run(**{key: options.pop(key) for key in common})] if common else []
                 function(*given, **options)
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
             if traceback:
                 tracebacks.print_exc()
             if isinstance(error, KeyboardInterrupt | Interrupted):

@@ -164,7 +164,19 @@ def resolve(
     paths = Paths(slug, found, config, folds_file, output_folder, embeddings, mounts=mounts, handed_in=submission)
     for written in (paths.folds, paths.submission, paths.oof, paths.summary, paths.seconds, paths.rates):
         find_target(written)  # what cannot be written should show before hours of training
+    check_submission(paths)
     return paths
+
+
+def check_submission(paths: Paths) -> None:
+    """Refuse `--submission` where it would replace what is read: inputs, settings, folds, or other results."""
+    if paths.handed_in is None:
+        return
+    given, output, input_ = (Path(os.path.realpath(path)) for path in (paths.handed_in, paths.output, paths.input))
+    read = [Path(os.path.realpath(path)) for path in (paths.folds, paths.config, paths.oof)]
+    ours = given.is_relative_to(output) and (given.parent != output or given.suffix == ".json" or given.name[0] == ".")
+    if ours or given.is_relative_to(input_) or given in read:
+        raise InputError(f"--submission {paths.handed_in}: inputs or other results lie there; name another file")
 
 
 def check_slug(slug: str) -> None:
