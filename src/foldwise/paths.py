@@ -170,7 +170,7 @@ def resolve(
 
 def check_submission(paths: Paths) -> None:
     """Refuse `--submission` where it would replace what is read: inputs, settings, folds, or other results."""
-    if paths.handed_in is None:
+    if not paths.handed_in:
         return
     given, output, input_ = (Path(os.path.realpath(path)) for path in (paths.handed_in, paths.output, paths.input))
     read = [Path(os.path.realpath(path)) for path in (paths.folds, paths.config, paths.oof)]

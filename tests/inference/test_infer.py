@@ -21,6 +21,7 @@ from foldwise.data.tokenizer import build_tokenizer, tokenize
 from foldwise.ensembling.blend import combine_test
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.errors import InputError
+from foldwise.files import write_checked
 from foldwise.inference import infer as module
 from foldwise.inference import predict as infer_job
 from foldwise.inference.bundle import FORMAT, open_manifest, reads_vectors
@@ -404,7 +405,7 @@ def change(folder: Path, **values) -> None:
     """Other values in a model.json, as if it had been packed so."""
     content = json.loads((folder / "model.json").read_text())
     content.pop("checksum", None)
-    (folder / "model.json").write_text(json.dumps({**content, **values}))
+    write_checked(folder / "model.json", {**content, **values})
 
 
 def test_a_number_format_that_this_machine_has_not(packed, elsewhere, tmp_path, monkeypatch, capsys):

@@ -9,7 +9,7 @@ import pytest
 from conftest import environment
 
 
-@pytest.mark.parametrize(("script", "options"), [("changes.py", ["--moments", "12"]), ("pairs.py", ["--rounds", "3"])])
+@pytest.mark.parametrize(("script", "options"), [("changes.py", ["--moments", "5"]), ("pairs.py", ["--rounds", "1"])])
 def test_a_few_rounds(script, options):
     path = Path(__file__).with_name(script)
     done = subprocess.run(

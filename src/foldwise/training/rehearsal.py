@@ -58,7 +58,7 @@ def rehearse(recipe: Recipe, targets: Targets, texts: int, features: int) -> Non
             with as_input_error(f"{where}: a step fails: "):
                 loss = trainer.step(batch)
             if not all(part.isfinite().all() for part in (loss, *trainer.model.parameters())):
-                raise InputError(f"{where}: in a step the loss, its gradient or the weights become nan or infinite")
+                raise InputError(f"{where}: after a step the loss, its gradient or the weights are not finite")
 
 
 def few_rows(targets: Targets, texts: int, features: int, settings: Training) -> FoldData:
