@@ -21,6 +21,7 @@ settings.register_profile("foldwise", deadline=None)
 settings.load_profile("foldwise")
 
 pytest_plugins = ["kaggle_service.fixtures"]
+collect_ignore = ["reliability/no_network"]  # on PYTHONPATH of programs that a test starts
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPETITIONS = REPOSITORY / "tests" / "data" / "competitions"
 CASES = REPOSITORY / "tests" / "data" / "cases"

@@ -24,9 +24,9 @@ class LossyFile(io.FileIO):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())  # for whoever else writes to it, such as a library
             os.close(nowhere)
-            if not isinstance(error, BrokenPipeError):  # who closes a pipe, such as `head`, wants no more
-                name = "standard output" if self.fileno() == 1 else "standard error"
-                print(f"warning: {name}: {error.strerror}; the rest of it is not shown", file=sys.stderr)
+            # Who closes a pipe, such as `head`, wants no more; and that standard error is lost, nothing is left to say.
+            if self.fileno() == 1 and not isinstance(error, BrokenPipeError):
+                print(f"warning: standard output: {error.strerror}; the rest of it is not shown", file=sys.stderr)
         return len(view)
 
 
