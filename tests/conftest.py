@@ -43,6 +43,12 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "COLUMNS": "120"}
 
 
+def script_environment() -> dict[str, str]:
+    """The same for a script that imports from the tests, too."""
+    known = environment()
+    return {**known, "PYTHONPATH": os.pathsep.join([known["PYTHONPATH"], str(REPOSITORY / "tests")])}
+
+
 @pytest.fixture
 def workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A copy of the 20-row competitions, or of the case that the test names, with nothing made yet."""

@@ -57,7 +57,7 @@ CORE = {
 EXTENSIONS = {
     "time_budget": "clock console ensembling errors events files freshness hashing learners records run running"
     " training",
-    "inference": "clock config console data ensembling errors files inputs learners lock models options paths"
+    "inference": "clock config console data ensembling errors files hashing inputs learners lock models options paths"
     " plugins records run running training vectors",
     "kaggle": "cli console data errors files hashing inference inputs learners lock options paths plugins records"
     " run stages training vectors",

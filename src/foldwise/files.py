@@ -1,4 +1,4 @@
-"""Writing that survives a kill, a full disk and a power cut, and hashes that tell whether a result is still up to date.
+"""Writing that survives a kill, a full disk and a power cut, and checksums that show what has changed since.
 
 A kill at any moment leaves the old content or the new one, whole, and at worst a hidden leftover that the next run
 clears up (`foldwise.leftovers`). What is called written is on the disk itself, not only in memory. Links stay links:
@@ -37,13 +37,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
     temporary = make_room(target)
     try:
         yield temporary
-        apart = not LEFTOVER.fullmatch(
-            target.parent.name
-        )  # else that folder is on its way itself, and synced as a whole
-        if apart:
+        inside = LEFTOVER.fullmatch(target.parent.name)  # of a folder that is itself on its way, and synced as a whole
+        if not inside:
             sync(temporary)
         temporary.replace(target)
-        if apart:
+        if not inside:
             sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)

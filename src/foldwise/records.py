@@ -175,6 +175,12 @@ def check_record(path: Path, model: type[Record] = Record) -> dict[str, Any] | N
         DamagedError: they are not, or the record is not; it names them.
     """
     record = read_checked(path, model)
-    if record is not None and (phrases := damaged_files(path.parent, record["files"])):
-        raise DamagedError(path.parent, phrases)
+    if record is not None:
+        check_files(path.parent, record["files"])
     return record
+
+
+def check_files(folder: Path, checksums: dict[str, str]) -> None:
+    """Raise a `DamagedError` that names those files of a folder which are not as they were written."""
+    if phrases := damaged_files(folder, checksums):
+        raise DamagedError(folder, phrases)

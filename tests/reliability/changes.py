@@ -1,7 +1,7 @@
 """Input files that change at a moment of a run: noticed then, or made anew by the next run; never kept.
 
-    PYTHONPATH=src .venv/bin/python tests/reliability/changes.py              50 moments
-    PYTHONPATH=src .venv/bin/python tests/reliability/changes.py --moments 6
+    PYTHONPATH=src:tests python tests/reliability/changes.py              50 moments
+    PYTHONPATH=src:tests python tests/reliability/changes.py --moments 6
 
 A run opens some hundred files. Just before one of them is opened, an input gets another content of the same size and
 time: a label of train.csv, a word of test.csv, a number of competition.toml, of the word vectors or of a loss of one's
@@ -11,9 +11,7 @@ byte that a clean run on the final inputs gives.
 """
 
 import argparse
-import contextlib
 import importlib
-import io
 import os
 import random
 import shutil
@@ -24,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from foldwise.cli import main
+from reliability.in_process import results, run_main
 
 COMPETITIONS = Path(__file__).resolve().parents[1] / "data" / "competitions"
 SLUG = "twin-binary"
@@ -38,7 +36,7 @@ CHANGES = {
     "code": ("code/own_changing.py", "* 1.0", "* 3.0"),
     "folds": (f"folds/{SLUG}.csv", "", ""),  # two rows change places
 }
-RESULTS = ("submission.csv", "oof.csv", "**/*.safetensors", "**/*.npy")
+ARRAYS = ("**/*.safetensors", "**/*.npy")
 Watch = Callable[[str], None]
 WATCHING: list[Watch] = []  # an audit hook cannot be taken away, but it can have nothing to do
 
@@ -70,16 +68,11 @@ def run(root: Path, command: str, output: str = "output") -> tuple[int, str]:
     importlib.invalidate_caches()
     sys.path.insert(0, str(root / "code"))
     folders = [part for name in ("input", "folds") for part in (f"--{name}", str(root / name))]
-    sys.argv = ["foldwise", command, "-c", SLUG, *folders, "--output", str(root / output)]
-    shown = io.StringIO()
     try:
-        with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
-            main()
-    except SystemExit as ended:
-        return int(ended.code or 0), shown.getvalue()
+        code, shown, errors = run_main([command, "-c", SLUG, *folders, "--output", str(root / output)])
     finally:
         sys.path.remove(str(root / "code"))
-    raise AssertionError
+    return code, shown + errors
 
 
 def change(root: Path, name: str, in_place: bool) -> None:
@@ -99,12 +92,6 @@ def change(root: Path, name: str, in_place: bool) -> None:
     target.write_text(changed, encoding="utf-8")
     os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
     target.replace(path)
-
-
-def results(folder: Path) -> dict[str, bytes]:
-    """Content of the files that hold results, by name."""
-    paths = [path for pattern in RESULTS for path in folder.glob(pattern)]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def fresh(made: Path, root: Path) -> None:
@@ -131,10 +118,10 @@ def try_moment(root: Path, name: str, moment: int, in_place: bool, expected: dic
     if code:
         assert code == 1, shown
         assert f"{root / CHANGES[name][0]}: changed while this run was reading it" in shown, shown
-    before = results(root / "output" / SLUG) if not code else None
+    before = results(root / "output" / SLUG, *ARRAYS) if not code else None
     again, shown_again = run(root, "all")
     assert again == 0, shown_again
-    found = results(root / "output" / SLUG)
+    found = results(root / "output" / SLUG, *ARRAYS)
     wrong = [file for file in expected if found.get(file) != expected[file]]
     assert not wrong, f"{name} changed at moment {moment}: {wrong} are of no clean run\n{shown}\n{shown_again}"
     outcome = "noticed by the run" if code else "made anew by the next" if before != found else "used as it became"
@@ -156,13 +143,13 @@ def try_moments(count: int, seed: int = 0) -> Counter[str]:
         code, shown = run(root, "all")
         WATCHING.clear()
         assert code == 0, shown
-        original, clean = results(root / "output" / SLUG), {}
+        original, clean = results(root / "output" / SLUG, *ARRAYS), {}
         for name in CHANGES:
             fresh(made, root)
             change(root, name, in_place=True)
             code, shown = run(root, "all")
             assert code == 0, shown
-            clean[name] = results(root / "output" / SLUG)
+            clean[name] = results(root / "output" / SLUG, *ARRAYS)
             assert clean[name] != original, name
         for number in range(count):
             name = list(CHANGES)[number % len(CHANGES)]

@@ -1,6 +1,6 @@
 """How much of the time of training a fold its saved states take.
 
-    .venv/bin/python tests/reliability/checkpoint_cost.py -c movie-reviews --member bilstm --fold 0
+    PYTHONPATH=src:tests python tests/reliability/checkpoint_cost.py -c movie-reviews --member bilstm --fold 0
 
 Runs `foldwise train` with these arguments in this process, after the stages before it, and prints the seconds of each
 save, how large one is, and their share of the time of the whole command.

@@ -9,24 +9,18 @@ the first submission back, unless it, too, names the file. Without `--cases`: al
 """
 
 import argparse
-import contextlib
-import io
 import json
 import random
 import shutil
-import signal
-import sys
 import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import torch
-
 from conftest import COMPETITIONS, command
 from foldwise import hashing
-from foldwise.cli import main
+from reliability.in_process import run_main
 
 SLUG = "twin-binary"
 RECIPE = """tokens.vectors = ["tiny"]
@@ -78,23 +72,11 @@ DAMAGE: dict[str, Callable[[bytes], bytes] | None] = {
 def call(root: Path, *arguments: str) -> tuple[int, str]:
     """Exit code and output of a command in this process, as another process would run it: nothing is remembered."""
     hashing.digest_of_file.cache_clear()
-    shown, threads, handler = io.StringIO(), torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
-    code, given = 0, sys.argv
-    sys.argv = ["foldwise", *command(root, *arguments)[3:]]
     try:
-        with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
-            main()
-    except SystemExit as ended:
-        code = int(ended.code or 0)
+        code, shown, errors = run_main(command(root, *arguments)[3:])
     except BaseException:
-        code = 1
-        shown.write(f"this is a fault of foldwise {traceback.format_exc()}")
-    finally:
-        sys.argv = given
-        signal.signal(signal.SIGTERM, handler)
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(False)
-    return code, shown.getvalue()
+        return 1, f"this is a fault of foldwise {traceback.format_exc()}"
+    return code, shown + errors
 
 
 def run(root: Path, *arguments: str) -> str:

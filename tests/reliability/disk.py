@@ -1,7 +1,7 @@
 """A disk that is full, or fails, at every moment of a run: what was there stays, and the next run ends as if undisturbed.
 
-    PYTHONPATH=src python tests/reliability/disk.py --rounds 20      a sample, spread over all operations
-    PYTHONPATH=src python tests/reliability/disk.py                  every file operation, size and disk
+    PYTHONPATH=src:tests python tests/reliability/disk.py --rounds 20      a sample, spread over all operations
+    PYTHONPATH=src:tests python tests/reliability/disk.py                  every file operation, size and disk
 
 1. Operations: at the n-th opening, renaming, making or removing of a file the system says ENOSPC (where it writes) or
    EIO, once or from then on, in a first run and in one with --force. Python's audit events tell of each of them.
@@ -13,12 +13,10 @@
 import argparse
 import contextlib
 import errno
-import io
 import itertools
 import os
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -28,10 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from foldwise.cli import main
+from reliability.in_process import results, run_main
 
 COMPETITIONS = Path(__file__).resolve().parents[1] / "data" / "competitions"
 SLUG = "twin-binary"
+ARRAYS = "*/fold[0-9]/*.safetensors"  # not of folds that are still trained
 EVENTS = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.listdir", "os.scandir", "os.link"}
 MAKING = {"os.rename", "os.mkdir", "os.link"}
 CAUSES = {
@@ -100,24 +99,8 @@ def run(folder: Path, *options: str, output: Path | None = None) -> tuple[int, s
     """`foldwise all` in this process, on one thread's worth of data: exit code and what it says on standard error."""
     folders = {"input": folder / "input", "folds": folder / "folds", "output": output or folder / "output"}
     where = [part for name, path in folders.items() for part in (f"--{name}", str(path))]
-    before, errors, handler = sys.argv, io.StringIO(), signal.getsignal(signal.SIGTERM)
-    sys.argv = ["foldwise", "all", "-c", SLUG, *where, *options]
-    try:
-        with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
-            main()
-    except SystemExit as ended:
-        return int(ended.code or 0), errors.getvalue()
-    finally:
-        sys.argv = before
-        signal.signal(signal.SIGTERM, handler)
-    raise AssertionError("a command ends by SystemExit")
-
-
-def results(folder: Path) -> dict[str, bytes]:
-    """What has to be the same in every run: submission, predictions and weights, by their paths."""
-    names = ("submission.csv", "oof.csv", "*/fold[0-9]/*.safetensors")
-    paths = [path for name in names for path in (folder / SLUG).glob(name)]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(paths)}
+    code, _, errors = run_main(["all", "-c", SLUG, *where, *options])
+    return code, errors
 
 
 @dataclass
@@ -137,7 +120,7 @@ class Workplace:
         assert code == 0, errors
         shutil.copytree(folder / "output", folder / "finished")
         shutil.copytree(folder / "folds", folder / "folds-finished")
-        return cls(folder, results(folder / "output"), Counter(), [])
+        return cls(folder, results(folder / "output" / SLUG, ARRAYS), Counter(), [])
 
     def reset(self, finished: bool) -> None:
         """Nothing made yet, or all."""
@@ -158,11 +141,11 @@ class Workplace:
             (CAUSES[number] in message or "are free on its disk" in message) and str(where.parent) in "".join(errors)
         ):
             wrong.append(f"does not name path and cause: {message}")
-        if older and results(where) != self.expected:
+        if older and results(where / SLUG, ARRAYS) != self.expected:
             wrong.append("the older state is not what it was")
         if output is None:
             after, said = run(self.folder)
-            if after or results(where) != self.expected:
+            if after or results(where / SLUG, ARRAYS) != self.expected:
                 wrong.append(f"the next run: exit {after}, {said}")
         self.outcomes["stopped, and said why" if code else "went on"] += 1
         self.problems += [f"{name}: {problem}" for problem in wrong]

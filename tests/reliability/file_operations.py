@@ -1,6 +1,6 @@
 """Kill a run before and after every file operation, and look at what the next run makes of what is left.
 
-    .venv/bin/python tests/reliability/file_operations.py
+    PYTHONPATH=src:tests python tests/reliability/file_operations.py
 
 A run counts its file operations (opening a file to write, renaming, removing, making folders) as Python's audit hook
 sees them. Then one run for each of them dies by SIGKILL right before it; right after one is right before the next, and
@@ -18,8 +18,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from foldwise.cli import main as foldwise
 from foldwise.training import state

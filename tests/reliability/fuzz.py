@@ -1,6 +1,6 @@
 """Hostile input for every parser: valid small files, with bytes changed at random.
 
-    python tests/reliability/fuzz.py --inputs 10000 [--seed 0] [--only tables] [--keep FOLDER]
+    PYTHONPATH=src:tests python tests/reliability/fuzz.py --inputs 10000 [--seed 0] [--only tables] [--keep FOLDER]
 
 A parser must give a result or raise `InputError` or `RunError`, within 10 seconds. A table that is read must hold the
 rows that another, plain reader of the same bytes finds. `--keep` writes the inputs for which that is not so. No input
@@ -21,10 +21,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2] / "src")]
-
-from foldwise.errors import InputError, RunError, cut_lines  # noqa: E402
-from reliability.fuzz_targets import Lost, Target, targets  # noqa: E402
+from foldwise.errors import InputError, RunError, cut_lines
+from reliability.fuzz_targets import Lost, Target, targets
 
 SECONDS = 10
 # What breaks parsers: separators, signs that move a terminal's cursor or turn letters around, numbers, depths.

@@ -1,6 +1,6 @@
 """SIGKILL a run at random moments, start it again until it ends, and compare what it made with a run never stopped.
 
-    .venv/bin/python tests/reliability/kills.py --kills 50
+    PYTHONPATH=src:tests python tests/reliability/kills.py --kills 50
 
 All processes of the run are killed at once, in any of its stages; two folds train side by side. Each third round has a
 time budget that is long enough, and must give the same bytes as well. At last comes a budget that is too short: there
@@ -12,13 +12,10 @@ import csv
 import os
 import random
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from reliability.small_contest import SLUG, Contest, kill, killed_at_last
 

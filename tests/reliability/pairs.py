@@ -1,7 +1,7 @@
 """Pairs of runs at once, with different settings, in one folder: no mixture, and the second says why it ends.
 
-    PYTHONPATH=src .venv/bin/python tests/reliability/pairs.py              100 pairs
-    PYTHONPATH=src .venv/bin/python tests/reliability/pairs.py --rounds 4
+    PYTHONPATH=src:tests python tests/reliability/pairs.py              100 pairs
+    PYTHONPATH=src:tests python tests/reliability/pairs.py --rounds 4
 
 The second begins with the first, or once the first has printed a line, another one each time. Afterwards every file of
 results must be that of one run alone, the one that went through, and the same command must keep all of it. Each run is
@@ -24,13 +24,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from foldwise.cli import main
+from reliability.in_process import results
 
 LOADED = ("torch._dynamo", "sklearn.linear_model", "scipy.stats", "foldwise.running.folds")  # what takes seconds
 COMPETITIONS = Path(__file__).resolve().parents[1] / "data" / "competitions"
 SLUG = "twin-binary"
 SETTINGS = ("seed=1", "training.epochs=1", "tokens.min_count=2", "model.hidden=6")
 LINES = 12  # that the first run prints before the second begins, at most
-RESULTS = ("submission.csv", "oof.csv", "**/*.safetensors", "**/*.npy")
+ARRAYS = ("**/*.safetensors", "**/*.npy")
 REFUSED = re.compile(r"another run writes to .* \(process (\d+) on \S+ since .*: ./run\.sh all .*\); wait for it")
 STAGE = re.compile(r"^(folds|tokens|train|ensemble) .*$", re.MULTILINE)
 FORK = multiprocessing.get_context("fork")
@@ -72,12 +73,6 @@ def run_here(arguments: list[str], output: int, errors: Path) -> None:
     main()
 
 
-def results(folder: Path) -> dict[str, bytes]:
-    """Content of the files that hold results, by name."""
-    paths = [path for pattern in RESULTS for path in folder.glob(pattern)]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
-
-
 def run_pair(root: Path, settings: tuple[str, str], lines: int, alone: dict[str, dict[str, bytes]]) -> str:
     """What came of one pair; an AssertionError says what is wrong."""
     first = start(root, settings[0])
@@ -91,7 +86,7 @@ def run_pair(root: Path, settings: tuple[str, str], lines: int, alone: dict[str,
         found = REFUSED.search(errors[codes.index(1)])
         assert found, errors
         assert int(found[1]) == runs[through].process.pid, errors
-    found_files, expected = results(root / "output" / SLUG), alone[settings[through]]
+    found_files, expected = results(root / "output" / SLUG, *ARRAYS), alone[settings[through]]
     assert found_files == expected, [name for name in expected if found_files.get(name) != expected[name]]
     code, shown, error = start(root, settings[through]).end()
     assert code == 0, error
@@ -113,7 +108,7 @@ def run_pairs(rounds: int, seed: int = 0) -> Counter[str]:
         for number, setting in enumerate(SETTINGS):
             code, _, error = start(root, setting, f"alone{number}").end()
             assert code == 0, error
-            alone[setting] = results(root / f"alone{number}" / SLUG)
+            alone[setting] = results(root / f"alone{number}" / SLUG, *ARRAYS)
         assert len({tuple(files.items()) for files in alone.values()}) == len(alone)  # they do differ
         for pair in range(rounds):
             one, other = rng.sample(list(alone), 2)

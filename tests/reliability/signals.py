@@ -20,10 +20,12 @@ from pathlib import Path
 
 from conftest import COMPETITIONS, command, environment
 from foldwise.interrupts import SAME_REQUEST, SIGNALS
+from reliability.in_process import results
 
 LONG = ["training.epochs=600", "training.patience=9999", "training.evaluations_per_epoch=1"]  # worth two processes
 ARGUMENTS = ["all", "-c", "twin-binary", *(part for setting in LONG for part in ("--set", setting))]
 PATIENCE = 600.0  # seconds for a moment to come, on a busy machine
+ARRAYS = "*/fold*/*.safetensors"  # states that were left would show, too
 LEFT_AFTER = 2.0  # seconds in which every process must have ended
 
 
@@ -151,13 +153,6 @@ def processes_of(session: int) -> list[int]:
     return found
 
 
-def results(root: Path) -> dict[str, bytes]:
-    """What must be the same bytes whatever happened on the way."""
-    output = root / "output" / "twin-binary"
-    paths = [output / "submission.csv", output / "oof.csv", *output.glob("*/fold*/*.safetensors")]
-    return {str(path.relative_to(output)): path.read_bytes() for path in sorted(paths)}
-
-
 def new_root(folder: Path, name: str) -> Path:
     """A folder with the contests and nothing made yet."""
     root = folder / name
@@ -205,7 +200,7 @@ def check(case: Case, root: Path, undisturbed: dict[str, bytes]) -> tuple[Outcom
     outcome = play(case, root)
     found = faults(case, outcome)
     again = Run(root).end() if (root / "output").exists() else None
-    if again and (again.code or results(root) != undisturbed):
+    if again and (again.code or results(root / "output" / "twin-binary", ARRAYS) != undisturbed):
         found.append(f"the next run: exit code {again.code}, bytes differ\n{again.shown}")
     return outcome, found
 
@@ -221,7 +216,7 @@ def main() -> int:
         folder = Path(name)
         root = new_root(folder, "undisturbed")
         assert Run(root).end().code == 0
-        undisturbed = results(root)
+        undisturbed = results(root / "output" / "twin-binary", ARRAYS)
         cases = [case for case in CASES if arguments.only in str(case)]
         for case in random.Random(0).sample(cases, min(len(cases), arguments.cases or len(cases))):
             outcome, found = check(case, root := new_root(folder, f"case{played}"), undisturbed)

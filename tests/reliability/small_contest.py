@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from reliability.in_process import results
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SLUG = "small"
 CONFIG = """
@@ -98,12 +100,7 @@ class Contest:
 
     def results(self) -> dict[str, bytes]:
         """Predictions and weights: the files that must be the same, by their names."""
-        patterns = ("submission.csv", "oof.csv", "*/fold*/*.safetensors")
-        return {
-            str(path.relative_to(self.output)): path.read_bytes()
-            for pattern in patterns
-            for path in sorted(self.output.glob(pattern))
-        }
+        return results(self.output, "*/fold*/*.safetensors")
 
     def leftovers(self) -> list[str]:
         """Hidden files and states of folds below all that was made."""

@@ -1,7 +1,7 @@
 """What foldwise is made of: every package with its checksums, its licence, and known holes.
 
-    python tests/reliability/supply_chain.py lock     writes requirements.lock.txt, with the program uv and a network
-    python tests/reliability/supply_chain.py audit    holds the lock and what is installed against supply_chain.toml
+    PYTHONPATH=src:tests python tests/reliability/supply_chain.py lock     writes requirements.lock.txt, with the program uv and a network
+    PYTHONPATH=src:tests python tests/reliability/supply_chain.py audit    holds the lock and what is installed against supply_chain.toml
 
 The lock has the files for CPython 3.11 to 3.14 on Linux (x86-64 and arm64, glibc) and on macOS (arm64).
 """

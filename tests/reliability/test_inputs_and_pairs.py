@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import environment
+from conftest import script_environment
 
 
 @pytest.mark.parametrize(("script", "options"), [("changes.py", ["--moments", "5"]), ("pairs.py", ["--rounds", "1"])])
@@ -14,7 +14,7 @@ def test_a_few_rounds(script, options):
     path = Path(__file__).with_name(script)
     done = subprocess.run(
         [sys.executable, path, *options],
-        env=environment() | {"OMP_NUM_THREADS": "1"},
+        env=script_environment() | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import environment
+from conftest import script_environment
 from reliability.kills import soak
 
 
@@ -20,6 +20,6 @@ def test_a_kill_at_a_file_operation_changes_no_byte():
     """In a process of its own, which forks: this one has threads by now."""
     script = Path(__file__).parent / "file_operations.py"
     line = [sys.executable, str(script), "--every", "220", "--force"]
-    done = subprocess.run(line, env=environment(), capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(line, env=script_environment(), capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"[12] kills, wrong results after none", done.stdout)

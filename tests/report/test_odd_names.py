@@ -5,7 +5,7 @@ import csv
 import pandas as pd
 import pytest
 
-from foldwise.report.page import show
+from foldwise.errors import printable
 
 
 def change(path, rows):
@@ -60,4 +60,4 @@ def test_a_lone_carriage_return_in_ids_and_a_formula_in_texts(cli_here, workspac
 
 
 def test_control_characters_are_shown_as_escapes():
-    assert show("a\x00\rb\u202e é\n") == "a\\x00\\rb\\u202e é\n"
+    assert printable("a\x00\rb\u202e é\n") == "a\\x00\\rb\\u202e é\n"

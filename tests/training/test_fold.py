@@ -277,21 +277,24 @@ def test_a_loss_that_is_not_finite_stops_the_fold():
     assert [type(event) for event in reached] == [Started, Evaluated]
 
 
-class FailsLate(nn.Module):
-    """Binary cross entropy that is NaN from its 40th batch of training on."""
+class FailsAt(nn.Module):
+    """Binary cross entropy that is NaN at some batches of training, from the `first` to the `last`, counted from 1."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int, last: int) -> None:
         super().__init__()
-        self.calls = 0
+        self.first, self.last, self.calls = first, last, 0
 
     def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         self.calls += len(targets) > 4  # the check of an own loss takes fewer rows
         loss = functional.binary_cross_entropy_with_logits(logits, targets)
-        return loss * float("nan") if self.calls >= 40 else loss
+        return loss * float("nan") if self.first <= self.calls <= self.last else loss
 
 
 def test_a_fold_that_stops_names_step_and_batch_and_keeps_the_best_weights():
-    data, settings = make_data(), recipe(epochs=9, patience=99, loss=f"{__name__}:FailsLate")
+    data, settings = (
+        make_data(),
+        recipe(epochs=9, patience=99, loss=f"{__name__}:FailsAt", loss_arguments={"first": 40, "last": 999}),
+    )
     with pytest.raises(StoppedError, match=r"at step 40, and in 13 of 52 steps, the last at .* 0\.0\d+") as caught:
         train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None)
     error = caught.value

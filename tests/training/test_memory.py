@@ -1,6 +1,5 @@
 """Memory that does not suffice for a batch: it is split, and the result is the same."""
 
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -12,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from conftest import REPOSITORY, environment
+from conftest import script_environment
 from foldwise.config import Model, Recipe
 from foldwise.data.dataset import make_loader
 from foldwise.errors import RunError
@@ -155,10 +154,9 @@ print(notes[0].text)
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process")
 def test_a_process_that_really_has_no_memory_left():
     script = SCRIPT.replace("ROOM", str(100 << 20))
-    tests = os.pathsep.join([environment()["PYTHONPATH"], str(REPOSITORY / "tests")])
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={**environment(), "PYTHONPATH": tests},
+        env=script_environment(),
         capture_output=True,
         text=True,
         check=False,

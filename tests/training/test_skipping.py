@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from foldwise.data.dataset import Batch, make_loader
 from foldwise.events import Noted
@@ -15,7 +14,7 @@ from foldwise.training.fold import train_fold
 from foldwise.training.fold_data import Units, build_dataset
 from foldwise.training.skipping import SkippedSteps, StoppedError
 from foldwise.training.trainer import Trainer, build_trainer
-from training.test_fold import RUNTIME, make_data, recipe
+from training.test_fold import RUNTIME, FailsAt, make_data, recipe
 
 
 def make_trainer(**training) -> tuple[Trainer, list[Batch]]:
@@ -110,22 +109,9 @@ def test_too_many_skipped_steps_stop_a_fold(steps, most):
     assert caught.value.rows.tolist() == list(range(steps - 1, 2 * steps - 1))
 
 
-class FailsOnce(nn.Module):
-    """Binary cross entropy that is NaN at the 6th batch of training."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls = 0
-
-    def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        self.calls += len(targets) > 4  # the check of an own loss takes fewer rows
-        loss = nn.functional.binary_cross_entropy_with_logits(logits, targets)
-        return loss * float("nan") if self.calls == 6 else loss
-
-
 def test_a_fold_goes_on_after_a_skipped_step_and_says_so():
     reached: list[Any] = []
-    settings = recipe(epochs=2, loss=f"{__name__}:FailsOnce")
+    settings = recipe(epochs=2, loss=f"{FailsAt.__module__}:FailsAt", loss_arguments={"first": 6, "last": 6})
     result = train_fold(make_data(), settings, "m", 0, METRICS["roc_auc"], RUNTIME, reached.append)
     assert np.isfinite(result.oof).all()
     notes = [event.text for event in reached if isinstance(event, Noted)]

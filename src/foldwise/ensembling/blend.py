@@ -38,8 +38,7 @@ def check_folds(run: Run) -> Records:
     records, errors = finished_folds(run)
     if not errors and not (errors := unfinished_on_all_rows(run)):
         return records
-    summary = read_or_warn(run.paths.summary, Summary, "what a time budget left out is not known")
-    facts = (summary or {}).get("budget") or {}
+    facts = earlier_budget(run)
     members, folds = facts.get("dropped_members", []), facts.get("dropped_folds", [])
     left_out = all(member in members or fold in folds for member, fold in errors)
     if (run.budget or left_out) and (chosen := most_models(records, run.config.recipe)):
@@ -49,6 +48,12 @@ def check_folds(run: Run) -> Records:
         "\n".join([f"{run.paths.output}: folds that cannot be combined", *list(errors.values())[:SHOWN], *more])
         + f"\n  run `{run.hint('train')}` with the same --set options, if any, to train them"
     )
+
+
+def earlier_budget(run: Run) -> dict[str, Any]:
+    """What a time budget allowed and left out, by the summary.json that is there; empty without one."""
+    summary = read_or_warn(run.paths.summary, Summary, "what a time budget left out is not known") or {}
+    return summary.get("budget") or {}
 
 
 def finished_folds(run: Run) -> tuple[Records, dict[tuple[str, int], str]]:

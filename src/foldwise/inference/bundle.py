@@ -12,7 +12,6 @@
 `foldwise.inference.pack` writes it, the command infer reads it.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +24,7 @@ from foldwise.data.tokenizer import SPECIAL
 from foldwise.ensembling.weights import Mixture
 from foldwise.errors import InputError, check, shorten
 from foldwise.files import is_checked, read_json
+from foldwise.hashing import digest_of
 from foldwise.learners import learner_for
 from foldwise.paths import ALL_ROWS
 
@@ -119,8 +119,7 @@ def read_words(folder: Path) -> list[str]:
 
 def describe_file(path: Path) -> PackedFile:
     """Size and hash of a file."""
-    with path.open("rb") as file:
-        return PackedFile(size=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    return PackedFile(size=path.stat().st_size, sha256=digest_of(path).hex())
 
 
 def open_manifest(folder: Path, slug: str) -> Manifest:

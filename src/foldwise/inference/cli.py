@@ -23,7 +23,6 @@ def infer(
     from foldwise.inference.infer import infer
 
     paths = resolve(competition, input_, None, output, submission=submission)
-    with (
-        nullcontext() if paths.handed_in else only_writer(paths.output)
-    ):  # with --submission nothing is written to the output folder
+    # With --submission nothing is written to the output folder.
+    with nullcontext() if paths.handed_in else only_writer(paths.output):
         infer(paths, weights, device)

@@ -14,11 +14,11 @@ from foldwise.config import Recipe
 from foldwise.data.token_store import read_vocabulary
 from foldwise.errors import DamagedError, InputError, list_names
 from foldwise.events import Noted
-from foldwise.files import damaged_files, is_checked, read_json
+from foldwise.files import is_checked, read_json
 from foldwise.hashing import digest_of, hash_of, sha256_of
 from foldwise.inputs import check_input, input_hash
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, REPOSITORY, TOKENS_RECORD, VOCABULARY, fold_folder_name
-from foldwise.records import Content, Record, read_checked
+from foldwise.records import Content, Record, check_files, read_checked
 
 if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
     from torch import nn
@@ -140,9 +140,7 @@ def read_source(path: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     try:
         record = read_checked(path, Record) or {"inputs": {}, "files": {}}
-        read = {file: checksum for file, checksum in record["files"].items() if file == name}
-        if phrases := damaged_files(path.parent, read):
-            raise DamagedError(path.parent, phrases)
+        check_files(path.parent, {file: checksum for file, checksum in record["files"].items() if file == name})
     except DamagedError as error:
         raise InputError(f"{KEY}: {error}; make it again, or take other weights") from error
     return record, record["inputs"]

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from foldwise.console import say
 from foldwise.data.features import join_texts
 from foldwise.data.token_store import TokenStore
-from foldwise.errors import DamagedError, InputError
+from foldwise.errors import DamagedError, InputError, printable
 from foldwise.files import write_text
 from foldwise.hashing import hash_of
 from foldwise.paths import TOKENS_RECORD
@@ -132,17 +132,8 @@ def worst_rows(run: Run) -> list[tuple[str, str, str, str]]:
 
 def table(header: list[str], rows: Iterable[Iterable[str]]) -> str:
     """A table in HTML."""
-    lines = ["<tr>" + "".join(f"<td>{html.escape(show(cell))}" for cell in row) for row in rows]
-    return f"<table><tr>{''.join(f'<th>{html.escape(show(name))}' for name in header)}{''.join(lines)}</table>"
-
-
-def show(text: str) -> str:
-    r"""A user's text with its control characters as escapes.
-
-    >>> show("a\rb é")
-    'a\\rb é'
-    """
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+    lines = ["<tr>" + "".join(f"<td>{html.escape(printable(cell))}" for cell in row) for row in rows]
+    return f"<table><tr>{''.join(f'<th>{html.escape(printable(name))}' for name in header)}{''.join(lines)}</table>"
 
 
 def picture(draw: Draw, run: Run) -> str:
@@ -185,12 +176,12 @@ def draw_predictions(run: Run, figure: Figure) -> None:
     axes = figure.subplots()
     if TASKS[run.config.competition.task].y == "values":
         axes.scatter(true, predicted, s=4, alpha=0.3)
-        axes.set(xlabel=show(f"true {true.name}"), ylabel="predicted")
+        axes.set(xlabel=printable(f"true {true.name}"), ylabel="predicted")
         return
     ones = true >= (run.config.competition.soft_cut or HALF)
     for label, rows in (("0", ~ones), ("1", ones)):
         axes.hist(predicted[rows], bins=40, range=(0, 1), alpha=0.6, label=label)
-    axes.set(xlabel=show(str(predicted.name)), ylabel="training rows")
+    axes.set(xlabel=printable(str(predicted.name)), ylabel="training rows")
     axes.legend(title="truth", frameon=False)
 
 

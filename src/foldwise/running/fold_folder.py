@@ -19,9 +19,9 @@ from pydantic import TypeAdapter, ValidationError
 from foldwise.ensembling.predictions import write_predictions
 from foldwise.errors import DamagedError
 from foldwise.events import Evaluated
-from foldwise.files import atomic_folder, damaged_files, write_record, write_text
+from foldwise.files import atomic_folder, write_record, write_text
 from foldwise.paths import FOLD_OOF, FOLD_RECORD, FOLD_TEST, HISTORY
-from foldwise.records import FoldRecord, read_whole
+from foldwise.records import FoldRecord, check_files, read_whole
 from foldwise.training.checkpoint import write_checkpoint
 
 
@@ -60,9 +60,7 @@ def write_history(folder: Path, history: Sequence[Evaluated]) -> None:
 def read_history(folder: Path) -> list[Evaluated]:
     """The lines of history.jsonl; `DamagedError` if it, or fold.json, is missing or not as it was written."""
     path, record = folder / HISTORY, read_whole(folder / FOLD_RECORD, FoldRecord)
-    phrases = damaged_files(folder, {HISTORY: record["files"].get(HISTORY, "")})
-    if phrases:
-        raise DamagedError(folder, phrases)
+    check_files(folder, {HISTORY: record["files"].get(HISTORY, "")})
     try:
         return [TypeAdapter(Evaluated).validate_json(line) for line in path.read_bytes().splitlines()]
     except ValidationError as error:

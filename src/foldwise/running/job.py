@@ -72,6 +72,10 @@ class FoldJob:
         inputs = hash_of(self.inputs, self.ran_on, torch.__version__, code_hash())
         return TrainingState(self.state_folder, inputs, report, limited=self.limit is not None)
 
+    def forget_state(self) -> None:
+        """Remove it: the fold is done, or would only come to the same end from there."""
+        shutil.rmtree(self.state_folder, ignore_errors=True)
+
     @property
     def ran_on(self) -> dict[str, Any]:
         """What its bits depend on besides its inputs, as fold.json has it."""
@@ -125,7 +129,7 @@ def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
     try:
         result = learner.fit(data, job, report)
     except StoppedError as error:
-        shutil.rmtree(job.state_folder, ignore_errors=True)  # it would stop there again
+        job.forget_state()
         report(Stopped(error.rows.tolist()))  # only the main process has their ids
         fix = "lower --set training.learning_rate=…, or use training.precision=fp32; look at the rows named above"
         kept = ""
@@ -133,14 +137,14 @@ def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
             kept = f"; the best weights until then are in {write_stopped(job.folder, error.history, error.best)}"
         raise RunError(f"{job}: {error}{kept}; {fix}") from error
     except GivenUpError:
-        shutil.rmtree(job.state_folder, ignore_errors=True)
+        job.forget_state()
         report(GivenUp())
         return
     try:
         check_predictions(str(job), job.valid_ids, result.oof)
         check_predictions(str(job), job.test_ids, result.test)
     except RunError:
-        shutil.rmtree(job.state_folder, ignore_errors=True)  # from there it would come to the same
+        job.forget_state()
         raise
     last = result.history[-1]
     best = [record for record in result.history if record.best][-1]
@@ -161,7 +165,7 @@ def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
         record = make_record(job, result, finished, len(rows))
         stored = replace(result, weights=[]) if job.without else result  # only the predictions of a teacher are read
         write_fold(job.folder, record, stored, job.valid_ids, job.test_ids)
-    shutil.rmtree(job.state_folder, ignore_errors=True)
+    job.forget_state()
     report(finished)
 
 

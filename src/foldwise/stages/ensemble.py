@@ -20,6 +20,7 @@ from foldwise.ensembling.blend import (
     check_folds,
     combine,
     common_folds,
+    earlier_budget,
     predicting_folds,
     score_members,
     submit,
@@ -33,7 +34,7 @@ from foldwise.hashing import hash_of
 from foldwise.inputs import input_hash
 from foldwise.metrics import Metric, score
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, REPOSITORY
-from foldwise.records import FoldRecord, Summary, read_checked, read_or_warn, read_whole
+from foldwise.records import FoldRecord, Summary, read_checked, read_whole
 from foldwise.run import Run
 
 
@@ -187,7 +188,7 @@ def budget_facts(run: Run, records: Records) -> dict[str, Any]:
     }
     if run.budget:
         return {"budget": {"seconds": run.budget.seconds, "used": round(run.budget.used, 2), **facts}}
-    earlier = (read_or_warn(run.paths.summary, Summary, "what a time budget left out is not known") or {}).get("budget")
+    earlier = earlier_budget(run)
     return {"budget": {**earlier, **facts}} if earlier and any(facts.values()) else {}
 
 

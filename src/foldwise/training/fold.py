@@ -1,4 +1,4 @@
-"""Train one fold from its first weights to its predictions. Pure: arrays in, arrays out."""
+"""Train one fold from its first weights to its predictions: arrays in, arrays out, and its state saved on the way."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
