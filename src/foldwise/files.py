@@ -27,8 +27,11 @@ KINDS = {".npy", ".safetensors", ".json", ".jsonl"}  # of files that folders wit
 
 @named_when_full
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path to write to; it becomes `path` when the block ends without an exception.
+
+    Args:
+        durable: it must survive a power cut as well, for which the disk is waited for.
 
     Raises:
         InputError: `path` is there and no file.
@@ -38,13 +41,21 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         inside = LEFTOVER.fullmatch(target.parent.name)  # of a folder that is itself on its way, and synced as a whole
-        if not inside:
+        durable = durable and not inside
+        if durable:
             sync(temporary)
         temporary.replace(target)
-        if not inside:
+        if durable:
             sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@named_when_full
+@contextmanager
+def overwritten_file(path: Path) -> Iterator[Path]:
+    """Yield `path` itself, to write over what it holds; a kill leaves neither the old content nor the new one."""
+    yield path
 
 
 @named_when_full
@@ -143,15 +154,15 @@ def usual_mode(path: Path) -> Iterator[None]:
         path.chmod(mode)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 with the line ends it has, atomically."""
-    with atomic_file(path) as temporary:
+def write_text(path: Path, text: str, durable: bool = True) -> None:
+    """Write `text` as UTF-8 with the line ends it has, as `atomic_file`."""
+    with atomic_file(path, durable) as temporary:
         temporary.write_bytes(text.encode())
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write readable JSON, atomically."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+def write_json(path: Path, value: Any, durable: bool = True) -> None:
+    """Write readable JSON, as `atomic_file`."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", durable)
 
 
 def write_csv(path: Path, header: Iterable[Any], rows: Iterable[Iterable[Any]]) -> None:
@@ -175,9 +186,9 @@ def read_json(path: Path) -> Any:
     return content if isinstance(content, dict) else None
 
 
-def write_checked(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON with a checksum of its own; `foldwise.records` reads it."""
-    write_json(path, {**content, "checksum": hash_of(json.loads(json.dumps(content)))})
+def write_checked(path: Path, content: dict[str, Any], durable: bool = True) -> None:
+    """Write JSON with a checksum of its own, as `atomic_file`; `foldwise.records` reads it."""
+    write_json(path, {**content, "checksum": hash_of(json.loads(json.dumps(content)))}, durable)
 
 
 def write_record(path: Path, content: dict[str, Any]) -> None:

@@ -59,7 +59,7 @@ class Contest:
     def write(self, rows: int, epochs: int, folds: int) -> None:
         """Write its tables and its recipe."""
         place, source = self.folder / "input" / SLUG, REPOSITORY / "input" / "movie-reviews"
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
         pd.read_csv(source / "train.csv", dtype=str).head(rows).to_csv(place / "train.csv", index=False)
         test = pd.read_csv(source / "test.csv", dtype=str).head(rows // 4)
         test.to_csv(place / "test.csv", index=False)

@@ -2,11 +2,12 @@
 
 `output/SLUG/MEMBER/foldK-state/` holds
 
-state.json              what it is of, and all numbers: position, losses, scores, settings of optimizers, generators
-arrays.safetensors      weights, their average, the optimizers' moments, the best weights
+state.json           what it is of, and all numbers: position, losses, scores, settings of optimizers, generators
+arrays-0, arrays-1   by turns: weights, their average, the optimizers' moments, the best weights, byte after byte
 
 It is saved after an evaluation and after two minutes, but not so often that it takes more than 1% of the time, and when
 this process is asked to end. It is used only by a fold of exactly the same inputs, and removed once that is written.
+A save must be quick and does not wait for the disk: a power cut may damage a state, and then its fold begins again.
 """
 
 import json
@@ -17,27 +18,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from foldwise.clock import Clock
 from foldwise.errors import DamagedError, RunError
 from foldwise.events import Event, Noted
-from foldwise.files import atomic_folder, usual_mode, write_record
+from foldwise.files import write_checked
 from foldwise.hashing import hash_of
 from foldwise.interrupts import Interrupted, stop_requested
-from foldwise.records import Record, check_record
-from foldwise.training.packing import Generators, apart, pack, unpack
+from foldwise.records import Content, read_checked
+from foldwise.training.packing import Generators, pack, read_arrays, unpack, write_arrays
 from foldwise.training.progress import Progress
 
 if TYPE_CHECKING:
     from foldwise.training.loop import Stage
 
-RECORD, ARRAYS = "state.json", "arrays.safetensors"
+RECORD, ARRAYS = "state.json", "arrays-{}"
 SECONDS = 120.0  # between two saves without an evaluation
 SHARE = 0.01  # of the time that saving may take
 # Of a save, until one was timed: bytes of the weights, their average, two moments and the best ones.
-COPIES, SECONDS_PER_BYTE = 5, 2e-9
+COPIES, SECONDS_PER_BYTE = 5, 5e-10
 EXTRA, MAIN = "extra rows", "rows"  # the two stages
 
 
@@ -50,15 +50,18 @@ def code_hash() -> str:
     return hash_of(np.__version__, *(path for part in CODE for path in sorted((package / part).glob("*.py"))))
 
 
-class StateRecord(Record):
+class StateRecord(Content):
     """state.json."""
 
-    inputs: str  # type: ignore[assignment]  # a hash
+    inputs: str  # a hash
     stage: str
     steps: int
     hurried: bool
     saved: str
     parts: str
+    turn: int  # which of the two files of arrays
+    kinds: list[list[str | int]]  # of each array
+    crc32: int
 
 
 class Part(Protocol):
@@ -88,18 +91,23 @@ class TrainingState:
         limited: bool = False,
     ) -> None:
         self.folder, self.inputs, self.report = folder, inputs, report
-        self.saved_at, self.seconds = Clock.now(), 0.0  # of the last save, and what it took
+        self.began = self.saved_at = Clock.now()
+        self.last, self.spent = 0.0, 0.0  # seconds that the last save took, and all of them
         self.stage = ""
         self.parts: dict[str, Any] = {}
         self.found: dict[str, Any] = {}  # what was there, until it is loaded
+        self.arrays: list[Tensor] = []  # the same
+        self.turn = 0
         self.complained = False
         try:
-            record = check_record(folder / RECORD, StateRecord) if folder else None
-        except DamagedError:
-            record = None
-        if record and record["inputs"] == inputs and (limited or not record["hurried"]):
-            self.found = record
-        elif folder:
+            record = read_checked(folder / RECORD, StateRecord) if folder else None
+            if folder and record and record["inputs"] == inputs and (limited or not record["hurried"]):
+                arrays = read_arrays(folder / ARRAYS.format(record["turn"]), record["kinds"], record["crc32"])
+                if arrays is not None:
+                    self.found, self.arrays, self.turn = record, arrays, record["turn"]
+        except (DamagedError, OSError):
+            pass
+        if folder and not self.found:
             shutil.rmtree(folder, ignore_errors=True)
 
     @property
@@ -120,7 +128,7 @@ class TrainingState:
         if self.folder is None or not self.holds(stage):
             return
         try:
-            content = unpack(json.loads(self.found["parts"]), load_file(self.folder / ARRAYS))
+            content = unpack(json.loads(self.found["parts"]), self.arrays)
             for name, part in self.parts.items():
                 part.load_state_dict(content[name])
         except Exception as error:  # parts of the user's own may refuse what they gave; some are already changed
@@ -131,7 +139,7 @@ class TrainingState:
             ) from error
         where = f"epoch {training.epochs_done:.2f} of {training.epochs}{' on the extra rows' * (stage == EXTRA)}"
         self.report(Noted(f"goes on from {where}, saved at {self.found['saved']}"))
-        self.found = {}
+        self.found, self.arrays = {}, []
 
     def after_step(self) -> None:
         """Save if it is time to, or if this process is asked to end; that then raises `Interrupted`."""
@@ -153,35 +161,48 @@ class TrainingState:
         raise Interrupted(f"epoch {self.parts['training'].epochs_done:.2f}" if saved else "")
 
     def save_if_cheap(self) -> None:
-        """Save if it takes less than `SHARE` of the time since the last save."""
-        if not self.seconds:
+        """Save if all saves, with this one, then took less than `SHARE` of the time."""
+        if not self.last:
             size = sum(weight.nbytes for weight in self.parts["trainer"].averages.parameters)
-            self.seconds = SECONDS_PER_BYTE * COPIES * size
-        if self.seconds <= SHARE * (Clock.now() - self.saved_at):
+            self.last = SECONDS_PER_BYTE * COPIES * size
+        if self.spent + self.last <= SHARE * (Clock.now() - self.began):
             self.save()
 
     def save(self) -> bool:
         """Save now; → whether that could be done. That it cannot, on a full disk, is said once and ends nothing."""
-        assert self.folder is not None
-        saved, started, arrays, training = False, Clock.now(), dict[str, Tensor](), self.parts["training"]
+        saved, started = False, Clock.now()
         try:
-            record = {
-                "inputs": self.inputs,
-                "stage": self.stage,
-                "steps": training.before + training.step,
-                "hurried": self.parts["progress"].is_hurried,
-                "saved": time.strftime("%H:%M"),
-                # A text: indented JSON of so many small things takes longer to write than the weights.
-                "parts": json.dumps(pack({name: part.state_dict() for name, part in self.parts.items()}, arrays)),
-            }
-            with atomic_folder(self.folder) as temporary:
-                with usual_mode(temporary / ARRAYS):
-                    save_file(apart(arrays), temporary / ARRAYS)
-                write_record(temporary / RECORD, record)
+            self.write()
             saved = True
         except Exception as error:  # a disk, memory, or what an optimizer of the user's own keeps
             if not self.complained:
                 self.report(Noted(f"its state cannot be saved ({error}); it trains on, and tries again later"))
             self.complained = True
-        self.saved_at, self.seconds = Clock.now(), Clock.now() - started
+        self.saved_at = Clock.now()
+        self.last = self.saved_at - started
+        self.spent += self.last
         return saved
+
+    def write(self) -> None:
+        """Write the arrays over those of the save before the last, then the record that says which are the last."""
+        assert self.folder is not None
+        arrays, training, turn = list[Tensor](), self.parts["training"], 1 - self.turn
+        # A text: indented JSON of so many small things takes longer to write than the weights.
+        parts = json.dumps(pack({name: part.state_dict() for name, part in self.parts.items()}, arrays))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        record = {
+            "inputs": self.inputs,
+            "stage": self.stage,
+            "steps": training.before + training.step,
+            "hurried": self.parts["progress"].is_hurried,
+            "saved": time.strftime("%H:%M"),
+            "parts": parts,
+            "turn": turn,
+        }
+        try:
+            written = write_arrays(self.folder / ARRAYS.format(turn), arrays)
+            write_checked(self.folder / RECORD, {**record, **written}, durable=False)
+        except Exception:  # a full disk needs the room
+            (self.folder / ARRAYS.format(turn)).unlink(missing_ok=True)
+            raise
+        self.turn = turn
