@@ -25,7 +25,7 @@ COVERED = re.compile(r"cov: (\d+)")
 
 def fuzz_one(name: str, inputs: int, folder: Path) -> None:
     """Try so many inputs on one parser. Does not return: libFuzzer ends the process, with an error after a failure."""
-    import atheris
+    import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
     with atheris.instrument_imports(include=["foldwise"]):  # so nothing of foldwise may be imported before
         from reliability.fuzz import Hang, try_input

@@ -92,7 +92,7 @@ def write_arrays(path: Path, arrays: Sequence[Tensor]) -> dict[str, Any]:
     flags = os.O_WRONLY | os.O_CREAT  # not O_TRUNC
     with overwritten_file(path), os.fdopen(os.open(path, flags, 0o666), "wb") as file:
         for array in arrays:
-            content = array.cpu().contiguous().flatten().view(torch.uint8).numpy()
+            content = array.cpu().contiguous().flatten().view(torch.uint8).numpy().data
             file.write(content)
             checksum = zlib.crc32(content, checksum)
             kinds.append([str(array.dtype).removeprefix("torch."), *array.shape])
@@ -105,7 +105,7 @@ def read_arrays(path: Path, kinds: Sequence[Sequence[Any]], crc32: int) -> list[
     with path.open("rb") as file:
         for name, *shape in kinds:
             array = torch.empty(shape, dtype=getattr(torch, name))
-            content = array.flatten().view(torch.uint8).numpy()  # the same memory
+            content = array.flatten().view(torch.uint8).numpy().data  # the same memory
             if file.readinto(content) != content.nbytes:
                 return None
             checksum = zlib.crc32(content, checksum)
