@@ -6,6 +6,8 @@
 
 import difflib
 import re
+import sys
+import traceback as tracebacks
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -205,3 +207,11 @@ def with_article(word: str) -> str:
     ('a binary', 'an ordinal')
     """
     return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
+def find_own_code(error: BaseException) -> str:
+    """File and line of the user's own code that an error comes from, "" if it comes from none."""
+    others = (str(Path(__file__).parent), sys.prefix, sys.base_prefix, "<")
+    frames = tracebacks.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(others)]
+    return f"{own[-1].filename}, line {own[-1].lineno}" if own else ""

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from foldwise.errors import DamagedError, InputError, RunError, cut_lines, did_you_mean, list_names
+from foldwise.errors import DamagedError, InputError, RunError, cut_lines, did_you_mean, find_own_code, list_names
 from foldwise.inputs import same_inputs
 from foldwise.interrupts import Interrupted, Signals
 from foldwise.load_config import load_config
@@ -97,14 +97,6 @@ def explain(error: BaseException) -> str:
     if place := find_own_code(error):
         return f"{place}: {what}; correct it there (--traceback shows how it was called); {again}"
     return f"{what}; this is a fault of foldwise: --traceback shows where"
-
-
-def find_own_code(error: BaseException) -> str:
-    """File and line of the user's own code that an error comes from, "" if it comes from none."""
-    others = (str(Path(__file__).parent), sys.prefix, sys.base_prefix, "<")
-    frames = tracebacks.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith(others)]
-    return f"{own[-1].filename}, line {own[-1].lineno}" if own else ""
 
 
 class Commands(TyperGroup):

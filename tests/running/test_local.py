@@ -43,6 +43,10 @@ def stumble(job, report):
     return [][job]
 
 
+def leave(job, report):
+    sys.exit(0)
+
+
 def die(job, report):
     report({"job": job})
     os.kill(os.getpid(), signal.SIGKILL)
@@ -153,7 +157,12 @@ def test_workers_take_large_blocks_in_huge_pages():
     [
         (fail, RunError, "job 2 has no rows"),
         (misread, InputError, "2: bad value"),
-        (stumble, RunError, r"2: IndexError: list index out of range; .*--traceback"),
+        (
+            stumble,
+            RunError,
+            r"2: .*test_local.py, line \d+: IndexError: list index out of range; correct it there; .*--tr",
+        ),
+        (leave, RunError, r"2: .*test_local.py, line \d+: SystemExit: 0; correct it there"),
         (die, RunError, r"2: its process died \(exit code -9"),
     ],
 )

@@ -10,7 +10,7 @@ from functools import cache
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 
-from foldwise.errors import InputError, RunError
+from foldwise.errors import InputError, RunError, find_own_code
 from foldwise.interrupts import ASKED, SIGNALS, Interrupted, one_job, request_stop
 from foldwise.machine import explain_machine
 from foldwise.streams import open_streams
@@ -43,8 +43,10 @@ def serve(pipe: Connection, slot: int) -> None:
                 outcome = error
             except BrokenPipeError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 message = f"{type(error).__name__}: {str(error).strip()}"
+                if place := find_own_code(error):
+                    message = f"{place}: {message}; correct it there"
                 outcome = WorkerError(message, traceback.format_exc().strip())
                 if lack := explain_machine(error):
                     outcome = RunError(f"{job}: {lack}; finished folds are kept, the same command goes on")
