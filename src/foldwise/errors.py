@@ -132,11 +132,11 @@ def find_beside(model: type[BaseModel], parents: list[Any], name: str) -> str:
 
 
 def fields_at(model: type[BaseModel], parents: list[Any]) -> dict[str, Any]:
-    """The fields of the table that `parents` lead to; a name that a user chose leads into a table of tables."""
+    """The fields of the table that `parents` lead to; a user's name, or a place in a list, leads into one of many."""
     table: Any = model
     for parent in parents:
-        is_dict = typing.get_origin(table) is dict
-        table = typing.get_args(table)[1] if is_dict else table.model_fields[parent].annotation
+        is_many = typing.get_origin(table) in (dict, list)
+        table = typing.get_args(table)[-1] if is_many else table.model_fields[parent].annotation
     return dict(getattr(table, "model_fields", {}))
 
 

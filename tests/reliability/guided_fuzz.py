@@ -69,7 +69,7 @@ def main() -> int:
     failed, tried, began = 0, 0, time.monotonic()
     for name in names:
         with tempfile.TemporaryDirectory(prefix="foldwise-fuzz-") as folder:
-            command = [sys.executable, __file__, "--target", name, "--inputs", str(given.inputs), "--folder", folder]
+            command = [sys.executable, __file__, f"--target={name}", "--inputs", str(given.inputs), "--folder", folder]
             done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
             units, covered = UNITS.findall(done.stderr), COVERED.findall(done.stderr)
             tried += int(units[-1]) if units else 0

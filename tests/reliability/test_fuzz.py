@@ -4,6 +4,7 @@ import re
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
@@ -33,6 +34,20 @@ def test_the_valid_files_that_it_starts_from_are_read(tmp_path):
                 except InputError:
                     refused.add(target.name)
     assert refused == {"tables/other packing", "--set"}  # formats that are named, and a key that is not of the recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "instead"),
+    [  # found by guided_fuzz.py
+        ("own tokenizer.json", b'"unk_token":"[UNK]"', b'"unk_token":"[yNK]"'),
+        ("bundle", b'"precision"', b'"precisi*n"'),
+    ],
+)
+def test_what_shows_late_is_refused_too(name, part, instead, tmp_path):
+    target = next(target for target in targets(tmp_path / "shared") if target.name == name)
+    assert part in target.seeds[0]
+    with pytest.raises(InputError):
+        target.parse(target.seeds[0].replace(part, instead), tmp_path)
 
 
 def pieces(pattern: str, text: str) -> list[str]:

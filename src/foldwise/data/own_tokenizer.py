@@ -37,7 +37,8 @@ def find_splitter(settings: Tokens, folders: Sequence[Path], before: str = "") -
     tokenizer.no_truncation()  # `tokens.max_length` cuts
 
     def split(texts: Sequence[str]) -> list[list[str]]:
-        encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        with as_input_error(f"{KEY}: {path}: cannot split texts: "):
+            encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [clean(encoding.tokens) for encoding in encodings]
 
     return split

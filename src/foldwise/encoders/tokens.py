@@ -15,6 +15,7 @@ from foldwise.data.features import join_texts
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import InputError
 from foldwise.inputs import check_input
+from foldwise.plugins import as_input_error
 
 TYPE_BIT = 24  # no vocabulary has so many tokens
 CHUNK = 8192  # rows between two steps of the progress bar
@@ -43,11 +44,14 @@ def find_separator(tokenizer: Tokenizer) -> str:
 
 def encode_rows(columns: Sequence[Sequence[str]], tokenizer: Tokenizer) -> TokenStore:
     """The rows of these text columns; a text without tokens, where the tokenizer adds none, becomes the number 0."""
-    rows = list(zip(*columns, strict=True)) if len(columns) == 2 else join_texts(columns, find_separator(tokenizer))
+    told = "the encoder's tokenizer.json cannot split texts: "
+    with as_input_error(told):
+        rows = list(zip(*columns, strict=True)) if len(columns) == 2 else join_texts(columns, find_separator(tokenizer))
     parts, lengths = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
     with Progress("tokens", len(rows), "texts") as shown:
         for start in range(0, len(rows), CHUNK):
-            encodings = tokenizer.encode_batch_fast(list(rows[start : start + CHUNK]))
+            with as_input_error(told):
+                encodings = tokenizer.encode_batch_fast(list(rows[start : start + CHUNK]))
             texts = [np.array([row.ids, row.type_ids] if row.ids else [[0], [0]]) for row in encodings]
             numbers, types = np.concatenate(texts, axis=1)
             parts.append((numbers | types << TYPE_BIT).astype(np.int32))
