@@ -4,11 +4,11 @@ Each stage reads what earlier ones wrote, writes its own folder, does only what 
 which and why.
 """
 
-from foldwise.ensembling.summary import show_summary
+import numpy as np
+
 from foldwise.freshness import are_current
 from foldwise.lock import only_writer
 from foldwise.run import Run
-from foldwise.stages.ensemble import ensemble
 from foldwise.stages.folds import folds
 from foldwise.stages.tokens import tokens
 from foldwise.stages.train import check_files, ensemble_fits, prepare_members, train
@@ -38,6 +38,15 @@ def make_all(run: Run) -> None:
     train(run, fold_of_row, prepared=prepared)
 
     # The predictions of all folds and members become one a row, then labels where the contest wants them.
+    combine(run, fold_of_row)
+
+
+def combine(run: Run, fold_of_row: np.ndarray) -> None:
+    """Make the submission and show what came out."""
+    # Here, not above: scipy takes a quarter of a second to load, which commands that combine nothing should not pay.
+    from foldwise.ensembling.summary import show_summary
+    from foldwise.stages.ensemble import ensemble
+
     show_summary(run, ensemble(run, fold_of_row))
 
 
@@ -56,4 +65,4 @@ def run_tokens(run: Run) -> None:
 def run_ensemble(run: Run) -> None:
     """Combine the folds into submission.csv, oof.csv and summary.json."""
     with only_writer(run.paths.output):
-        show_summary(run, ensemble(run, folds(run)))
+        combine(run, folds(run))

@@ -108,6 +108,13 @@ class Budget(Content):
     shortened: list[dict[str, Any]]
 
 
+class Configuration(Content):
+    """A whole competition.toml in summary.json, with `--set` applied."""
+
+    asked: dict[str, Any]
+    decided: dict[str, Any]  # with what is left at "auto" decided
+
+
 class Summary(Content):
     """summary.json."""
 
@@ -124,6 +131,25 @@ class Summary(Content):
     form: dict[str, Any]
     budget: Budget | None = None
     leaderboard: float | None = None
+    greater_is_better: bool = True
+    configuration: Configuration | None = None
+    fold_file: str | None = None  # hash of the folds
+    date: str | None = None  # when it was made
+
+
+class PublicScore(Content):
+    """What Kaggle said of one submission."""
+
+    date: str
+    score: float
+    message: str
+    submission: str | None  # hash of the file; None of a kernel's, whose file is there
+
+
+class PublicScores(Content):
+    """public-scores.json."""
+
+    scores: list[PublicScore]  # the newest last
 
 
 def read_checked(path: Path, model: Any) -> dict[str, Any] | None:

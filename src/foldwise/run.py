@@ -68,6 +68,11 @@ class Run:
         """What the leaderboard scores by."""
         return self.asked.metric
 
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What of the configuration summary.json keeps, so that a run can be compared and done again."""
+        return {"asked": self.asked.model_dump(mode="json"), "decided": self.config.model_dump(mode="json")}
+
     def record_seconds(self, stage: str, seconds: float) -> dict[str, float]:
         """Remember how long a stage took when it last ran, for summary.json; → of all stages."""
         path = self.paths.seconds
