@@ -100,10 +100,10 @@ def recipe_changes(first: Finished, run: Finished) -> list[str]:
     if blended := run.summary.get("blend"):
         return [f"blend of {', '.join(blended)}"]
     old, new = first.recipe, run.recipe
-    if new is None or old is None:
+    if new is None or old is None or not first.settings or not run.settings:
         return ["recipe not kept: made by an earlier foldwise, or compared with such a run"]
-    recipes = [content.pop("recipe") for content in (old, new)]
-    return [*changes_of_recipes(*recipes), *changes(old, new)]
+    others = [{**settings["asked"], "recipe": None} for settings in (first.settings, run.settings)]
+    return [*changes_of_recipes(old, new), *changes(*others)]
 
 
 def changes_of_recipes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from foldwise.config import Recipe, default_members
 
-Path = tuple[str, ...]  # names that lead to a value
+Names = tuple[str, ...]  # that lead to a value
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -21,8 +21,8 @@ class Statement(NamedTuple):
     """Some lines of a file, with their ends."""
 
     text: str
-    table: Path  # the header it stands below, or is
-    leaves: dict[Path, Any]  # what it assigns, from the top of the file
+    table: Names  # the header it stands below, or is
+    leaves: dict[Names, Any]  # what it assigns, from the top of the file
 
 
 def written_recipe(recipe: Recipe) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def edit_recipe(text: str, recipe: dict[str, Any]) -> str:
 
 def split_statements(text: str) -> list[Statement]:
     """A file that is valid TOML, statement by statement."""
-    lines, found, table, start = text.splitlines(keepends=True), list[Statement](), Path(), 0
+    lines, found, table, start = text.splitlines(keepends=True), list[Statement](), Names(), 0
     while start < len(lines):
         end, content = start + 1, None
         while content is None:
@@ -77,26 +77,26 @@ def parse(text: str) -> dict[str, Any] | None:
         return None
 
 
-def flatten(content: dict[str, Any], above: Path = ()) -> dict[Path, Any]:
+def flatten(content: dict[str, Any], above: Names = ()) -> dict[Names, Any]:
     """Values by the names that lead to them; an empty table is a value."""
-    leaves: dict[Path, Any] = {}
+    leaves: dict[Names, Any] = {}
     for name, value in content.items():
         path = (*above, name)
         leaves |= flatten(value, path) if isinstance(value, dict) and value else {path: value}
     return leaves
 
 
-def is_gone(table: Path, wanted: Iterable[Path]) -> bool:
+def is_gone(table: Names, wanted: Iterable[Names]) -> bool:
     """Whether a table is of a member that is no more."""
     member = table[:3]
     return table[:2] == ("recipe", "members") and len(table) > 2 and not any(path[:3] == member for path in wanted)
 
 
-def edit_statement(statement: Statement, wanted: dict[Path, Any]) -> Statement | None:
+def edit_statement(statement: Statement, wanted: dict[Names, Any]) -> Statement | None:
     """A statement of the recipe as it is to be; None of one that goes."""
     leaves = statement.leaves
-    if all(path in wanted and wanted[path] == value for path, value in leaves.items()):
-        return statement
+    if all(path in wanted and wanted[path] in (value, [value]) for path, value in leaves.items()):
+        return statement  # one name may stand for a list of it
     (path, _), *others = leaves.items()
     if others or path not in wanted:
         return None
@@ -114,10 +114,10 @@ def find_comment(text: str) -> str:
     return next((text[place:] for place in places if parse(text[:place]) == whole), "")
 
 
-def insert(statements: list[Statement], missing: dict[Path, Any]) -> str:
+def insert(statements: list[Statement], missing: dict[Names, Any]) -> str:
     """The text of statements, with assignments that are missing at the end of the tables they belong to."""
     tables = {statement.table for statement in statements}
-    added: dict[Path, list[str]] = {}
+    added: dict[Names, list[str]] = {}
     for path, value in missing.items():
         member = path[:2] == ("recipe", "members")
         near = [path[:end] for end in range(1, len(path)) if path[:end] in tables]
@@ -138,7 +138,7 @@ def ended(text: str) -> str:
     return text if text.endswith("\n") else f"{text}\n"
 
 
-def write_key(path: Path) -> str:
+def write_key(path: Names) -> str:
     """Names with dots between, in quotes where TOML wants them."""
     return ".".join(name if BARE.fullmatch(name) else to_toml(name) for name in path)
 

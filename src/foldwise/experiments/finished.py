@@ -28,9 +28,16 @@ class Finished:
 
     @property
     def recipe(self) -> dict[str, Any] | None:
-        """Its recipe with everything decided; None where it was not kept."""
-        configuration = self.summary and self.summary.get("configuration")
-        return dict(configuration["decided"]) if configuration else None
+        """Its recipe with everything decided, but members as they were asked for; None where it was not kept."""
+        configuration = self.settings
+        if configuration is None:
+            return None
+        return {**configuration["decided"]["recipe"], "members": configuration["asked"]["recipe"]["members"]}
+
+    @property
+    def settings(self) -> dict[str, Any] | None:
+        """`Configuration`, None where it was not kept."""
+        return self.summary.get("configuration") if self.summary else None
 
 
 def read_run(paths: Paths, name: str) -> Finished:

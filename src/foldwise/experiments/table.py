@@ -13,6 +13,8 @@ from foldwise.experiments.comparing import NOISE, Row
 
 SORTS = ("name", "cv", "difference", "leaderboard", "public", "minutes", "date")
 ROOM = 130  # columns of a terminal from which on the differences stand in the table
+SHORT = {"cv, mean ± sd": "cv ± sd", "leaderboard": "leader board", "minutes": "min"}
+NARROW = 105  # columns below which cells take two lines
 
 
 def sort_rows(rows: Sequence[Row], column: str, greater_is_better: bool) -> list[Row]:
@@ -32,19 +34,19 @@ def sort_rows(rows: Sequence[Row], column: str, greater_is_better: bool) -> list
 def show_rows(rows: Sequence[Row], title: str, first: str) -> None:
     """Print the table, what differs where it is too narrow for that, and how it is to be read."""
     console = Console(highlight=False)
-    wide = console.width >= ROOM
+    wide, narrow = console.width >= ROOM, console.width < NARROW
     shown = {
         "cv, mean ± sd": [f"{row.cv:.4f} ± {row.sd:.4f}" if row.cv is not None else "" for row in rows],
         "difference ± se": [show_difference(row, first) for row in rows],
         "leaderboard": [show_number(row.leaderboard, ".4f") for row in rows],
         "public": [show_number(row.public, ".4f") for row in rows],
         "minutes": [show_number(row.minutes, ".1f") for row in rows],
-        "date": [row.date[:16].replace("T", " ") for row in rows],
+        "date": [row.date[5 * narrow : 16].replace("T", " ") for row in rows],
     }
     shown = {name: cells for name, cells in shown.items() if any(cells)}
     table = Table(
-        Column("experiment", overflow="fold"),
-        *(Column(name, justify="right", no_wrap=True) for name in shown),
+        Column("experiment", overflow="fold", min_width=10),
+        *(Column(SHORT.get(name, name) if narrow else name, justify="right", no_wrap=not narrow) for name in shown),
         *[Column("what differs", overflow="fold", ratio=1)] * wide,
         title=title,
         title_justify="left",
