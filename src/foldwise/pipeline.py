@@ -16,7 +16,7 @@ from foldwise.stages.train import check_files, ensemble_fits, prepare_members, t
 
 def run_all(run: Run) -> None:
     """All stages."""
-    with only_writer(run.paths.output):
+    with only_writer(run.paths.output), run.tracked():
         make_all(run)
 
 
@@ -47,7 +47,9 @@ def combine(run: Run, fold_of_row: np.ndarray) -> None:
     from foldwise.ensembling.summary import show_summary
     from foldwise.stages.ensemble import ensemble
 
-    show_summary(run, ensemble(run, fold_of_row))
+    summary = ensemble(run, fold_of_row)
+    run.tracker.finish(summary)
+    show_summary(run, summary)
 
 
 def run_folds(run: Run) -> None:

@@ -141,7 +141,9 @@ def read_member(trained: Trained) -> tuple[dict[int, dict[str, Any]], tuple[str,
             raise DamagedError(path.parent, [f"{path.name} is missing"])
         records[fold] = record
     made = hash_of(*(trained.paths.fold(trained.name, fold) / FOLD_RECORD for fold in numbers))
-    predicted = hash_of([[fold, record["files"][FOLD_OOF], record["files"][FOLD_TEST]] for fold, record in records.items()])
+    predicted = hash_of(
+        [[fold, record["files"][FOLD_OOF], record["files"][FOLD_TEST]] for fold, record in records.items()]
+    )
     return {fold: records[fold] for fold in trained.folds}, (made, predicted)
 
 

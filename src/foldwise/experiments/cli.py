@@ -45,7 +45,9 @@ def restore(
 
 
 def blend(
-    experiments: Annotated[list[str], typer.Argument(metavar="EXP…", help="Two or more; unnamed: the run without one.")],
+    experiments: Annotated[
+        list[str], typer.Argument(metavar="EXP…", help="Two or more; unnamed: the run without one.")
+    ],
     competition: Competition = DEFAULT,
     input_: InputFolder = None,
     folds: FoldsFolder = None,

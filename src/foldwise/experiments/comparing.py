@@ -33,15 +33,15 @@ class Row(NamedTuple):
     """One run in the table; None where there is none or it is not known."""
 
     name: str
-    cv: float | None  # mean of the folds
-    sd: float | None
-    difference: Difference | None
-    leaderboard: float | None
-    public: float | None
-    minutes: float | None
     date: str
-    changes: list[str]  # in terms of the recipe, from the first run to this one
     notes: list[str]  # what keeps it from being compared
+    changes: list[str]  # in terms of the recipe, from the first run to this one
+    cv: float | None = None  # mean of the folds
+    sd: float | None = None
+    difference: Difference | None = None
+    leaderboard: float | None = None
+    public: float | None = None
+    minutes: float | None = None
 
 
 def compare_runs(runs: Sequence[Finished]) -> list[Row]:
@@ -54,7 +54,7 @@ def make_row(run: Finished, first: Finished | None) -> Row:
     """The row of one run."""
     summary = run.summary
     if summary is None or first is None or first.summary is None:
-        return Row(run.name, *[None] * 6, run.date, [], [run.problem])
+        return Row(run.name, run.date, [run.problem], [])
     unpaired = why_unpaired(first, run) if run is not first else ""
     return Row(
         name=run.name,
@@ -102,20 +102,19 @@ def recipe_changes(first: Finished, run: Finished) -> list[str]:
     old, new = first.recipe, run.recipe
     if new is None or old is None or not first.settings or not run.settings:
         return ["recipe not kept: made by an earlier foldwise, or compared with such a run"]
-    others = [{**settings["asked"], "recipe": None} for settings in (first.settings, run.settings)]
-    return [*changes_of_recipes(old, new), *changes(*others)]
+    then, now = ({**settings["asked"], "recipe": None} for settings in (first.settings, run.settings))
+    return [*changes_of_recipes(old, new), *changes(then, now)]
 
 
 def changes_of_recipes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """How a recipe differs from another one, as `changes` says it; members are told by their names."""
-    members = [recipe["members"] for recipe in (old, new)]
-    both = [name for name in members[0] if name in members[1]]
-    rest = [{table: fields for table, fields in recipe.items() if table != "members"} for recipe in (old, new)]
+    then, now = old["members"], new["members"]
+    both = [name for name in then if name in now]
     return [
-        *changes(*rest),
-        *(f"member {name} left out" for name in members[0] if name not in both),
-        *(f"member {name} added{describe_member(members[1][name])}" for name in members[1] if name not in both),
-        *(phrase for name in both for phrase in changes(members[0][name], members[1][name], f"members.{name}.")),
+        *changes({**old, "members": None}, {**new, "members": None}),
+        *(f"member {name} left out" for name in then if name not in both),
+        *(f"member {name} added{describe_member(now[name])}" for name in now if name not in both),
+        *(phrase for name in both for phrase in changes(then[name], now[name], f"members.{name}.")),
     ]
 
 

@@ -29,7 +29,9 @@ def written_recipe(recipe: Recipe) -> dict[str, Any]:
     """What competition.toml has to say for a recipe: what differs from today's defaults."""
     written = recipe.model_dump(mode="json", exclude_defaults=True, exclude={"members"})
     if recipe.members != default_members(recipe.model):
-        members = {name: member.model_dump(mode="json", exclude_defaults=True) for name, member in recipe.members.items()}
+        members = {
+            name: member.model_dump(mode="json", exclude_defaults=True) for name, member in recipe.members.items()
+        }
         written["members"] = members
     return written
 

@@ -32,12 +32,12 @@ def name_paths(paths: Paths, name: str) -> Paths:
     return named
 
 
-def check_name(name: str, option: str = "--name") -> None:
+def check_name(name: str) -> None:
     """Refuse what is no name of an experiment."""
     if not NAME.fullmatch(name) or len(os.fsencode(name)) > LONGEST:
         raise InputError(
-            f"{option} {shorten(name)}: a name has letters, digits, - and _, begins with no -, and is at most {LONGEST} "
-            "bytes long, such as deep-3"
+            f"--name {shorten(name)}: a name, such as deep-3, has letters, digits, - and _, begins with no -, and is "
+            f"at most {LONGEST} bytes long"
         )
 
 

@@ -48,7 +48,7 @@ def lead(link: Path, shared: Path) -> None:
     """Make `link` lead to a folder, which need not be there yet, in one step; on a disk without links a warning."""
     link.parent.mkdir(parents=True, exist_ok=True)
     where = os.path.relpath(os.path.realpath(shared), os.path.realpath(link.parent))  # the output may be moved
-    if link.is_symlink() and os.readlink(link) == where:
+    if link.is_symlink() and str(link.readlink()) == where:
         return
     temporary = temporary_name(link)
     try:

@@ -20,7 +20,9 @@ NARROW = 105  # columns below which cells take two lines
 def sort_rows(rows: Sequence[Row], column: str, greater_is_better: bool) -> list[Row]:
     """Rows by a column, scores the best first, what is not known last; InputError for another column."""
     if column not in SORTS:
-        raise InputError(f"--sort {column}: {did_you_mean(column, SORTS, f'choose of {list_names(SORTS, quoted=False)}')}")
+        raise InputError(
+            f"--sort {column}: {did_you_mean(column, SORTS, f'choose of {list_names(SORTS, quoted=False)}')}"
+        )
 
     def value(row: Row) -> Any:
         found = getattr(row, column)

@@ -45,9 +45,7 @@ kernel = typer.Typer(
 )
 
 
-def paths_of(
-    slug: str, input_: Path | None = None, output: Path | None = None, experiment: str | None = None
-) -> Paths:
+def paths_of(slug: str, input_: Path | None = None, output: Path | None = None, experiment: str | None = None) -> Paths:
     """The contest's folders, or a named run's; `InputError` if the slug is not the last part of an address."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug):
         raise InputError(
@@ -122,9 +120,7 @@ def build(
         build_kernel(run, options)
 
 
-def push(
-    slug: Slug, output: OutputFolder = None, experiment: ExperimentAlone = None, dry_run: DryRun = False
-) -> None:
+def push(slug: Slug, output: OutputFolder = None, experiment: ExperimentAlone = None, dry_run: DryRun = False) -> None:
     """Send the built kernel to Kaggle, which starts it."""
     paths = paths_of(slug, output=output, experiment=experiment)
     again = suggest(f"kernel build {run_of(paths)}", output)
@@ -176,9 +172,7 @@ def status(
         say("kernel", f"next: {suggest(f'kernel output {run_of(paths)}', output)}")
 
 
-def fetch(
-    slug: Slug, output: OutputFolder = None, experiment: ExperimentAlone = None, dry_run: DryRun = False
-) -> None:
+def fetch(slug: Slug, output: OutputFolder = None, experiment: ExperimentAlone = None, dry_run: DryRun = False) -> None:
     """Fetch what the kernel wrote into output/SLUG/kernel-output."""
     paths = paths_of(slug, output=output, experiment=experiment)
     name, folder = find_kernel(paths, output), paths.output / OUTPUT

@@ -75,13 +75,17 @@ def keep_score(paths: Paths, score: str, message: str, submission: str | None) -
         value = float(score)
     except ValueError:  # the contest shows none
         return
+    if not math.isfinite(value):
+        return
     date = datetime.now().astimezone().isoformat(timespec="seconds")
     entry = {"date": date, "score": value, "message": message, "submission": submission}
     path, what = paths.public_scores, f"another command writes {paths.public_scores}"
-    with lock(path.with_name(f".{path.name}.lock"), WAIT, what, f"the public score is {score}"):
-        known = read_or_warn(path, PublicScores, "scores before this one are not kept") or {"scores": []}
-        if math.isfinite(value):
+    try:
+        with lock(path.with_name(f".{path.name}.lock"), WAIT, what, ""):
+            known = read_or_warn(path, PublicScores, "scores before this one are not kept") or {"scores": []}
             write_checked(path, {"scores": [*known["scores"], entry]})
+    except (OSError, RunError) as error:  # it is submitted all the same
+        warn(f"{path}: the public score could not be written there ({error})")
 
 
 def is_own(entry: dict[str, Any], message: str) -> bool:
