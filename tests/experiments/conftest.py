@@ -47,7 +47,8 @@ def foldwise(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., st
     monkeypatch.setenv("COLUMNS", "150")
 
     def run(*arguments: str, code: int = 0) -> str:
-        ended, shown, errors = run_main(command(trained, *arguments, "-c", SLUG)[3:])
+        of = [] if "-c" in arguments else ["-c", SLUG]
+        ended, shown, errors = run_main(command(trained, *arguments, *of)[3:])
         assert ended == code, f"exit {ended}\n{shown}\n{errors}"
         assert "fault of foldwise" not in errors
         return errors if code else shown + errors

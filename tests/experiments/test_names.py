@@ -13,7 +13,7 @@ from foldwise.lock import lock
 from foldwise.paths import resolve
 from reliability.in_process import results
 
-EVERYTHING = ("*/fold*/*.safetensors", "*/fold*/history.jsonl")
+EVERYTHING = ("*/fold*/*.safetensors",)
 
 
 def test_a_name_changes_the_place_and_no_byte(foldwise, output):
