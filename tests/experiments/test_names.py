@@ -150,13 +150,6 @@ def test_earlier_weights_may_be_of_an_experiment(foldwise, output):
     assert "vectors of 252 of 252 words" in said
 
 
-def test_find_lr_and_the_report_are_the_experiments_own(foldwise, output):
-    foldwise("describe", "--name", "net", *settings("net"))
-    foldwise("report", "--name", "net", *settings("net"))
-    assert (output / "experiments" / "net" / "report.html").is_file()
-    assert not (output / "report.html").exists()
-
-
 def test_a_kernel_of_an_experiment_lies_in_its_folder(foldwise, output):
     said = foldwise("kernel", "build", "--experiment", "net", "--user", "ada", "--name", "my-kernel", *settings("net"))
     assert (output / "experiments" / "net" / "kernel" / "kernel.py").is_file()

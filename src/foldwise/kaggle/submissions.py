@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from foldwise.console import say, warn
-from foldwise.errors import RunError, shorten
+from foldwise.errors import InputError, RunError, shorten
 from foldwise.files import write_checked
 from foldwise.hashing import hash_of
 from foldwise.kaggle.client import json_in, poll, run_client
@@ -84,7 +84,7 @@ def keep_score(paths: Paths, score: str, message: str, submission: str | None) -
         with lock(path.with_name(f".{path.name}.lock"), WAIT, what, ""):
             known = read_or_warn(path, PublicScores, "scores before this one are not kept") or {"scores": []}
             write_checked(path, {"scores": [*known["scores"], entry]})
-    except (OSError, RunError) as error:  # it is submitted all the same
+    except (OSError, InputError, RunError) as error:  # it is submitted all the same
         warn(f"{path}: the public score could not be written there ({error})")
 
 
