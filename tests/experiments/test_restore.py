@@ -99,6 +99,18 @@ def test_all_then_makes_the_same_bytes(foldwise, output):
     assert "has the recipe of unnamed already" in foldwise("restore", "unnamed")
 
 
+def test_a_recipe_written_in_a_way_that_new_lines_do_not_go_with(foldwise, trained):
+    path = trained / "input" / SLUG / "competition.toml"
+    odd = path.read_text().replace("[recipe]\n", "").replace("\nfolds.n", "\nrecipe.folds.n")
+    head, recipe = odd.split("recipe.folds.n")
+    lines = "".join(f"recipe.{line}\n" for line in f"folds.n{recipe}".splitlines() if line)
+    path.write_text(f"# mine\n{lines}recipe.members.old.model.layers = 2\n{head}")
+    foldwise("restore", "lin")
+    assert path.read_text().startswith("# mine\n")
+    assert "members.old" not in path.read_text()
+    assert "has the recipe of lin already" in foldwise("restore", "lin")
+
+
 def test_a_contest_known_by_name_gets_a_file_of_its_own(foldwise, trained, output):
     own = trained / "input" / "spooky-author-identification"
     (trained / "input" / SLUG).rename(own)

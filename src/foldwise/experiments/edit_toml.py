@@ -36,14 +36,18 @@ def written_recipe(recipe: Recipe) -> dict[str, Any]:
     return written
 
 
-def edit_recipe(text: str, recipe: dict[str, Any]) -> str:
-    """The text of a competition.toml with this recipe instead of its own; the caller checks that it is."""
+def edit_recipe(text: str, recipe: dict[str, Any], keep: bool = True) -> str:
+    """The text of a competition.toml with this recipe instead of its own; the caller checks that it is.
+
+    Args:
+        keep: lines that stay do; else the whole recipe is written anew, which no way of writing the old one disturbs.
+    """
     wanted = flatten({"recipe": recipe})
     kept: list[Statement] = []
     for statement in split_statements(text):
         if statement.table[:1] != ("recipe",) and not any(path[0] == "recipe" for path in statement.leaves):
             kept.append(statement)
-        elif not is_gone(statement.table, wanted) and (edited := edit_statement(statement, wanted)):
+        elif keep and not is_gone(statement.table, wanted) and (edited := edit_statement(statement, wanted)):
             kept.append(edited)
     there = {path for statement in kept for path in statement.leaves} | {statement.table for statement in kept}
     missing = {path: value for path, value in wanted.items() if path not in there}

@@ -41,8 +41,10 @@ def restore_recipe(paths: Paths, name: str) -> None:
     before = read_recipe(content)
     if before is not None and before.model_dump() == recipe.model_dump():
         return say("restore", f"{target if target.is_file() else paths.config}: has the recipe of {name} already")
-    text = edit_recipe(paths.config.read_text(encoding="utf-8"), written_recipe(recipe))
-    if check(Config, tomllib.loads(text), f"what restore would write into {target}").recipe != recipe:
+    old = paths.config.read_text(encoding="utf-8")
+    texts = (edit_recipe(old, written_recipe(recipe), keep) for keep in (True, False))
+    text = next((text for text in texts if has_recipe(text, recipe)), None)
+    if text is None:
         raise InputError(f"{target}: its recipe cannot be replaced; take [recipe] out of it and run the same again")
     kept = write_with_copy(target, text)
     say("restore", f"wrote the recipe of {name} into {target}{f'; as it was: {kept.name}' if kept else ''}")
@@ -50,6 +52,14 @@ def restore_recipe(paths: Paths, name: str) -> None:
         say("restore", phrase)
     say("restore", f"next: ./run.sh all -c {paths.slug}, which trains it again, or --name {name}, which is finished")
     return None
+
+
+def has_recipe(text: str, recipe: Recipe) -> bool:
+    """Whether the text of a competition.toml has this recipe."""
+    try:
+        return check(Config, tomllib.loads(text), "").recipe.model_dump() == recipe.model_dump()
+    except (tomllib.TOMLDecodeError, InputError):
+        return False
 
 
 def read_recipe(content: dict[str, Any]) -> Recipe | None:
