@@ -138,7 +138,7 @@ MEMBER = re.compile(r"^(?!(?:tokens|kernel|kernel-dataset|kernel-output|experime
 MemberName = Annotated[
     str,
     Field(pattern=MEMBER),
-    explained("a member's name may have letters, digits, - and _, and not be 'tokens', 'experiments' or the like"),
+    explained("a member's name may have letters, digits, - and _, and not be 'tokens', 'experiments' or 'kernel'"),
 ]
 MemberFolds = Annotated[
     Annotated[list[NotNegativeCount], Field(min_length=1)],
