@@ -113,7 +113,8 @@ class MLflow(Tracker):
 
     def close(self) -> None:
         """The run has ended."""
-        self.client.set_terminated(self.run, self.state)
+        if self.run:
+            self.client.set_terminated(self.run, self.state)
 
 
 class WeightsAndBiases(Tracker):
@@ -151,4 +152,4 @@ class WeightsAndBiases(Tracker):
     def close(self) -> None:
         """What is still in memory is written."""
         if self.run is not None:
-            self.run.finish(quiet=True)
+            self.run.finish()
