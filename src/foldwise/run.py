@@ -20,7 +20,7 @@ from foldwise.learners import learner_for
 from foldwise.metrics import Metric
 from foldwise.paths import Paths
 from foldwise.plugins import is_own
-from foldwise.records import read_or_warn
+from foldwise.records import read_or_warn, without_infinity
 from foldwise.tasks import PLURALS, TASKS
 from foldwise.tracking import NOBODY, Tracker
 
@@ -75,7 +75,8 @@ class Run:
     @property
     def kept(self) -> dict[str, Any]:
         """What of the configuration summary.json keeps, so that a run can be compared and done again."""
-        return {"asked": self.asked.model_dump(mode="json"), "decided": self.config.model_dump(mode="json")}
+        both = {"asked": self.asked, "decided": self.config}
+        return {name: without_infinity(config.model_dump(mode="json")) for name, config in both.items()}
 
     @contextmanager
     def tracked(self) -> Iterator[Tracker]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import COMPETITIONS
-from experiments.conftest import SLUG
+from experiments.conftest import SLUG, settings
 from experiments.test_compare import change
 from foldwise.config import Config, Recipe
 from foldwise.errors import InputError
@@ -109,6 +109,17 @@ def test_a_recipe_written_in_a_way_that_new_lines_do_not_go_with(foldwise, train
     assert path.read_text().startswith("# mine\n")
     assert "members.old" not in path.read_text()
     assert "has the recipe of lin already" in foldwise("restore", "lin")
+
+
+def test_numbers_that_json_does_not_have(foldwise, trained):
+    odd = ["--set", "training.max_grad_norm=inf", "--set", "training.schedule_arguments={a=nan, b=-inf}"]
+    foldwise("all", "--name", "odd", *settings("lin"), *odd)
+    foldwise("restore", "odd")
+    text = (trained / "input" / SLUG / "competition.toml").read_text()
+    assert "training.max_grad_norm = inf\n" in text
+    assert "kept submission.csv" in foldwise("all", "--name", "odd")
+    assert "training.max_grad_norm 1.0 → (inf)" in foldwise("compare")
+    foldwise("blend", "odd", "net")
 
 
 def test_a_contest_known_by_name_gets_a_file_of_its_own(foldwise, trained, output):

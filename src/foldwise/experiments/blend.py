@@ -25,7 +25,7 @@ from foldwise.hashing import hash_of
 from foldwise.inputs import input_hash
 from foldwise.lock import only_writer
 from foldwise.paths import ALL_ROWS, FOLD_OOF, FOLD_RECORD, FOLD_TEST, Paths
-from foldwise.records import FoldRecord, check_record
+from foldwise.records import FoldRecord, check_record, with_infinity
 from foldwise.run import Run, check_config
 from foldwise.stages.ensemble import write_outcome
 from foldwise.stages.folds import folds
@@ -142,14 +142,14 @@ def read_member(trained: Trained) -> tuple[dict[int, dict[str, Any]], tuple[str,
         records[fold] = record
     made = hash_of(*(trained.paths.fold(trained.name, fold) / FOLD_RECORD for fold in numbers))
     predicted = hash_of(
-        [[fold, record["files"][FOLD_OOF], record["files"][FOLD_TEST]] for fold, record in records.items()]
+        [[fold, record["files"].get(FOLD_OOF), record["files"].get(FOLD_TEST)] for fold, record in records.items()]
     )
     return {fold: records[fold] for fold in trained.folds}, (made, predicted)
 
 
 def make_recipe(asked: dict[str, Any], members: Mapping[str, Trained]) -> Recipe:
     """A recipe of these members: folds and method of the first run's, weights to be fitted."""
-    first = check(Recipe, asked, "the recipe of the first experiment")
+    first = check(Recipe, with_infinity(asked), "the recipe of the first experiment")
     listed = {
         label: Member(folds=trained.folds, training={"validate": False} if trained.on_all_rows else {})
         for label, trained in members.items()

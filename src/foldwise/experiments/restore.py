@@ -22,6 +22,7 @@ from foldwise.hashing import hash_of
 from foldwise.load_config import read_toml
 from foldwise.options import check_input_folder
 from foldwise.paths import COMPETITIONS, CONFIG, Paths
+from foldwise.records import with_infinity, without_infinity
 
 
 def restore_recipe(paths: Paths, name: str) -> None:
@@ -31,7 +32,7 @@ def restore_recipe(paths: Paths, name: str) -> None:
     if of := summary.get("blend"):
         raise InputError(f"{name}: a blend of {', '.join(of)} has no recipe of its own; restore one of these")
     asked = summary["configuration"]["asked"]
-    recipe = check(Recipe, asked["recipe"], f"{own.summary}: the recipe of {name}")
+    recipe = check(Recipe, with_infinity(asked["recipe"]), f"{own.summary}: the recipe of {name}")
     content, target = read_toml(paths.config), paths.config
     if target.parent == COMPETITIONS:
         target = paths.input / CONFIG
@@ -39,7 +40,7 @@ def restore_recipe(paths: Paths, name: str) -> None:
     if paths.folds.is_file() and summary.get("fold_file") not in (None, hash_of(paths.folds)):
         warn(f"{paths.folds}: not the folds that {name} was trained with, so the same recipe comes to other results")
     before = read_recipe(content)
-    if before is not None and before.model_dump() == recipe.model_dump():
+    if before is not None and tell(before) == tell(recipe):
         return say("restore", f"{target if target.is_file() else paths.config}: has the recipe of {name} already")
     old = paths.config.read_text(encoding="utf-8")
     texts = (edit_recipe(old, written_recipe(recipe), keep) for keep in (True, False))
@@ -48,16 +49,21 @@ def restore_recipe(paths: Paths, name: str) -> None:
         raise InputError(f"{target}: its recipe cannot be replaced; take [recipe] out of it and run the same again")
     kept = write_with_copy(target, text)
     say("restore", f"wrote the recipe of {name} into {target}{f'; as it was: {kept.name}' if kept else ''}")
-    for phrase in changes_of_recipes(before.model_dump(), recipe.model_dump()) if before else []:
+    for phrase in changes_of_recipes(tell(before), tell(recipe)) if before else []:
         say("restore", phrase)
     say("restore", f"next: ./run.sh all -c {paths.slug}, which trains it again, or --name {name}, which is finished")
     return None
 
 
+def tell(recipe: Recipe) -> dict[str, Any]:
+    """A recipe in values that can be compared, which nan cannot."""
+    return dict(without_infinity(recipe.model_dump(mode="json")))
+
+
 def has_recipe(text: str, recipe: Recipe) -> bool:
     """Whether the text of a competition.toml has this recipe."""
     try:
-        return check(Config, tomllib.loads(text), "").recipe.model_dump() == recipe.model_dump()
+        return tell(check(Config, tomllib.loads(text), "").recipe) == tell(recipe)
     except (tomllib.TOMLDecodeError, InputError):
         return False
 
@@ -73,7 +79,7 @@ def read_recipe(content: dict[str, Any]) -> Recipe | None:
 def tell_other_settings(content: dict[str, Any], asked: dict[str, Any], name: str) -> None:
     """Warn where the run had other settings than its recipe: those of competition.toml stay."""
     now = check(Config, {**content, "recipe": {}}, "competition.toml").model_dump(mode="json", exclude={"recipe"})
-    other = changes(now, {key: asked.get(key) for key in now})
+    other = changes(without_infinity(now), {key: asked.get(key) for key in now})
     if other:
         warn(f"{name} was made with other settings, which are no recipe and stay as they are now: {'; '.join(other)}")
 
