@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from conftest import REPOSITORY
 from experiments.conftest import settings
 from foldwise.files import read_json
 from reliability.in_process import results
@@ -110,3 +111,16 @@ def test_weights_and_biases_stays_at_home(foldwise, output):
     pytest.importorskip("wandb")
     foldwise("all", "--name", "told", *settings("net"), "--tracker", "wandb")
     assert list((output / "tracking" / "wandb").glob("offline-run-*/*.wandb"))
+
+
+def test_the_tracker_of_the_readme(foldwise, trained, output, monkeypatch):
+    section = (REPOSITORY / "src" / "README.md").read_text(encoding="utf-8").partition("## Your own tracker")[2]
+    (trained / "lines").mkdir()
+    (trained / "lines" / "tracker_of_the_readme.py").write_text(section.partition("```python\n")[2].partition("```")[0])
+    monkeypatch.syspath_prepend(trained / "lines")
+    foldwise("all", "--name", "told", *settings("net"), "--tracker", "tracker_of_the_readme:Lines")
+    (path,) = (output / "tracking").iterdir()
+    lines = path.read_text().splitlines()
+    assert lines[0] == "1 epochs"
+    assert lines[1].startswith("bilstm/fold0 epoch 0.50: 0.")
+    assert lines[-1].startswith("cv 0.")
