@@ -111,6 +111,16 @@ def test_a_recipe_written_in_a_way_that_new_lines_do_not_go_with(foldwise, train
     assert "has the recipe of lin already" in foldwise("restore", "lin")
 
 
+def test_line_ends_stay(foldwise, trained):
+    path = trained / "input" / SLUG / "competition.toml"
+    before = path.read_bytes().replace(b"\n", b"\r\n")
+    path.write_bytes(before)
+    foldwise("restore", "net")
+    assert path.with_name("competition.toml.before").read_bytes() == before
+    head = before.partition(b"[recipe]")[0]
+    assert path.read_bytes().startswith(head)
+
+
 def test_numbers_that_json_does_not_have(foldwise, trained):
     odd = ["--set", "training.max_grad_norm=inf", "--set", "training.schedule_arguments={a=nan, b=-inf}"]
     foldwise("all", "--name", "odd", *settings("lin"), *odd)

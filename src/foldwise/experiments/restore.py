@@ -42,7 +42,7 @@ def restore_recipe(paths: Paths, name: str) -> None:
     before = read_recipe(content)
     if before is not None and tell(before) == tell(recipe):
         return say("restore", f"{target if target.is_file() else paths.config}: has the recipe of {name} already")
-    old = paths.config.read_text(encoding="utf-8")
+    old = paths.config.read_bytes().decode()  # with the line ends that it has
     texts = (edit_recipe(old, written_recipe(recipe), keep) for keep in (True, False))
     text = next((text for text in texts if has_recipe(text, recipe)), None)
     if text is None:
@@ -89,12 +89,12 @@ def write_with_copy(target: Path, text: str) -> Path | None:
     kept, number = None, 1
     try:
         if target.is_file():
-            old = target.read_text(encoding="utf-8")
+            old = target.read_bytes()
             kept = target.with_name(f"{target.name}.before")
-            while kept.exists() and kept.read_bytes() != old.encode():
+            while kept.exists() and kept.read_bytes() != old:
                 number += 1
                 kept = target.with_name(f"{target.name}.before-{number}")
-            write_text(kept, old)
+            write_text(kept, old.decode())
         write_text(target, text)
     except OSError as error:
         raise InputError(
