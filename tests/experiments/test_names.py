@@ -9,7 +9,7 @@ from conftest import command, environment
 from experiments.conftest import SLUG, settings
 from foldwise.errors import InputError
 from foldwise.experiments.names import name_paths
-from foldwise.lock import lock
+from foldwise.lock import lock, only_writer
 from foldwise.paths import resolve
 from reliability.in_process import results
 
@@ -127,6 +127,13 @@ def test_two_started_at_once_make_the_tokens_once(trained, output):
     assert [process.returncode for process in both] == [0, 0], said
     assert sorted("there were none" in text for text in said) == [False, True]
     assert sorted("kept 425 tokens" in text for text in said) == [False, True]
+
+
+def test_one_run_at_a_time_writes_to_an_experiment(foldwise, output):
+    with only_writer(output / "experiments" / "net"):
+        assert f"another run writes to {output / 'experiments' / 'net'}" in foldwise("tokens", "--name", "net", code=1)
+        foldwise("tokens", "--name", "lin")
+        foldwise("tokens")
 
 
 def test_a_run_sweeps_only_what_is_its_own(foldwise, output):
