@@ -18,12 +18,13 @@ CORE = {
     "files": "errors hashing leftovers machine",
     "inputs": "errors hashing",
     "console": "errors",
-    "lock": "console errors leftovers",
+    "lock": "console errors leftovers paths",
     "records": "console errors files",
     "clock": "",
     "interrupts": "",
     "streams": "",
     "events": "",
+    "tracking": "events",
     "extensions": "errors",
     "requirements": "",
     "tasks": "",
@@ -41,8 +42,8 @@ CORE = {
     " plugins records",
     "learners": "clock config data errors events extensions files hashing inputs metrics models paths plugins"
     " records training",
-    "run": "auto config console data errors extensions files learners metrics paths plugins records",
-    "options": "errors inputs interrupts load_config machine paths run",
+    "run": "auto config console data errors extensions files learners metrics paths plugins records tracking",
+    "options": "errors extensions inputs interrupts load_config machine paths run",
     "freshness": "data errors extensions files hashing inputs learners paths plugins records run vectors",
     "ensembling": "config console data errors files freshness metrics paths records run",
     "running": "clock config console data ensembling errors events extensions files freshness hashing inputs"
@@ -64,6 +65,8 @@ EXTENSIONS = {
     "report": "config console data errors files freshness hashing learners load_config lock models paths records run"
     " running vectors",
     "competitions": "errors load_config options paths",
+    "experiments": "config console ensembling errors events files freshness hashing inputs leftovers load_config lock"
+    " options paths plugins records run stages tracking",
     "rate_finder": "console data errors files freshness learners lock run running stages training",
     "teaching": "config data ensembling errors freshness hashing learners paths run running training",
     "encoders": "clock config console data errors events files freshness inputs learners lock metrics models options"

@@ -45,6 +45,11 @@ def test_the_core_works_without(extension, tmp_path):
             gone = run(*(["all", name, "1h"] if name.startswith("--") else [name]), "-c", SLUG)
             message = f"error: {name}: not part of this checkout, which has no src/foldwise/{extension}\n"
             assert (gone.returncode, gone.stderr) == (2, message)
+    if extension == "experiments":
+        for option in ("--name", "--tracker"):
+            gone = run("all", "-c", SLUG, option, "x")
+            message = f"error: {option}: not part of this checkout, which has no src/foldwise/experiments\n"
+            assert (gone.returncode, gone.stderr) == (2, message)
     if extension == "teaching":
         for field in ('distill="linear"', "pseudo_labels=0.5", "extra_epochs=1"):
             gone = run("all", "-c", SLUG, "--set", f"members.bilstm.training.{field}")

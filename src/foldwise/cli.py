@@ -10,7 +10,7 @@ from foldwise import pipeline
 from foldwise.config import Quotes, Task
 from foldwise.data.inspect_competition import Choices
 from foldwise.errors import InputError
-from foldwise.extensions import load_extension
+from foldwise.extensions import find_experiments, load_extension
 from foldwise.lock import only_writer
 from foldwise.options import Commands, Force, InputFolder, add_command
 from foldwise.paths import resolve
@@ -26,6 +26,9 @@ EXTENSIONS = {
     "recipe": "foldwise.report.recipe:recipe",
     "report": "foldwise.report.cli:report",
     "competitions": "foldwise.competitions.cli:competitions",
+    "compare": "foldwise.experiments.cli:compare",
+    "restore": "foldwise.experiments.cli:restore",
+    "blend": "foldwise.experiments.cli:blend",
     "find-lr": "foldwise.rate_finder.cli:find_lr",
     "vectors": "foldwise.encoders.cli:vectors",
     "infer": "foldwise.inference.cli:infer",
@@ -45,8 +48,15 @@ app = typer.Typer(
 )
 
 
+Trackers = Annotated[
+    list[str] | None,
+    typer.Option("--tracker", metavar="NAME", help="tensorboard, mlflow, wandb (offline) or module:Class. Repeatable."),
+]
+
+
 def run_all(
     run: Run,
+    tracker: Trackers = None,
     time_budget: Annotated[
         str | None,
         typer.Option("--time-budget", metavar="TIME", help="Be done by then: 2h, 40m; trains less where it must."),
@@ -56,7 +66,12 @@ def run_all(
     if time_budget is not None:
         run = replace(run, budget=find_extension("--time-budget")(time_budget))
         check_teaching(run.config, timed=True)
-    pipeline.run_all(run)
+    pipeline.run_all(with_trackers(run, tracker))
+
+
+def with_trackers(run: Run, names: list[str] | None) -> Run:
+    """The run, with the trackers of these names told of it."""
+    return replace(run, tracker=find_experiments("--tracker")(run, names)) if names else run
 
 
 def run_train(
@@ -67,9 +82,11 @@ def run_train(
     member: Annotated[
         list[str] | None, typer.Option("--member", metavar="NAME", help="Train just this member; repeatable.")
     ] = None,
+    tracker: Trackers = None,
 ) -> None:
     """Train the folds that are missing or out of date, or those named."""
-    with only_writer(run.paths.output):
+    run = with_trackers(run, tracker)
+    with only_writer(run.paths.output), run.tracked():
         train(run, folds(run), fold, member)
 
 

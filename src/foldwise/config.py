@@ -134,11 +134,11 @@ EncoderLayers = Annotated[
 ]
 CharNgrams = Annotated[Longest | Literal["auto"], explained('give a whole number from 0 on, at most 100, or "auto"')]
 # A member is a folder of the output, beside those of tokens and kernels.
-MEMBER = re.compile(r"^(?!(?:tokens|kernel|kernel-dataset|kernel-output)\Z)[A-Za-z0-9_-]+\Z")
+MEMBER = re.compile(r"^(?!(?:tokens|kernel|kernel-dataset|kernel-output|experiments|tracking)\Z)[A-Za-z0-9_-]+\Z")
 MemberName = Annotated[
     str,
     Field(pattern=MEMBER),
-    explained("a member's name may have letters, digits, - and _, and not be 'tokens' or 'kernel'"),
+    explained("a member's name may have letters, digits, - and _, and not be 'tokens', 'experiments' or 'kernel'"),
 ]
 MemberFolds = Annotated[
     Annotated[list[NotNegativeCount], Field(min_length=1)],

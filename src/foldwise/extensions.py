@@ -13,6 +13,13 @@ TEACHING = {
     "lessons": "foldwise.teaching.lessons:add_lessons",
 }
 
+# Runs with names, and who else is told of a run.
+EXPERIMENTS = {
+    "--name": "foldwise.experiments.names:name_paths",
+    "--tracker": "foldwise.experiments.trackers:open_trackers",
+    "share": "foldwise.experiments.shared_tokens:share",
+}
+
 
 def load_extension(spec: str, name: str) -> Any:
     """What "module:function" of an extension names.
@@ -32,3 +39,8 @@ def load_extension(spec: str, name: str) -> Any:
 def find_teaching(part: str) -> Any:
     """A function of `TEACHING`; InputError where the folder is not there."""
     return load_extension(TEACHING[part], "recipe.training.distill, .pseudo_labels, .extra_weight, .extra_epochs")
+
+
+def find_experiments(part: str) -> Any:
+    """A function of `EXPERIMENTS`; InputError where the folder is not there."""
+    return load_extension(EXPERIMENTS[part], part)

@@ -1,6 +1,7 @@
 """What results depend on, and whether those on disk are still up to date."""
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from foldwise.data.own_tokenizer import tokenizer_hash
 from foldwise.errors import DamagedError, InputError
-from foldwise.extensions import find_teaching
+from foldwise.extensions import find_experiments, find_teaching
 from foldwise.files import damaged_files
 from foldwise.hashing import hash_of
 from foldwise.inputs import input_hash, sample_hash
@@ -118,6 +119,12 @@ def own_token_inputs(run: Run, learner: Learner) -> dict[str, Any]:
         "model": {name: sample_hash(path) for name, path in learner.find_files(run.paths).items()},
         "settings": learner.token_settings(),
     }
+
+
+def shared(run: Run, folder: Path, inputs: dict[str, Any]) -> AbstractContextManager[None]:
+    """In the block `folder` is where tokens of these inputs are, or are to be made; runs with a name share them."""
+    found: AbstractContextManager[None] = nullcontext()
+    return find_experiments("share")(run.paths, folder, inputs) if run.paths.experiment else found
 
 
 def are_current(run: Run) -> bool:

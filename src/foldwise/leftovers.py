@@ -42,14 +42,25 @@ def is_leftover(path: Path) -> bool:
     return not same or int(found["process"]) == os.getpid()
 
 
-def sweep(folders: Iterable[Path], files: Iterable[Path] = ()) -> None:
-    """Clear up what killed runs left in folders, at any depth, and beside files, also where these are links."""
+def sweep(folders: Iterable[Path], files: Iterable[Path] = (), apart: Iterable[Path] = ()) -> None:
+    """Clear up what killed runs left in folders, at any depth, and beside files, also where these are links.
+
+    Args:
+        apart: folders that other runs write to; nothing in them is touched.
+    """
+    others_own = {Path(os.path.realpath(path)) for path in apart}
     for folder in folders:
         for place, names, others in os.walk(folder):
             for name in [*names, *others]:
                 if (path := Path(place, name)).is_symlink():
-                    clear(Path(os.path.realpath(path)).parent, Path(os.path.realpath(path)).name)
-            names[:] = [name for name in names if not LEFTOVER.fullmatch(name)]
+                    target = Path(os.path.realpath(path))
+                    if target.parent not in others_own:
+                        clear(target.parent, target.name)
+            names[:] = [
+                name
+                for name in names
+                if not LEFTOVER.fullmatch(name) and Path(os.path.realpath(Path(place, name))) not in others_own
+            ]
             clear(Path(place))
     for file in [*folders, *files]:
         clear(Path(os.path.realpath(file)).parent, Path(os.path.realpath(file)).name)

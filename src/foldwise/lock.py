@@ -20,6 +20,7 @@ from typing import TextIO
 from foldwise.console import warn
 from foldwise.errors import RunError
 from foldwise.leftovers import sweep
+from foldwise.paths import EXPERIMENTS
 
 POLL = 0.05  # seconds between two looks
 LOOKS = 20  # at a lock whose holder has not yet written who it is
@@ -32,7 +33,8 @@ def only_writer(folder: Path) -> Iterator[None]:
     """Hold an output folder while the block runs; a `RunError` that names the run which holds it already."""
     what = f"another run writes to {folder}"
     with lock(folder / ".lock", 0.0, what, "wait for it, or give this one another --output"):
-        sweep([folder])  # nobody else writes there now, so what lies half written is of runs that were killed
+        # Nobody else writes there now, so what lies half written is of runs that were killed.
+        sweep([folder], apart=[folder / EXPERIMENTS, folder.parent / "tokens"])  # these have locks of their own
         yield
 
 

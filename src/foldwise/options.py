@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from foldwise.errors import DamagedError, InputError, RunError, cut_lines, did_you_mean, find_own_code, list_names
+from foldwise.extensions import find_experiments
 from foldwise.inputs import same_inputs
 from foldwise.interrupts import Interrupted, Signals
 from foldwise.load_config import load_config
@@ -29,10 +30,15 @@ DEFAULT = "movie-reviews"
 Competition = Annotated[str, typer.Option("--competition", "-c", metavar="SLUG", help="Folder below input/.")]
 DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", help="auto takes a GPU if it works.")]
 InputFolder = Annotated[Path | None, typer.Option("--input", metavar="DIR", help="Instead of input/.")]
+FoldsFolder = Annotated[Path | None, typer.Option("--folds", metavar="DIR", help="Instead of folds/.")]
 OutputFolder = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Instead of output/.")]
 SubmissionFile = Annotated[
     Path | None, typer.Option("--submission", metavar="FILE", help="Instead of output/SLUG/submission.csv.")
 ]
+ITS_OWN = "A run of its own, in output/SLUG/experiments/EXP/."
+Experiment = Annotated[str | None, typer.Option("--name", "--experiment", metavar="EXP", help=ITS_OWN)]
+# The same where --name is the name of something else.
+ExperimentAlone = Annotated[str | None, typer.Option("--experiment", metavar="EXP", help=ITS_OWN)]
 Force = Annotated[bool, typer.Option("--force", help="Redo what is up to date.")]
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show where in the code an error arose.")]
 
@@ -46,23 +52,31 @@ def make_run(
     seed: Annotated[int | None, typer.Option(help="Seed of the training; the folds have their own.")] = None,
     device: DeviceOption = "auto",
     input_: InputFolder = None,
-    folds: Annotated[Path | None, typer.Option("--folds", metavar="DIR", help="Instead of folds/.")] = None,
+    folds: FoldsFolder = None,
     output: OutputFolder = None,
     submission: SubmissionFile = None,
+    experiment: Experiment = None,
     debug: Annotated[bool, typer.Option("--debug", help="200 rows, 1 epoch, into output/SLUG-debug/.")] = False,
     force: Force = False,
 ) -> Run:
     """The options that every stage shares."""
-    paths = resolve(competition, input_, folds, output, debug, submission)
+    paths = name_paths(resolve(competition, input_, folds, output, debug, submission), experiment)
     check_input_folder(paths)
     settings = (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
     command = shlex.join(["./run.sh", *sys.argv[1:]])
-    given = (("--input", input_), ("--folds", folds), ("--output", output), ("--submission", submission))
-    options = [part for name, folder in given if folder for part in (name, str(folder))] + ["--debug"] * debug
+    given = [("--input", input_), ("--folds", folds), ("--output", output), ("--submission", submission)]
+    options = [part for option, value in [*given, ("--name", experiment)] if value for part in (option, str(value))]
+    options += ["--debug"] * debug
     config = load_config(paths.config, settings, debug)
     check_config(config, competition)
     paths = replace(paths, stems=config.files.stems)
     return Run(config, paths, force, debug, device, command, tuple(options), tuple(settings))
+
+
+def name_paths(paths: Paths, name: str | None) -> Paths:
+    """The places of a run with this name; those of a run without where it is None."""
+    found: Paths = paths if name is None else find_experiments("--name")(paths, name)
+    return found
 
 
 def check_input_folder(paths: Paths) -> None:
@@ -129,6 +143,8 @@ def add_command(
         del own[0]
         shared = inspect.signature(make_run).parameters
         common = {key: parameter for key, parameter in shared.items() if key not in without}
+        if any(parameter.name == "name" for parameter in own):
+            common["experiment"] = common["experiment"].replace(annotation=ExperimentAlone)
 
     def command(traceback: Traceback = False, **options: Any) -> None:
         signals = Signals()

@@ -14,6 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 KAGGLE_INPUT = Path("/kaggle/input")
 KAGGLE_WORKING = Path("/kaggle/working")
 CONFIG = "competition.toml"
+EXPERIMENTS = "experiments"  # folder below output/SLUG of runs that have a name
 COMPETITIONS = Path(__file__).resolve().parent / "competitions"  # contests known by name
 # Files of the tokens' folder, and of a trained fold's (`foldwise.running.fold_folder` says what is in them).
 TOKENS_RECORD, VOCABULARY, VECTORS, FEATURES = "tokens.json", "vocab.json", "vectors.npy", "features.npy"
@@ -40,11 +41,17 @@ class Paths:
     stems: Mapping[str, str] = field(default_factory=dict)  # what files of tables are called, where not train, test, …
     mounts: tuple[Path, ...] = ()  # folders of data sets beside the competition's, searched for word vectors last
     handed_in: Path | None = None  # the submission, where it is not in `output`
+    experiment: str = ""  # the run's name; "" for the one without, whose folder `output` all of a competition share
 
     @property
     def own_files(self) -> tuple[Path, ...]:
         """Folders where a file of the user's own that the recipe names may lie."""
         return self.config.parent, self.input
+
+    @property
+    def home(self) -> Path:
+        """The competition's folder of results: `output`, or what the folder of a run with a name lies in."""
+        return self.output.parents[1] if self.experiment else self.output
 
     @property
     def tokens(self) -> Path:
@@ -54,7 +61,7 @@ class Paths:
     @property
     def vector_cache(self) -> Path:
         """Folder that all competitions share: rows once read from large files of word vectors."""
-        return self.output.parent / ".vectors"
+        return self.home.parent / ".vectors"
 
     @property
     def submission(self) -> Path:
@@ -80,6 +87,11 @@ class Paths:
     def oof(self) -> Path:
         """The out-of-fold predictions, for people."""
         return self.output / "oof.csv"
+
+    @property
+    def public_scores(self) -> Path:
+        """What Kaggle said of submissions of this folder."""
+        return self.output / "public-scores.json"
 
     @property
     def rates(self) -> Path:
@@ -162,10 +174,15 @@ def resolve(
     mounted = [path for root in roots for pattern in ("datasets/*/*", "*") for path in sorted(root.glob(pattern))]
     mounts = tuple(path for path in mounted if path.is_dir() and path not in (found, *embeddings))
     paths = Paths(slug, found, config, folds_file, output_folder, embeddings, mounts=mounts, handed_in=submission)
-    for written in (paths.folds, paths.submission, paths.oof, paths.summary, paths.seconds, paths.rates):
-        find_target(written)  # what cannot be written should show before hours of training
-    check_submission(paths)
+    check_places(paths)
     return paths
+
+
+def check_places(paths: Paths) -> None:
+    """Refuse what cannot be written: that should show before hours of training."""
+    for written in (paths.folds, paths.submission, paths.oof, paths.summary, paths.seconds, paths.rates):
+        find_target(written)
+    check_submission(paths)
 
 
 def check_submission(paths: Paths) -> None:

@@ -4,11 +4,11 @@ Each stage reads what earlier ones wrote, writes its own folder, does only what 
 which and why.
 """
 
-from foldwise.ensembling.summary import show_summary
+import numpy as np
+
 from foldwise.freshness import are_current
 from foldwise.lock import only_writer
 from foldwise.run import Run
-from foldwise.stages.ensemble import ensemble
 from foldwise.stages.folds import folds
 from foldwise.stages.tokens import tokens
 from foldwise.stages.train import check_files, ensemble_fits, prepare_members, train
@@ -16,7 +16,7 @@ from foldwise.stages.train import check_files, ensemble_fits, prepare_members, t
 
 def run_all(run: Run) -> None:
     """All stages."""
-    with only_writer(run.paths.output):
+    with only_writer(run.paths.output), run.tracked():
         make_all(run)
 
 
@@ -38,7 +38,18 @@ def make_all(run: Run) -> None:
     train(run, fold_of_row, prepared=prepared)
 
     # The predictions of all folds and members become one a row, then labels where the contest wants them.
-    show_summary(run, ensemble(run, fold_of_row))
+    combine(run, fold_of_row)
+
+
+def combine(run: Run, fold_of_row: np.ndarray) -> None:
+    """Make the submission and show what came out."""
+    # Here, not above: scipy takes a quarter of a second to load, which commands that combine nothing should not pay.
+    from foldwise.ensembling.summary import show_summary
+    from foldwise.stages.ensemble import ensemble
+
+    summary = ensemble(run, fold_of_row)
+    run.tracker.finish(summary)
+    show_summary(run, summary)
 
 
 def run_folds(run: Run) -> None:
@@ -56,4 +67,4 @@ def run_tokens(run: Run) -> None:
 def run_ensemble(run: Run) -> None:
     """Combine the folds into submission.csv, oof.csv and summary.json."""
     with only_writer(run.paths.output):
-        show_summary(run, ensemble(run, folds(run)))
+        combine(run, folds(run))

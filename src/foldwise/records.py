@@ -4,6 +4,7 @@ Each holds a checksum of itself; records of a folder, `fold.json` and `tokens.js
 Files of extensions have their models beside the code that writes them.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,27 @@ class Budget(Content):
     shortened: list[dict[str, Any]]
 
 
+class KeptRecipe(Content):
+    """The recipe of a run."""
+
+    members: dict[str, dict[str, Any]]
+
+
+class Tables(Content):
+    """A whole competition.toml with `--set` applied."""
+
+    competition: dict[str, Any]
+    columns: dict[str, Any]
+    recipe: KeptRecipe
+
+
+class Configuration(Content):
+    """What a run was told, in summary.json."""
+
+    asked: Tables
+    decided: Tables  # with what is left at "auto" decided
+
+
 class Summary(Content):
     """summary.json."""
 
@@ -124,6 +146,46 @@ class Summary(Content):
     form: dict[str, Any]
     budget: Budget | None = None
     leaderboard: float | None = None
+    greater_is_better: bool = True
+    configuration: Configuration | None = None
+    fold_file: str | None = None  # hash of the folds
+    date: str | None = None  # when it was made
+
+
+class PublicScore(Content):
+    """What Kaggle said of one submission."""
+
+    date: str
+    score: float
+    message: str
+    submission: str | None  # hash of the file; None of a kernel's, whose file is there
+
+
+class PublicScores(Content):
+    """public-scores.json."""
+
+    scores: list[PublicScore]  # the newest last
+
+
+NO_JSON = {"(inf)": math.inf, "(-inf)": -math.inf, "(nan)": math.nan}
+
+
+def without_infinity(value: Any) -> Any:
+    """A value of JSON's types with texts for the numbers that JSON does not have, such as a limit of inf."""
+    if isinstance(value, dict):
+        return {name: without_infinity(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [without_infinity(part) for part in value]
+    return f"({value})" if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def with_infinity(value: Any) -> Any:
+    """The value that became this one."""
+    if isinstance(value, dict):
+        return {place: with_infinity(part) for place, part in value.items()}
+    if isinstance(value, list):
+        return [with_infinity(part) for part in value]
+    return NO_JSON.get(value, value) if isinstance(value, str) else value
 
 
 def read_checked(path: Path, model: Any) -> dict[str, Any] | None:

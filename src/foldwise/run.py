@@ -1,6 +1,8 @@
 """What every stage is given: the competition, its files, and how this run was asked for."""
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +20,9 @@ from foldwise.learners import learner_for
 from foldwise.metrics import Metric
 from foldwise.paths import Paths
 from foldwise.plugins import is_own
-from foldwise.records import read_or_warn
+from foldwise.records import read_or_warn, without_infinity
 from foldwise.tasks import PLURALS, TASKS
+from foldwise.tracking import NOBODY, Tracker
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Run:
     command: str = ""  # the command line, for summary.json
     options: tuple[str, ...] = ()  # folders and `--debug` as given, for hints
     settings: tuple[str, ...] = ()  # `--set` as given, `--seed` among them
+    tracker: Tracker = NOBODY  # who else is told
     budget: Any = None  # how long the run may take: `foldwise.time_budget.budget.TimeBudget`
 
     def hint(self, command: str, *extra: str) -> str:
@@ -67,6 +71,24 @@ class Run:
     def metric(self) -> Metric:
         """What the leaderboard scores by."""
         return self.asked.metric
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What of the configuration summary.json keeps, so that a run can be compared and done again."""
+        both = {"asked": self.asked, "decided": self.config}
+        return {name: without_infinity(config.model_dump(mode="json")) for name, config in both.items()}
+
+    @contextmanager
+    def tracked(self) -> Iterator[Tracker]:
+        """The tracker, which is told that the run begins, and that it ends."""
+        asked = self.asked.competition
+        facts = {"competition": self.paths.slug, "experiment": self.paths.experiment, "command": self.command}
+        facts |= {"task": asked.task, "metric": asked.metric, "recipe": self.kept["decided"]["recipe"]}
+        self.tracker.start(facts)
+        try:
+            yield self.tracker
+        finally:
+            self.tracker.close()
 
     def record_seconds(self, stage: str, seconds: float) -> dict[str, float]:
         """Remember how long a stage took when it last ran, for summary.json; → of all stages."""

@@ -101,6 +101,22 @@ def test_what_changes_an_encoder_and_what_does_not(cli_here, workspace):
     assert [files_of(output / "frozen")[name] for name in kept] == [before["frozen"][name] for name in kept]
 
 
+def test_runs_with_names_share_what_an_encoder_made_of_the_texts(cli_here, workspace):
+    slug = "twin-binary"
+    add_members(workspace, slug)
+    made = []
+    for name, settings in (("a", []), ("b", ["--set", "members.frozen.encoder.C=0.5"])):
+        cli_here("tokens", "-c", slug, "--name", name)
+        made.append(cli_here("train", "-c", slug, "--name", name, "--member", "frozen", *settings).stdout)
+    assert ["tokens    frozen: made " in shown for shown in made] == [True, False]
+    assert "frozen fold 1: " in made[1]
+    experiments = workspace / "output" / slug / "experiments"
+    first, second = (experiments / name / "frozen" / "tokens" for name in ("a", "b"))
+    assert first.is_symlink()
+    assert first.resolve() == second.resolve()
+    assert "kept frozen" in cli_here("train", "-c", slug, "--name", "a", "--member", "frozen").stdout
+
+
 def test_extra_rows_are_nothing_to_an_encoder(cli_here, workspace):
     slug, members = "twin-binary", ["--member", "frozen", "--member", "full"]
     add_members(workspace, slug)

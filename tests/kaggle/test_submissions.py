@@ -11,6 +11,7 @@ from foldwise.errors import RunError
 from foldwise.files import write_checked
 from foldwise.hashing import hash_of
 from foldwise.kaggle import submissions
+from foldwise.records import PublicScores, read_checked
 from kaggle_service.fixtures import SECRET
 from kaggle_service.loopback import Answer, error
 
@@ -39,6 +40,13 @@ def submission(tmp_path: Path) -> Path:
     return path
 
 
+def read_scores(path: Path) -> list[dict[str, Any]]:
+    """What is kept beside a submission, or a kernel's folder."""
+    known = read_checked(path.with_name("public-scores.json"), PublicScores)
+    assert known
+    return known["scores"]
+
+
 @pytest.fixture
 def ready(service):
     """A service that takes submissions and has the score at once."""
@@ -58,6 +66,46 @@ def test_submit_the_csv(foldwise, ready, submission):
     assert sent["blobFileTokens"] == "blob"
     assert "kaggle    Successfully submitted to Spooky" in done.stdout
     assert "submit    public score 0.29" in done.stdout
+
+
+def test_scores_are_kept_beside_the_run_that_made_the_submission(foldwise, ready, submission):
+    named = submission.parent / "experiments" / "deep" / "submission.csv"
+    named.parent.mkdir(parents=True)
+    named.write_text("id,EAP\n1,0.75\n")
+    for score, path, name in (
+        ("0.29", submission, []),
+        ("0.28", named, ["--name", "deep"]),
+        ("0.27", named, ["--experiment", "deep"]),
+    ):
+        ready.on("ListSubmissions", listed(OLD), listed(new("COMPLETE", "five folds", publicScore=score), OLD))
+        foldwise("submit", "-c", "spooky", "-m", "five folds", *name)
+        assert ready.asked("/upload/1")[-1] == path.read_bytes()
+    found = [
+        [(entry["score"], entry["submission"], entry["message"]) for entry in read_scores(path)]
+        for path in (submission, named)
+    ]
+    made = hash_of(named)
+    assert found == [
+        [(0.29, hash_of(submission), "five folds")],
+        [(0.28, made, "five folds"), (0.27, made, "five folds")],
+    ]
+    compared = json.loads(foldwise("compare", "-c", "spooky", "--json").stdout)["experiments"]
+    assert [row["name"] for row in compared] == ["unnamed", "deep"]
+
+
+def test_a_score_of_a_kernel_and_one_that_is_none(foldwise, ready, kernel):
+    write_checked(kernel.parent / "kernel-pushed.json", PUSHED)
+    foldwise("kernel", "submit", "-c", "spooky", "-m", "five folds")
+    ready.on("ListSubmissions", listed(OLD), listed(new("COMPLETE", "five folds"), OLD))
+    foldwise("kernel", "submit", "-c", "spooky", "-m", "five folds")
+    assert [(entry["score"], entry["submission"]) for entry in read_scores(kernel)] == [(0.29, None)]
+
+
+def test_a_score_that_cannot_be_kept_is_no_failure(foldwise, ready, submission):
+    submission.with_name("public-scores.json").mkdir()
+    done = foldwise("submit", "-c", "spooky", "-m", "five folds")
+    assert "submit    public score 0.29" in done.stdout
+    assert "the public score could not be written there" in done.stderr
 
 
 def test_a_message_of_its_own_and_one_that_looks_like_an_option(foldwise, ready, submission):

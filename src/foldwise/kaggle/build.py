@@ -124,7 +124,8 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
         say("kernel", f"made {root / DATASET}: {size:,} bytes, the dataset {datasets[0]} that it needs")
     else:
         shutil.rmtree(root / DATASET)
-    target = ["-c", slug, *(["--output", str(root.parent)] if "--output" in run.options else [])]
+    target = ["-c", slug, *(["--experiment", run.paths.experiment] if run.paths.experiment else [])]
+    target += ["--output", str(run.paths.home.parent)] if "--output" in run.options else []
     say("kernel", f"next: {shlex.join(['./run.sh', 'kernel', 'push', *target])}")
 
 

@@ -17,12 +17,13 @@ import typer
 
 from foldwise.console import say
 from foldwise.errors import InputError
+from foldwise.hashing import hash_of
 from foldwise.kaggle import datasets, kernels, submissions
 from foldwise.kaggle.client import show_command
 from foldwise.kaggle.download import archive_folder, download_files
 from foldwise.kaggle.metadata import DATASET, DATASET_METADATA, KERNEL, KERNEL_METADATA, read_metadata
 from foldwise.lock import only_writer
-from foldwise.options import InputFolder, OutputFolder, add_command
+from foldwise.options import Experiment, ExperimentAlone, InputFolder, OutputFolder, add_command, name_paths
 from foldwise.paths import Paths, resolve
 from foldwise.records import read_or_warn
 from foldwise.run import Run
@@ -44,14 +45,19 @@ kernel = typer.Typer(
 )
 
 
-def paths_of(slug: str, input_: Path | None = None, output: Path | None = None) -> Paths:
-    """The contest's folders; `InputError` if the slug is not the last part of an address."""
+def paths_of(slug: str, input_: Path | None = None, output: Path | None = None, experiment: str | None = None) -> Paths:
+    """The contest's folders, or a named run's; `InputError` if the slug is not the last part of an address."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug):
         raise InputError(
             f"-c {slug!r}: give the last part of the contest's address, as nlp-getting-started of "
             "kaggle.com/competitions/nlp-getting-started"
         )
-    return resolve(slug, input_, None, output)
+    return name_paths(resolve(slug, input_, None, output), experiment)
+
+
+def run_of(paths: Paths) -> str:
+    """The options that say which competition a command is for, and which run of it."""
+    return f"-c {paths.slug}{f' --experiment {paths.experiment}' if paths.experiment else ''}"
 
 
 def suggest(command: str, folder: Path | None, option: str = "--output") -> str:
@@ -114,9 +120,10 @@ def build(
         build_kernel(run, options)
 
 
-def push(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> None:
+def push(slug: Slug, output: OutputFolder = None, experiment: ExperimentAlone = None, dry_run: DryRun = False) -> None:
     """Send the built kernel to Kaggle, which starts it."""
-    paths, again = paths_of(slug, output=output), suggest(f"kernel build -c {slug}", output)
+    paths = paths_of(slug, output=output, experiment=experiment)
+    again = suggest(f"kernel build {run_of(paths)}", output)
     folder, files = paths.output / KERNEL, paths.output / DATASET
     metadata = read_metadata(folder / KERNEL_METADATA, again)
     gpu, dataset = metadata.get("enable_gpu"), ""
@@ -141,30 +148,33 @@ def push(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> No
         if dataset:
             datasets.update_dataset(files, dataset, paths.output / UPLOADED, message, slug)
         version = kernels.push_kernel(folder, slug, metadata["id"], paths.output / PUSHED)
-    status_command = suggest(f"kernel status -c {slug}", output)
+    status_command = suggest(f"kernel status {run_of(paths)}", output)
     return say("kernel", f"{metadata['id']} version {version} runs; next: {status_command}")
 
 
 def find_kernel(paths: Paths, output: Path | None) -> str:
     """owner/name of the built kernel."""
-    again = suggest(f"kernel build -c {paths.slug}", output)
+    again = suggest(f"kernel build {run_of(paths)}", output)
     return str(read_metadata(paths.output / KERNEL / KERNEL_METADATA, again)["id"])
 
 
-def status(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> None:
+def status(
+    slug: Slug, output: OutputFolder = None, experiment: ExperimentAlone = None, dry_run: DryRun = False
+) -> None:
     """Wait until the kernel has ended; show the end of its log if it failed."""
-    name = find_kernel(paths_of(slug, output=output), output)
+    paths = paths_of(slug, output=output, experiment=experiment)
+    name = find_kernel(paths, output)
     if dry_run:
         show_command("status", kernel=name)
         show_command("log", kernel=name)
     else:
         kernels.wait_for_kernel(name, slug)
-        say("kernel", f"next: {suggest(f'kernel output -c {slug}', output)}")
+        say("kernel", f"next: {suggest(f'kernel output {run_of(paths)}', output)}")
 
 
-def fetch(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> None:
+def fetch(slug: Slug, output: OutputFolder = None, experiment: ExperimentAlone = None, dry_run: DryRun = False) -> None:
     """Fetch what the kernel wrote into output/SLUG/kernel-output."""
-    paths = paths_of(slug, output=output)
+    paths = paths_of(slug, output=output, experiment=experiment)
     name, folder = find_kernel(paths, output), paths.output / OUTPUT
     if dry_run:
         show_command("output", kernel=name, folder=folder)
@@ -174,21 +184,33 @@ def fetch(slug: Slug, output: OutputFolder = None, dry_run: DryRun = False) -> N
                 say("kernel", f"{path}: {path.stat().st_size:,} bytes")
 
 
-def submit_kernel(slug: Slug, message: Message = None, output: OutputFolder = None, dry_run: DryRun = False) -> None:
+def submit_kernel(
+    slug: Slug,
+    message: Message = None,
+    output: OutputFolder = None,
+    experiment: ExperimentAlone = None,
+    dry_run: DryRun = False,
+) -> None:
     """Submit the pushed version of the kernel to a code competition, and wait for the score."""
-    paths = paths_of(slug, output=output)
-    name, again = find_kernel(paths, output), suggest(f"kernel push -c {slug}", output)
+    paths = paths_of(slug, output=output, experiment=experiment)
+    name, again = find_kernel(paths, output), suggest(f"kernel push {run_of(paths)}", output)
     pushed = read_or_warn(paths.output / PUSHED, kernels.Pushed, "which version was pushed is not known") or {}
     if pushed.get("id") != name:
         raise InputError(f"{name}: not pushed from here; run `{again}` first")
     send(paths, message, dry_run, "submit kernel", notebook=name, version=pushed["version"])
 
 
-def submit(slug: Slug, message: Message = None, output: OutputFolder = None, dry_run: DryRun = False) -> None:
+def submit(
+    slug: Slug,
+    message: Message = None,
+    output: OutputFolder = None,
+    experiment: Experiment = None,
+    dry_run: DryRun = False,
+) -> None:
     """Submit output/SLUG/submission.csv, and wait for the score."""
-    paths = paths_of(slug, output=output)
+    paths = paths_of(slug, output=output, experiment=experiment)
     if not paths.submission.is_file():
-        raise InputError(f"{paths.submission}: no such file; run `{suggest(f'all -c {slug}', output)}` first")
+        raise InputError(f"{paths.submission}: no such file; run `{suggest(f'all {run_of(paths)}', output)}` first")
     send(paths, message, dry_run, "submit file", file=paths.submission)
 
 
@@ -199,7 +221,9 @@ def send(paths: Paths, message: str | None, dry_run: bool, name: str, **values: 
         for shown in ("submissions", name, "submissions"):
             show_command(shown, slug=paths.slug, message=message, **values)
     else:
-        submissions.submit(name, paths.slug, message, **values)
+        made = hash_of(values["file"]) if "file" in values else None
+        score = submissions.submit(name, paths.slug, message, **values)
+        submissions.keep_score(paths, score, message, made)
 
 
 add_command(kernel, "build", build, without=("device", "submission", "debug", "force"))

@@ -1,15 +1,20 @@
 """Submit a CSV or a kernel's version, and wait for the score."""
 
+import math
+from datetime import datetime
 from typing import Any
 
 from foldwise.console import say, warn
-from foldwise.errors import RunError, shorten
+from foldwise.errors import InputError, RunError, shorten
+from foldwise.files import write_checked
 from foldwise.hashing import hash_of
 from foldwise.kaggle.client import json_in, poll, run_client
+from foldwise.lock import lock
 from foldwise.paths import Paths
-from foldwise.records import Content, read_or_warn
+from foldwise.records import Content, PublicScores, read_or_warn
 
 INTERVAL = 10.0  # seconds between two looks at a submission, which takes seconds unless a kernel runs for it
+WAIT = 10.0  # seconds for another command to write its score
 FAILED = "Could not submit"
 LOOKS = 30  # until the submission shows in the list at all; its score may take hours after that
 TELLING = 20  # characters of a message that nobody else has by chance
@@ -62,6 +67,25 @@ def submit(name: str, slug: str, message: str, interval: float = INTERVAL, **val
     shown = f"public score {score}" if score else f"complete; the contest shows no score ({page})"
     say("submit", f"{shown}{f', private score {private}' if private else ''}")
     return score
+
+
+def keep_score(paths: Paths, score: str, message: str, submission: str | None) -> None:
+    """Write a public score beside the run that made the submission, whose hash this is; `compare` shows it."""
+    try:
+        value = float(score)
+    except ValueError:  # the contest shows none
+        return
+    if not math.isfinite(value):
+        return
+    date = datetime.now().astimezone().isoformat(timespec="seconds")
+    entry = {"date": date, "score": value, "message": message, "submission": submission}
+    path, what = paths.public_scores, f"another command writes {paths.public_scores}"
+    try:
+        with lock(path.with_name(f".{path.name}.lock"), WAIT, what, ""):
+            known = read_or_warn(path, PublicScores, "scores before this one are not kept") or {"scores": []}
+            write_checked(path, {"scores": [*known["scores"], entry]})
+    except (OSError, InputError, RunError) as error:  # it is submitted all the same
+        warn(f"{path}: the public score could not be written there ({error})")
 
 
 def is_own(entry: dict[str, Any], message: str) -> bool:

@@ -61,6 +61,7 @@ def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray, redo: bool = Fa
         elif isinstance(event, Finished):
             trained.append(job)
         display.update(slot, str(job), event)
+        run.tracker.on_event(job.folder.relative_to(run.paths.output).as_posix(), event)
         if run.budget:
             source.on_event(job, event)
 

@@ -4,6 +4,7 @@ They are kept as long as tables, text columns, the learner's files and its setti
 """
 
 from itertools import chain
+from typing import Any
 
 import torch
 
@@ -12,7 +13,7 @@ from foldwise.console import duration, say
 from foldwise.ensembling.blend import finished_folds
 from foldwise.errors import RunError
 from foldwise.files import atomic_folder, write_record
-from foldwise.freshness import Wanted, differences, own_token_inputs
+from foldwise.freshness import Wanted, differences, own_token_inputs, shared
 from foldwise.learners import Learner, learner_for
 from foldwise.paths import TOKENS_RECORD
 from foldwise.run import Run
@@ -43,10 +44,19 @@ def make_own_tokens(run: Run, wanted: Wanted, device: torch.device) -> Wanted:
 def update_tokens(run: Run, member: str, learner: Learner, device: torch.device) -> bool:
     """Make the tokens of one member unless they are up to date; false if a time budget leaves too little time."""
     folder, inputs = run.paths.own_tokens(member), own_token_inputs(run, learner)
-    reasons = differences(folder, TOKENS_RECORD, inputs)
-    if not reasons and not run.force:
-        return True
-    why = "there were none" if reasons == ["missing"] else "; ".join(reasons) or "--force"
+    with shared(run, folder, inputs):
+        reasons = differences(folder, TOKENS_RECORD, inputs)
+        if not reasons and not (run.force and not run.paths.experiment):
+            return True
+        why = "there were none" if reasons == ["missing"] else "; ".join(reasons) or "--force"
+        return make_tokens(run, member, learner, device, inputs, why)
+
+
+def make_tokens(
+    run: Run, member: str, learner: Learner, device: torch.device, inputs: dict[str, Any], why: str
+) -> bool:
+    """Make them of `inputs`, and say `why`; false as above."""
+    folder = run.paths.own_tokens(member)
     competition, start = run.competition, Clock.now()
     tables = [competition.train_texts, competition.test_texts]
     counts = [len(competition.train_ids), len(competition.test_ids)]

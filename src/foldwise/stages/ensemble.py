@@ -5,6 +5,7 @@
 
 import subprocess
 import time
+from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,9 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
         "command": run.command,
         "git_commit": git_commit(),
         "seed": config.recipe.seed,
+        "configuration": run.kept,
+        "fold_file": input_hash(run.paths.folds),
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
     summary |= budget_facts(run, records)
     if solution is not None:

@@ -6,6 +6,7 @@
 import time
 from dataclasses import asdict, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from foldwise.data.own_tokenizer import find_splitter
 from foldwise.data.token_store import MOST_WHOLE, TokenStore, save_array
 from foldwise.data.tokenizer import length_limit, tokenize
 from foldwise.files import atomic_folder, write_json, write_record
-from foldwise.freshness import token_differences, token_inputs
+from foldwise.freshness import shared, token_differences, token_inputs
 from foldwise.machine import check_room
 from foldwise.paths import FEATURES, TOKENS_RECORD, VECTORS, VOCABULARY
 from foldwise.records import TokensRecord, read_whole
@@ -33,9 +34,16 @@ def tokens(run: Run) -> None:
     """Make the tokens unless those there were made from the same input and settings."""
     if choices := run.decided[1]:
         say("recipe", tell(choices))
-    folder, inputs = run.paths.tokens, token_inputs(run)
-    reasons = token_differences(run, inputs)
-    if not reasons and not run.force:
+    inputs = token_inputs(run)
+    with shared(run, run.paths.tokens, inputs):
+        update_tokens(run, inputs)
+
+
+def update_tokens(run: Run, inputs: dict[str, Any]) -> None:
+    """The same; `inputs` are what they depend on."""
+    folder, reasons = run.paths.tokens, token_differences(run, inputs)
+    # Others may be training on tokens that are shared: whole ones stay, as new ones would be the same.
+    if not reasons and not (run.force and not run.paths.experiment):
         record = read_whole(folder / TOKENS_RECORD, TokensRecord)
         say("tokens", f"kept {record['tokens']:,} tokens, {record['words']:,} words: input and settings are the same")
         return

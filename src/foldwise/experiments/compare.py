@@ -1,0 +1,35 @@
+"""Stage compare: all runs of a competition in one table.
+
+./run.sh compare -c SLUG [--sort COLUMN] [--json]
+
+The one without a name comes first, then the others by their dates. The first that is finished is what others are
+compared with, however the table is sorted.
+"""
+
+from foldwise.errors import InputError
+from foldwise.experiments.comparing import compare_runs
+from foldwise.experiments.finished import read_run
+from foldwise.experiments.names import UNNAMED, find_run, names_there
+from foldwise.experiments.table import print_json, show_rows, sort_rows
+from foldwise.paths import Paths
+
+
+def show_experiments(paths: Paths, sort: str, as_json: bool) -> None:
+    """Print the table; InputError where no run ever began, or the column to sort by is none."""
+    if not (names := names_there(paths)):
+        raise InputError(f"{paths.home}: no runs there; `./run.sh all -c {paths.slug} --name EXP` makes one")
+    runs = [read_run(find_run(paths, name), name) for name in names]
+    runs.sort(key=lambda run: (run.name != UNNAMED, run.date or "9"))
+    first = next((run for run in runs if run.summary), None)
+    metric, greater = "", True
+    if first and first.summary:
+        metric, greater = first.summary["metric"], bool(first.summary.get("greater_is_better", True))
+    rows = compare_runs(runs)
+    if sort:
+        rows = sort_rows(rows, sort, greater)
+    if as_json:
+        facts = {"competition": paths.slug, "metric": metric, "greater_is_better": greater}
+        return print_json(rows, {**facts, "first": first.name if first else None})
+    direction = "more is better" if greater else "less is better"
+    title = f"{paths.slug}: {metric} ({direction})" if metric else paths.slug
+    return show_rows(rows, title, first.name if first else "")
