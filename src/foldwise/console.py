@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from foldwise.errors import cut_lines, printable
 
+INSTEAD = {"↑": "(higher is better)", "↓": "(lower is better)", "±": "+-", "–": "-", "…": "..."}
 QUIET_SECONDS = 60.0  # without a terminal, the longest silence of what runs
 
 
@@ -31,6 +32,28 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
+
+
+def direction(greater_is_better: bool) -> str:
+    """Which way a score is better: an arrow beside the metric's name, words where standard output has no arrows."""
+    return as_shown("↑" if greater_is_better else "↓")
+
+
+def as_shown(text: str) -> str:
+    """The text as standard output can show it, so that a table of such cells stays straight."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    for sign, instead in INSTEAD.items():
+        if sign in text and not can_show(sign, encoding):
+            text = text.replace(sign, instead)
+    return printable(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def can_show(sign: str, encoding: str) -> bool:
+    """Whether the encoding has the sign."""
+    try:
+        return bool(sign.encode(encoding))
+    except UnicodeError:
+        return False
 
 
 class Progress:
