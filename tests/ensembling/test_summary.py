@@ -1,12 +1,12 @@
 """The table at the end of a run, in windows of every width and in terminals that can show little."""
 
 import io
+import sys
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from foldwise import console
 from foldwise.ensembling.summary import is_no_better, make_table
 
 FOLD = {"fold": 0, "score": 0.8247, "best_epoch": 3.0, "epochs": 6.0, "seconds": 37.7}
@@ -25,7 +25,7 @@ SUMMARY: dict[str, Any] = {
 def rendered(summary: dict[str, Any], width: int, monkeypatch, encoding: str = "utf-8", higher: bool = True) -> str:
     """What standard output of such a terminal gets."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding, "backslashreplace", newline="\n")
-    monkeypatch.setattr(console.sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stdout", stream)
     Console(file=stream, width=width, highlight=False, soft_wrap=True).print(make_table(summary, higher, width))
     stream.flush()
     return stream.buffer.getvalue().decode(encoding)

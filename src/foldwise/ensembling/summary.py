@@ -24,7 +24,7 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
         lines.append(f"a model {'below' if higher else 'above'} the baselines has learnt nothing")
         if is_no_better(summary, higher) and not run.debug:
             warn(
-                f"the folds' mean score, {summary['cv']['mean']:.4f}, is not better than the {baseline['constant']:.4f} "
+                f"the folds' mean score {summary['cv']['mean']:.4f} is not better than {baseline['constant']:.4f}, that "
                 "of one prediction for all rows: these models have learnt nothing; look at the labels, and at the page "
                 f"of `{run.hint('report')}`"
             )
@@ -86,10 +86,8 @@ def make_table(summary: dict[str, Any], higher: bool, width: int) -> Table:
         add("leaderboard (solution.csv)", f"{summary['leaderboard']:.4f}", style="bold")
     if baseline := summary.get("baseline"):
         table.add_section()
-        add(
-            "baseline: one prediction for all rows",
-            f"{baseline['constant']:.4f}" if baseline["constant"] is not None else "–",
-        )
+        constant = baseline["constant"]
+        add("baseline: one prediction for all rows", "–" if constant is None else f"{constant:.4f}")
         if baseline["linear"] is not None:
             add("baseline: linear", f"{baseline['linear']:.4f}")
     return table
