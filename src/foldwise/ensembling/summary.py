@@ -23,10 +23,10 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
     if baseline := summary.get("baseline"):
         lines.append(f"a model {'below' if higher else 'above'} the baselines has learnt nothing")
         if is_no_better(summary, higher) and not run.debug:
+            ours, constant = summary["cv"]["mean"], baseline["constant"]
             warn(
-                f"the folds' mean score {summary['cv']['mean']:.4f} is not better than {baseline['constant']:.4f}, that "
-                "of one prediction for all rows: these models have learnt nothing; look at the labels, and at the page "
-                f"of `{run.hint('report')}`"
+                f"the folds' mean score {ours:.4f} is not better than {constant:.4f}, that of one prediction for all "
+                f"rows: these models have learnt nothing; look at the labels, and at the page of `{run.hint('report')}`"
             )
     if len(members) > 1:
         gains = ", ".join(f"{member['name']} {member['adds']:+.4f}" for member in members)
