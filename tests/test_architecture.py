@@ -11,7 +11,8 @@ SOURCE = Path(foldwise.__file__).parent
 # What each part may import of foldwise, beside itself and the table of tasks. The core turns CSVs into a submission.
 CORE = {
     "__init__": "",
-    "errors": "",
+    "field_names": "",
+    "errors": "field_names",
     "hashing": "",
     "machine": "errors",
     "leftovers": "",
@@ -61,7 +62,7 @@ EXTENSIONS = {
     " plugins records run running training vectors",
     "kaggle": "cli console data errors files hashing inference inputs learners lock options paths plugins records"
     " run stages training vectors",
-    "report": "config console data errors files freshness hashing learners load_config lock models paths records run"
+    "report": "config console data errors field_names files freshness hashing learners load_config lock models paths records run"
     " running vectors",
     "competitions": "errors load_config options paths",
     "rate_finder": "console data errors files freshness learners lock run running stages training",
