@@ -57,6 +57,7 @@ def test_later_sources_win(toml):
         ("members.wide.model.hiden=3", ["hiden = 3", "did you mean hidden?"]),
         ("members.tokens.seed=1", ["members.tokens", "not be 'tokens'"]),
         ("members.kernel-dataset.seed=1", ["members.kernel-dataset", "or 'kernel'"]),
+        ("members.kernel-infer.seed=1", ["members.kernel-infer", "or 'kernel'"]),
         ("training.learning_rate=inf", ["training.learning_rate = inf", "a positive number"]),
         ("members={'../x'={}}", ["'../x'", "letters, digits"]),
         ("ensemble.members=['wide']", ["'wide'", "not among recipe.members (bilstm, linear)"]),
