@@ -18,12 +18,13 @@ CORE = {
     "leftovers": "",
     "files": "errors hashing leftovers machine",
     "inputs": "errors hashing",
-    "console": "errors",
+    "screen": "interrupts",
+    "console": "errors screen",
     "lock": "console errors leftovers",
     "records": "console errors files",
     "clock": "",
     "interrupts": "",
-    "streams": "",
+    "streams": "screen",
     "events": "",
     "extensions": "errors",
     "requirements": "",
@@ -43,7 +44,7 @@ CORE = {
     "learners": "clock config data errors events extensions files hashing inputs metrics models paths plugins"
     " records training",
     "run": "auto config console data errors extensions files learners metrics paths plugins records",
-    "options": "errors inputs interrupts load_config machine paths run",
+    "options": "console errors inputs interrupts load_config machine paths run",
     "freshness": "data errors extensions files hashing inputs learners paths plugins records run vectors",
     "ensembling": "config console data errors files freshness metrics paths records run",
     "running": "clock config console data ensembling errors events extensions files freshness hashing inputs"
@@ -52,7 +53,7 @@ CORE = {
     " leftovers lock machine metrics paths records run running vectors",
     "pipeline": "ensembling freshness lock run stages",
     "cli": "config data errors extensions lock options paths pipeline run stages",
-    "__main__": "cli clock interrupts streams",
+    "__main__": "cli clock interrupts screen streams",
 }
 # Each a folder that may be deleted; the command line, and what trains folds, find them by name.
 EXTENSIONS = {

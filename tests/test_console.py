@@ -2,13 +2,14 @@
 
 import os
 import pty
+import re
 import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
 
-from foldwise import console
+from foldwise import screen
 from foldwise.console import Progress, warn
 
 END = "\x03"
@@ -24,14 +25,13 @@ def clock(monkeypatch) -> list[float]:
 
 
 def lines_drawn(shown: str) -> list[str]:
-    """What stood in the last line at each moment, without the blanks that wipe what was longer."""
-    return [line.rstrip() for line in shown.split("\r") if line.strip()]
+    """What stood in the last line at each moment, without what wipes it."""
+    return [line.rstrip() for line in re.split("[\r\n]|\x1b\\[J", shown) if line.strip()]
 
 
 def assert_line_is_empty(shown: str) -> None:
     """The last line was wiped, and the cursor stands at its start."""
-    assert shown.endswith("\r")
-    assert not shown.rstrip("\r").rsplit("\r", 1)[-1].strip()
+    assert shown.endswith("\r\x1b[J")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def terminal(monkeypatch) -> Iterator[Callable[[], str]]:
     ours, theirs = pty.openpty()
     monkeypatch.setenv("COLUMNS", "80")
     with os.fdopen(theirs, "w", encoding="utf-8") as stream:
-        monkeypatch.setattr(console, "sys", SimpleNamespace(stdout=None, stderr=stream))  # nothing goes to stdout
+        monkeypatch.setattr(screen, "sys", SimpleNamespace(stderr=stream))
 
         def shown() -> str:
             """Everything so far: what was written may take a moment to come out."""
@@ -106,7 +106,7 @@ def test_an_empty_text_clears_the_line_for_what_comes(clock, terminal):
     with Progress("kaggle") as progress:
         progress.show("10%|█")
         progress.show("")
-        assert terminal().rsplit("\r", 1)[-1].isspace()
+        assert_line_is_empty(terminal())
         progress.show("20%|██")
     assert lines_drawn(terminal()) == ["kaggle    20%|██"]
 
@@ -135,7 +135,7 @@ def test_many_rows_are_not_predicted_in_silence(clock, capsys):
 def test_rows_are_a_bar_on_a_terminal_that_goes_at_the_end(clock, terminal):
     with Progress("infer", 4000, "rows") as progress:
         progress.update(1000)
-        progress.bar.refresh()
+        progress.screen.draw()
         shown = terminal()
         assert lines_drawn(shown)[-1].startswith("infer:  25%|██")
         assert "1.00k/4.00k" in shown

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
+from foldwise.console import working
 from foldwise.errors import DamagedError, InputError, RunError, cut_lines, did_you_mean, list_names
 from foldwise.inputs import same_inputs
 from foldwise.interrupts import Interrupted, Signals
@@ -141,7 +142,7 @@ def add_command(
     def command(traceback: Traceback = False, **options: Any) -> None:
         signals = Signals()
         try:
-            with signals, same_inputs():
+            with signals, same_inputs(), working(name, "working"):
                 given = [make_run(**{key: options.pop(key) for key in common})] if common else []
                 function(*given, **options)
         except (Exception, KeyboardInterrupt, SystemExit) as error:

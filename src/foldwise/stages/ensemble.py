@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from foldwise.console import say
+from foldwise.console import say, working
 from foldwise.data.competition import read_solution
 from foldwise.data.targets import Targets
 from foldwise.ensembling.baseline import constant_score
@@ -39,6 +39,7 @@ from foldwise.records import FoldRecord, Summary, read_checked, read_whole
 from foldwise.run import Run
 
 
+@working("ensemble", "putting the folds together")
 def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
     """Combine all folds of all members, unless the submission was made from them; gives the content of summary.json."""
     records = check_folds(run)
