@@ -3,7 +3,7 @@
 import io
 import re
 
-CONTROL = re.compile("\\x1b\\[(\\d*)([AJK])")
+CONTROL = re.compile("\\x1b\\[([0-9;]*)([AJKm])")
 
 
 class Terminal(io.StringIO):
@@ -24,7 +24,8 @@ class Terminal(io.StringIO):
         place = 0
         while place < len(text):
             if found := CONTROL.match(text, place):
-                self.control(int(found[1] or 1), found[2])
+                if found[2] != "m":  # a colour
+                    self.control(int(found[1] or 1), found[2])
                 place = found.end()
                 continue
             self.put(text[place])

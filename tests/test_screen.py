@@ -112,6 +112,15 @@ def test_a_dumb_terminal_gets_plain_lines_alone(terminal, monkeypatch, kind, sho
     assert terminal.screen() == ["folds     made", ""]
 
 
+@pytest.mark.parametrize("kind", ["pipe", "file"])
+def test_lines_that_come_through_another_program_have_the_terminal_alone(terminal, monkeypatch, tmp_path, kind):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe, (tmp_path / "log").open("w") as file:
+        monkeypatch.setattr(screen, "sys", SimpleNamespace(stderr=terminal, stdout={"pipe": pipe, "file": file}[kind]))
+        assert Screen(terminal).shown == (kind == "file")
+
+
 def test_a_terminal_that_is_gone_is_no_error():
     reading, writing = os.pipe()
     with os.fdopen(writing, "w", encoding="utf-8") as stream:

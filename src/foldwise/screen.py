@@ -1,12 +1,14 @@
 """The last lines of a terminal, which change in place while plain lines go by above them.
 
-Nothing is shown without a terminal, or on one that cannot move its cursor (TERM=dumb). Whoever else writes to the
+Nothing is shown without a terminal, on one that cannot move its cursor (TERM=dumb), or where standard output goes
+through another program. Whoever else writes to the
 terminal calls `make_room` before: `foldwise.streams` does so for standard output and error. A window that is made
 narrower breaks the lines that stand in it; how many rows they take then is counted from its new width.
 """
 
 import os
 import shutil
+import stat
 import sys
 import threading
 import unicodedata
@@ -25,7 +27,8 @@ class Screen:
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
-        self.shown = bool(stream) and stream.isatty() and os.environ.get("TERM") != "dumb"
+        able = bool(stream) and stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.shown = able and not is_pipe(getattr(sys, "stdout", None))
         self.lock = threading.RLock()
         self.bars: list[Line] = []
         self.statuses: list[Line] = []
@@ -124,6 +127,14 @@ class Screen:
                 data = data[os.write(number, data) :]
         except (OSError, ValueError):
             self.shown = False
+
+
+def is_pipe(stream: Any) -> bool:
+    """Whether another program reads it, such as `tee`, whose lines in the same terminal would come at any moment."""
+    try:
+        return stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError, AttributeError):  # closed, or no file of the system
+        return False
 
 
 def width(text: str) -> int:

@@ -18,7 +18,7 @@ ROOMY = 64  # columns of a terminal from which on the table has more than scores
 def show_summary(run: Run, summary: dict[str, Any]) -> None:
     """Print scores and baselines in a table, seconds per stage and the path of the submission."""
     members, ensemble, seconds = (summary[key] for key in ("members", "ensemble", "seconds"))
-    higher, width = run.metric.greater_is_better, shutil.get_terminal_size().columns
+    higher, (width, height) = run.metric.greater_is_better, shutil.get_terminal_size()
     lines = []
     if baseline := summary.get("baseline"):
         lines.append(f"a model {'below' if higher else 'above'} the baselines has learnt nothing")
@@ -44,8 +44,8 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
             warn(f"the time budget was exceeded by {duration(over)}: it is too short for the least that must be done")
     if ensemble["threshold"] is not None:
         lines.append(thresholds_line(summary, run.competition.targets.names))
-    # Of a terminal that it takes for a dumb one, rich does not ask the width.
-    console = Console(highlight=False, soft_wrap=True, width=width)
+    # Rich takes a dumb terminal for one of 80 columns unless it is told both.
+    console = Console(highlight=False, soft_wrap=True, width=width, height=height)
     console.print(make_table(summary, higher, width))
     lines.append(f"submission: {run.paths.submission}")
     console.print(*(Text(as_shown(line), style="bold" * (line is lines[-1])) for line in lines), sep="\n")
