@@ -10,10 +10,15 @@ from hypothesis import strategies as st
 from foldwise import screen
 from foldwise.console import say, warn, working
 from foldwise.interrupts import TOLD
-from foldwise.screen import Screen, cut, width
+from foldwise.screen import Line, Screen, cut, width
 from terminal import Terminal
 
 LINES = ("one " * 30, "two " * 30)
+
+
+def line_of(text: str) -> Line:
+    """A line that shows what fits of a text."""
+    return lambda columns: text[:columns]
 
 
 @pytest.fixture
@@ -30,7 +35,7 @@ def terminal(monkeypatch) -> Terminal:
 def test_lines_stand_below_what_is_said(terminal):
     shown = screen.current()
     for text in LINES:
-        shown.add(lambda columns, text=text: text[:columns])
+        shown.add(line_of(text))
     say("train", "first")
     warn("second")
     drawn = [text[:99].rstrip() for text in LINES]
@@ -45,7 +50,7 @@ def test_another_width_leaves_nothing_behind(terminal, columns):
     shown = screen.current()
     say("train", "first")
     for text in LINES:
-        shown.add(lambda columns, text=text: text[:columns])
+        shown.add(line_of(text))
     for number in columns:
         terminal.resize(number)
         shown.draw()
@@ -60,7 +65,7 @@ def test_another_width_leaves_nothing_behind(terminal, columns):
 def test_a_low_window_shows_what_fits(terminal, monkeypatch):
     monkeypatch.setattr(Screen, "size", lambda _: (100, 3))
     for number in range(5):
-        screen.current().add(lambda _, number=number: f"line {number}")
+        screen.current().add(line_of(f"line {number}"))
     assert terminal.screen() == ["line 0", "line 1"]
 
 

@@ -33,7 +33,9 @@ class Window:
         self.process = subprocess.Popen(
             command(root, *arguments),
             env=known | {"TERM": kind} | ({"NO_COLOR": "1"} if kind == "dumb" else {}),
-            **{"stdin": theirs, "stdout": theirs, "stderr": theirs},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
             start_new_session=True,
             preexec_fn=take_terminal,  # noqa: PLW1509 - no thread here
         )
