@@ -88,17 +88,18 @@ class Progress:
         name: str = "",
         done: int = 0,
         line: Callable[["Progress", int], str] | None = None,
+        place: int = 0,
     ) -> None:
-        """`done`: before this process went on with it; `line`: what a terminal of a width shows, instead of the usual.
+        """`unit`: what is counted, in the plural. `done`: before this process went on with it.
 
-        `unit` is what is counted, in the plural.
+        `line`: what a terminal of a width shows, instead of the usual. `place`: those with a lower one stand above.
         """
         self.stage, self.total, self.unit, self.name = stage, total, unit, name
         self.begun = self.done = done
         self.state = self.text = self.result = ""
         self.started = self.spoken = time.monotonic()
         self.screen, self.line = screen.current(), partial(line or usual_line, self)
-        self.screen.add(self.line)
+        self.screen.add(self.line, place=place)
 
     def __enter__(self) -> Self:
         return self

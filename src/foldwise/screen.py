@@ -31,6 +31,7 @@ class Screen:
         self.shown = able and not is_pipe(getattr(sys, "stdout", None))
         self.lock = threading.RLock()
         self.bars: list[Line] = []
+        self.places: dict[Line, int] = {}  # of bars: those with a lower one stand above
         self.statuses: list[Line] = []
         self.drawn: list[str] = []  # what stands there now, row by row
         self.columns = 0  # of the window when that was drawn
@@ -56,12 +57,14 @@ class Screen:
         finally:
             self.remove(line)
 
-    def add(self, line: Line, status: bool = False) -> None:
-        """Show one more line, at once and anew whenever its text is another."""
+    def add(self, line: Line, status: bool = False, place: int = 0) -> None:
+        """Show one more line, at once and anew whenever its text is another; among bars at its place."""
         if not self.shown:
             return
         with self.lock:
             (self.statuses if status else self.bars).append(line)
+            self.places[line] = place
+            self.bars.sort(key=self.places.__getitem__)
             self.draw()
             if self.idle.is_set():
                 self.idle.clear()
@@ -73,6 +76,7 @@ class Screen:
             for lines in (self.bars, self.statuses):
                 if line in lines:
                     lines.remove(line)
+            self.places.pop(line, None)
             if self.shown:
                 self.draw()
             if not (self.bars or self.statuses):

@@ -83,6 +83,14 @@ def test_two_folds_are_two_bars_that_go_when_they_end(terminal):
     assert terminal.column == 0
 
 
+def test_the_fold_of_the_first_worker_stands_above_however_late_it_begins(terminal):
+    display = FoldDisplay([("a fold 0", "a", 1.0), ("a fold 1", "a", 1.0)], 2)
+    for slot in (1, 0):
+        display.update(slot, f"a fold {slot}", Started(10))
+    assert [row[:8] for row in terminal.screen()] == ["0 of 2 f", "a fold 0", "a fold 1"]
+    display.close()
+
+
 def test_other_events_show_nothing(capsys):
     FoldDisplay().update(0, "bilstm fold 0", {"rows": [1, 2]})
     assert capsys.readouterr().out == ""
@@ -117,7 +125,7 @@ def test_a_line_of_all_folds_stands_above_their_bars(terminal, monkeypatch):
     monkeypatch.setattr(clock, "STARTED", 90.0)
     jobs = [(f"gru fold {fold}", "gru", 1.0) for fold in range(4)]
     display = FoldDisplay(jobs, 1, before=2, later=1)
-    assert terminal.screen() == ["2 of 7 folds done, 10 s used"]
+    assert terminal.screen() == ["2 of 7 folds done, 10 s used, the first ones are starting"]
     display.update(0, "gru fold 0", Started(10))
     now[0] += 5.0
     display.update(0, "gru fold 0", Stepped(5))
@@ -138,11 +146,11 @@ def test_a_line_of_all_folds_stands_above_their_bars(terminal, monkeypatch):
 
 def test_with_a_time_budget_what_is_left_of_it(terminal):
     budget = SimpleNamespace(seconds=600.0, used=90.0)
-    FoldDisplay([("gru fold 0", "gru", 1.0)], budget=budget)
+    display = FoldDisplay([("gru fold 0", "gru", 1.0)], budget=budget)
     assert terminal.screen() == ["0 of 1 folds done, 1 min 30 s used, at most 8 min 30 s left"]
     budget.used = 601.0
-    screen.current().draw()
-    assert terminal.screen() == ["0 of 1 folds done, 10 min 01 s used, at most 0 s left"]
+    display.update(0, "gru fold 0", Started(1))
+    assert terminal.screen()[0] == "0 of 1 folds done, 10 min 01 s used, at most 0 s left"
 
 
 def test_a_terminal_without_blocks_draws_a_bar_all_the_same():

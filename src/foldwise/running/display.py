@@ -33,7 +33,7 @@ class FoldDisplay:
         later: int = 0,
         budget: Any = None,
     ) -> None:
-        self.bars: dict[int, Progress] = {}  # by worker slot, rising from top to bottom
+        self.bars: dict[int, Progress] = {}  # by worker slot,
         self.time, self.budget = TimeLeft(jobs, at_once, later), budget
         self.before, self.all = before, before + len(jobs) + later
         self.overall = Progress("train", line=lambda _, width: self.overall_line(width)) if jobs else None
@@ -43,7 +43,7 @@ class FoldDisplay:
         match event:
             case Started():
                 unit = "steps (fewer if it stops early)"
-                bar = Progress("train", event.steps, unit, name, done=event.done, line=fold_line)
+                bar = Progress("train", event.steps, unit, name, done=event.done, line=fold_line, place=slot + 1)
                 self.bars[slot] = bar
                 self.time.begin(name, bar)
             case Stepped():
@@ -91,7 +91,8 @@ class FoldDisplay:
         if left is not None:
             whole += f", {about}{rough(left)} left"
             short, shortest = (f"{text}, {clock_time(left)} left" for text in (short, shortest))
-        return next((text for text in (whole, short) if len(text) <= width), shortest)
+        starting = whole if self.time.begun else f"{whole}, the first ones are starting"
+        return next((text for text in (starting, whole, short) if len(text) <= width), shortest)
 
 
 def fold_line(shown: Progress, width: int) -> str:

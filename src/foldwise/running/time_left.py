@@ -28,10 +28,11 @@ class TimeLeft:
         self.running: dict[str, Progress] = {}
         self.took: dict[str, list[float]] = {}  # seconds of each fold that is done, by member
         self.done = 0
+        self.begun = False
 
     def begin(self, name: str, progress: Progress) -> None:
         """A fold trains from now on."""
-        self.running[name] = progress
+        self.running[name], self.begun = progress, True
         if name in self.waiting:
             self.waiting.remove(name)
 
