@@ -3,14 +3,16 @@
 import os
 import pty
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
-from foldwise import screen
-from foldwise.console import Progress, warn
+from foldwise import console, screen
+from foldwise.console import Progress, warn, working
 
 END = "\x03"
 
@@ -21,6 +23,7 @@ def clock(monkeypatch) -> list[float]:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(console, "LAST_LINE", [0.0])
     return now
 
 
@@ -155,3 +158,48 @@ def test_a_long_warning_keeps_its_beginning_and_its_end(capsys):
     assert first.startswith("warning: classes 0, 1, 2, ")
     assert first.endswith("have too few rows; lower folds.n")
     assert second == "second line"
+
+
+class Moments:
+    """An event whose waits end one after the other, each as much later as it was to wait, and in the end at once."""
+
+    def __init__(self, clock: list[float], count: int) -> None:
+        self.clock, self.count, self.ended = clock, count, threading.Lock()
+        self.ended.acquire()
+
+    def wait(self, seconds: float) -> bool:
+        self.clock[0] += seconds
+        self.count -= 1
+        if self.count < 0:
+            self.ended.release()
+        return self.count < 0
+
+    def set(self) -> None:
+        """The block has ended."""
+
+
+def test_without_a_terminal_work_in_silence_says_so_once_a_minute(clock, capsys, monkeypatch):
+    moments = Moments(clock, 3)
+    monkeypatch.setattr(console, "threading", SimpleNamespace(Event=lambda: moments, Thread=threading.Thread))
+    with working("tokens", "making them"):
+        moments.ended.acquire()
+    lines = [f"tokens    making them, {minutes} min 00 s" for minutes in (1, 2, 3)]
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_nor_does_it_speak_below_a_bar_or_newer_work(clock, capsys, monkeypatch):
+    for beside in (lambda: Progress("train", 10), lambda: screen.current().showing(lambda _: "", status=True)):
+        moments = Moments(clock, 3)
+        monkeypatch.setattr(console, "threading", SimpleNamespace(Event=lambda moments=moments: moments, Thread=Later))
+        with working("all", "working"), beside():
+            Later.begun.pop().run()
+    assert capsys.readouterr().out == ""
+
+
+class Later(threading.Thread):
+    """A thread that the test runs."""
+
+    begun: ClassVar[list["Later"]] = []
+
+    def start(self) -> None:
+        self.begun.append(self)

@@ -15,6 +15,7 @@ from foldwise import screen
 from foldwise.errors import cut_lines, printable
 
 INSTEAD = {"↑": "(higher is better)", "↓": "(lower is better)", "±": "+-", "–": "-", "…": "..."}
+LAST_LINE = [-math.inf]  # when it was written, on time's monotonic clock
 QUIET_SECONDS = 60.0  # without a terminal, the longest silence of what runs
 
 
@@ -34,6 +35,7 @@ def write(text: str, stream: Any) -> None:
     with shown.lock:
         shown.make_room()
         print(text, file=stream, flush=True)
+        LAST_LINE[0] = time.monotonic()
         shown.draw()
 
 
@@ -176,8 +178,8 @@ def usual_line(shown: Progress, width: int) -> str:
 def working(stage: str, text: str) -> Iterator[None]:
     """A sign of life of what takes long and counts nothing; around a block, or as a decorator.
 
-    On a terminal a line with a clock in its last row, as long as no bar is there; elsewhere nothing in the first
-    `QUIET_SECONDS`, and then a line in as many.
+    On a terminal a line with a clock in its last row, as long as no bar is there; elsewhere a line where there was none
+    for `QUIET_SECONDS`.
     """
     started, ended, shown = time.monotonic(), threading.Event(), screen.current()
 
@@ -186,13 +188,17 @@ def working(stage: str, text: str) -> Iterator[None]:
         return printable(f"{stage:<9} {text}{f', {rough(seconds)}' if seconds >= 1 else ''}")
 
     def speak() -> None:
-        while not ended.wait(QUIET_SECONDS):
-            say(stage, told()[10:])
+        while not ended.wait(max(QUIET_SECONDS - silence(), 1.0)):
+            if shown.is_newest(told) and silence() >= QUIET_SECONDS:
+                write(told(), sys.stdout)
 
-    if not shown.shown:
-        threading.Thread(target=speak, daemon=True).start()
+    def silence() -> float:
+        return time.monotonic() - max(started, LAST_LINE[0])
+
     try:
         with shown.showing(told, status=True):
+            if not shown.shown:
+                threading.Thread(target=speak, daemon=True).start()
             yield
     finally:
         ended.set()

@@ -59,14 +59,12 @@ class Screen:
 
     def add(self, line: Line, status: bool = False, place: int = 0) -> None:
         """Show one more line, at once and anew whenever its text is another; among bars at its place."""
-        if not self.shown:
-            return
         with self.lock:
             (self.statuses if status else self.bars).append(line)
             self.places[line] = place
             self.bars.sort(key=self.places.__getitem__)
             self.draw()
-            if self.idle.is_set():
+            if self.shown and self.idle.is_set():
                 self.idle.clear()
                 threading.Thread(target=self.tick, daemon=True).start()
 
@@ -77,10 +75,13 @@ class Screen:
                 if line in lines:
                     lines.remove(line)
             self.places.pop(line, None)
-            if self.shown:
-                self.draw()
+            self.draw()
             if not (self.bars or self.statuses):
                 self.idle.set()
+
+    def is_newest(self, status: Line) -> bool:
+        """Whether it is the one to show: of the work of this moment, which no bar tells more of."""
+        return not self.bars and self.statuses[-1:] == [status]
 
     def tick(self) -> None:
         """Draw again and again: clocks go on while the main thread is in one long call."""
