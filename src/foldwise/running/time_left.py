@@ -45,9 +45,10 @@ class TimeLeft:
 
     def left(self) -> float | None:
         """Seconds until all are done; None as long as nothing tells."""
-        known = {member: float(np.mean(seconds)) for member, seconds in self.took.items()}
+        running, took = self.running.copy(), self.took.copy()  # the screen asks from a thread of its own
+        known = {member: float(np.mean(seconds)) for member, seconds in took.items()}
         rest: dict[str, float] = {}
-        for name, progress in self.running.items():
+        for name, progress in running.items():
             told = progress.left
             if told is not None and progress.total and progress.done >= ENOUGH * progress.total:
                 rest[name] = told
@@ -56,9 +57,9 @@ class TimeLeft:
             return None
         epoch = float(np.mean([seconds / self.epochs.get(member, 1.0) for member, seconds in known.items()]))
         whole = {member: known.get(member, epoch * epochs) for member, epochs in self.epochs.items()}
-        for name, progress in self.running.items():
+        for name, progress in running.items():
             if name not in rest:
                 rest[name] = max(whole.get(self.member_of.get(name, ""), 0.0) - progress.seconds, 0.0)
-        waiting = sum(whole[self.member_of[name]] for name in self.waiting)
+        waiting = sum(whole[self.member_of[name]] for name in self.waiting.copy())
         waiting += self.later * float(np.mean(list(whole.values()) or [0.0]))
         return max([*rest.values(), (waiting + sum(rest.values())) / self.at_once])
