@@ -140,7 +140,7 @@ def test_a_kernel_without_a_user_says_how_to_name_one(cli_here, workspace, monke
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(workspace))
     cli_here("init", "demo")
-    assert "--user NAME makes it yours" in cli_here("kernel", "build", "-c", "demo").stdout
+    assert "to push it, build it with --user NAME" in cli_here("kernel", "build", "-c", "demo").stdout
     push = ["kernel", "push", "-c", "demo", "--output", str(workspace / "output")]
     monkeypatch.setattr(sys, "argv", ["foldwise", *push])
     with pytest.raises(SystemExit, match="2"):

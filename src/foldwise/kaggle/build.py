@@ -132,7 +132,10 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     target = ["-c", slug, *(["--output", str(root.parent)] if "--output" in run.options else [])]
     following = f"next: {shlex.join(['./run.sh', 'kernel', 'push', *target, *['--infer'] * options.infer])}"
     if user == NOBODY:
-        following = "no Kaggle user is known, so it is for a try in a folder beside input/; --user NAME makes it yours"
+        trial = f"in a folder beside input/, start {where.kernel / code_file}"
+        if options.infer:
+            trial = shlex.join(["./run.sh", "infer", "-c", slug, "--weights", str(where.dataset)])
+        following = f"to try it here: {trial}; to push it, build it with --user NAME"
     say("kernel", following)
 
 
