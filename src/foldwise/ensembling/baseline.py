@@ -44,12 +44,11 @@ def constant_score(metric: Metric, task: str, truth: np.ndarray, folds: np.ndarr
 
 def score_of_best(metric: Metric, task: str, known: np.ndarray, truth: np.ndarray, outputs: int) -> float:
     """Score on `truth` of the constant that is best on the rows of `known`, at their thresholds."""
-    sign = 1 if metric.greater_is_better else -1
-    tried = []
-    for constant in constants_of(metric, task, known, outputs):
+    sign, constants, tried = 1 if metric.greater_is_better else -1, constants_of(metric, task, known, outputs), []
+    for constant in constants:
         seen, new = (np.broadcast_to(constant, (len(rows), outputs)) for rows in (known, truth))
         thresholds = thresholds_of(metric, task, known, seen)
-        there = score(metric, task, known, seen, thresholds)
+        there = score(metric, task, known, seen, thresholds) if len(constants) > 1 else 0.0
         tried.append((sign * there if np.isfinite(there) else -np.inf, score(metric, task, truth, new, thresholds)))
     return max(tried, key=lambda pair: pair[0])[1]
 
