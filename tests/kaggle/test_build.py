@@ -216,28 +216,27 @@ def test_a_folder_of_the_users_own_is_no_place_to_be_emptied(build, workspace):
     assert contents(folder) == {"mine.csv": b"1\n"}
 
 
-def test_what_a_cpu_has_trained_asks_for_no_gpu(build, cli_here):
+def test_what_a_cpu_has_trained_asks_for_no_gpu_and_what_is_linear_never(build, cli_here, workspace):
     cli_here("all", "-c", SLUG, "--device", "cpu")
 
     def asked(*options: str) -> tuple[bool, str | None]:
         metadata = json.loads((build("--infer", *options) / "kernel-infer" / "kernel-metadata.json").read_text())
         return metadata["enable_gpu"], metadata.get("machine_shape")
 
-    assert asked() == (False, None)
-    assert asked("--accelerator", "NvidiaTeslaP100") == (True, "NvidiaTeslaP100")
-    assert asked("--accelerator", "none") == (False, None)
-
-
-def test_what_a_gpu_has_trained_asks_for_one_but_where_it_is_linear(build, cli_here, workspace):
-    cli_here("all", "-c", SLUG, "--device", "cpu")
-    for member, gpu in (("linear", False), ("bilstm", True)):
+    def move_to_gpu(member: str) -> None:
         for path in (workspace / "output" / SLUG / member).glob("fold*/fold.json"):
             record = json.loads(path.read_text())
             record.pop("checksum")
             record["runtime"]["device"] = "cuda"
             write_checked(path, record)
-        metadata = json.loads((build("--infer") / "kernel-infer" / "kernel-metadata.json").read_text())
-        assert metadata["enable_gpu"] == gpu
+
+    assert asked() == (False, None)
+    assert asked("--accelerator", "NvidiaTeslaP100") == (True, "NvidiaTeslaP100")
+    move_to_gpu("linear")
+    assert asked() == (False, None)
+    move_to_gpu("bilstm")
+    assert asked() == (True, "NvidiaTeslaT4")
+    assert asked("--accelerator", "none") == (False, None)
 
 
 @pytest.mark.parametrize(
