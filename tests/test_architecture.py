@@ -65,7 +65,7 @@ EXTENSIONS = {
     " run stages training vectors",
     "report": "config console data errors field_names files freshness hashing learners load_config lock models paths records run"
     " running vectors",
-    "competitions": "errors load_config options paths",
+    "competitions": "console errors load_config options paths",
     "rate_finder": "console data errors files freshness learners lock run running stages training",
     "teaching": "config data ensembling errors freshness hashing learners paths run running training",
     "encoders": "clock config console data errors events files freshness inputs learners lock metrics models options"

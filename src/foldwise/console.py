@@ -1,6 +1,8 @@
 """What a person sees: plain lines, and on a terminal bars beside them."""
 
 import math
+import os
+import shutil
 import sys
 import threading
 import time
@@ -9,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Self
 
+from rich.console import Console
 from tqdm import tqdm
 
 from foldwise import screen
@@ -51,6 +54,14 @@ def duration(seconds: float) -> str:
 def rough(seconds: float) -> str:
     """The same for a clock that runs: `12 s`, `4 min 05 s`."""
     return f"{int(seconds)} s" if seconds < 60 else duration(seconds)
+
+
+def open_page(**looks: Any) -> Console:
+    """Standard output for tables, as wide as its window, also on a dumb terminal, for which rich takes 80 columns."""
+    size = {}
+    if sys.stdout.isatty() and os.environ.get("TERM") == "dumb":
+        size = dict(zip(("width", "height"), shutil.get_terminal_size(), strict=True))
+    return Console(highlight=False, **size | looks)
 
 
 def direction(greater_is_better: bool) -> str:

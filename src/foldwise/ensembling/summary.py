@@ -1,13 +1,11 @@
 """The table at the end of a run: what came out, and where it is."""
 
-import shutil
 from typing import Any
 
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from foldwise.console import as_shown, direction, duration, warn
+from foldwise.console import as_shown, direction, duration, open_page, warn
 from foldwise.errors import list_names
 from foldwise.run import Run
 from foldwise.tasks import TASKS
@@ -18,16 +16,17 @@ ROOMY = 64  # columns of a terminal from which on the table has more than scores
 def show_summary(run: Run, summary: dict[str, Any]) -> None:
     """Print scores and baselines in a table, seconds per stage and the path of the submission."""
     members, ensemble, seconds = (summary[key] for key in ("members", "ensemble", "seconds"))
-    higher, (width, height) = run.metric.greater_is_better, shutil.get_terminal_size()
+    higher = run.metric.greater_is_better
     lines = []
-    if baseline := summary.get("baseline"):
+    baseline = summary.get("baseline") or {}
+    if any(score is not None for score in baseline.values()):
         lines.append(f"a model {'below' if higher else 'above'} the baselines has learnt nothing")
-        if is_no_better(summary, higher) and not run.debug:
-            ours, constant = summary["cv"]["mean"], baseline["constant"]
-            warn(
-                f"the folds' mean score {ours:.4f} is not better than {constant:.4f}, that of one prediction for all "
-                f"rows: these models have learnt nothing; look at the labels, and at the page of `{run.hint('report')}`"
-            )
+    if is_no_better(summary, higher) and not run.debug:
+        ours, constant = summary["cv"]["mean"], baseline["constant"]
+        warn(
+            f"the folds' mean score {ours:.4f} is not better than {constant:.4f}, that of one prediction for all rows: "
+            f"these models have learnt nothing; look at the labels, and at the page of `{run.hint('report')}`"
+        )
     if len(members) > 1:
         gains = ", ".join(f"{member['name']} {member['adds']:+.4f}" for member in members)
         lines.append(f"what each member adds to the score of the others: {gains}")
@@ -44,9 +43,8 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
             warn(f"the time budget was exceeded by {duration(over)}: it is too short for the least that must be done")
     if ensemble["threshold"] is not None:
         lines.append(thresholds_line(summary, run.competition.targets.names))
-    # Rich takes a dumb terminal for one of 80 columns unless it is told both.
-    console = Console(highlight=False, soft_wrap=True, width=width, height=height)
-    console.print(make_table(summary, higher, width))
+    console = open_page(soft_wrap=True)
+    console.print(make_table(summary, higher, console.width))
     lines.append(f"submission: {run.paths.submission}")
     console.print(*(Text(as_shown(line), style="bold" * (line is lines[-1])) for line in lines), sep="\n")
 

@@ -7,11 +7,11 @@ from itertools import groupby
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
 from foldwise.config import Recipe
+from foldwise.console import open_page
 from foldwise.errors import InputError, did_you_mean, mean_one_of
 from foldwise.field_names import fields_meant
 from foldwise.load_config import RENAMED
@@ -55,7 +55,7 @@ def recipe(
     if markdown:
         print(recipe_markdown(), end="")
         return
-    console = Console(highlight=False)
+    console = open_page()
     console.width = min(console.width, WIDTH) if console.is_terminal else ENDLESS
     changed = run.asked.recipe.model_dump(exclude_unset=True, exclude_defaults=True)
     fields, texts = read_recipe()
