@@ -51,7 +51,7 @@ def test_a_baseline_that_has_no_score_is_a_dash(monkeypatch):
     shown = rendered({**SUMMARY, "baseline": {"constant": None, "linear": None}}, 80, monkeypatch, higher=False)
     assert "films: accuracy ↓" in shown
     assert "linear" not in shown
-    line = next(line for line in shown.splitlines() if "one prediction for all rows" in line)
+    line = next(line for line in shown.splitlines() if "constant prediction" in line)
     assert line.split("│")[2].strip() == "–"
 
 

@@ -85,7 +85,7 @@ def make_table(summary: dict[str, Any], higher: bool, width: int) -> Table:
     if baseline := summary.get("baseline"):
         table.add_section()
         constant = baseline["constant"]
-        add("baseline: one prediction for all rows", "–" if constant is None else f"{constant:.4f}")
+        add("baseline: constant prediction", "–" if constant is None else f"{constant:.4f}")
         if baseline["linear"] is not None:
             add("baseline: linear", f"{baseline['linear']:.4f}")
     return table
