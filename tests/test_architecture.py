@@ -11,18 +11,20 @@ SOURCE = Path(foldwise.__file__).parent
 # What each part may import of foldwise, beside itself and the table of tasks. The core turns CSVs into a submission.
 CORE = {
     "__init__": "",
-    "errors": "",
+    "field_names": "",
+    "errors": "field_names",
     "hashing": "",
     "machine": "errors",
     "leftovers": "",
     "files": "errors hashing leftovers machine",
     "inputs": "errors hashing",
-    "console": "errors",
+    "screen": "interrupts",
+    "console": "errors screen",
     "lock": "console errors leftovers paths",
     "records": "console errors files",
     "clock": "",
     "interrupts": "",
-    "streams": "",
+    "streams": "screen",
     "events": "",
     "tracking": "events",
     "extensions": "errors",
@@ -43,7 +45,7 @@ CORE = {
     "learners": "clock config data errors events extensions files hashing inputs metrics models paths plugins"
     " records training",
     "run": "auto config console data errors extensions files learners metrics paths plugins records tracking",
-    "options": "errors extensions inputs interrupts load_config machine paths run",
+    "options": "console errors extensions inputs interrupts load_config machine paths run",
     "freshness": "data errors extensions files hashing inputs learners paths plugins records run vectors",
     "ensembling": "config console data errors files freshness metrics paths records run",
     "running": "clock config console data ensembling errors events extensions files freshness hashing inputs"
@@ -52,7 +54,7 @@ CORE = {
     " leftovers lock machine metrics paths records run running vectors",
     "pipeline": "ensembling freshness lock run stages",
     "cli": "config data errors extensions lock options paths pipeline run stages",
-    "__main__": "cli clock interrupts streams",
+    "__main__": "cli clock interrupts screen streams",
 }
 # Each a folder that may be deleted; the command line, and what trains folds, find them by name.
 EXTENSIONS = {
@@ -62,9 +64,9 @@ EXTENSIONS = {
     " plugins records run running training vectors",
     "kaggle": "cli console data errors files hashing inference inputs learners lock options paths plugins records"
     " run stages training vectors",
-    "report": "config console data errors files freshness hashing learners load_config lock models paths records run"
+    "report": "config console data errors field_names files freshness hashing learners load_config lock models paths records run"
     " running vectors",
-    "competitions": "errors load_config options paths",
+    "competitions": "console errors load_config options paths",
     "experiments": "config console ensembling errors events files freshness hashing inputs leftovers load_config lock"
     " options paths plugins records run stages tracking",
     "rate_finder": "console data errors files freshness learners lock run running stages training",

@@ -2,14 +2,17 @@
 
 import os
 import pty
+import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
-from foldwise import console
-from foldwise.console import Progress, warn
+from foldwise import console, screen
+from foldwise.console import Progress, warn, working
 
 END = "\x03"
 
@@ -20,18 +23,18 @@ def clock(monkeypatch) -> list[float]:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(console, "LAST_LINE", [0.0])
     return now
 
 
 def lines_drawn(shown: str) -> list[str]:
-    """What stood in the last line at each moment, without the blanks that wipe what was longer."""
-    return [line.rstrip() for line in shown.split("\r") if line.strip()]
+    """What stood in the last line at each moment, without what wipes it."""
+    return [line.rstrip() for line in re.split("[\r\n]|\x1b\\[J", shown) if line.strip()]
 
 
 def assert_line_is_empty(shown: str) -> None:
     """The last line was wiped, and the cursor stands at its start."""
-    assert shown.endswith("\r")
-    assert not shown.rstrip("\r").rsplit("\r", 1)[-1].strip()
+    assert shown.endswith("\r\x1b[J")
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def terminal(monkeypatch) -> Iterator[Callable[[], str]]:
     ours, theirs = pty.openpty()
     monkeypatch.setenv("COLUMNS", "80")
     with os.fdopen(theirs, "w", encoding="utf-8") as stream:
-        monkeypatch.setattr(console, "sys", SimpleNamespace(stdout=None, stderr=stream))  # nothing goes to stdout
+        monkeypatch.setattr(screen, "sys", SimpleNamespace(stderr=stream))
 
         def shown() -> str:
             """Everything so far: what was written may take a moment to come out."""
@@ -106,7 +109,7 @@ def test_an_empty_text_clears_the_line_for_what_comes(clock, terminal):
     with Progress("kaggle") as progress:
         progress.show("10%|█")
         progress.show("")
-        assert terminal().rsplit("\r", 1)[-1].isspace()
+        assert_line_is_empty(terminal())
         progress.show("20%|██")
     assert lines_drawn(terminal()) == ["kaggle    20%|██"]
 
@@ -135,7 +138,7 @@ def test_many_rows_are_not_predicted_in_silence(clock, capsys):
 def test_rows_are_a_bar_on_a_terminal_that_goes_at_the_end(clock, terminal):
     with Progress("infer", 4000, "rows") as progress:
         progress.update(1000)
-        progress.bar.refresh()
+        progress.screen.draw()
         shown = terminal()
         assert lines_drawn(shown)[-1].startswith("infer:  25%|██")
         assert "1.00k/4.00k" in shown
@@ -155,3 +158,48 @@ def test_a_long_warning_keeps_its_beginning_and_its_end(capsys):
     assert first.startswith("warning: classes 0, 1, 2, ")
     assert first.endswith("have too few rows; lower folds.n")
     assert second == "second line"
+
+
+class Moments:
+    """An event whose waits end one after the other, each as much later as it was to wait, and in the end at once."""
+
+    def __init__(self, clock: list[float], count: int) -> None:
+        self.clock, self.count, self.ended = clock, count, threading.Lock()
+        self.ended.acquire()
+
+    def wait(self, seconds: float) -> bool:
+        self.clock[0] += seconds
+        self.count -= 1
+        if self.count < 0:
+            self.ended.release()
+        return self.count < 0
+
+    def set(self) -> None:
+        """The block has ended."""
+
+
+def test_without_a_terminal_work_in_silence_says_so_once_a_minute(clock, capsys, monkeypatch):
+    moments = Moments(clock, 3)
+    monkeypatch.setattr(console, "threading", SimpleNamespace(Event=lambda: moments, Thread=threading.Thread))
+    with working("tokens", "making them"):
+        moments.ended.acquire()
+    lines = [f"tokens    making them, {minutes} min 00 s" for minutes in (1, 2, 3)]
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_nor_does_it_speak_below_a_bar_or_newer_work(clock, capsys, monkeypatch):
+    for beside in (lambda: Progress("train", 10), lambda: screen.current().showing(lambda _: "", status=True)):
+        moments = Moments(clock, 3)
+        monkeypatch.setattr(console, "threading", SimpleNamespace(Event=lambda moments=moments: moments, Thread=Later))
+        with working("all", "working"), beside():
+            Later.begun.pop().run()
+    assert capsys.readouterr().out == ""
+
+
+class Later(threading.Thread):
+    """A thread that the test runs."""
+
+    begun: ClassVar[list["Later"]] = []
+
+    def start(self) -> None:
+        self.begun.append(self)

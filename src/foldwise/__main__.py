@@ -13,6 +13,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while packages load, Ctrl-C ends it without a traceback
 
 import foldwise.clock  # noqa: F401 - a time budget counts from here
+from foldwise import screen
 from foldwise.interrupts import SIGNALS, end_by
 from foldwise.streams import open_streams
 
@@ -20,10 +21,11 @@ if __name__ == "__main__":
     open_streams()
     # cuBLAS gives the same bits every time only with a fixed workspace, and reads this before its first call.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    from foldwise.cli import main
-
     try:
-        main()
+        with screen.current().showing(lambda _: "starting", status=True):
+            from foldwise.cli import main
+
+            main()
     except SystemExit as ended:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

@@ -134,7 +134,7 @@ EncoderLayers = Annotated[
 ]
 CharNgrams = Annotated[Longest | Literal["auto"], explained('give a whole number from 0 on, at most 100, or "auto"')]
 # A member is a folder of the output, beside those of tokens and kernels.
-MEMBER = re.compile(r"^(?!(?:tokens|kernel|kernel-dataset|kernel-output|experiments|tracking)\Z)[A-Za-z0-9_-]+\Z")
+MEMBER = re.compile(r"^(?!(?:tokens|kernel(?:-infer)?(?:-dataset|-output)?|experiments|tracking)\Z)[A-Za-z0-9_-]+\Z")
 MemberName = Annotated[
     str,
     Field(pattern=MEMBER),

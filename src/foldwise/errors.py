@@ -16,6 +16,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from foldwise.field_names import fields_meant
+
 SHOWN = 10  # errors listed before the rest is only counted
 KEPT = 1000  # errors of a file that are kept to be listed in order; a file of garbage has millions
 LONGEST_LINE = 500  # characters
@@ -114,7 +116,11 @@ def explain(model: type[BaseModel], found: Any) -> str:
         known = list(fields_at(model, parents))
         below = [f"{name}.{field}" for name in known for field in fields_at(model, [*parents, name])]
         otherwise = find_beside(model, parents, str(last)) or f"known here: {list_names(known, quoted=False)}"
-        fix = did_you_mean(str(last), [*known, *below], otherwise, cutoff=0.5)
+        if not isinstance(value, dict):  # one value is meant for a field, not for a table of them
+            tables = {name for name in known if any(field.startswith(f"{name}.") for field in below)}
+            known = [name for name in known if name not in tables]
+        meant = [] if isinstance(value, dict) else fields_meant(str(last), [*known, *below])
+        fix = mean_one_of(meant) if meant else did_you_mean(str(last), [*known, *below], otherwise, cutoff=0.5)
     if kind == "literal_error":
         fix = did_you_mean(str(value), re.findall(r"'([^']+)'", message), "")
     given = "" if isinstance(value, dict) else f" = {shorten(value)}"  # a table is long
@@ -152,7 +158,13 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str, n: int = 1, cu
     same = [other for other in known if other.rpartition(".")[2] == last]
     by_lower = {other.lower(): other for other in known}
     near = same or [by_lower[other] for other in close_names(name.lower(), by_lower, n, cutoff)]
-    return f"did you mean {' or '.join(near)}?" if near else otherwise
+    return mean_one_of(near) if near else otherwise
+
+
+def mean_one_of(names: list[str]) -> str:
+    """A question that names one or several."""
+    *others, last = names
+    return f"did you mean {', '.join(others)} or {last}?" if others else f"did you mean {last}?"
 
 
 def close_names(name: str, known: Iterable[str], n: int = 1, cutoff: float = 0.6) -> list[str]:

@@ -19,6 +19,7 @@ STOPPING = b"stopping: training finishes its step and saves its state; a second 
 
 REQUEST = threading.Event()
 ASKED = threading.Event()  # the work of the moment asks `stop_requested`
+TOLD: list[int] = []  # signals that were answered by `STOPPING`, below whatever stood on the terminal
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error
@@ -95,6 +96,7 @@ class Signals:
                 raise KeyboardInterrupt
             with suppress(OSError):  # no print: the signal may have come within one
                 os.write(2, b"\n" * os.isatty(2) + STOPPING)
+                TOLD.append(number)
         # A closed terminal sends SIGHUP more than once, and nobody is there who grows impatient.
         elif number != signal.SIGHUP and time.monotonic() - self.since > SAME_REQUEST:
             end_by(number)

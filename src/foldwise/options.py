@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
+from foldwise.console import working
 from foldwise.errors import DamagedError, InputError, RunError, cut_lines, did_you_mean, find_own_code, list_names
 from foldwise.extensions import find_experiments
 from foldwise.inputs import same_inputs
@@ -149,7 +150,7 @@ def add_command(
     def command(traceback: Traceback = False, **options: Any) -> None:
         signals = Signals()
         try:
-            with signals, same_inputs():
+            with signals, same_inputs(), working(name, "working"):
                 given = [make_run(**{key: options.pop(key) for key in common})] if common else []
                 function(*given, **options)
         except (Exception, KeyboardInterrupt, SystemExit) as error:

@@ -130,6 +130,13 @@ class Configuration(Content):
     decided: Tables  # with what is left at "auto" decided
 
 
+class Baseline(Content):
+    """Scores that a model must be better than, in summary.json; None of what there is not."""
+
+    constant: float | None  # mean over the folds, to be compared with `Scores.mean`
+    linear: float | None  # of the linear member, as its `MemberFigures.cv`
+
+
 class Summary(Content):
     """summary.json."""
 
@@ -145,6 +152,7 @@ class Summary(Content):
     outputs: list[str]  # hashes of submission.csv and oof.csv
     form: dict[str, Any]
     budget: Budget | None = None
+    baseline: Baseline | None = None  # of one that an earlier foldwise wrote
     leaderboard: float | None = None
     greater_is_better: bool = True
     configuration: Configuration | None = None

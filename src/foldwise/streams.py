@@ -6,13 +6,21 @@ import select
 import sys
 from typing import Any
 
+from foldwise import screen
+
 
 class LossyFile(io.FileIO):
     """An open file descriptor; once writing to it fails, all that is written to it goes nowhere."""
 
+    def __init__(self, number: int, mode: str = "w", closefd: bool = True) -> None:
+        super().__init__(number, mode, closefd)
+        self.on_terminal = self.isatty()  # where lines may stand that must make room
+
     def write(self, data: Any) -> int:
         """Write everything; → its number of bytes."""
         view = memoryview(data).cast("B")
+        if self.on_terminal and len(view):
+            screen.CURRENT.make_room(bytes(view[-1:]))
         try:
             done = 0
             while done < len(view):

@@ -2,10 +2,12 @@
 
 import gzip
 import json
+import sys
 
 import pytest
 
 from case_files import QUICK, submitted
+from foldwise.cli import main
 from foldwise.config import Tokens
 from foldwise.data.table import read_table
 from foldwise.data.tokenizer import build_tokenizer
@@ -120,7 +122,7 @@ def test_new_rows_want_a_sample_and_a_command_that_is_there(cli_here, workspace)
     cli_here("all", "-c", "demo", *QUICK)
     cli_here("kernel", "build", "--infer", "-c", "demo", "--user", "ada", *QUICK)
     (workspace / "input" / "demo" / "sample_submission.csv").unlink()
-    weights = str(workspace / "output" / "demo" / "kernel-dataset")
+    weights = str(workspace / "output" / "demo" / "kernel-infer-dataset")
     refused = cli_here("infer", "-c", "demo", "--weights", weights, code=2).stderr
     assert "no table 'sample_submission'; put sample_submission.csv" in refused
 
@@ -133,9 +135,16 @@ def test_predictions_of_another_model_are_no_member(cli_here):
 
 
 @pytest.mark.case("54-infer-without-user")
-def test_a_kernel_without_a_user_says_how_to_name_one(cli_here, workspace, monkeypatch):
+def test_a_kernel_without_a_user_says_how_to_name_one(cli_here, workspace, monkeypatch, capfd):
     for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_CONFIG_DIR", "KAGGLE_API_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(workspace))
     cli_here("init", "demo")
-    assert "add --user NAME" in cli_here("kernel", "build", "--infer", "-c", "demo", code=2).stderr
+    assert "to push it, build it with --user NAME" in cli_here("kernel", "build", "-c", "demo").stdout
+    push = ["kernel", "push", "-c", "demo", "--output", str(workspace / "output")]
+    monkeypatch.setattr(sys, "argv", ["foldwise", *push])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    told = "built without a Kaggle user, for a try at home; run `./run.sh kernel build -c demo --output"
+    assert told in (error := capfd.readouterr().err)
+    assert "--user NAME`, with the name in your profile's address" in error

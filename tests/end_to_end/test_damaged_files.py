@@ -104,7 +104,7 @@ def test_files_of_the_user_neither_retrain_a_fold_nor_go_with_it(cli_here, outpu
     cli_here("all", "-c", SLUG, "--force")
     assert notes.read_text() == deep.read_text() == "mine"
     cli_here("kernel", "build", "-c", SLUG, "--infer", "--user", "ada")  # which packs weights of its own alone
-    assert not list((output / "kernel-dataset").glob("*-2*"))
+    assert not list((output / "kernel-infer-dataset").glob("*-2*"))
 
 
 def test_linked_places_stay_links_and_can_be_redone(cli_here, workspace, output):
@@ -172,7 +172,7 @@ def test_weights_to_start_from_are_checked(cli_here, workspace, output):
 
 def test_packed_weights_are_refused_where_a_digit_of_the_manifest_is_another(cli_here, workspace, output):
     cli_here("kernel", "build", "-c", SLUG, "--infer", "--user", "ada")
-    packed = output / "kernel-dataset"
+    packed = output / "kernel-infer-dataset"
     manifest = json.loads((packed / "model.json").read_text())
     manifest["thresholds"][0] += 0.125
     (packed / "model.json").write_text(json.dumps(manifest))

@@ -52,7 +52,7 @@ def test_a_run_and_its_bundle(cli_here, workspace, slug):
     # The test set by the packed members: the same bytes.
     submission = (output / "submission.csv").read_bytes()
     cli_here("kernel", "build", "-c", slug, "--infer", "--user", "ada", *equal)
-    packed = output / "kernel-dataset"
+    packed = output / "kernel-infer-dataset"
     weights = {path.name for path in packed.glob("*.safetensors")}
     assert ("full-model.safetensors" in weights) == (slug == "twin-binary")  # where layers are frozen
     assert {"frozen-model.safetensors", "frozen-fold0.safetensors", "full-fold1.safetensors"} <= weights
@@ -157,7 +157,7 @@ def test_models_on_all_rows_and_extra_ones_train_travel_and_predict(cli_here, wo
     assert "full (encoder) on all rows: not trained yet" in shown
     submission = (output / "submission.csv").read_bytes()
     cli_here("kernel", "build", "-c", slug, "--infer", "--user", "ada", *chosen)
-    packed = output / "kernel-dataset"
+    packed = output / "kernel-infer-dataset"
     weights = {path.name for path in packed.glob("*-all-rows.safetensors")}
     assert weights == {f"{name}-all-rows.safetensors" for name in ("bilstm", "frozen", "full")}
     assert not list(packed.glob("*-fold*.safetensors"))

@@ -16,7 +16,7 @@ from conftest import REPOSITORY, command, environment
 from foldwise.data.table import read_table
 
 SUMMARY = {
-    "competition", "task", "metric", "greater_is_better", "cv", "folds", "members", "ensemble", "rows", "seconds",
+    "competition", "task", "metric", "greater_is_better", "cv", "folds", "members", "ensemble", "rows", "seconds", "baseline",
     "device", "torch", "command", "git_commit", "seed",
 }  # fmt: skip
 
@@ -64,6 +64,9 @@ def test_from_csv_to_submission(cli, cli_here, workspace, task):
         assert member["adds"] == pytest.approx(sign * (summary["cv"]["pooled"] - alone[other]))
     assert "what each member adds to the score of the others: bilstm " in shown
 
+    assert summary["baseline"]["constant"] is not None
+    assert summary["baseline"]["linear"] == alone["linear"]
+
     oof = rows_of(output / "oof.csv")
     train = read_table(next(source.glob("train.*")))
     assert [row[0] for row in oof[1:]] == train.column("id")
@@ -77,6 +80,9 @@ def test_from_csv_to_submission(cli, cli_here, workspace, task):
     assert page.count("<tr><td>movie-") + page.count("<tr><td>tweet-") > 5  # the worst rows
     for phrase in (
         "fold 1",
+        f"{slug}: {summary['metric']} {'↑' if sign == 1 else '↓'}",
+        f"scores are {summary['metric']} {'↑' if sign == 1 else '↓'}",
+        f"a model {'below' if sign == 1 else 'above'} the baselines has learnt nothing",
         "cv, mean ± sd",
         "ensemble (weighted mean), out of fold",
         "time when last made: folds",

@@ -363,7 +363,7 @@ def test_the_kernel_of_a_linear_member_says_what_it_holds(packed, tmp_path, monk
     shutil.copytree(packed("twin-multiclass")[0], tmp_path / "weighed", ignore=shutil.ignore_patterns("weights"))
     run = run_of(tmp_path / "weighed", "twin-multiclass", "ensemble.weights={cnn = 0, linear = 2}")
     build_kernel(run, KernelOptions(infer=True, user="ada"))
-    script, dataset = (run.paths.output / name for name in ("kernel/kernel.py", "kernel-dataset"))
+    script, dataset = (run.paths.output / name for name in ("kernel-infer/kernel.py", "kernel-infer-dataset"))
     text = " ".join(script.read_text().partition("SLUG =")[0].split())
     assert "predicts it with folds trained at home (2 of linear) and writes" in text
     assert not (dataset / "small.vec").exists()

@@ -23,6 +23,7 @@ from slugify import slugify
 from conftest import REPOSITORY, command
 from foldwise.cli import main
 from foldwise.errors import InputError
+from foldwise.files import write_checked
 from foldwise.kaggle import build as kernel_build
 from foldwise.kaggle import credentials, image
 from foldwise.kaggle.metadata import short_name, title_of
@@ -152,12 +153,90 @@ def test_the_users_name_comes_from_whatever_tells_it(build, workspace, monkeypat
     folder = workspace / "home" / ".kaggle"
     folder.mkdir(parents=True)
     (folder / "access_token").write_text(SECRET)
-    message = build("nobody", code=2)
-    assert "the Kaggle user whose kernel this will be is not known: add --user NAME" in message
+    assert credentials.user_name() is None
     (folder / "credentials.json").write_text(json.dumps({"username": "joan", "refresh_token": SECRET}))
     assert credentials.user_name() == "joan"
     monkeypatch.setenv("KAGGLE_USERNAME", "mary")
     assert credentials.user_name() == "mary"
+
+
+def test_a_kernel_for_a_try_at_home_differs_by_the_name_alone(build, cli_here):
+    with_user = contents(build("--set", "training.epochs=1") / "kernel")
+    output = build("nobody", "--set", "training.epochs=1")
+    without = contents(output / "kernel")
+    assert without["kernel.py"] == with_user["kernel.py"].replace(b" --user ada", b"")
+    found, before = (json.loads(files["kernel-metadata.json"]) for files in (without, with_user))
+    assert (found.pop("id"), before.pop("id")) == (
+        "<your-kaggle-name>/foldwise-twin-binary",
+        "ada/foldwise-twin-binary",
+    )
+    assert found == before
+
+
+def test_both_kernels_stand_side_by_side_and_keep_what_others_put_there(build, cli_here, capfd):
+    cli_here("all", "-c", SLUG)
+    output = build("--notebook")
+    (output / "kernel" / "notes.txt").write_text("mine")
+    (output / "kernel" / "tries").mkdir()
+    (output / "kernel" / "tries" / "one.csv").write_text("1\n")
+    (output / "kernel" / "now").symlink_to("notes.txt")
+    training = contents(output / "kernel")
+    build("--infer")
+    assert contents(output / "kernel") == training
+    (output / "kernel-infer-dataset" / "licence.txt").write_text("mine")
+    (output / "kernel-infer-dataset" / "bilstm-fold0-2.safetensors").write_text("of an earlier build")
+    record = json.loads((output / "kernel-built.json").read_text())
+    assert record["last"] == "kernel-infer"
+    record["files"]["kernel-infer-dataset"].append("bilstm-fold0-2.safetensors")
+    record.pop("checksum")
+    write_checked(output / "kernel-built.json", record)
+    build("--infer")
+    assert (output / "kernel-infer-dataset" / "licence.txt").read_text() == "mine"
+    assert not (output / "kernel-infer-dataset" / "bilstm-fold0-2.safetensors").exists()
+    infer = contents(output / "kernel-infer")
+    build()
+    assert {path.name for path in (output / "kernel").iterdir()} == {
+        *("kernel.py", "kernel-metadata.json", "notes.txt", "now", "tries")
+    }
+    assert (output / "kernel" / "now").is_symlink()
+    assert (output / "kernel" / "tries" / "one.csv").read_text() == "1\n"
+    assert contents(output / "kernel-infer") == infer
+    assert not (output / "kernel-dataset").exists()
+    ids = [
+        json.loads((output / name / "kernel-metadata.json").read_text())["id"] for name in ("kernel", "kernel-infer")
+    ]
+    assert ids == ["ada/foldwise-twin-binary", "ada/foldwise-twin-binary-infer"]
+
+
+def test_a_folder_of_the_users_own_is_no_place_to_be_emptied(build, workspace):
+    folder = workspace / "output" / SLUG / "kernel-dataset"
+    folder.mkdir(parents=True)
+    (folder / "mine.csv").write_text("1\n")
+    build()
+    assert contents(folder) == {"mine.csv": b"1\n"}
+
+
+def test_what_a_cpu_has_trained_asks_for_no_gpu_and_what_is_linear_never(build, cli_here, workspace):
+    cli_here("all", "-c", SLUG, "--device", "cpu")
+
+    def asked(*options: str) -> tuple[bool, str | None]:
+        metadata = json.loads((build("--infer", *options) / "kernel-infer" / "kernel-metadata.json").read_text())
+        return metadata["enable_gpu"], metadata.get("machine_shape")
+
+    def move_to_gpu(member: str) -> None:
+        for path in (workspace / "output" / SLUG / member).glob("fold*/fold.json"):
+            record = json.loads(path.read_text())
+            record.pop("checksum")
+            record["runtime"]["device"] = "cuda"
+            write_checked(path, record)
+
+    assert asked() == (False, None)
+    assert asked("--accelerator", "NvidiaTeslaP100") == (True, "NvidiaTeslaP100")
+    move_to_gpu("linear")
+    assert asked() == (False, None)
+    move_to_gpu("bilstm")
+    assert asked() == (True, "NvidiaTeslaT4")
+    assert asked("--accelerator", "none") == (False, None)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from foldwise.errors import RunError
+from foldwise.files import write_checked
 from foldwise.kaggle.kernels import log_lines, wait_for_kernel
 from kaggle_service.loopback import Answer, error, quota
 
@@ -207,6 +209,37 @@ def test_dry_runs_print_the_commands_and_do_nothing(foldwise, service, kernel):
     assert printed("status") == [f"kaggle kernels status {KERNEL}", f"kaggle kernels logs {KERNEL}"]
     assert printed("output") == [f"kaggle kernels output {KERNEL} -p {kernel.parent}/kernel-output"]
     assert service.requests == []
+
+
+def test_of_two_kernels_the_one_built_last_is_taken_and_named(foldwise, service, kernel):
+    other = kernel.parent / "kernel-infer"
+    shutil.copytree(kernel, other)
+    path = other / "kernel-metadata.json"
+    path.write_text(path.read_text().replace("foldwise-spooky", "foldwise-spooky-infer"))
+
+    def printed(*arguments: str) -> list[str]:
+        return foldwise("kernel", *arguments, "-c", "spooky", "--dry-run").stdout.splitlines()
+
+    def status(name: str) -> list[str]:
+        return [f"kaggle kernels status ada/{name}", f"kaggle kernels logs ada/{name}"]
+
+    assert printed("status", "--infer") == status("foldwise-spooky-infer")
+    assert printed("status", "--train") == status("foldwise-spooky")
+    for folder, name, flag in ((kernel, "foldwise-spooky", "--infer"), (other, "foldwise-spooky-infer", "--train")):
+        write_checked(kernel.parent / "kernel-built.json", {"last": folder.name, "files": {}})
+        told = f"kernel    the one in {folder}, which was built last; {flag} takes the other one"
+        assert printed("status") == [told, *status(name)]
+    assert printed("push")[-1] == f"kaggle kernels push -p {other}"
+    assert printed("output")[-1] == f"kaggle kernels output ada/foldwise-spooky-infer -p {other}-output"
+    service.on("SaveKernel", SAVED)
+    shown = foldwise("kernel", "push", "-c", "spooky", "--infer").stdout
+    assert "next: ./run.sh kernel status -c spooky --infer --output" in shown
+    assert json.loads((kernel.parent / "kernel-infer-pushed.json").read_text())["version"] == 4
+    assert not (kernel.parent / "kernel-pushed.json").exists()
+    shutil.rmtree(kernel)
+    assert printed("status") == status("foldwise-spooky-infer")  # the only one there is
+    refused = foldwise("kernel", "status", "-c", "spooky", "--train", code=2).stderr
+    assert "no kernel is built yet; run `./run.sh kernel build -c spooky --output" in refused
 
 
 def test_the_client_is_not_installed(service, tmp_path, kernel):

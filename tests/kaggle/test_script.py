@@ -43,8 +43,8 @@ def build(cli_here, workspace):
     def run(*options: str, slug: str = SLUG) -> tuple[Path, dict[str, Path]]:
         cli_here("kernel", "build", "-c", slug, "--user", "ada", *SETTINGS, *options)
         output = workspace / "output" / slug
-        kind = "model" if "--infer" in options else "vectors"
-        return output / "kernel", {f"ada/foldwise-{slug}-{kind}": output / "kernel-dataset"}
+        kind, name = ("model", "kernel-infer") if "--infer" in options else ("vectors", "kernel")
+        return output / name, {f"ada/foldwise-{slug}-{kind}": output / f"{name}-dataset"}
 
     return run
 

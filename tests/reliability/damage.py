@@ -41,7 +41,7 @@ MAKES = {  # what each command makes, below output/SLUG
     "fold": [],
     "seed": ["submission.csv", "oof.csv"],
     "report": ["report.html"],
-    "kernel": ["kernel", "kernel-dataset"],
+    "kernel": ["kernel-infer", "kernel-infer-dataset"],
 }
 
 

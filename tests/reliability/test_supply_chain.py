@@ -107,7 +107,7 @@ def test_nothing_but_kaggle_and_set_up_uses_a_network(workspace, tmp_path):
     run("all", "-c", "twin-binary", *epochs)
     run("report", "-c", "twin-binary", *epochs)
     run("kernel", "build", "--infer", "--user", "someone", "-c", "twin-binary", *epochs)
-    run("infer", "-c", "twin-binary", "--weights", str(workspace / "output" / "twin-binary" / "kernel-dataset"))
+    run("infer", "-c", "twin-binary", "--weights", str(workspace / "output" / "twin-binary" / "kernel-infer-dataset"))
     assert not blocked.exists(), blocked.read_text(encoding="utf-8")
     # That it would be seen, also where a child of a child tries, as a worker is.
     tried = "import socket; socket.create_connection(('127.0.0.1', 9))"

@@ -1,47 +1,28 @@
 """Folds side by side, on a terminal and without one."""
 
-import io
 import time
 from types import SimpleNamespace
 
 import pytest
 
-from foldwise import console
+from foldwise import clock, screen
+from foldwise.console import Progress
 from foldwise.events import Evaluated, Finished, Started, Stepped
-from foldwise.running.display import FoldDisplay
+from foldwise.running.display import FoldDisplay, draw_bar, fold_line
+from terminal import Terminal
 
 EVALUATED = Evaluated(0.5, 10, loss=0.456, score=0.70123, best=True, learning_rate=1e-3, padding=0.1, train_seconds=1.0)
 FINISHED = Finished(score=0.8, best_epoch=1.5, epochs=2.0, seconds=65.0, rows_per_second=1234, padding=0.031)
 
 
-class Terminal(io.StringIO):
-    """A screen of 80 columns: what stands in it after all control characters."""
-
-    def isatty(self) -> bool:
-        return True
-
-    def screen(self) -> list[str]:
-        rows, row, column = [""], 0, 0
-        for character in self.getvalue().replace("\x1b[A", "\x01"):
-            if character == "\n":
-                row, column = row + 1, 0
-                rows += [""] * (row + 1 - len(rows))
-            elif character == "\r":
-                column = 0
-            elif character == "\x01":
-                row -= 1
-            else:
-                rows[row] = rows[row].ljust(column)[:column] + character + rows[row][column + 1 :]
-                column += 1
-        return [line.rstrip() for line in rows]
-
-
 @pytest.fixture
 def terminal(monkeypatch) -> Terminal:
-    screen = Terminal()
-    monkeypatch.setattr(console, "sys", SimpleNamespace(stdout=None, stderr=screen))
-    monkeypatch.setenv("COLUMNS", "80")
-    return screen
+    """Standard error is a terminal of 80 columns that stands still but where it is drawn."""
+    stream = Terminal()
+    monkeypatch.setattr(screen, "sys", SimpleNamespace(stderr=stream))
+    monkeypatch.setattr(screen.Screen, "tick", lambda _: None)
+    monkeypatch.setattr(screen.Screen, "size", lambda _: (stream.columns, 24))
+    return stream
 
 
 def test_a_long_epoch_is_not_silent(monkeypatch, capsys):
@@ -87,21 +68,92 @@ def test_two_folds_are_two_bars_that_go_when_they_end(terminal):
         display.update(slot, f"bilstm fold {slot}", Started(steps))
         display.update(slot, f"bilstm fold {slot}", EVALUATED)
         display.update(slot, f"bilstm fold {slot}", Stepped(50))
-        display.bars[slot].bar.refresh()
+        screen.current().draw()
     first, second = terminal.screen()
     assert first.startswith("bilstm fold 0  50%|")
     assert second.startswith("bilstm fold 1  25%|")
     for line in (first, second):
-        assert line.endswith(", ep 0.50 loss 0.46 score 0.7012 lr 1e-03")
+        assert line.endswith(" ep 0.50 loss 0.46 score 0.7012 lr 1e-03")
         assert len(line) <= 80
     display.remove(1)
     assert terminal.screen()[0].startswith("bilstm fold 0  50%|")
-    assert terminal.screen()[1:] == [""]
+    assert len(terminal.screen()) == 1
     display.close()
-    assert terminal.screen() == ["", ""]
-    assert terminal.getvalue().endswith("\r")
+    assert terminal.screen() == [""]
+    assert terminal.column == 0
+
+
+def test_the_fold_of_the_first_worker_stands_above_however_late_it_begins(terminal):
+    display = FoldDisplay([("a fold 0", "a", 1.0), ("a fold 1", "a", 1.0)], 2)
+    for slot in (1, 0):
+        display.update(slot, f"a fold {slot}", Started(10))
+    assert [row[:8] for row in terminal.screen()] == ["0 of 2 f", "a fold 0", "a fold 1"]
+    display.close()
 
 
 def test_other_events_show_nothing(capsys):
     FoldDisplay().update(0, "bilstm fold 0", {"rows": [1, 2]})
     assert capsys.readouterr().out == ""
+
+
+RESULTS = ["", "ep 0.50 loss 0.46 score 0.7012 lr 1e-03", "ep 1.00 score none lr 0e+00"]
+
+
+@pytest.mark.parametrize("result", RESULTS)
+@pytest.mark.parametrize("name", ["bilstm fold 0", "a-very-long-name-of-a-member-s3 fold 11 without 3, 4"])
+@pytest.mark.parametrize("width", [20, 39, 69, 99, 119, 200])
+def test_whatever_the_width_the_score_is_whole_and_nothing_longer(terminal, width, name, result):
+    bar = Progress("train", 100, "steps", name, line=fold_line)
+    bar.done, bar.result = 42, result
+    line = fold_line(bar, width)
+    assert len(line) <= width
+    if "score" in result:
+        score = result.split("score ")[1].split()[0]
+        assert f"score {score}" in line
+    if name == "bilstm fold 0" and width >= 39:
+        assert line.startswith("bilstm fold 0  42%|")
+        assert len(line.split("|")[1]) >= 5
+    if name == "bilstm fold 0" and width >= 69:
+        assert len(line.split("|")[1]) >= 10
+        assert all(part in line for part in result.split()[:2])
+    bar.close()
+
+
+def test_a_line_of_all_folds_stands_above_their_bars(terminal, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(clock, "STARTED", 90.0)
+    jobs = [(f"gru fold {fold}", "gru", 1.0) for fold in range(4)]
+    display = FoldDisplay(jobs, 1, before=2, later=1)
+    assert terminal.screen() == ["2 of 7 folds done, 10 s used, the first ones are starting"]
+    display.update(0, "gru fold 0", Started(10))
+    now[0] += 5.0
+    display.update(0, "gru fold 0", Stepped(5))
+    screen.current().draw()
+    first, second = terminal.screen()
+    assert first == "2 of 7 folds done, 15 s used, about 45 s left"
+    assert second.startswith("gru fold 0  50%|")
+    now[0] += 5.0
+    terminal.resize(40)
+    screen.current().draw()
+    assert terminal.screen()[0] == "2/7 folds, 0:20 used, 1:30 left"
+    terminal.resize(24)
+    screen.current().draw()
+    assert terminal.screen()[0] == "2/7 folds, 1:30 left"
+    display.close()
+    assert terminal.screen() == [""]
+
+
+def test_with_a_time_budget_what_is_left_of_it(terminal):
+    budget = SimpleNamespace(seconds=600.0, used=90.0)
+    display = FoldDisplay([("gru fold 0", "gru", 1.0)], budget=budget)
+    assert terminal.screen() == ["0 of 1 folds done, 1 min 30 s used, at most 8 min 30 s left"]
+    budget.used = 601.0
+    display.update(0, "gru fold 0", Started(1))
+    assert terminal.screen()[0] == "0 of 1 folds done, 10 min 01 s used, at most 0 s left"
+
+
+def test_a_terminal_without_blocks_draws_a_bar_all_the_same():
+    assert draw_bar(0.5, 10, blocks=False) == "#####     "
+    assert [draw_bar(done / 16, 2, blocks=True) for done in range(5)] == ["  ", "▏ ", "▎ ", "▍ ", "▌ "]
+    assert draw_bar(1.2, 3, blocks=True) == "███"

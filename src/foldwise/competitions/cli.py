@@ -4,9 +4,9 @@ import sys
 from dataclasses import replace
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
+from foldwise.console import open_page
 from foldwise.errors import InputError
 from foldwise.load_config import load_config
 from foldwise.options import InputFolder
@@ -29,7 +29,7 @@ def competitions(input_: InputFolder = None) -> None:
         for slug in slugs:
             table.add_row(*describe(resolve(slug, input_, None, None)))
         table.add_section()
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH)
+    console = open_page(markup=False, **{} if sys.stdout.isatty() else {"width": WIDTH})
     console.print(table)
     endings = ", ".join(ending for ending in SUFFIXES if ending.count(".") == 1 and ending != ".zip")
     where = f"files belong into {root}/SLUG/, ending in {endings}, plain or as .gz or .zip"

@@ -2,39 +2,31 @@
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from foldwise.console import duration, warn
+from foldwise.console import as_shown, direction, duration, open_page, warn
 from foldwise.errors import list_names
 from foldwise.run import Run
 from foldwise.tasks import TASKS
 
+ROOMY = 64  # columns of a terminal from which on the table has more than scores
+
 
 def show_summary(run: Run, summary: dict[str, Any]) -> None:
-    """Print fold scores, cv ± sd, ensemble and leaderboard, seconds per stage and the path of the submission."""
-    cv, folds, members, ensemble, seconds = (summary[key] for key in ("cv", "folds", "members", "ensemble", "seconds"))
-    columns = [Column(name, justify="right") for name in ("score", "best epoch", "seconds")]
-    title = f"{summary['competition']}: {summary['metric']}"
-    table = Table("", *columns, title=title, title_justify="left", title_style="bold")
-    for fold in folds:
-        epochs = f"{fold['best_epoch']:.2f} of {fold['epochs']:.2f}" if len(members) == 1 else ""
-        table.add_row(f"fold {fold['fold']}", f"{fold['score']:.4f}", epochs, f"{fold['seconds']:.1f}")
-    table.add_section()
-    if len(folds) > 1:
-        table.add_row("cv, mean ± sd", f"{cv['mean']:.4f} ± {cv['std']:.4f}")
-    if len(members) > 1:
-        for member in members:
-            label = f"member {member['name']}, weight {ensemble['weights'][member['name']]:.2f}"
-            table.add_row(label, f"{member['cv']:.4f}")
-    weighted = "weighted " if len(set(ensemble["weights"].values())) > 1 else ""
-    method = ensemble["method"].replace("_", " ")
-    table.add_row(f"ensemble ({weighted}{method}), out of fold", f"{cv['pooled']:.4f}", style="bold")
-    if "leaderboard" in summary:
-        table.add_row("leaderboard (solution.csv)", f"{summary['leaderboard']:.4f}", style="bold")
-
+    """Print scores and baselines in a table, seconds per stage and the path of the submission."""
+    members, ensemble, seconds = (summary[key] for key in ("members", "ensemble", "seconds"))
+    higher = run.metric.greater_is_better
     lines = []
+    baseline = summary.get("baseline") or {}
+    if any(score is not None for score in baseline.values()):
+        lines.append(f"a model {'below' if higher else 'above'} the baselines has learnt nothing")
+    if is_no_better(summary, higher) and not run.debug:
+        ours, constant = summary["cv"]["mean"], baseline["constant"]
+        warn(
+            f"the folds' mean score {ours:.4f} is not better than {constant:.4f}, that of one prediction for all rows: "
+            f"these models have learnt nothing; look at the labels, and at the page of `{run.hint('report')}`"
+        )
     if len(members) > 1:
         gains = ", ".join(f"{member['name']} {member['adds']:+.4f}" for member in members)
         lines.append(f"what each member adds to the score of the others: {gains}")
@@ -51,8 +43,58 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
             warn(f"the time budget was exceeded by {duration(over)}: it is too short for the least that must be done")
     if ensemble["threshold"] is not None:
         lines.append(thresholds_line(summary, run.competition.targets.names))
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table, *map(Text, lines), Text(f"submission: {run.paths.submission}", style="bold"), sep="\n")
+    console = open_page(soft_wrap=True)
+    console.print(make_table(summary, higher, console.width))
+    lines.append(f"submission: {run.paths.submission}")
+    console.print(*(Text(as_shown(line), style="bold" * (line is lines[-1])) for line in lines), sep="\n")
+
+
+def make_table(summary: dict[str, Any], higher: bool, width: int) -> Table:
+    """Scores of folds, members, ensemble, leaderboard and baselines, in `width` columns; the score is never cut.
+
+    Args:
+        higher: whether a higher score is the better one.
+    """
+    cv, folds, members, ensemble = (summary[key] for key in ("cv", "folds", "members", "ensemble"))
+    epochs_of = [f"{fold['best_epoch']:.2f} of {fold['epochs']:.2f}" for fold in folds]
+    beside = {"best epoch": epochs_of} if len(members) == 1 else {}
+    beside["seconds"] = [f"{fold['seconds']:.1f}" for fold in folds]
+    if width < ROOMY:
+        beside = {}
+    title = f"{summary['competition']}: {summary['metric']} {direction(higher)}"
+    columns = [Column(name, justify="right", no_wrap=True) for name in ("score", *beside)]
+    first = Column("", overflow="fold")
+    table = Table(first, *columns, title=as_shown(title), title_justify="left", title_style="bold")
+
+    def add(label: str, score: str, *others: str, style: str = "") -> None:
+        table.add_row(*(Text(as_shown(cell)) for cell in (label, score, *others)), style=style)
+
+    for index, fold in enumerate(folds):
+        add(f"fold {fold['fold']}", f"{fold['score']:.4f}", *(cells[index] for cells in beside.values()))
+    table.add_section()
+    if len(folds) > 1:
+        add("cv, mean ± sd", f"{cv['mean']:.4f} ± {cv['std']:.4f}")
+    if len(members) > 1:
+        for member in members:
+            add(f"member {member['name']}, weight {ensemble['weights'][member['name']]:.2f}", f"{member['cv']:.4f}")
+    weighted = "weighted " if len(set(ensemble["weights"].values())) > 1 else ""
+    method = ensemble["method"].replace("_", " ")
+    add(f"ensemble ({weighted}{method}), out of fold", f"{cv['pooled']:.4f}", style="bold")
+    if "leaderboard" in summary:
+        add("leaderboard (solution.csv)", f"{summary['leaderboard']:.4f}", style="bold")
+    if baseline := summary.get("baseline"):
+        table.add_section()
+        constant = baseline["constant"]
+        add("baseline: constant prediction", "–" if constant is None else f"{constant:.4f}")
+        if baseline["linear"] is not None:
+            add("baseline: linear", f"{baseline['linear']:.4f}")
+    return table
+
+
+def is_no_better(summary: dict[str, Any], higher: bool) -> bool:
+    """True if the folds' mean score is not better than that of a constant prediction; False where that has none."""
+    constant = (summary.get("baseline") or {}).get("constant")
+    return constant is not None and (summary["cv"]["mean"] - constant) * (1 if higher else -1) <= 0
 
 
 def common_folds_lines(run: Run, summary: dict[str, Any]) -> list[str]:

@@ -4,18 +4,14 @@
     ./run.sh kernel build -c SLUG --infer      the folds trained here go along as a dataset; the kernel predicts
 
 `output/SLUG/kernel/` is what `kernel push` sends; `output/SLUG/kernel-dataset/`, where there is one, must be on Kaggle
-first. The same input and settings give the same bytes.
+first. With --infer they are `kernel-infer/` and `kernel-infer-dataset/`. The same input and settings give the same
+bytes.
 """
 
 import hashlib
-import os
 import shlex
-import shutil
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
 
 from foldwise.cli import find_extension
 from foldwise.console import say, warn
@@ -25,13 +21,14 @@ from foldwise.errors import InputError
 from foldwise.files import atomic_folder, write_json, write_text
 from foldwise.inputs import read_input
 from foldwise.kaggle import credentials
+from foldwise.kaggle.cargo import GPU, add_vectors, pack_trained
+from foldwise.kaggle.folders import CODE, Folders, keep_foreign, read_built, remember
 from foldwise.kaggle.image import check_modules
 from foldwise.kaggle.kernels import LONGEST_RUN
 from foldwise.kaggle.metadata import (
-    DATASET,
     DATASET_METADATA,
-    KERNEL,
     KERNEL_METADATA,
+    NOBODY,
     check_names,
     dataset_files,
     describe_kernel,
@@ -45,7 +42,7 @@ from foldwise.plugins import is_own
 from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
 from foldwise.stages.train import ensemble_fits, prepare_members
-from foldwise.vectors.files import VectorFile, vector_sources
+from foldwise.vectors.files import vector_sources
 
 
 @dataclass(frozen=True)
@@ -54,10 +51,10 @@ class KernelOptions:
 
     infer: bool = False  # it predicts with what was trained here, and trains nothing
     notebook: bool = False  # instead of a script
-    user: str | None = None  # whose kernel; None for the one of the credentials
+    user: str | None = None  # whose kernel; None for the one of the credentials, or nobody's
     name: str | None = None  # of the kernel; None for one made from the contest's
     datasets: tuple[str, ...] = ()  # owner/name of those on Kaggle that hold the word vectors
-    accelerator: str = "NvidiaTeslaT4"  # as Kaggle names it, or "none"
+    accelerator: str | None = None  # as Kaggle names it, or "none"; None to go by where the folds train
     time_budget: str | None = None  # handed on to the training
 
     def line(self, slug: str, settings: tuple[str, ...]) -> str:
@@ -73,7 +70,8 @@ class KernelOptions:
 def build_kernel(run: Run, options: KernelOptions) -> None:
     """Write the kernel's folder, and its dataset's where one is needed; `InputError` for what cannot run on Kaggle."""
     slug, root, recipe = run.paths.slug, run.paths.output, run.config.recipe
-    user, name = options.user or credentials.user_name(), options.name or short_name(f"foldwise-{slug}")
+    user, base = options.user or credentials.user_name() or NOBODY, options.name or short_name(f"foldwise-{slug}")
+    name = base if options.name or not options.infer else short_name(base, "-infer")
     check_names(user, name, options.datasets)
     check_options(run, options)
     fold_of_row = folds(run)
@@ -85,20 +83,21 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     # The contest's own files are on Kaggle; what foldwise made beside them is not.
     vectors = [f for f in sources if f.suffix == ".safetensors" or not f.path.is_relative_to(run.paths.input)]
     travels = options.infer or bool(vectors)
-    dataset = short_name(name, "-model" if options.infer else "-vectors")
+    dataset = short_name(base, "-model" if options.infer else "-vectors")
     datasets = [f"{user}/{dataset}"] * travels + list(options.datasets)
     command = ["infer"] if options.infer else ["all"]
     if options.time_budget:
         command += ["--time-budget", options.time_budget]
     files = collect_files(run, options.infer)
-    code_file = "kernel.ipynb" if options.notebook else "kernel.py"
-    with atomic_folder(root / DATASET) as folder:  # takes its place only if the script can, too
+    code_file, where, accelerator = CODE[options.notebook], Folders(root, options.infer), options.accelerator
+    own = read_built(root).get("files", {})
+    with atomic_folder(where.dataset) as folder:  # takes its place only if the script can, too
         about = {"title": title_of(dataset), "id": f"{user}/{dataset}", "licenses": [{"name": "other"}]}
         write_json(folder / DATASET_METADATA, about)
         trained, manifest = dict(Counter(fit.member for fit in fits)), b""
         if options.infer:
-            trained, manifest, needs_vectors = pack_trained(run, fold_of_row, folder)
-            vectors = vectors if needs_vectors else []
+            trained, manifest, needs_vectors, chosen = pack_trained(run, fold_of_row, folder)
+            vectors, accelerator = vectors if needs_vectors else [], accelerator or chosen
         for source in vectors:
             add_vectors(source, folder)
         kernel = Kernel(
@@ -114,19 +113,31 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
         code = make_notebook(run, kernel, files) if options.notebook else make_script(kernel, files)
         check_secrets({**files, "model.json": manifest, code_file: code.encode()})
         check_size(code, files)
-        with atomic_folder(root / KERNEL) as kernel_folder:
+        written = [path.name for path in folder.iterdir()] if travels else []
+        if not travels:
+            (folder / DATASET_METADATA).unlink()
+        keep_foreign(where.dataset, folder, own.get(where.dataset.name))
+        with atomic_folder(where.kernel) as kernel_folder:
             write_text(kernel_folder / code_file, code)
-            metadata = describe_kernel(user, name, code_file, slug, datasets, options.accelerator)
+            metadata = describe_kernel(user, name, code_file, slug, datasets, accelerator or GPU)
             write_json(kernel_folder / KERNEL_METADATA, metadata)
-    say("kernel", f"made {root / KERNEL / code_file}")
+            keep_foreign(where.kernel, kernel_folder, own.get(where.name))
+    remember(where, [code_file, KERNEL_METADATA], written)
+    say("kernel", f"made {where.kernel / code_file}, {'with' if metadata['enable_gpu'] else 'without'} a GPU")
     if travels:
-        size = sum(file.stat().st_size for file in dataset_files(root / DATASET))
-        say("kernel", f"made {root / DATASET}: {size:,} bytes, the dataset {datasets[0]} that it needs")
-    else:
-        shutil.rmtree(root / DATASET)
+        size = sum(file.stat().st_size for file in dataset_files(where.dataset))
+        say("kernel", f"made {where.dataset}: {size:,} bytes, the dataset {datasets[0]} that it needs")
+    elif not any(where.dataset.iterdir()):
+        where.dataset.rmdir()
     target = ["-c", slug, *(["--experiment", run.paths.experiment] if run.paths.experiment else [])]
     target += ["--output", str(run.paths.home.parent)] if "--output" in run.options else []
-    say("kernel", f"next: {shlex.join(['./run.sh', 'kernel', 'push', *target])}")
+    following = f"next: {shlex.join(['./run.sh', 'kernel', 'push', *target, *['--infer'] * options.infer])}"
+    if user == NOBODY:
+        trial = f"in a folder beside input/, start {where.kernel / code_file}"
+        if options.infer:
+            trial = shlex.join(["./run.sh", "infer", "-c", slug, "--weights", str(where.dataset)])
+        following = f"to try it here: {trial}; to push it, build it with --user NAME"
+    say("kernel", following)
 
 
 def check_options(run: Run, options: KernelOptions) -> None:
@@ -199,32 +210,3 @@ def check_secrets(contents: dict[str, bytes]) -> None:
                 f"{name}: holds your Kaggle credentials, which a kernel would show; take them out, also of what --set "
                 "gives"
             )
-
-
-def pack_trained(run: Run, fold_of_row: np.ndarray, folder: Path) -> tuple[dict[str, int], bytes, bool]:
-    """Pack the trained folds; → how many of each member, their manifest, whether new words need files of vectors."""
-    # Another extension, and it loads torch: a kernel that trains is built without either.
-    from foldwise.inference.bundle import MANIFEST, read_words, reads_vectors
-    from foldwise.inference.pack import pack_model
-
-    manifest = pack_model(run, fold_of_row, folder)
-    trained = {name: len(member.folds) for name, member in manifest.members.items()}
-    return trained, (folder / MANIFEST).read_bytes(), reads_vectors(manifest, read_words(folder))
-
-
-def add_vectors(source: VectorFile, folder: Path) -> None:
-    """Put a file of word vectors into the dataset, which must be flat; a link where possible, for it may be large."""
-    for path in source.paths:
-        target = folder / (source.file_name if source.member else path.name)
-        if target.exists():
-            raise InputError(
-                f"recipe.tokens.vectors: {target.name} is also the name of another file of the dataset; rename it"
-            )
-        if source.member:
-            with target.open("xb") as file:
-                file.writelines(source.blocks())
-            continue
-        try:
-            os.link(path.resolve(), target)
-        except OSError:  # another disk, or one without links
-            shutil.copyfile(path, target)

@@ -21,21 +21,21 @@ from foldwise.hashing import hash_of
 from foldwise.kaggle import datasets, kernels, submissions
 from foldwise.kaggle.client import show_command
 from foldwise.kaggle.download import archive_folder, download_files
-from foldwise.kaggle.metadata import DATASET, DATASET_METADATA, KERNEL, KERNEL_METADATA, read_metadata
+from foldwise.kaggle.folders import Folders, find_folders
+from foldwise.kaggle.metadata import DATASET_METADATA, KERNEL_METADATA, read_metadata
 from foldwise.lock import only_writer
 from foldwise.options import Experiment, ExperimentAlone, InputFolder, OutputFolder, add_command, name_paths
 from foldwise.paths import Paths, resolve
 from foldwise.records import read_or_warn
 from foldwise.run import Run
 
-OUTPUT = "kernel-output"  # files and folders below output/SLUG, beside KERNEL and DATASET
-PUSHED = "kernel-pushed.json"
-UPLOADED = "kernel-dataset-uploaded.json"
-
 Slug = Annotated[
     str, typer.Option("--competition", "-c", metavar="SLUG", help="The last part of the contest's address.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the commands of the kaggle client.")]
+Which = Annotated[
+    bool | None, typer.Option("--infer/--train", help="The kernel that predicts, or trains; else the one built last.")
+]
 Message = Annotated[str | None, typer.Option("--message", "-m", metavar="TEXT", help="Shown beside the submission.")]
 
 kernel = typer.Typer(
@@ -92,10 +92,10 @@ def download(
 def build(
     run: Run,
     infer: Annotated[
-        bool, typer.Option("--infer", help="The kernel predicts with the folds trained here, sent as a dataset.")
+        bool, typer.Option("--infer/--train", help="infer: it predicts with the folds trained here, sent as a dataset.")
     ] = False,
     notebook: Annotated[bool, typer.Option("--notebook", help="A notebook with plots instead of a script.")] = False,
-    user: Annotated[str | None, typer.Option(metavar="NAME", help="On Kaggle; else from the credentials.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="NAME", help="On Kaggle; else of the credentials.")] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Of the kernel, instead of foldwise-SLUG.", show_default=False)
     ] = None,
@@ -106,13 +106,17 @@ def build(
         ),
     ] = None,
     accelerator: Annotated[
-        str, typer.Option(metavar="ID", help="As `kaggle kernels push` names it; none: CPU alone.")
-    ] = "NvidiaTeslaT4",
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="As `kaggle kernels push` names it; none: CPU alone, as --infer has it of folds that a CPU trained.",
+        ),
+    ] = None,
     time_budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="The kernel ends within it: 2h, 90m. Not with --infer.")
     ] = None,
 ) -> None:
-    """Pack package, settings and folds into one script, output/SLUG/kernel/, and what must travel beside it."""
+    """Pack package, settings and folds into one script, output/SLUG/kernel/ or kernel-infer/, and what goes with it."""
     from foldwise.kaggle.build import KernelOptions, build_kernel
 
     options = KernelOptions(infer, notebook, user, name, tuple(dataset or ()), accelerator, time_budget)
@@ -120,81 +124,106 @@ def build(
         build_kernel(run, options)
 
 
-def push(slug: Slug, output: OutputFolder = None, experiment: ExperimentAlone = None, dry_run: DryRun = False) -> None:
+def push(
+    slug: Slug,
+    infer: Which = None,
+    output: OutputFolder = None,
+    experiment: ExperimentAlone = None,
+    dry_run: DryRun = False,
+) -> None:
     """Send the built kernel to Kaggle, which starts it."""
-    paths = paths_of(slug, output=output, experiment=experiment)
-    again = suggest(f"kernel build {run_of(paths)}", output)
-    folder, files = paths.output / KERNEL, paths.output / DATASET
-    metadata = read_metadata(folder / KERNEL_METADATA, again)
-    gpu, dataset = metadata.get("enable_gpu"), ""
-    if files.is_dir():
-        dataset = read_metadata(files / DATASET_METADATA, again)["id"]
+    paths, where, metadata = find_kernel(slug, infer, output, experiment)
+    gpu, dataset, again = metadata.get("enable_gpu"), "", build_again(paths, where, output)
+    if where.needs_dataset:
+        dataset = read_metadata(where.dataset / DATASET_METADATA, again)["id"]
         if dataset not in metadata.get("dataset_sources", []):
-            where = f"the kernel does not name {dataset} among its dataset_sources"
-            raise InputError(f"{files / DATASET_METADATA}: {where}; run `{again}` again")
+            fault = f"the kernel does not name {dataset} among its dataset_sources"
+            raise InputError(f"{where.dataset / DATASET_METADATA}: {fault}; run `{again}` again")
     message = submissions.default_message(paths)
     if dry_run:
         if gpu:
             show_command("quota")
         if dataset:
             show_command("dataset status", dataset=dataset)
-            show_command("create dataset", "if Kaggle does not have the dataset", folder=files)
-            show_command("update dataset", "if it has other files", folder=files, message=message)
+            show_command("create dataset", "if Kaggle does not have the dataset", folder=where.dataset)
+            show_command("update dataset", "if it has other files", folder=where.dataset, message=message)
             show_command("dataset status", "until it is ready", dataset=dataset)
-        return show_command("push", folder=folder)
+        return show_command("push", folder=where.kernel)
     with only_writer(paths.output):  # what is sent must not be built anew meanwhile
         if gpu:
             kernels.show_quota(slug)
         if dataset:
-            datasets.update_dataset(files, dataset, paths.output / UPLOADED, message, slug)
-        version = kernels.push_kernel(folder, slug, metadata["id"], paths.output / PUSHED)
-    status_command = suggest(f"kernel status {run_of(paths)}", output)
+            datasets.update_dataset(where.dataset, dataset, where.uploaded, message, slug)
+        version = kernels.push_kernel(where.kernel, slug, metadata["id"], where.pushed)
+    status_command = suggest(f"kernel status {kernel_of(paths, where)}", output)
     return say("kernel", f"{metadata['id']} version {version} runs; next: {status_command}")
 
 
-def find_kernel(paths: Paths, output: Path | None) -> str:
-    """owner/name of the built kernel."""
-    again = suggest(f"kernel build {run_of(paths)}", output)
-    return str(read_metadata(paths.output / KERNEL / KERNEL_METADATA, again)["id"])
+def find_kernel(
+    slug: str, infer: bool | None, output: Path | None, experiment: str | None
+) -> tuple[Paths, Folders, dict[str, Any]]:
+    """The run's folders, where the built kernel lies, and its metadata, of which the id is owner/name."""
+    paths = paths_of(slug, output=output, experiment=experiment)
+    where = find_folders(paths.output, infer)
+    return paths, where, read_metadata(where.kernel / KERNEL_METADATA, build_again(paths, where, output))
+
+
+def kernel_of(paths: Paths, where: Folders) -> str:
+    """The options that say which kernel a command is for."""
+    return run_of(paths) + " --infer" * where.infer
+
+
+def build_again(paths: Paths, where: Folders, output: Path | None) -> str:
+    """The command that builds a kernel."""
+    return suggest(f"kernel build {kernel_of(paths, where)}", output)
 
 
 def status(
-    slug: Slug, output: OutputFolder = None, experiment: ExperimentAlone = None, dry_run: DryRun = False
+    slug: Slug,
+    infer: Which = None,
+    output: OutputFolder = None,
+    experiment: ExperimentAlone = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Wait until the kernel has ended; show the end of its log if it failed."""
-    paths = paths_of(slug, output=output, experiment=experiment)
-    name = find_kernel(paths, output)
+    paths, where, metadata = find_kernel(slug, infer, output, experiment)
     if dry_run:
-        show_command("status", kernel=name)
-        show_command("log", kernel=name)
+        show_command("status", kernel=metadata["id"])
+        show_command("log", kernel=metadata["id"])
     else:
-        kernels.wait_for_kernel(name, slug)
-        say("kernel", f"next: {suggest(f'kernel output {run_of(paths)}', output)}")
+        kernels.wait_for_kernel(metadata["id"], slug)
+        say("kernel", f"next: {suggest(f'kernel output {kernel_of(paths, where)}', output)}")
 
 
-def fetch(slug: Slug, output: OutputFolder = None, experiment: ExperimentAlone = None, dry_run: DryRun = False) -> None:
-    """Fetch what the kernel wrote into output/SLUG/kernel-output."""
-    paths = paths_of(slug, output=output, experiment=experiment)
-    name, folder = find_kernel(paths, output), paths.output / OUTPUT
+def fetch(
+    slug: Slug,
+    infer: Which = None,
+    output: OutputFolder = None,
+    experiment: ExperimentAlone = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Fetch what the kernel wrote into output/SLUG/kernel-output, or kernel-infer-output."""
+    paths, where, metadata = find_kernel(slug, infer, output, experiment)
     if dry_run:
-        show_command("output", kernel=name, folder=folder)
+        show_command("output", kernel=metadata["id"], folder=where.output)
     else:
         with only_writer(paths.output):
-            for path in kernels.fetch_output(name, slug, folder):
+            for path in kernels.fetch_output(metadata["id"], slug, where.output):
                 say("kernel", f"{path}: {path.stat().st_size:,} bytes")
 
 
 def submit_kernel(
     slug: Slug,
     message: Message = None,
+    infer: Which = None,
     output: OutputFolder = None,
     experiment: ExperimentAlone = None,
     dry_run: DryRun = False,
 ) -> None:
     """Submit the pushed version of the kernel to a code competition, and wait for the score."""
-    paths = paths_of(slug, output=output, experiment=experiment)
-    name, again = find_kernel(paths, output), suggest(f"kernel push {run_of(paths)}", output)
-    pushed = read_or_warn(paths.output / PUSHED, kernels.Pushed, "which version was pushed is not known") or {}
+    paths, where, metadata = find_kernel(slug, infer, output, experiment)
+    name, again = metadata["id"], suggest(f"kernel push {kernel_of(paths, where)}", output)
+    pushed = read_or_warn(where.pushed, kernels.Pushed, "which version was pushed is not known") or {}
     if pushed.get("id") != name:
         raise InputError(f"{name}: not pushed from here; run `{again}` first")
     send(paths, message, dry_run, "submit kernel", notebook=name, version=pushed["version"])

@@ -5,7 +5,6 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from foldwise.errors import InputError
 from foldwise.files import read_json
 
 HOW = (
@@ -25,16 +24,10 @@ def files() -> list[Path]:
     return [path for folder in dict.fromkeys(folders) for name in names if (path := folder / name).is_file()]
 
 
-def user_name() -> str:
-    """The name of the Kaggle user; `InputError` where the credentials do not tell it, as a token does not."""
+def user_name() -> str | None:
+    """The name of the Kaggle user; None where the credentials do not tell it, as a token does not."""
     stored = [(read_json(path) or {}).get("username") for path in files()]
-    for name in (os.environ.get("KAGGLE_USERNAME"), *stored):
-        if name:
-            return str(name)
-    raise InputError(
-        "the Kaggle user whose kernel this will be is not known: add --user NAME, as in your profile's address, or set "
-        "the environment variable KAGGLE_USERNAME"
-    )
+    return next((str(name) for name in (os.environ.get("KAGGLE_USERNAME"), *stored) if name), None)
 
 
 def secrets() -> set[str]:

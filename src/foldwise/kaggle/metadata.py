@@ -7,17 +7,17 @@ from typing import Any
 
 from foldwise.errors import InputError
 
-KERNEL, DATASET = "kernel", "kernel-dataset"  # folders below output/SLUG; the latter only where the kernel needs it
 KERNEL_METADATA = "kernel-metadata.json"
 DATASET_METADATA = "dataset-metadata.json"
 USER = "[A-Za-z0-9_-]+"  # a user as it stands in addresses
+NOBODY = "<your-kaggle-name>"  # stands for the user of a kernel that is only tried at home
 OWNED = f"{USER}/{USER}"  # owner/name of a kernel or a dataset
 SHORTEST, LONGEST = 6, 50  # characters of a dataset's name and title; a kernel's may be one shorter
 
 
 def check_names(user: str, kernel: str, datasets: tuple[str, ...]) -> None:
     """Refuse what is no user name, no kernel's name, and no owner/name of a dataset; the error names the option."""
-    if not re.fullmatch(USER, user):
+    if user != NOBODY and not re.fullmatch(USER, user):
         raise InputError(f"--user {user!r}: give the name that stands in the address of your Kaggle profile")
     if not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", kernel) or not SHORTEST <= len(kernel) <= LONGEST:
         raise InputError(
@@ -83,6 +83,11 @@ def read_metadata(path: Path, build: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); run `{build}` again") from None
     name = content.get("id") if isinstance(content, dict) else None
+    if isinstance(name, str) and name.startswith(NOBODY):
+        raise InputError(
+            f"{path}: built without a Kaggle user, for a try at home; run `{build} --user NAME`, with the name in your "
+            "profile's address and the options that it was built with"
+        )
     if not isinstance(name, str) or not re.fullmatch(OWNED, name):
         raise InputError(f"{path}: id = {name!r}: write your Kaggle user name, a slash and the {kind}'s name")
     return dict(content)

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 from torch import Tensor, nn
 
+from foldwise.console import open_page
 from foldwise.data.features import texts_and_features
 from foldwise.data.token_store import open_array
 from foldwise.data.tokenizer import SPECIAL
@@ -62,7 +62,7 @@ def describe(run: Run, member: str | None) -> None:
         size = sum(value.nbytes for value in model.parameters()) / 1e6
         ending = f"of which {trained:,} are trained and {total - trained:,} are not; {size:,.2f} MB"
         parts = [inputs, layer_table(model, trace(model, words, shape)), f"parameters: {total:,}, {ending}"]
-    Console(highlight=False).print(Text(title, style="bold"), *parts, sep="\n", markup=False)
+    open_page().print(Text(title, style="bold"), *parts, sep="\n", markup=False)
 
 
 def size_of_vectors(run: Run) -> tuple[int, int, str]:

@@ -7,12 +7,13 @@ from itertools import groupby
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
 from foldwise.config import Recipe
-from foldwise.errors import InputError, did_you_mean
+from foldwise.console import open_page
+from foldwise.errors import InputError, did_you_mean, mean_one_of
+from foldwise.field_names import fields_meant
 from foldwise.load_config import RENAMED
 from foldwise.run import Run
 
@@ -54,7 +55,7 @@ def recipe(
     if markdown:
         print(recipe_markdown(), end="")
         return
-    console = Console(highlight=False)
+    console = open_page()
     console.width = min(console.width, WIDTH) if console.is_terminal else ENDLESS
     changed = run.asked.recipe.model_dump(exclude_unset=True, exclude_defaults=True)
     fields, texts = read_recipe()
@@ -166,7 +167,8 @@ def select(fields: list[Field], wanted: str | None) -> list[Field]:
     if found := [field for field in fields if name in (field.table, field.name)]:
         return found
     known = dict.fromkeys([*(field.name for field in fields), *(field.table for field in fields)])
-    fix = did_you_mean(name, known, "`./run.sh recipe` lists all of them", cutoff=0.5)
-    if name in RENAMED:
-        fix = f"did you mean {RENAMED[name]}?"
+    if meant := [RENAMED[name]] if name in RENAMED else fields_meant(name, known):
+        fix = mean_one_of(meant)
+    else:
+        fix = did_you_mean(name, known, "`./run.sh recipe` lists all of them", cutoff=0.5)
     raise InputError(f"recipe {wanted}: no such field or table; {fix}")

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from foldwise.clock import Clock
-from foldwise.console import duration, say, warn
+from foldwise.console import direction, duration, say, warn, working
 from foldwise.data.targets import weigh_by_subgroups
 from foldwise.data.token_store import open_array
 from foldwise.errors import list_names
@@ -30,11 +30,16 @@ from foldwise.tasks import TASKS
 from foldwise.training.precision import Runtime, choose_device, choose_precision
 
 
-def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray, redo: bool = False) -> None:
+@working("train", "preparing the folds")
+def run_folds(
+    run: Run, wanted: Wanted, fold_of_row: np.ndarray, redo: bool = False, before: int = 0, later: int = 0
+) -> None:
     """Train the wanted folds, side by side where that is faster; under a time budget those that fit.
 
     Args:
         redo: train them also where they need only predict another test table.
+        before: folds that this command has trained already.
+        later: folds that it may train after these.
     """
     start = Clock.now()
     device, warning = choose_device(run.device)
@@ -48,10 +53,13 @@ def run_folds(run: Run, wanted: Wanted, fold_of_row: np.ndarray, redo: bool = Fa
     at_once, threads = min(placement.workers, len(jobs)), jobs[0].runtime.threads
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
     say("train", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {threads}")
+    scores = f"scores are {run.config.competition.metric} {direction(run.metric.greater_is_better)}"
     if run.metric.prediction_type == "label" and TASKS[run.config.competition.task].thresholds != "none":
-        say("train", "scores so far: each fold at its own best threshold; the table is stricter")
+        scores += ", so far each fold's at its own best threshold; the table is stricter"
+    say("train", scores)
     source: Any = run.budget.hand_out(run, fold_of_row, jobs, at_once) if run.budget else jobs
-    display, trained = FoldDisplay(), []
+    names = [(str(job), job.member, learner_for(job.recipe).epochs) for job in jobs]
+    display, trained = FoldDisplay(names, at_once, before, later, run.budget), []
 
     def on_event(slot: int, job: FoldJob, event: Event) -> None:
         if isinstance(event, Stopped):

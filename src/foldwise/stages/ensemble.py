@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from foldwise.console import say
+from foldwise.console import say, working
 from foldwise.data.competition import read_solution
 from foldwise.data.targets import Targets
+from foldwise.ensembling.baseline import constant_score
 from foldwise.ensembling.blend import (
     Blend,
     Records,
@@ -39,6 +40,7 @@ from foldwise.records import FoldRecord, Summary, read_checked, read_whole
 from foldwise.run import Run
 
 
+@working("ensemble", "putting the folds together")
 def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
     """Combine all folds of all members, unless the submission was made from them; gives the content of summary.json."""
     records = check_folds(run)
@@ -97,6 +99,7 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
     write_oof(run, fold_of_row, blend)
 
     scores, folds = blend.fold_scores, common_folds(records)
+    described = describe_members(run, fold_of_row, blend)
     first, *_ = records.values()
     any_fold, *_ = first.values()
     summary: dict[str, Any] = {
@@ -118,7 +121,7 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
         ],
         "members": [
             {**member, "folds": list(group), **on_all_rows(run, member["name"])}
-            for member, group in zip(describe_members(run, fold_of_row, blend), records.values(), strict=True)
+            for member, group in zip(described, records.values(), strict=True)
         ],
         "ensemble": {
             "method": config.recipe.ensemble.method,
@@ -126,6 +129,7 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
             "threshold": shown_thresholds(metric, targets, blend.thresholds),
             "cv": blend.pooled,
         },
+        "baseline": describe_baseline(run, fold_of_row, blend, described),
         "auto": {field: choice._asdict() for field, choice in run.decided[1].items()},
         "rows": {"train": len(competition.train_ids), "test": len(competition.test_ids)},
         "device": any_fold["runtime"]["device"],
@@ -167,6 +171,16 @@ def describe_members(run: Run, fold_of_row: np.ndarray, blend: Blend) -> list[di
         if own.sum() > blend.rows.sum():
             described[-1]["cv_own_folds"] = score_on(own, (name,))
     return described
+
+
+def describe_baseline(run: Run, fold_of_row: np.ndarray, blend: Blend, members: list[dict[str, Any]]) -> dict[str, Any]:
+    """Scores that a model must be better than, None of what there is not: a constant, and the best linear member."""
+    metric, targets, rows = run.metric, run.competition.targets, blend.rows
+    linear = [m["cv"] for m in members if run.config.recipe.of_member(m["name"]).model.name == "linear"]
+    return {
+        "constant": constant_score(metric, targets.task, targets.truth[rows], fold_of_row[rows], targets.outputs),
+        "linear": (max if metric.greater_is_better else min)(linear, default=None),
+    }
 
 
 def on_all_rows(run: Run, member: str) -> dict[str, float]:

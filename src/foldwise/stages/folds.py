@@ -9,7 +9,7 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from foldwise.console import say, warn
+from foldwise.console import say, warn, working
 from foldwise.data.features import join_texts
 from foldwise.data.fold_file import packed_name, read_folds, read_own_folds, unpack_folds, write_folds
 from foldwise.data.splits import (
@@ -44,6 +44,7 @@ class FoldsRecord(Content):
     folds: str  # hash of the fold file
 
 
+@working("folds", "reading the tables")
 def folds(run: Run, remake: bool = False) -> np.ndarray:
     """The (N,) int64 folds that stages work with: those of the fold file, but `HIDDEN` for rows of weight 0."""
     competition, settings = run.competition, run.config.recipe.folds

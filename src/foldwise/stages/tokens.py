@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from foldwise.auto import tell
-from foldwise.console import Progress, duration, say, warn
+from foldwise.console import Progress, duration, say, warn, working
 from foldwise.data.features import features_of, texts_of
 from foldwise.data.own_tokenizer import find_splitter
 from foldwise.data.token_store import MOST_WHOLE, TokenStore, save_array
@@ -30,6 +30,7 @@ FEW_TOKENS = 2  # of the median text
 LOW_COVERAGE = 0.2  # of the tokens
 
 
+@working("tokens", "comparing and making them")
 def tokens(run: Run) -> None:
     """Make the tokens unless those there were made from the same input and settings."""
     if choices := run.decided[1]:

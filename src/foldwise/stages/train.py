@@ -17,7 +17,7 @@ import numpy as np
 
 from foldwise.clock import Clock
 from foldwise.config import Recipe
-from foldwise.console import say, warn
+from foldwise.console import say, warn, working
 from foldwise.data.features import texts_and_features
 from foldwise.errors import InputError
 from foldwise.extensions import find_teaching
@@ -62,21 +62,24 @@ def train(
     on_all = [Fit(name, ALL_ROWS) for name in dict.fromkeys(named) if chosen is None and recipe.on_all_rows(name)]
     if on_all:
         rounds = [*rounds, on_all]
-    for some in rounds:
+    for index, some in enumerate(rounds):
         if wanted := find_work(run, some, [] if chosen is None else fits):
             if not prepared:
                 prepare_members(run, [fit for others in rounds for fit in others])
                 prepared = True
             # Here, not above: torch takes seconds to load, which a run that keeps every fold should not pay.
-            from foldwise.running.folds import run_folds
+            with working("train", "loading torch"):
+                from foldwise.running.folds import run_folds
 
-            run_folds(run, wanted, fold_of_row, redo=run.force or chosen is not None)
+            later = sum(map(len, rounds[index + 1 :]))
+            run_folds(run, wanted, fold_of_row, redo=run.force or chosen is not None, before=trained, later=later)
             trained += len(wanted)
     whole = sum(len(recipe.folds_of(name)) for name in recipe.ensemble_members)
     if trained == sum(map(len, rounds)) and len(fits) == whole:
         run.record_seconds("train", Clock.now() - start)  # of the whole stage, not of a fold done again
 
 
+@working("train", "comparing the folds that are there")
 def find_work(run: Run, fits: Sequence[Fit], chosen: Collection[Fit]) -> Wanted:
     """Which folds to train, also those that an earlier time budget ended; says why."""
     tokens_hash, recipe = check_tokens(run), run.config.recipe
@@ -140,4 +143,5 @@ def prepare_members(run: Run, fits: Sequence[Fit]) -> None:
         warn(warning)
     texts, features = texts_and_features(run.config)
     for member in dict.fromkeys(fit.member for fit in fits):
-        learner_for(run.config.recipe.of_member(member)).prepare(targets, texts, features)
+        with working("train", f"trying {member} on a few rows"):
+            learner_for(run.config.recipe.of_member(member)).prepare(targets, texts, features)
