@@ -32,7 +32,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 def command(root: Path, *arguments: str) -> list[str]:
     """`./run.sh …` with every folder below `root`, in this interpreter."""
     folders = [part for name in ("input", "folds", "output") for part in (f"--{name}", str(root / name))]
-    fewer = {"init": folders[:2], "competitions": folders[:2], "infer": [*folders[:2], *folders[4:]]}
+    fewer = {"init": folders[:2], "competitions": folders[:2], **dict.fromkeys(("infer", "predict"), [*folders[:2], *folders[4:]])}
     where = fewer.get(arguments[0], folders)
     return [sys.executable, "-m", "foldwise", *arguments, *where]
 

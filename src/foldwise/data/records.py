@@ -22,8 +22,11 @@ BETWEEN = "|"  # the parts of a list
 TABULAR = "a table is an array of objects, [{…}, {…}], or an object a line; pandas: to_json(…, orient='records')"
 
 
-def read_json(path: Path, content: bytes) -> Rows:
-    """One object a row: in one array, or each on a line of its own; a key that an object lacks is an empty value."""
+def read_json(path: Path, content: bytes, before: int = 0) -> Rows:
+    """One object a row: in one array, or each on a line of its own; a key that an object lacks is an empty value.
+
+    `before` are lines of the file that come before this content.
+    """
     text = content.decode("utf-8-sig")
     errors = Errors(path)
     if text.lstrip()[:1] == "[":
@@ -31,7 +34,7 @@ def read_json(path: Path, content: bytes) -> Rows:
         if isinstance(values, list):
             records, starts, errors.unit = values, list(range(1, len(values) + 1)), "row"
     else:
-        lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+        lines = [(number, line) for number, line in enumerate(text.split("\n"), start=before + 1) if line.strip()]
         records = [parse(line, errors, number) for number, line in lines]
         starts = [number for number, _ in lines]
     errors.raise_if_any()

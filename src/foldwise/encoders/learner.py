@@ -22,7 +22,7 @@ from foldwise.encoders.head import Head, HeadFacts, fit_head
 from foldwise.encoders.tokens import encode_rows, load_tokenizer
 from foldwise.errors import InputError
 from foldwise.events import Started, Stepped
-from foldwise.learners import Learner, NewRows
+from foldwise.learners import Learner, Loaded, NewRows, Trained, average
 from foldwise.learners.linear import SAFETY, SAMPLE, result_of_fit
 from foldwise.learners.network import Network
 from foldwise.metrics import metric_for
@@ -208,38 +208,53 @@ class EncoderLearner(Learner):
         fit_head(drawn, targets.y[sample], targets.task, targets.outputs, None, self.settings.C, 0)
         return SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
 
+    def load(self, checkpoint: "Checkpoint", trained: Trained, runtime: "Runtime") -> Loaded:
+        """A fold's head, or all weights of the trained encoder, in memory."""
+        if not self.is_frozen:
+            return average([self.load_one(checkpoint, path, trained, runtime) for path in checkpoint.weights])
+        arrays = checkpoint.read_arrays({"coef": 2, "intercept": 1})
+        head = Head(**arrays, **checkpoint.read_facts(HeadFacts).model_dump())
+
+        def predict(data: NewRows, on_rows: Callable[[int], object]) -> np.ndarray:
+            assert data.own is not None
+            predictions = head.predict(read_states(data.own))
+            on_rows(len(predictions))
+            return predictions
+
+        def embed(data: NewRows, on_rows: Callable[[int], object]) -> np.ndarray:
+            assert data.own is not None
+            states = np.array(read_states(data.own), np.float32)
+            on_rows(len(states))
+            return states
+
+        return Loaded(predict, embed)
+
     def predict(
         self, checkpoint: "Checkpoint", data: NewRows, runtime: "Runtime", on_rows: Callable[[int], object]
     ) -> np.ndarray:
         """(M, C) float64 of a frozen encoder, else float32, of a regression float64."""
+        known, paths = data.trained, checkpoint.weights  # one file in memory at a time
         if self.is_frozen:
-            assert data.own is not None
-            arrays = checkpoint.read_arrays({"coef": 2, "intercept": 1})
-            head = Head(**arrays, **checkpoint.read_facts(HeadFacts).model_dump())
-            predictions = head.predict(read_states(data.own))
-            on_rows(len(predictions))
-            return predictions
+            return self.load(checkpoint, known, runtime).predict(data, on_rows)
+        parts = [self.load_one(checkpoint, path, known, runtime).predict(data, on_rows) for path in paths]
+        return np.mean(parts, axis=0)
+
+    def load_one(self, checkpoint: "Checkpoint", path: Path, trained: Trained, runtime: "Runtime") -> Loaded:
+        """One file of the weights of a trained encoder in memory."""
         import torch
 
-        from foldwise.data.dataset import TokenDataset
         from foldwise.encoders.model import EncoderModel
-        from foldwise.learners.network import load_weights
-        from foldwise.training.fold_data import Units, choose_home
-        from foldwise.training.prediction import predict_values
+        from foldwise.learners.loaded_network import LoadedNetwork, load_weights
+        from foldwise.training.fold_data import Units
         from foldwise.training.trainer import use_repeatable_algorithms
 
         torch.set_num_threads(runtime.threads)
         use_repeatable_algorithms()
-        units, device = checkpoint.read_facts(Units), runtime.device
-        body = load_body(data.files, pretrained=WEIGHTS in data.files)
-        model = EncoderModel(body, data.shape.outputs, self.settings).to(device)
-        home = choose_home(data.store.tokens.nbytes, device)
-        dataset = TokenDataset(data.store, np.arange(len(data.store)), device=home)
-        parts = []
-        for path in checkpoint.weights:
-            load_weights(model, path, np.empty((0, 0), np.float32))
-            parts.append(predict_values(model, dataset, units, data.targets, runtime, on_rows))
-        return np.mean(parts, axis=0)
+        body = load_body(trained.files, pretrained=WEIGHTS in trained.files)
+        model = EncoderModel(body, trained.shape.outputs, self.settings)
+        load_weights(model, path)
+        loaded = LoadedNetwork(model, checkpoint.read_facts(Units), trained, runtime)
+        return Loaded(loaded.predict, loaded.embed)
 
 
 def read_states(folder: Path) -> np.ndarray:
