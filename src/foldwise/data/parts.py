@@ -4,6 +4,7 @@ CSV, TSV and JSON lines are read as they come, plain or in `.gz` or `.zip`, Parq
 as a whole. Standard input is a text a line.
 """
 
+import codecs
 import gzip
 import io
 import re
@@ -19,8 +20,8 @@ import pandas as pd
 
 from foldwise.config import Format
 from foldwise.data.delimited import iter_rows, keep_other_backslashes, separator_of, unwrap
-from foldwise.data.formats import JSON, Rows, check_signature, to_utf8
-from foldwise.data.records import read_json
+from foldwise.data.formats import JSON, Rows, check_contradiction, check_signature, check_utf8
+from foldwise.data.records import read_json, read_parquet_parts
 from foldwise.data.table import Table, read_table
 from foldwise.data.unpacking import DAMAGED
 from foldwise.errors import Errors, InputError
@@ -49,37 +50,33 @@ class Fullness:
 
 def read_parts(path: Path, form: Format, rows: int = PART_ROWS) -> Iterator[Table]:
     """The table in parts of so many rows; `InputError` where it cannot be read, once it comes to that."""
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         what = "a folder" if path.is_dir() else "no such file"
         raise InputError(
             f"{path}: {what}; give a table with the text columns, or - for a text a line on standard input"
         )
     name = path.name.removesuffix(".gz").removesuffix(".zip")
-    if name.endswith(".json") or (name.endswith(".parquet") and name != path.name):
-        whole = read_table(path, form)
-        yield from (whole.take(part) for part in np.array_split(np.arange(len(whole)), -(-len(whole) // rows)))
+    whole = name.endswith(JSON) if not is_utf8_name(form.encoding) else name.endswith(".json")
+    if whole or (name.endswith(".parquet") and name != path.name):
+        table = read_table(path, form)
+        yield from (table.take(part) for part in np.array_split(np.arange(len(table)), -(-len(table) // rows)))
         return
     if name.endswith(".parquet"):
-        yield from parquet_parts(path, rows)
+        yield from (Table(path, *part) for part in read_parquet_parts(path, rows, PART_CHARACTERS))
         return
     try:
         with ExitStack() as opened:
             name, stream = open_unpacked(path, opened)
-            lines = json_parts if name.endswith(JSON) else delimited_parts
-            yield from (Table(path, *part) for part in lines(path, name, stream, form, rows))
-    except UnicodeDecodeError as error:
-        wrong = error.object[error.start : error.start + 1].hex()
-        raise InputError(
-            f"{path}: byte 0x{wrong} is not {error.encoding}, in which the competition's test table is written; save "
-            "this table so too"
-        ) from error
+            json = name.endswith(JSON)
+            found = json_parts(path, stream, rows) if json else delimited_parts(path, name, stream, form, rows)
+            yield from (Table(path, *part) for part in found)
     except DAMAGED as error:
         if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
             raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
         raise InputError(f"{path}: cannot be read: {error}; fetch it again, or unpack it by hand") from error
 
 
-def open_unpacked(path: Path, opened: ExitStack) -> tuple[str, IO[bytes]]:
+def open_unpacked(path: Path, opened: ExitStack) -> tuple[str, Any]:
     """The name of the table's file and its content, unpacked where it is packed."""
     if path.suffix == ".gz":
         return path.stem, opened.enter_context(gzip.open(path))
@@ -96,8 +93,8 @@ def delimited_parts(path: Path, name: str, stream: IO[bytes], form: Format, rows
     """Of rows with separators between the values."""
     begun = stream.read(BLOCK)
     check_signature(path, name, begun)
-    to_utf8(path, begun[: begun.rfind(b"\n") + 1], form.encoding)  # tells what is wrong with more words
-    separator, lines = separator_of(name, form), decode(begun, stream, form.encoding)
+    check_encoding(path, begun if len(begun) < BLOCK else begun[: begun.rfind(b"\n") + 1], form.encoding)
+    separator, lines = separator_of(name, form), decode(path, begun, stream, form.encoding)
     if form.escape:
         lines = (keep_other_backslashes(line.encode(), separator).decode() for line in lines)
     full, literal = Fullness(rows), form.quotes == "literal"
@@ -107,13 +104,34 @@ def delimited_parts(path: Path, name: str, stream: IO[bytes], form: Format, rows
         yield part._replace(frame=frame.map(unwrap).rename(columns=unwrap) if literal else frame)
 
 
-def decode(begun: bytes, stream: IO[bytes], encoding: str) -> Iterator[str]:
+def check_encoding(path: Path, begun: bytes, encoding: str) -> None:
+    """An error where the beginning of a file shows that it is written in another encoding."""
+    if is_utf8_name(encoding):
+        check_utf8(path, begun)
+    else:
+        check_contradiction(path, begun, encoding)
+
+
+def is_utf8_name(encoding: str) -> bool:
+    """Whether it is a name of UTF-8."""
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+
+
+def decode(path: Path, begun: bytes, stream: IO[bytes], encoding: str) -> Iterator[str]:
     """Lines of text with their ends; a lone carriage return is part of one, unless the whole file ends lines so."""
-    encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
     after_lines = "\n" if b"\n" in begun else ""
     joined: Any = io.BufferedReader(Joined(begun, stream))
-    for line in io.TextIOWrapper(joined, encoding, newline=after_lines):
-        yield LONE_RETURN.sub(STAND_IN, line) if after_lines and "\r" in line else line
+    lines = io.TextIOWrapper(joined, "utf-8-sig" if is_utf8_name(encoding) else encoding, newline=after_lines)
+    done = 0
+    try:
+        for line in lines:
+            done += 1
+            yield LONE_RETURN.sub(STAND_IN, line) if after_lines and "\r" in line else line
+    except UnicodeError as error:
+        what = f"{error.reason} ({encoding})" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise InputError(
+            f"{path}: behind line {done:,}: {what}; save it in the encoding of the competition's test table"
+        ) from error
 
 
 class Joined(io.RawIOBase):
@@ -146,7 +164,7 @@ def without_empty_end(lines: Iterator[str], separator: str) -> Iterator[str]:
         yield line
 
 
-def json_parts(path: Path, name: str, stream: IO[bytes], form: Format, rows: int) -> Iterator[Rows]:  # noqa: ARG001
+def json_parts(path: Path, stream: IO[bytes], rows: int) -> Iterator[Rows]:
     """Of an object a line."""
     lines: list[bytes] = []
     before, size, names, first = 0, 0, None, True
@@ -156,19 +174,13 @@ def json_parts(path: Path, name: str, stream: IO[bytes], form: Format, rows: int
         if line and len(lines) < rows and size < PART_CHARACTERS:
             continue
         if b"".join(lines).strip() or first:
-            part = read_json(path, to_utf8(path, b"".join(lines), form.encoding), before)
+            check_utf8(path, content := b"".join(lines))
+            part = read_json(path, content, before)
             names = part.frame.columns if names is None else names
             yield part._replace(
                 frame=part.frame.reindex(columns=names.union(part.frame.columns, sort=False), fill_value="")
             )
         before, size, lines, first = before + len(lines), 0, [], False
-
-
-def parquet_parts(path: Path, rows: int) -> Iterator[Table]:
-    """Of a Parquet file."""
-    whole = read_table(path)
-    for part in np.array_split(np.arange(len(whole)), -(-len(whole) // rows)):
-        yield whole.take(part)
 
 
 def line_parts(stream: IO[bytes], columns: Sequence[str], rows: int = PART_ROWS) -> Iterator[Table]:

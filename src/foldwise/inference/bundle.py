@@ -12,8 +12,8 @@
 `foldwise.inference.pack` writes it, the command infer reads it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -112,6 +112,7 @@ class Source:
     vectors: Path  # file with their (V, E) vectors
     tokenizers: Sequence[Path]  # folders where the tokenizer.json of `tokens.tokenizer` lies
     before: str  # what its name there begins with
+    ranked: Mapping[tuple[str, int], Path] = field(default_factory=dict)  # files of folds' predictions of the test rows
 
     @classmethod
     def packed(cls, folder: Path, manifest: Manifest) -> "Source":

@@ -37,9 +37,7 @@ def predict(
     competition: Competition = DEFAULT,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Instead of standard output.")] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities, a column for each class or target.")] = False,
-    embed: Annotated[
-        bool, typer.Option("--embed", help="Vectors of the texts; an array as --out FILE.npy.")
-    ] = False,
+    embed: Annotated[bool, typer.Option("--embed", help="Vectors of the texts; an array as --out FILE.npy.")] = False,
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="DIR", help="As `kernel build --infer` packed them.")
     ] = None,
@@ -59,7 +57,7 @@ def predict(
     paths = resolve(competition, input_, None, output)
     if out:
         check_place(out, "--out", paths, [file] if file else [])
-    from foldwise.inference.stream import Asked, predict
+    from foldwise.inference.stream import Asked, What, predict
 
-    what = "proba" if proba else "embed" if embed else "labels"
+    what: What = "proba" if proba else "embed" if embed else "labels"
     predict(Asked(weights or paths.output, input_, device, what), file, out)

@@ -21,7 +21,7 @@ from foldwise.inference.bundle import FORMAT, Manifest, PackedFold, PackedMember
 from foldwise.inputs import sample_hash
 from foldwise.learners import learner_for
 from foldwise.learners.starting import learnt_part
-from foldwise.paths import FOLD_RECORD, TOKENS_RECORD, VECTORS, VOCABULARY, Paths, fold_folder_name, resolve
+from foldwise.paths import FOLD_RECORD, FOLD_TEST, TOKENS_RECORD, VECTORS, VOCABULARY, Paths, fold_folder_name, resolve
 from foldwise.plugins import is_own
 from foldwise.records import Ensemble, FoldRecord, Record, TokensRecord, check_files, read_checked, read_whole
 from foldwise.tasks import TASKS
@@ -73,7 +73,11 @@ def open_trained(folder: Path, input_: Path | None = None) -> tuple[Source, Path
         parts={},
     )
     words = read_vocabulary(paths.tokens / VOCABULARY)
-    return Source(manifest, folder, words, paths.tokens / VECTORS, paths.own_files, ""), paths
+    ranked = {}
+    if config.recipe.ensemble.method == "rank_mean":
+        pairs = [(name, fold.fold) for name, member in members.items() for fold in member.folds]
+        ranked = {pair: paths.fold(*pair) / FOLD_TEST for pair in pairs}
+    return Source(manifest, folder, words, paths.tokens / VECTORS, paths.own_files, "", ranked), paths
 
 
 def open_member(
@@ -93,7 +97,7 @@ def open_member(
         if record["inputs"]["tokens"] != learnt:
             raise InputError(f"{where} learnt from other tokens than those that are there; run `all`")
         checkpoint = find_checkpoint(folder, record["files"])
-        needed = [path.name for path in checkpoint.weights] + [FACTS]
+        needed = [*(path.name for path in checkpoint.weights), FACTS, FOLD_TEST]
         check_files(folder, {file: record["files"][file] for file in needed})
         own = record["inputs"]["own"].get(model)
         runtime = {key: record["runtime"][key] for key in ("device", "precision", "threads")}

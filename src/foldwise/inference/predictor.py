@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import load_file
 
 from foldwise.config import Tokens
 from foldwise.console import warn
@@ -20,10 +21,10 @@ from foldwise.inference.bundle import Source
 from foldwise.inference.machine import check_own, choose_runtime, warn_of_precision
 from foldwise.inference.new_words import WordVectors
 from foldwise.inference.rows import Rows, read_rows
-from foldwise.learners import Loaded, learner_for
+from foldwise.learners import Loaded, WriteTokens, learner_for
 from foldwise.paths import Paths
 from foldwise.running.placement import count_cores
-from foldwise.training.precision import Runtime, choose_device
+from foldwise.training.precision import choose_device
 
 Texts = Sequence[Sequence[str]]  # of each text column the texts of n rows
 ANY_NUMBER = 2**31 - 1  # of new words
@@ -59,6 +60,8 @@ class Predictor:
         self.splitter = find_splitter(self.settings, source.tokenizers, source.before)
         self.find_vectors = WordVectors(source, paths)
         self.loaded: dict[str, list[Loaded]] = {}
+        self.ranked: dict[tuple[str, int], np.ndarray] = {}
+        self.readers: dict[str, WriteTokens] = {}
 
     def folds_of(self, member: str) -> list[Loaded]:
         """The folds of a member, in memory from now on."""
@@ -78,12 +81,7 @@ class Predictor:
             on_rows: called with numbers of rows that a fold has done.
         """
         manifest = self.source.manifest
-        method, targets = self.recipe.ensemble.method, manifest.targets
-        if method == "rank_mean":
-            raise InputError(
-                "recipe.ensemble.method = 'rank_mean': a rank is one among the rows of a table, and other texts have "
-                "none; run `ensemble --set ensemble.method=mean` first"
-            )
+        targets = manifest.targets
         count = len(texts[0])
         if not count:
             return np.empty((0, targets.outputs))
@@ -94,8 +92,22 @@ class Predictor:
                 found = [fold.predict(given, on_rows).astype(np.float64) for fold in self.folds_of(name)]
                 for part in found:
                     check_predictions(f"member {name}", list(map(str, range(1, count + 1))), part)
-                parts[name] = found
-        return combine_test(parts, method, targets.task, manifest.mixture)
+                parts[name] = [self.to_ranks(name, place, part) for place, part in enumerate(found)]
+        return combine_test(parts, "mean", targets.task, manifest.mixture)
+
+    def to_ranks(self, member: str, place: int, predictions: np.ndarray) -> np.ndarray:
+        """With mean ranks, those that a fold's predictions would have among its predictions of the test rows."""
+        if self.recipe.ensemble.method != "rank_mean":
+            return predictions
+        key = member, self.source.manifest.members[member].folds[place].fold
+        if key not in self.source.ranked:
+            raise InputError(
+                "recipe.ensemble.method = 'rank_mean': ranks are those among the test rows, which packed weights have "
+                "not; give the output folder instead"
+            )
+        if key not in self.ranked:
+            self.ranked[key] = np.sort(load_file(self.source.ranked[key])["predictions"].astype(np.float64), axis=0)
+        return ranks_among(self.ranked[key], predictions)
 
     def embed(self, texts: Texts, features: np.ndarray, on_rows: Callable[[int], object] = do_nothing) -> np.ndarray:
         """(n, D) float32 vectors of the texts: what the head of the first member that has one reads, folds' mean."""
@@ -106,7 +118,8 @@ class Predictor:
         found = [fold.embed for fold in self.folds_of(name) if fold.embed]
         with self.read(texts, features, [name]) as (rows, own):
             given = rows.of_member(self.source, name, own.get(name))
-            return np.mean([embed(given, on_rows) for embed in found], axis=0, dtype=np.float32)
+            vectors: np.ndarray = np.mean([embed(given, on_rows) for embed in found], axis=0, dtype=np.float32)
+            return vectors
 
     @cached_property
     def embedder(self) -> str:
@@ -138,10 +151,26 @@ class Predictor:
         learner, source = learner_for(self.recipe.of_member(member)), self.source
         if not learner.reads_texts:
             return None
+        if member not in self.readers:
+            runtime = self.runtimes[member, source.manifest.members[member].folds[0].fold]
+            all_cores = replace(runtime, threads=count_cores())
+            self.readers[member] = learner.open_texts(source.files(member), len(texts), all_cores)
         (own := folder / member).mkdir()
-        runtime: Runtime = self.runtimes[member, source.manifest.members[member].folds[0].fold]
-        learner.write_tokens(texts, [len(texts[0])], source.files(member), own, replace(runtime, threads=count_cores()))
+        self.readers[member](texts, [len(texts[0])], own)
         return own
+
+
+def ranks_among(others: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """(n, C) ranks in (0, 1] as `to_ranks` gives them, but among the (M, C) sorted `others`.
+
+    >>> ranks_among(np.array([[1.0], [2.0], [2.0], [3.0]]), np.array([[2.0], [2.5]])).tolist()
+    [[0.625], [0.875]]
+    """
+    columns = []
+    for sorted_column, column in zip(others.T, predictions.T, strict=True):
+        below, up_to = (np.searchsorted(sorted_column, column, side) for side in ("left", "right"))
+        columns.append((below + up_to + 1) / 2)
+    return np.stack(columns, axis=1) / len(others)
 
 
 def settings_of_words(source: Source) -> Tokens:

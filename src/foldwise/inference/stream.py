@@ -121,7 +121,8 @@ def prepare_worker(prepare: Prepare, slot: int) -> None:
 
 def run_parts(asked: Asked, parts: Iterator[Given], placement: Placement, writer: Writer, passes: int) -> None:
     """Predict the parts and write them in their order; each row goes through `passes` models."""
-    start, done, waiting = time.perf_counter(), 0, {}
+    start, done = time.perf_counter(), 0
+    waiting: dict[int, tuple[Given, np.ndarray]] = {}
 
     def on_event(slot: int, job: PartJob, event: int | np.ndarray) -> None:  # noqa: ARG001
         nonlocal done

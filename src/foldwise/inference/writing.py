@@ -45,11 +45,10 @@ class Writer:
     def write_part(self, ids: Sequence[str], numbers: np.ndarray) -> None:
         """The rows."""
         if self.what == "labels":
-            rows = zip(ids, *label_cells(self.config, self.targets, numbers, self.thresholds), strict=True)
+            cells = label_cells(self.config, self.targets, numbers, self.thresholds)
         else:
-            values = numbers if self.what == "embed" else as_shown(self.targets, numbers)
-            rows = ([row_id, *row] for row_id, row in zip(ids, values.tolist(), strict=True))
-        write_rows(self.file, rows)
+            cells = (numbers if self.what == "embed" else as_shown(self.targets, numbers)).T.tolist()
+        write_rows(self.file, zip(ids, *cells, strict=True))
         self.file.flush()
 
     def end(self) -> None:

@@ -64,6 +64,8 @@ class NewRows:
 
 OnRows = Callable[[int], object]  # called with numbers of rows done
 Predict = Callable[[NewRows, OnRows], np.ndarray]  # (M, C), or (M, F)
+# As `Learner.write_tokens`, of texts, counts and folder.
+WriteTokens = Callable[[Sequence[Sequence[str]], Sequence[int], Path], str]
 
 
 class Loaded(NamedTuple):
@@ -147,6 +149,10 @@ class Learner(ABC):
             GivenUpError: it will not be done by then.
         """
         raise NotImplementedError
+
+    def open_texts(self, files: Mapping[str, Path], columns: int, runtime: Any) -> WriteTokens:  # noqa: ARG002
+        """`write_tokens` for any number of tables of new rows, with what it needs in memory."""
+        return lambda texts, counts, folder: self.write_tokens(texts, counts, files, folder, runtime)
 
     def trained_model(self, job: Any) -> Any:  # noqa: ARG002
         """Recipe and `BuildModel` that it calls `train_fold` with; None if it trains without."""
