@@ -293,7 +293,7 @@ def train_again(path: Path) -> None:
         (lambda at: train_again(at / "bilstm/fold0/fold.json"), "bilstm/fold0 was trained again since"),
         (lambda at: flip(at / "tokens/vocab.json"), "tokens: vocab.json is damaged"),
         (lambda at: train_again(at / "tokens/tokens.json"), None),
-        (lambda at: shutil.rmtree(at), f"{SLUG}: no ensemble.json"),
+        (shutil.rmtree, f"{SLUG}: no ensemble.json"),
     ],
 )
 def test_results_that_are_not_whole(home, tmp_path, damage, message):

@@ -29,6 +29,7 @@ from foldwise.errors import Errors, InputError
 PART_ROWS = 32_768
 PART_CHARACTERS = 32_000_000  # of all values of a part
 BLOCK = 1 << 20  # bytes at the beginning of a file that tell how it is written
+INPUT = Path("standard input")
 LONE_RETURN = re.compile(r"\r(?!\n|$)")
 STAND_IN = "\ufdd0"  # for lone carriage returns inside a line; a code point that is no character
 
@@ -185,26 +186,37 @@ def json_parts(path: Path, stream: IO[bytes], rows: int) -> Iterator[Rows]:
 
 def line_parts(stream: IO[bytes], columns: Sequence[str], rows: int = PART_ROWS) -> Iterator[Table]:
     """Texts on standard input, one a line; those of several columns with tabs between."""
-    where = Path("standard input")
-    errors, found, starts, full = Errors(where), [], [], Fullness(rows)
-    for number, line in enumerate(chain(stream, [None]), start=1):
-        if line is not None:
-            try:
-                text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                errors.add(f"byte {line[error.start]:#04x} at position {error.start + 1} is not UTF-8", number)
-                errors.raise_if_any()
-            texts = [text] if len(columns) == 1 else text.split("\t")
-            if len(texts) != len(columns):
-                names = ", ".join(columns)
-                errors.add(
-                    f"{len(texts)} texts where there are {len(columns)} columns, with tabs between: {names}", number
-                )
-                errors.raise_if_any()
-            found.append(texts)
-            starts.append(number)
-        if found and (line is None or full(len(found), texts)):
-            yield Table(where, pd.DataFrame(found, columns=list(columns), dtype=object), np.array(starts, np.int64))
+    found: list[list[str]] = []
+    starts: list[int] = []
+    full, number = Fullness(rows), 0
+    for number, line in enumerate(stream, start=1):
+        found.append(split_line(line, number, columns))
+        starts.append(number)
+        if full(len(found), found[-1]):
+            yield as_table(found, columns, starts)
             found, starts = [], []
-        elif line is None and number == 1:
-            raise InputError(f"{where}: empty; give it a text a line")
+    if number == 0:
+        raise InputError(f"{INPUT}: empty; give it a text a line")
+    if found:
+        yield as_table(found, columns, starts)
+
+
+def split_line(line: bytes, number: int, columns: Sequence[str]) -> list[str]:
+    """The texts of a line, one for each column."""
+    errors = Errors(INPUT)
+    try:
+        text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        errors.add(f"byte {line[error.start]:#04x} at position {error.start + 1} is not UTF-8; recode it", number)
+        errors.raise_if_any()
+    texts = [text] if len(columns) == 1 else text.split("\t")
+    if len(texts) != len(columns):
+        what = f"{len(texts)} texts where there are {len(columns)} columns ({', '.join(columns)})"
+        errors.add(f"{what}; put a tab between them, or give a table", number)
+        errors.raise_if_any()
+    return texts
+
+
+def as_table(texts: list[list[str]], columns: Sequence[str], starts: list[int]) -> Table:
+    """Texts of lines as a table."""
+    return Table(INPUT, pd.DataFrame(texts, columns=list(columns), dtype=object), np.array(starts, dtype=np.int64))

@@ -56,7 +56,7 @@ def predict(
         raise InputError("predict: give a FILE with the text columns, or a text a line on standard input")
     paths = resolve(competition, input_, None, output)
     if out:
-        check_place(out, "--out", paths, [file] if file else [])
+        check_place(out, "--out", paths, [paths.submission, paths.probabilities, *([file] if file else [])])
     from foldwise.inference.stream import Asked, What, predict
 
     what: What = "proba" if proba else "embed" if embed else "labels"

@@ -43,6 +43,9 @@ def open_trained(folder: Path, input_: Path | None = None) -> tuple[Source, Path
             f"{folder}: no {ENSEMBLE}, so there are no folds to predict with; run `all` for this competition, or where "
             "an earlier foldwise trained them `ensemble`"
         )
+    if apart := [name for name in content["folds"] if "/" in name]:
+        places = ", ".join(apart)
+        raise InputError(f"{folder}: a blend, whose folds ({places}) are in the runs it is of; name one of these")
     config = check(Config, content["config"], str(folder / ENSEMBLE))
     paths = resolve(config.competition.slug, input_, None, folder.absolute().parent)
     paths = replace(paths, output=folder, stems=config.files.stems)
