@@ -12,8 +12,9 @@
 `foldwise.inference.pack` writes it, the command infer reads it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -113,15 +114,27 @@ class Source:
     tokenizers: Sequence[Path]  # folders where the tokenizer.json of `tokens.tokenizer` lies
     before: str  # what its name there begins with
     ranked: Mapping[tuple[str, int], Path] = field(default_factory=dict)  # files of folds' predictions of the test rows
+    others: Mapping[str, Callable[[], PackedMember]] = field(default_factory=dict)  # members without weight
 
     @classmethod
     def packed(cls, folder: Path, manifest: Manifest) -> "Source":
         """Of a packed folder."""
         return cls(manifest, folder, read_words(folder), folder / VECTORS, [folder], TOKENIZER)
 
+    @cached_property
+    def opened(self) -> dict[str, PackedMember]:
+        """The members with weight, and others once they were asked for."""
+        return dict(self.manifest.members)
+
+    def member(self, name: str) -> PackedMember:
+        """A member; one without weight is looked at when it is first asked for."""
+        if name not in self.opened:
+            self.opened[name] = self.others[name]()
+        return self.opened[name]
+
     def files(self, member: str) -> dict[str, Path]:
         """What all folds of a member read, by the learner's names."""
-        return {name: self.folder / packed for name, packed in self.manifest.members[member].files.items()}
+        return {name: self.folder / packed for name, packed in self.member(member).files.items()}
 
     def checkpoint(self, fold: PackedFold) -> Checkpoint:
         """The files of one fold."""

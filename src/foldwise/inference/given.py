@@ -65,6 +65,7 @@ def as_table(config: Config, texts: Any) -> Table:
         raise InputError(f"{HERE}: columns of {' and '.join(map(str, sorted(sizes)))} rows; make them equally long")
     errors, strings = Errors(HERE, unit="row"), {}
     for name, values in columns.items():
+        strings[name] = [""] * len(values)
         if name in (*wanted, config.columns.id, *config.columns.renamed):
             strings[name] = [to_text(value) for value in values]
             for row, text in enumerate(strings[name], start=1):

@@ -6,6 +6,7 @@ of the folds and of the tokens. Whatever is not as they say is an `InputError` t
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,8 @@ def open_trained(folder: Path, input_: Path | None = None) -> tuple[Source, Path
     paths = resolve(config.competition.slug, input_, None, folder.absolute().parent)
     paths = replace(paths, output=folder, stems=config.files.stems)
     tokens = read_whole(paths.tokens / TOKENS_RECORD, TokensRecord)
-    members = {
-        name: open_member(paths, config, name, folds, tokens)
-        for name, folds in content["folds"].items()
-        if content["weights"][name] > 0
-    }
+    ways = {name: partial(open_member, paths, config, name, folds, tokens) for name, folds in content["folds"].items()}
+    members = {name: way() for name, way in ways.items() if content["weights"][name] > 0}
     check_files(paths.tokens, {name: tokens["files"][name] for name in (VOCABULARY, VECTORS)})
     check_tokenizer(config, paths, tokens)
     outputs = 1 if TASKS[config.competition.task].ordered else len(content["names"])
@@ -80,7 +78,7 @@ def open_trained(folder: Path, input_: Path | None = None) -> tuple[Source, Path
     if config.recipe.ensemble.method == "rank_mean":
         pairs = [(name, fold.fold) for name, member in members.items() for fold in member.folds]
         ranked = {pair: paths.fold(*pair) / FOLD_TEST for pair in pairs}
-    return Source(manifest, folder, words, paths.tokens / VECTORS, paths.own_files, "", ranked), paths
+    return Source(manifest, folder, words, paths.tokens / VECTORS, paths.own_files, "", ranked, ways), paths
 
 
 def open_member(

@@ -17,14 +17,14 @@ from foldwise.data.tokenizer import SPECIAL
 from foldwise.ensembling.blend import combine_test
 from foldwise.ensembling.predictions import check_predictions
 from foldwise.errors import InputError
-from foldwise.inference.bundle import Source
+from foldwise.inference.bundle import PackedFold, Source
 from foldwise.inference.machine import check_own, choose_runtime, warn_of_precision
 from foldwise.inference.new_words import WordVectors
 from foldwise.inference.rows import Rows, read_rows
 from foldwise.learners import Loaded, WriteTokens, learner_for
 from foldwise.paths import Paths
 from foldwise.running.placement import count_cores
-from foldwise.training.precision import choose_device
+from foldwise.training.precision import Runtime, choose_device
 
 Texts = Sequence[Sequence[str]]  # of each text column the texts of n rows
 ANY_NUMBER = 2**31 - 1  # of new words
@@ -48,14 +48,9 @@ class Predictor:
         self.device, warning = choose_device(device)  # type: ignore[arg-type]
         if warning:
             warn(warning)
-        members = source.manifest.members
-        self.runtimes = {
-            (name, fold.fold): choose_runtime(fold, self.recipe.folds.n, self.device)
-            for name, member in members.items()
-            for fold in member.folds
-        }
-        pairs = [(fold, self.runtimes[name, fold.fold]) for name, member in members.items() for fold in member.folds]
-        warn_of_precision(pairs)
+        chosen = [(fold, self.runtime_of(fold)) for member in source.manifest.members.values() for fold in member.folds]
+        warn_of_precision(chosen)
+        self.threads = max(runtime.threads for _, runtime in chosen)
         self.settings = settings_of_words(source)
         self.splitter = find_splitter(self.settings, source.tokenizers, source.before)
         self.find_vectors = WordVectors(source, paths)
@@ -63,13 +58,17 @@ class Predictor:
         self.ranked: dict[tuple[str, int], np.ndarray] = {}
         self.readers: dict[str, WriteTokens] = {}
 
+    def runtime_of(self, fold: PackedFold) -> Runtime:
+        """What a fold runs on."""
+        return choose_runtime(fold, self.recipe.folds.n, self.device)
+
     def folds_of(self, member: str) -> list[Loaded]:
         """The folds of a member, in memory from now on."""
         if member not in self.loaded:
             learner, trained = learner_for(self.recipe.of_member(member)), self.source.trained(member)
             self.loaded[member] = [
-                learner.load(self.source.checkpoint(fold), trained, self.runtimes[member, fold.fold])
-                for fold in self.source.manifest.members[member].folds
+                learner.load(self.source.checkpoint(fold), trained, self.runtime_of(fold))
+                for fold in self.source.member(member).folds
             ]
         return self.loaded[member]
 
@@ -123,19 +122,22 @@ class Predictor:
 
     @cached_property
     def embedder(self) -> str:
-        """The first member that has vectors of texts; an `InputError` where none has."""
-        for name in self.source.manifest.members:
+        """The first member that has vectors of texts, with weight or without; an `InputError` where none has."""
+        names = list(self.source.others or self.source.manifest.members)
+        for name in names:
+            before = name in self.loaded
             if self.folds_of(name)[0].embed:
                 return name
-            del self.loaded[name]
-        names = ", ".join(self.source.manifest.members)
-        raise InputError(f"no member has vectors of texts, only {names}; train a network or an encoder beside it")
+            if not before:
+                del self.loaded[name]
+        raise InputError(
+            f"no member has vectors of texts, only {', '.join(names)}; train a network or an encoder beside it"
+        )
 
     def passes(self, what: str) -> int:
         """Through how many models each row goes."""
-        members = self.source.manifest.members
-        chosen = [members[self.embedder]] if what == "embed" else members.values()
-        return sum(len(fold.weights) for member in chosen for fold in member.folds)
+        members = [self.embedder] if what == "embed" else self.source.manifest.members
+        return sum(len(fold.weights) for name in members for fold in self.source.member(name).folds)
 
     @contextmanager
     def read(
@@ -152,8 +154,7 @@ class Predictor:
         if not learner.reads_texts:
             return None
         if member not in self.readers:
-            runtime = self.runtimes[member, source.manifest.members[member].folds[0].fold]
-            all_cores = replace(runtime, threads=count_cores())
+            all_cores = replace(self.runtime_of(source.member(member).folds[0]), threads=count_cores())
             self.readers[member] = learner.open_texts(source.files(member), len(texts), all_cores)
         (own := folder / member).mkdir()
         self.readers[member](texts, [len(texts[0])], own)

@@ -107,9 +107,8 @@ def take_parts(predictor: Predictor, file: Path | None, rows: int) -> Iterator[G
 
 def place(predictor: Predictor, parts: int) -> Placement:
     """As many workers as there are parts for, and cores or GPUs; one part alone is done in this process."""
-    threads = max(runtime.threads for runtime in predictor.runtimes.values())
     many = sys.maxsize if parts > 1 else 0
-    placement = place_prediction(predictor.device, threads, many)
+    placement = place_prediction(predictor.device, predictor.threads, many)
     return Placement(min(placement.workers, max(parts, 1)), partial(prepare_worker, placement.prepare))
 
 
