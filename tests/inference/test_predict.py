@@ -178,7 +178,9 @@ def test_python_values_and_what_is_none(model):
     assert (loaded.predict(texts) == (found[:, 0] >= loaded.thresholds[0])).all()
     for same in (pd.Series(texts), np.array(texts), tuple(texts), pd.DataFrame({"text": texts}), {"text": texts}):
         assert loaded.predict(same, proba=True).tobytes() == found.tobytes()
-    with_none = loaded.predict({"text": ["a fine film", None, "one\0two", "zorp 😀"], "more": [1, 2, 3, 4]}, proba=True)
+    with_none = loaded.predict(
+        {"text": ["a fine film", pd.NA, "one\0two", "zorp 😀"], "more": [1, 2, 3, 4]}, proba=True
+    )
     assert with_none.tobytes() == found.tobytes()
     assert (loaded.task, len(loaded.names)) == ("binary", 1)
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()

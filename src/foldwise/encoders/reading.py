@@ -43,7 +43,7 @@ class TextReader:
         torch.set_num_threads(self.runtime.threads)
         use_repeatable_algorithms()
         if self.body is None:
-            self.load()
+            self.body = self.load()
             try_longest(self.body, store, self.settings.max_length, self.files[TOKENIZER])
         if self.settings.train == "frozen":
             options = (self.layers, self.settings.poolings, folder / STATES, self.runtime, deadline)
@@ -54,11 +54,11 @@ class TextReader:
         torch.set_num_threads(threads)
         return made
 
-    def load(self) -> None:
-        """Read the encoder; an `InputError` where it has not the layers that are asked for."""
+    def load(self) -> Any:
+        """The encoder; an `InputError` where it has not the layers that are asked for."""
         body: Any = load_body(self.files).to(self.runtime.device)
         depth = body.config.num_hidden_layers
         self.layers = choose_layers(self.settings.layers, depth)
         if max(self.layers) > depth:
             raise InputError(f"recipe.encoder.layers = {self.settings.layers}: the encoder has layers 0 to {depth}")
-        self.body = body
+        return body

@@ -57,7 +57,8 @@ def predict(
     paths = resolve(competition, input_, None, output)
     if out:
         check_place(out, "--out", paths, [paths.submission, paths.probabilities, *([file] if file else [])])
-    from foldwise.inference.stream import Asked, What, predict
+    from foldwise.inference.stream import Asked, predict
+    from foldwise.inference.writing import What
 
     what: What = "proba" if proba else "embed" if embed else "labels"
     predict(Asked(weights or paths.output, input_, device, what), file, out)

@@ -15,7 +15,7 @@ from foldwise.data.records import to_text
 from foldwise.data.table import Table, check_columns, rename_columns
 from foldwise.data.targets import NUMBER, Targets, encode_numbers
 from foldwise.ensembling.submission import write_labels
-from foldwise.errors import Errors, InputError, list_names
+from foldwise.errors import Errors, InputError, list_names, shorten
 from foldwise.metrics import submitted_values
 
 HERE = Path("texts")  # what messages call a table that is in memory
@@ -55,7 +55,7 @@ def as_table(config: Config, texts: Any) -> Table:
     elif isinstance(texts, Mapping):
         columns = {str(name): list(values) for name, values in texts.items()}
     elif isinstance(texts, str):
-        raise InputError(f"{HERE}: one text, {texts[:60]!r}; give a list of texts")
+        raise InputError(f"{HERE}: one text, {shorten(texts)}; give a list of texts")
     elif len(wanted) > 1:
         raise InputError(f"{HERE}: a list, and this competition reads {list_names(wanted)}; give a DataFrame of these")
     else:
@@ -63,14 +63,14 @@ def as_table(config: Config, texts: Any) -> Table:
     sizes = {len(values) for values in columns.values()}
     if len(sizes) > 1:
         raise InputError(f"{HERE}: columns of {' and '.join(map(str, sorted(sizes)))} rows; make them equally long")
-    errors, strings = Errors(HERE, unit="row"), {}
-    for name, values in columns.items():
-        strings[name] = [""] * len(values)
-        if name in (*wanted, config.columns.id, *config.columns.renamed):
-            strings[name] = [to_text(value) for value in values]
-            for row, text in enumerate(strings[name], start=1):
-                if text is None:
-                    errors.add(f"{values[row - 1]!r:.60} is no text; give a str", row, name)
+    errors, strings = Errors(HERE, unit="row"), {name: [""] * len(values) for name, values in columns.items()}
+    for name in {*wanted, config.columns.id, *config.columns.renamed} & set(columns):
+        for row, value in enumerate(columns[name]):
+            text = to_text(None if value is pd.NA else value)
+            if text is None:
+                errors.add(f"{shorten(value)} is no text; give a str", row + 1, name)
+            else:
+                strings[name][row] = text
     errors.raise_if_any()
     count = max(sizes, default=0)
     return Table(HERE, pd.DataFrame(strings, dtype=object, index=range(count)), np.arange(1, count + 1), "row")

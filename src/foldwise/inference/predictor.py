@@ -117,8 +117,8 @@ class Predictor:
         found = [fold.embed for fold in self.folds_of(name) if fold.embed]
         with self.read(texts, features, [name]) as (rows, own):
             given = rows.of_member(self.source, name, own.get(name))
-            vectors: np.ndarray = np.mean([embed(given, on_rows) for embed in found], axis=0, dtype=np.float32)
-            return vectors
+            parts = [embed(given, on_rows) for embed in found]
+        return np.asarray(np.mean(parts, axis=0, dtype=np.float32))
 
     @cached_property
     def embedder(self) -> str:
