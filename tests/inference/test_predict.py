@@ -212,7 +212,7 @@ def test_packed_weights_give_the_same(packed, model):
         ranked.predict(["a text"])
 
 
-def test_the_command_on_tables_of_all_forms(copy, cli_here, workspace):
+def test_the_command_on_tables_of_all_forms(packed, copy, cli_here, workspace):
     """Other columns, none of them an id, in another order; nothing is written to the results."""
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
     rows = [
@@ -237,6 +237,9 @@ def test_the_command_on_tables_of_all_forms(copy, cli_here, workspace):
     assert [line.split(",")[0] for line in lines.splitlines()] == ["id", "1", "2", "3", "4"]
     shown = cli_here("predict", str(file), "-c", SLUG, "--device", "cpu", "--proba")
     assert shown.stdout.splitlines()[0] == "id,prediction"
+    weights = str(packed(SLUG)[1])
+    again = cli_here("predict", str(file), "-c", SLUG, "--device", "cpu", "--proba", "--weights", weights)
+    assert again.stdout == shown.stdout
     out = workspace / "vectors.npy"
     cli_here("predict", str(folder / "some.csv"), "-c", SLUG, "--device", "cpu", "--embed", "--out", str(out))
     as_rows = cli_here("predict", str(folder / "some.csv"), "-c", SLUG, "--device", "cpu", "--embed").stdout
