@@ -20,7 +20,7 @@ from foldwise.config import Config
 settings.register_profile("foldwise", deadline=None)
 settings.load_profile("foldwise")
 
-pytest_plugins = ["kaggle_service.fixtures"]
+pytest_plugins = ["kaggle_service.fixtures", "inference.twins"]
 collect_ignore = ["reliability/no_network"]  # on PYTHONPATH of programs that a test starts
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPETITIONS = REPOSITORY / "tests" / "data" / "competitions"
@@ -32,7 +32,8 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 def command(root: Path, *arguments: str) -> list[str]:
     """`./run.sh …` with every folder below `root`, in this interpreter."""
     folders = [part for name in ("input", "folds", "output") for part in (f"--{name}", str(root / name))]
-    fewer = {"init": folders[:2], "competitions": folders[:2], "infer": [*folders[:2], *folders[4:]]}
+    no_folds = [*folders[:2], *folders[4:]]
+    fewer = {"init": folders[:2], "competitions": folders[:2], "infer": no_folds, "predict": no_folds}
     fewer["compare"] = folders[4:]
     where = fewer.get(arguments[0], folders)
     return [sys.executable, "-m", "foldwise", *arguments, *where]

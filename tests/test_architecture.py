@@ -47,7 +47,7 @@ CORE = {
     "run": "auto config console data errors extensions files learners metrics paths plugins records tracking",
     "options": "console errors extensions inputs interrupts load_config machine paths run",
     "freshness": "data errors extensions files hashing inputs learners paths plugins records run vectors",
-    "ensembling": "config console data errors files freshness metrics paths records run",
+    "ensembling": "config console data errors files freshness hashing metrics paths records run",
     "running": "clock config console data ensembling errors events extensions files freshness hashing inputs"
     " interrupts learners machine metrics paths records run streams training",
     "stages": "auto clock config console data ensembling errors extensions files freshness hashing inputs learners"
@@ -60,8 +60,8 @@ CORE = {
 EXTENSIONS = {
     "time_budget": "clock console ensembling errors events files freshness hashing learners records run running"
     " training",
-    "inference": "clock config console data ensembling errors files hashing inputs learners lock models options paths"
-    " plugins records run running training vectors",
+    "inference": "clock config console data ensembling errors files hashing inputs learners lock metrics models options"
+    " paths plugins records run running training vectors",
     "kaggle": "cli console data errors files hashing inference inputs learners lock options paths plugins records"
     " run stages training vectors",
     "report": "config console data errors field_names files freshness hashing learners load_config lock models paths records run"

@@ -32,6 +32,7 @@ EXTENSIONS = {
     "find-lr": "foldwise.rate_finder.cli:find_lr",
     "vectors": "foldwise.encoders.cli:vectors",
     "infer": "foldwise.inference.cli:infer",
+    "predict": "foldwise.inference.cli:predict",
     "download": "foldwise.kaggle.cli:download",
     "submit": "foldwise.kaggle.cli:submit",
     "kernel": "foldwise.kaggle.cli:kernel",

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TextIO
 
 from foldwise.errors import InputError
 from foldwise.hashing import hash_of
@@ -168,11 +168,15 @@ def write_json(path: Path, value: Any, durable: bool = True) -> None:
 def write_csv(path: Path, header: Iterable[Any], rows: Iterable[Iterable[Any]]) -> None:
     """Write UTF-8 with plain line ends, so that the same rows are the same bytes everywhere; not atomic."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        # Given these line ends it puts a cell with a lone \r in quotes, which before Python 3.13 it does not otherwise.
-        lines = SimpleNamespace(write=lambda line: file.write(line.removesuffix("\r\n") + "\n"))
-        writer = csv.writer(lines, lineterminator="\r\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        write_rows(file, [header])
+        write_rows(file, rows)
+
+
+def write_rows(file: TextIO, rows: Iterable[Iterable[Any]]) -> None:
+    """Write rows to such a file, which is open."""
+    # Given these line ends it puts a cell with a lone \r in quotes, which before Python 3.13 it does not otherwise.
+    lines = SimpleNamespace(write=lambda line: file.write(line.removesuffix("\r\n") + "\n"))
+    csv.writer(lines, lineterminator="\r\n").writerows(rows)
 
 
 def read_json(path: Path) -> Any:

@@ -3,7 +3,7 @@
 import glob
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,6 +67,16 @@ class Paths:
     def submission(self) -> Path:
         """The file that is handed in."""
         return self.handed_in or self.output / "submission.csv"
+
+    @property
+    def probabilities(self) -> Path:
+        """The numbers behind the submission, beside it: submission_probabilities.csv."""
+        return self.submission.with_name(f"{self.submission.stem}_probabilities.csv")
+
+    @property
+    def ensemble(self) -> Path:
+        """How the folds become predictions, for `predict`."""
+        return self.output / "ensemble.json"
 
     @property
     def summary(self) -> Path:
@@ -180,20 +190,31 @@ def resolve(
 
 def check_places(paths: Paths) -> None:
     """Refuse what cannot be written: that should show before hours of training."""
-    for written in (paths.folds, paths.submission, paths.oof, paths.summary, paths.seconds, paths.rates):
+    results = (paths.submission, paths.probabilities, paths.oof, paths.ensemble, paths.summary)
+    for written in (paths.folds, *results, paths.seconds, paths.rates):
         find_target(written)
     check_submission(paths)
 
 
 def check_submission(paths: Paths) -> None:
-    """Refuse `--submission` where it would replace what is read: inputs, settings, folds, or other results."""
-    if not paths.handed_in:
-        return
-    given, output, input_ = (Path(os.path.realpath(path)) for path in (paths.handed_in, paths.output, paths.input))
-    read = [Path(os.path.realpath(path)) for path in (paths.folds, paths.config, paths.oof)]
+    """Refuse `--submission` where it, or what stands beside it, would replace what is read, or other results."""
+    if paths.handed_in:
+        check_place(paths.handed_in, "--submission", paths)
+        check_place(paths.probabilities, "--submission", paths)
+
+
+def check_place(path: Path, option: str, paths: Paths, read: Sequence[Path] = ()) -> None:
+    """Refuse a file that an option names to be written where inputs, settings, folds, or other results lie.
+
+    Args:
+        read: further files that are read.
+    """
+    check_folder(path.parent, f"{option} FILE")
+    given, output, input_ = (Path(os.path.realpath(place)) for place in (path, paths.output, paths.input))
+    others = [Path(os.path.realpath(other)) for other in (paths.folds, paths.config, paths.oof, *read)]
     ours = given.is_relative_to(output) and (given.parent != output or given.suffix == ".json" or given.name[0] == ".")
-    if ours or given.is_relative_to(input_) or given in read:
-        raise InputError(f"--submission {paths.handed_in}: inputs or other results lie there; name another file")
+    if ours or given.is_relative_to(input_) or given in others:
+        raise InputError(f"{option} {path}: inputs or other results lie there; name another file")
 
 
 def check_slug(slug: str) -> None:

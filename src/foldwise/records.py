@@ -149,7 +149,7 @@ class Summary(Content):
     ensemble: Mixture
     seconds: dict[str, float]
     inputs: dict[str, Any]
-    outputs: list[str]  # hashes of submission.csv and oof.csv
+    outputs: list[str]  # hashes of submission.csv, oof.csv, submission_probabilities.csv and ensemble.json
     form: dict[str, Any]
     budget: Budget | None = None
     baseline: Baseline | None = None  # of one that an earlier foldwise wrote
@@ -194,6 +194,18 @@ def with_infinity(value: Any) -> Any:
     if isinstance(value, list):
         return [with_infinity(part) for part in value]
     return NO_JSON.get(value, value) if isinstance(value, str) else value
+
+
+class Ensemble(Content):
+    """ensemble.json: what of the settings and of the tables predicting other rows needs, beside the folds."""
+
+    config: dict[str, Any]  # with what its recipe left at "auto" decided
+    names: list[str]  # the C outputs, or the classes of an ordinal task
+    written: list[str]  # what stands for 0 and 1 in a binary target
+    weights: dict[str, float]  # of the members, exactly as fitted
+    calibrations: dict[str, list[list[float]]]  # slopes and offsets of each; empty where not fitted
+    thresholds: list[float]
+    folds: dict[str, dict[str, str]]  # of each member the folds that predict, and hashes of their fold.json
 
 
 def read_checked(path: Path, model: Any) -> dict[str, Any] | None:

@@ -49,6 +49,10 @@ def test_each_stage_makes_again_what_is_damaged_and_names_it(cli_here, output):
     assert (output / "submission.csv").read_bytes() == submission
     flip(output / "oof.csv", 0.9)
     assert "(oof.csv is damaged or was changed)" in cli_here("ensemble", "-c", SLUG).stdout
+    (output / "submission_probabilities.csv").unlink()
+    assert "(submission_probabilities.csv missing)" in cli_here("ensemble", "-c", SLUG).stdout
+    flip(output / "ensemble.json", 0.9)
+    assert "(ensemble.json is damaged or was changed)" in cli_here("ensemble", "-c", SLUG).stdout
     assert "kept submission.csv" in cli_here("all", "-c", SLUG).stdout
 
 

@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import compress
 from pathlib import Path
 
@@ -86,9 +86,29 @@ def keep_other_backslashes(content: bytes, separator: str) -> bytes:
 
 def read_rows(path: Path, content: bytes, separator: str, form: Format, without: Collection[str]) -> Rows:
     """The rows as they are; an error for each that has not the header's width."""
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")  # leaves line ends alone
+    (rows,) = iter_rows(path, lines, separator, form, without, backslashes=b'\\"' in content)
+    return rows
+
+
+def iter_rows(
+    path: Path,
+    lines: Iterable[str],
+    separator: str,
+    form: Format,
+    without: Collection[str],
+    is_full: Callable[[int, Sequence[str]], bool] = lambda *_: False,
+    backslashes: bool = False,
+) -> Iterator[Rows]:
+    """The same of lines, in parts.
+
+    Args:
+        is_full: asked after each row, with the number of rows in the part, whether the part ends.
+        backslashes: whether some stand before quotes, for a message.
+    """
     csv.field_size_limit(LONGEST_VALUE)
     reader = csv.reader(
-        io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""),  # leaves line ends alone
+        lines,
         delimiter=separator,
         strict=True,
         escapechar=form.escape,
@@ -100,7 +120,15 @@ def read_rows(path: Path, content: bytes, separator: str, form: Format, without:
     rows: list[tuple[str, ...]] = []  # no lists, which garbage collection would look through again and again
     starts: list[int] = []
     widths: set[int] = set()  # of rows that have not the header's
-    start = 1
+    start, parts = 1, 0
+
+    def part() -> Rows:
+        errors.raise_if_any()
+        frame = pd.DataFrame(rows, columns=list(compress(header, kept)), dtype=object)
+        if "" in header:
+            frame = drop_unnamed(path, frame)
+        return Rows(frame, np.array(starts, dtype=np.int64), "line")
+
     try:
         for record in reader:
             if record and not header:
@@ -118,9 +146,14 @@ def read_rows(path: Path, content: bytes, separator: str, form: Format, without:
                     what = f"{len(record)} fields where the header has {len(header)}"
                     fix = f"quote texts that contain {separator!r} or a quote"
                     errors.add(f"{what} (row begins {shorten(record[0], 30)}); {fix}", line=start)
+                if is_full(len(rows), record):
+                    yield part()
+                    rows, starts, parts = [], [], parts + 1
             start = reader.line_num + 1
     except csv.Error as error:
-        errors.add(explain(error, b'\\"' in content), line=start)
+        errors.add(explain(error, backslashes), line=start)
+    if parts and not rows and not errors.found:
+        return
     if not rows and not errors.found:
         what = "a header and no rows" if header else "the file is empty"
         errors.add(f"{what}; download it again")
@@ -128,11 +161,7 @@ def read_rows(path: Path, content: bytes, separator: str, form: Format, without:
         errors.add(
             f'{ROW_NAMES}; write it without them, or put a name for them in front of the header: "row"{separator}'
         )
-    errors.raise_if_any()
-    frame = pd.DataFrame(rows, columns=list(compress(header, kept)), dtype=object)
-    if "" in header:
-        frame = drop_unnamed(path, frame)
-    return Rows(frame, np.array(starts, dtype=np.int64), "line")
+    yield part()
 
 
 def drop_unnamed(path: Path, frame: pd.DataFrame) -> pd.DataFrame:

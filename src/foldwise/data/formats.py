@@ -90,8 +90,7 @@ def to_utf8(path: Path, content: bytes, encoding: str) -> bytes:
         check_utf8(path, content)
         return content
     setting = f"[files] encoding = {encoding!r}"
-    if contradicts(content, encoding):
-        raise InputError(f"{path}: this is UTF-8, and {setting} says otherwise; take that out for this table; {FINDS}")
+    check_contradiction(path, content, encoding)
     try:
         return content.decode(encoding).encode()
     except UnicodeEncodeError as error:  # half of a pair, which some encodings let pass
@@ -104,6 +103,13 @@ def to_utf8(path: Path, content: bytes, encoding: str) -> bytes:
             f"{path}: line {line}: {what}, which {setting} says; set it to what the file is written in ({FINDS}), or "
             "save the file as UTF-8"
         ) from error
+
+
+def check_contradiction(path: Path, content: bytes, encoding: str) -> None:
+    """Refuse a file that is UTF-8 where `[files]` says otherwise."""
+    if contradicts(content, encoding):
+        setting = f"[files] encoding = {encoding!r}"
+        raise InputError(f"{path}: this is UTF-8, and {setting} says otherwise; take that out for this table; {FINDS}")
 
 
 def contradicts(content: bytes, encoding: str) -> bool:

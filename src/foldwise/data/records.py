@@ -5,7 +5,9 @@ list of words or numbers is one value with | between its parts, as labels in one
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,11 @@ BETWEEN = "|"  # the parts of a list
 TABULAR = "a table is an array of objects, [{…}, {…}], or an object a line; pandas: to_json(…, orient='records')"
 
 
-def read_json(path: Path, content: bytes) -> Rows:
-    """One object a row: in one array, or each on a line of its own; a key that an object lacks is an empty value."""
+def read_json(path: Path, content: bytes, before: int = 0) -> Rows:
+    """One object a row: in one array, or each on a line of its own; a key that an object lacks is an empty value.
+
+    `before` are lines of the file that come before this content.
+    """
     text = content.decode("utf-8-sig")
     errors = Errors(path)
     if text.lstrip()[:1] == "[":
@@ -31,7 +36,7 @@ def read_json(path: Path, content: bytes) -> Rows:
         if isinstance(values, list):
             records, starts, errors.unit = values, list(range(1, len(values) + 1)), "row"
     else:
-        lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+        lines = [(number, line) for number, line in enumerate(text.split("\n"), start=before + 1) if line.strip()]
         records = [parse(line, errors, number) for number, line in lines]
         starts = [number for number, _ in lines]
     errors.raise_if_any()
@@ -64,6 +69,46 @@ def constant(name: str) -> str | None:
 
 def read_parquet(path: Path, content: bytes) -> Rows:
     """The columns of a Parquet file; `InputError` where pyarrow is not installed."""
+    batches, free = [], available_memory()
+    with parquet_errors(path):
+        import pyarrow
+
+        file, size = open_parquet(pyarrow.BufferReader(content)), 0
+        for batch in file.iter_batches(BATCH):
+            size += batch.nbytes
+            check_size(path, size, free)
+            batches.append(batch)
+        table = pyarrow.Table.from_batches(batches, file.schema_arrow)
+    return parquet_rows(path, table)
+
+
+def read_parquet_parts(path: Path, rows: int, most: int) -> Iterator[Rows]:
+    """The same in parts of so many rows, and about `most` bytes."""
+    before = 0
+    with parquet_errors(path):
+        import pyarrow
+
+        file = open_parquet(path)
+        batches: list[Any] = []
+        for batch in chain(file.iter_batches(min(BATCH, rows)), [None]):
+            if batch is not None:
+                batches.append(batch)
+            count, size = (sum(getattr(part, name) for part in batches) for name in ("num_rows", "nbytes"))
+            if (batch is None and (count or not before)) or count >= rows or size >= most:
+                yield parquet_rows(path, pyarrow.Table.from_batches(batches, file.schema_arrow), before)
+                batches, before = [], before + count
+
+
+def open_parquet(source: Any) -> Any:
+    """A file of pyarrow's."""
+    import pyarrow.parquet
+
+    return pyarrow.parquet.ParquetFile(source)
+
+
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[None]:
+    """What pyarrow finds wrong with a file, or that it is not there, becomes an `InputError`."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -71,15 +116,15 @@ def read_parquet(path: Path, content: bytes) -> Rows:
         fix = "install it (.venv/bin/pip install pyarrow), or save the table as CSV"
         raise InputError(f"{path}: Parquet is read by pyarrow, which is not there; {fix}") from error
     try:
-        file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(content))
-        batches, size, free = [], 0, available_memory()
-        for batch in file.iter_batches(BATCH):
-            size += batch.nbytes
-            check_size(path, size, free)
-            batches.append(batch)
-        table = pyarrow.Table.from_batches(batches, file.schema_arrow)
+        yield
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path}: is no whole Parquet file: {shorten(str(error), 200)}; download it again") from error
+
+
+def parquet_rows(path: Path, table: Any, before: int = 0) -> Rows:
+    """The rows of a table of pyarrow's, which stand behind so many others."""
+    import pyarrow
+
     columns: dict[str, list[Any]] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         values = column.to_pylist()
@@ -89,7 +134,7 @@ def read_parquet(path: Path, content: bytes) -> Rows:
         columns[name] = values
     if len(columns) < len(table.column_names):
         raise InputError(f"{path}: two columns have the same name; rename one")
-    return to_rows(path, columns, range(1, table.num_rows + 1), Errors(path, unit="row"))
+    return to_rows(path, columns, range(before + 1, before + table.num_rows + 1), Errors(path, unit="row"))
 
 
 def to_rows(path: Path, columns: dict[str, list[Any]], starts: Sequence[int], errors: Errors) -> Rows:

@@ -70,10 +70,14 @@ class TokenStore:
     def save_cut(self, max_length: int, keep: Cut, folder: Path, whole: bool) -> "TokenStore":
         """Write the texts cut to length; with `whole` also as they are, where that is not the same. → the cut ones."""
         cut = self.cut(max_length, keep)
-        cut.save(folder)
-        if whole and cut is not self:
-            self.save(folder, WHOLE)
+        (self if whole else cut).save_beside(cut, folder)
         return cut
+
+    def save_beside(self, cut: "TokenStore", folder: Path) -> None:
+        """Write the cut texts, and these where they are others."""
+        cut.save(folder)
+        if cut is not self:
+            self.save(folder, WHOLE)
 
     @classmethod
     def open(cls, folder: Path, whole: bool = False) -> "TokenStore":

@@ -7,6 +7,7 @@ encoder.train = "frozen"
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,11 @@ import numpy as np
 from foldwise.clock import Clock
 from foldwise.config import Model, Recipe, Task
 from foldwise.data.targets import Targets
-from foldwise.data.token_store import open_array
-from foldwise.encoders.files import CONFIG, FILES, TOKENIZER, WEIGHTS, find_encoder, import_transformers, load_body
-from foldwise.encoders.head import Head, HeadFacts, fit_head
-from foldwise.encoders.tokens import encode_rows, load_tokenizer
+from foldwise.encoders.files import CONFIG, FILES, TOKENIZER, WEIGHTS, find_encoder, import_transformers
+from foldwise.encoders.head import fit_head
 from foldwise.errors import InputError
 from foldwise.events import Started, Stepped
-from foldwise.learners import Learner, NewRows
+from foldwise.learners import Learner, Loaded, NewRows, Trained, WriteTokens, average
 from foldwise.learners.linear import SAFETY, SAMPLE, result_of_fit
 from foldwise.learners.network import Network
 from foldwise.metrics import metric_for
@@ -124,35 +123,19 @@ class EncoderLearner(Learner):
         """Tokens, and of a frozen encoder the states of all rows; what fails on the longest row shows here."""
         import torch
 
-        from foldwise.encoders.model import EncoderModel, try_longest
-        from foldwise.encoders.states import STATES, choose_layers, write_states
-        from foldwise.training.trainer import use_repeatable_algorithms
+        from foldwise.encoders.reading import TextReader
 
-        settings = self.settings
-        store = encode_rows(texts, load_tokenizer(files[TOKENIZER], settings.max_length, len(texts) == 2))
-        store.save(folder)
-        made = f"{len(store.tokens):,} tokens of its own for {len(store):,} rows"
-        if WEIGHTS not in files:  # packed: every fold has them
-            return made
-        threads = torch.get_num_threads()
-        torch.set_num_threads(runtime.threads)
-        use_repeatable_algorithms()
-        body: Any = load_body(files).to(runtime.device)
-        layers = choose_layers(settings.layers, body.config.num_hidden_layers)
-        if max(layers) > body.config.num_hidden_layers:
-            depth = body.config.num_hidden_layers
-            raise InputError(f"recipe.encoder.layers = {settings.layers}: the encoder has layers 0 to {depth}")
-        try_longest(body, store, settings.max_length, files[TOKENIZER])
-        if self.is_frozen:
-            width = write_states(body, store, counts, layers, settings.poolings, folder / STATES, runtime, deadline)
-            made += f", {width:,} numbers each from layers {', '.join(map(str, layers))}"
-        else:
-            EncoderModel(body, 1, settings)  # settings that do not fit it are better found before training
-        del body
+        made = TextReader(self.settings, files, len(texts), runtime).write(texts, counts, folder, deadline)
         if runtime.device.type == "cuda":
             torch.cuda.empty_cache()  # the folds' processes want it
-        torch.set_num_threads(threads)
         return made
+
+    def open_texts(self, files: Mapping[str, Path], columns: int, runtime: "Runtime") -> WriteTokens:
+        """The tokenizer and a frozen encoder in memory; of one that was trained each fold has its own."""
+        from foldwise.encoders.reading import TextReader
+
+        needed = {name: path for name, path in files.items() if self.is_frozen or name != WEIGHTS}
+        return TextReader(self.settings, needed, columns, runtime).write
 
     @property
     def trained_recipe(self) -> Recipe:
@@ -173,6 +156,7 @@ class EncoderLearner(Learner):
 
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Train one fold, or fit the head of one."""
+        from foldwise.encoders.states import read_states
         from foldwise.training.all_rows import train_on_all
         from foldwise.training.fold import fold_seed, train_fold
 
@@ -208,42 +192,18 @@ class EncoderLearner(Learner):
         fit_head(drawn, targets.y[sample], targets.task, targets.outputs, None, self.settings.C, 0)
         return SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
 
+    def load(self, checkpoint: "Checkpoint", trained: Trained, runtime: "Runtime") -> Loaded:
+        """A fold's head, or all weights of the trained encoder, in memory."""
+        from foldwise.encoders.loading import load_encoder, load_head
+
+        if self.is_frozen:
+            return load_head(checkpoint)
+        known = self.settings, trained, runtime
+        return average([load_encoder(checkpoint, path, *known) for path in checkpoint.weights])
+
     def predict(
         self, checkpoint: "Checkpoint", data: NewRows, runtime: "Runtime", on_rows: Callable[[int], object]
     ) -> np.ndarray:
         """(M, C) float64 of a frozen encoder, else float32, of a regression float64."""
-        if self.is_frozen:
-            assert data.own is not None
-            arrays = checkpoint.read_arrays({"coef": 2, "intercept": 1})
-            head = Head(**arrays, **checkpoint.read_facts(HeadFacts).model_dump())
-            predictions = head.predict(read_states(data.own))
-            on_rows(len(predictions))
-            return predictions
-        import torch
-
-        from foldwise.data.dataset import TokenDataset
-        from foldwise.encoders.model import EncoderModel
-        from foldwise.learners.network import load_weights
-        from foldwise.training.fold_data import Units, choose_home
-        from foldwise.training.prediction import predict_values
-        from foldwise.training.trainer import use_repeatable_algorithms
-
-        torch.set_num_threads(runtime.threads)
-        use_repeatable_algorithms()
-        units, device = checkpoint.read_facts(Units), runtime.device
-        body = load_body(data.files, pretrained=WEIGHTS in data.files)
-        model = EncoderModel(body, data.shape.outputs, self.settings).to(device)
-        home = choose_home(data.store.tokens.nbytes, device)
-        dataset = TokenDataset(data.store, np.arange(len(data.store)), device=home)
-        parts = []
-        for path in checkpoint.weights:
-            load_weights(model, path, np.empty((0, 0), np.float32))
-            parts.append(predict_values(model, dataset, units, data.targets, runtime, on_rows))
-        return np.mean(parts, axis=0)
-
-
-def read_states(folder: Path) -> np.ndarray:
-    """(n, F) float16, mapped into memory."""
-    from foldwise.encoders.states import STATES
-
-    return open_array(folder / STATES, np.float16, 2)
+        single = [replace(checkpoint, weights=[path]) for path in checkpoint.weights]  # one in memory at a time
+        return np.mean([self.load(one, data.trained, runtime).predict(data, on_rows) for one in single], axis=0)

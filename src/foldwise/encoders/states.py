@@ -12,7 +12,7 @@ from foldwise.clock import Clock
 from foldwise.console import Progress
 from foldwise.data.batching import SortedBatchSampler
 from foldwise.data.dataset import TokenDataset, make_loader
-from foldwise.data.token_store import TokenStore
+from foldwise.data.token_store import TokenStore, open_array
 from foldwise.encoders.model import build_pooling, run_body
 from foldwise.errors import RunError
 from foldwise.training.fold import GivenUpError
@@ -93,3 +93,8 @@ def write_states(
                     raise GivenUpError
     states.flush()
     return width
+
+
+def read_states(folder: Path) -> np.ndarray:
+    """(n, F) float16, mapped into memory."""
+    return open_array(folder / STATES, np.float16, 2)

@@ -10,6 +10,7 @@ import numpy as np
 
 from foldwise.config import Recipe
 from foldwise.ensembling.predictions import read_predictions
+from foldwise.ensembling.probabilities import write_probabilities
 from foldwise.ensembling.submission import write_submission
 from foldwise.ensembling.weights import (
     Method,
@@ -194,6 +195,8 @@ def combine_test(predictions: dict[str, list[np.ndarray]], method: Method, task:
 
 
 def submit(run: Run, blend: Blend) -> None:
-    """Write submission.csv; errors as of `write_submission`."""
-    competition, path = run.competition, run.paths.submission
-    write_submission(path, run.config, competition.targets, competition, blend.test, blend.thresholds)
+    """Write submission.csv and the numbers behind it; errors as of `write_submission`."""
+    competition, paths = run.competition, run.paths
+    targets, predictions = competition.targets, blend.test
+    write_submission(paths.submission, run.config, targets, competition, predictions, blend.thresholds)
+    write_probabilities(paths.probabilities, run.config, targets, competition, predictions)

@@ -1,11 +1,9 @@
 """oof.csv: what the ensemble says of the training rows, each by models that have not seen it."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from foldwise.ensembling.blend import Blend
-from foldwise.ensembling.submission import to_scale
+from foldwise.ensembling.probabilities import as_shown, name_apart, prediction_columns
 from foldwise.files import atomic_file, write_csv
 from foldwise.run import Run
 
@@ -30,27 +28,10 @@ def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
         # As text a number has the shortest form that reads back as the same.
         numbers = np.where(known, targets.y, 0).astype(int) if whole else targets.y
         truth = np.where(known, numbers.astype(str), "")
-    oof = to_scale(blend.oof, targets.names) if targets.spec.ordered else blend.oof
-    names = ["prediction"] if oof.shape[1] == 1 else [f"prediction_{name}" for name in targets.names]
+    oof, names = as_shown(targets, blend.oof), prediction_columns(targets)
     predicted = [row if known else [""] * len(row) for row, known in zip(oof.tolist(), blend.rows, strict=True)]
     rows = zip(run.competition.train_ids, fold_of_row.tolist(), truth.tolist(), predicted, strict=True)
     with atomic_file(run.paths.oof) as temporary:
         row_id, fold, *predicted_as = name_apart(["id", "fold", *names], columns)
         header = [row_id, fold, *columns, *predicted_as]
         write_csv(temporary, header, ([row_id, fold, *true, *values] for row_id, fold, true, values in rows))
-
-
-def name_apart(ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
-    """Our names of columns, all different, with `_` behind those that the user's columns have.
-
-    >>> name_apart(["id", "fold", "prediction"], ["fold", "prediction", "prediction_"])
-    ['id', 'fold_', 'prediction__']
-    """
-    taken, names = {*ours, *theirs}, []
-    for name in ours:
-        apart = name
-        while name in theirs and apart in taken:
-            apart += "_"
-        taken.add(apart)
-        names.append(apart)
-    return names

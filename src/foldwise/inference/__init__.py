@@ -1,1 +1,1 @@
-"""Extension: trained folds packed into one folder, and predictions from it on a new test table."""
+"""Extension: predictions of rows that came later, by folds where they were trained or packed into one folder."""

@@ -12,6 +12,9 @@
 `foldwise.inference.pack` writes it, the command infer reads it.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -25,8 +28,10 @@ from foldwise.ensembling.weights import Mixture
 from foldwise.errors import InputError, check, shorten
 from foldwise.files import is_checked, read_json
 from foldwise.hashing import digest_of
-from foldwise.learners import learner_for
+from foldwise.learners import Trained, learner_for
+from foldwise.models import Shape
 from foldwise.paths import ALL_ROWS
+from foldwise.training.checkpoint import Checkpoint
 
 FORMAT = 7  # of the folder; another one once it is read in another way
 MANIFEST, VOCABULARY, VECTORS = "model.json", "vocabulary.txt", "vectors.npy"
@@ -98,6 +103,56 @@ class Manifest(Section):
         return Targets(self.config.competition.task, np.empty(0), np.empty(0), self.names, written=(zero, one))
 
 
+@dataclass(frozen=True)
+class Source:
+    """Trained folds to predict with, and where their files lie: packed into one folder, or as they were trained."""
+
+    manifest: Manifest
+    folder: Path  # below which the files lie that the manifest names
+    words: list[str]  # V, in id order
+    vectors: Path  # file with their (V, E) vectors
+    tokenizers: Sequence[Path]  # folders where the tokenizer.json of `tokens.tokenizer` lies
+    before: str  # what its name there begins with
+    ranked: Mapping[tuple[str, int], Path] = field(default_factory=dict)  # files of folds' predictions of the test rows
+    others: Mapping[str, Callable[[], PackedMember]] = field(default_factory=dict)  # members without weight
+
+    @classmethod
+    def packed(cls, folder: Path, manifest: Manifest) -> "Source":
+        """Of a packed folder."""
+        return cls(manifest, folder, read_words(folder), folder / VECTORS, [folder], TOKENIZER)
+
+    @cached_property
+    def opened(self) -> dict[str, PackedMember]:
+        """The members with weight, and others once they were asked for."""
+        return dict(self.manifest.members)
+
+    def member(self, name: str) -> PackedMember:
+        """A member; one without weight is looked at when it is first asked for."""
+        if name not in self.opened:
+            self.opened[name] = self.others[name]()
+        return self.opened[name]
+
+    def files(self, member: str) -> dict[str, Path]:
+        """What all folds of a member read, by the learner's names."""
+        return {name: self.folder / packed for name, packed in self.member(member).files.items()}
+
+    def checkpoint(self, fold: PackedFold) -> Checkpoint:
+        """The files of one fold."""
+        return Checkpoint([self.folder / name for name in fold.weights], self.folder / fold.facts)
+
+    def trained(self, member: str) -> Trained:
+        """What the folds of a member need to know of their training."""
+        manifest = self.manifest
+        return Trained(
+            words=len(self.words),
+            vectors=self.vectors,
+            dimension=manifest.dimension,
+            shape=Shape(**manifest.shape),
+            targets=manifest.targets,
+            files=self.files(member),
+        )
+
+
 def networks(manifest: Manifest, own: bool) -> list[str]:
     """Members that look words up in a table: models of the user's own, or built-in ones."""
     learners = {name: learner_for(manifest.config.recipe.of_member(name)) for name in manifest.members}
@@ -122,8 +177,8 @@ def describe_file(path: Path) -> PackedFile:
     return PackedFile(size=path.stat().st_size, sha256=digest_of(path).hex())
 
 
-def open_manifest(folder: Path, slug: str) -> Manifest:
-    """Read model.json of competition `slug`, and hold every file against it; what differs is an `InputError`."""
+def open_manifest(folder: Path, slug: str | None = None) -> Manifest:
+    """Read model.json, of competition `slug`, and hold every file against it; what differs is an `InputError`."""
     path, again = folder / MANIFEST, "build the kernel again (`kernel build --infer`) and take all of its weights"
     if not path.is_file():
         raise InputError(f"{folder}: no {MANIFEST}; give --weights the folder that `kernel build --infer` packed")
@@ -134,7 +189,7 @@ def open_manifest(folder: Path, slug: str) -> Manifest:
     if content is None or not is_checked(content):
         raise InputError(f"{path}: cut short or damaged; {again}")
     manifest = check(Manifest, content, str(path))
-    if (packed := manifest.config.competition.slug) != slug:
+    if slug and (packed := manifest.config.competition.slug) != slug:
         raise InputError(f"{path}: weights of {packed!r}, and -c says {slug!r}; change one of them")
     with Progress("infer", sum(part.size for part in manifest.parts.values()), "bytes") as shown:
         for name, part in manifest.parts.items():

@@ -20,24 +20,25 @@ from foldwise.data.competition import ToPredict, load_test
 from foldwise.data.token_store import TokenStore
 from foldwise.ensembling.blend import combine_test
 from foldwise.ensembling.predictions import check_predictions
+from foldwise.ensembling.probabilities import write_probabilities
 from foldwise.ensembling.submission import write_submission
-from foldwise.errors import InputError
-from foldwise.inference.bundle import Manifest, PackedFold, open_manifest
+from foldwise.inference.bundle import Source, open_manifest
+from foldwise.inference.machine import check_own, choose_runtime, warn_of_precision
 from foldwise.inference.new_words import prepare_tokens
-from foldwise.inference.predict import Predicted, PredictJob, member_files, predict_job
+from foldwise.inference.predict import Predicted, PredictJob, predict_job
 from foldwise.learners import learner_for
 from foldwise.paths import Paths
-from foldwise.plugins import is_own, source_hash
 from foldwise.run import Run, warn_of_empty
 from foldwise.running.engine import do_nothing, find_engine
-from foldwise.running.placement import count_cores, place_prediction, threads_per_fold
-from foldwise.training.precision import Runtime, choose_device, why_not
+from foldwise.running.placement import count_cores, place_prediction
+from foldwise.training.precision import choose_device
 
 
 def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> None:
     """Predict the test table with the packed folder `weights`; of `paths` test, sample and word vectors are read."""
     start = time.perf_counter()
     manifest = open_manifest(weights, paths.slug)
+    source = Source.packed(weights, manifest)
     check_own(manifest)
     run = Run(manifest.config, replace(paths, stems=manifest.config.files.stems), device=device)
     names = [f"{name} {member.models}" for name, member in manifest.members.items()]
@@ -47,66 +48,45 @@ def infer(paths: Paths, weights: Path, device: Literal["auto", "cpu", "cuda"] = 
     asked = load_test(run.config, run.paths, targets)
     warn_of_empty(run.paths.table("test"), asked.test_texts)
     with tempfile.TemporaryDirectory(prefix="foldwise-") as folder:
-        prepare_tokens(run, manifest, asked, weights, Path(folder))
+        prepare_tokens(run, source, asked, Path(folder))
         chosen, warning = choose_device(run.device)
         if warning:
             warn(warning)
-        prepare_own_tokens(run, manifest, asked, weights, Path(folder), chosen)
-        predictions = predict_folds(run, manifest, weights, Path(folder), chosen)
+        prepare_own_tokens(source, asked, Path(folder), chosen)
+        predictions = predict_folds(source, Path(folder), chosen)
     for member, folds in predictions.items():
         for fold in folds:
             check_predictions(f"member {member}", asked.test_ids, fold)
     blended = combine_test(predictions, method, targets.task, manifest.mixture)
     write_submission(paths.submission, run.config, targets, asked, blended, np.array(manifest.thresholds))
+    write_probabilities(paths.probabilities, run.config, targets, asked, blended)
     seconds, rows = duration(time.perf_counter() - start), f"{len(asked.sample):,} rows"
     say("infer", f"made {paths.submission} in {seconds}: {rows}, checked against the sample and read back")
 
 
-def check_own(manifest: Manifest) -> None:
-    """Refuse a model or tokenizer of the user's own whose code is not there, or not the one of the training."""
-    tokenizer = manifest.config.recipe.tokens.tokenizer
-    if is_own(tokenizer) and source_hash(tokenizer) != manifest.tokenizer:
-        raise InputError(
-            f"recipe.tokens.tokenizer: the code of {tokenizer!r} is not the one that the weights were trained with; "
-            "put that one there, or train and build the kernel again"
-        )
-    for name, member in manifest.members.items():
-        model = manifest.config.recipe.of_member(name).model.name
-        if member.own is not None and source_hash(model) != member.own:
-            raise InputError(
-                f"member {name}: the code of {model!r} is not the one that its weights were trained "
-                "with; put that one there, or train and build the kernel again"
-            )
-
-
-def prepare_own_tokens(
-    run: Run, manifest: Manifest, asked: ToPredict, weights: Path, data: Path, device: torch.device
-) -> None:
+def prepare_own_tokens(source: Source, asked: ToPredict, data: Path, device: torch.device) -> None:
     """Let members that read the texts themselves make their tokens of them, each in a folder of its name in `data`."""
-    for name, member in manifest.members.items():
-        learner, start = learner_for(manifest.config.recipe.of_member(name)), time.perf_counter()
+    recipe = source.manifest.config.recipe
+    for name, member in source.manifest.members.items():
+        learner, start = learner_for(recipe.of_member(name)), time.perf_counter()
         if not learner.reads_texts:
             continue
         (folder := data / name).mkdir()
-        runtime = choose_runtime(member.folds[0], run.config.recipe.folds.n, device)
-        files, counts = member_files(weights, manifest, name), [len(asked.test_ids)]
+        runtime = choose_runtime(member.folds[0], recipe.folds.n, device)
+        files, counts = source.files(name), [len(asked.test_ids)]
         made = learner.write_tokens(asked.test_texts, counts, files, folder, replace(runtime, threads=count_cores()))
         say("infer", f"{name}: made {made}, in {duration(time.perf_counter() - start)}")
 
 
-def predict_folds(
-    run: Run, manifest: Manifest, weights: Path, data: Path, device: torch.device
-) -> dict[str, list[np.ndarray]]:
+def predict_folds(source: Source, data: Path, device: torch.device) -> dict[str, list[np.ndarray]]:
     """Of each member, fold by fold, the (M, C) float64 predictions of the test rows, whose tokens are in `data`."""
+    members, folds = source.manifest.members, source.manifest.config.recipe.folds.n
     jobs = [
-        PredictJob(weights, data, manifest, name, fold, choose_runtime(fold, run.config.recipe.folds.n, device))
-        for name, member in manifest.members.items()
+        PredictJob(source, data, name, fold, choose_runtime(fold, folds, device))
+        for name, member in members.items()
         for fold in member.folds
     ]
-    others = [job.packed.precision for job in jobs if job.packed.precision != job.runtime.precision]
-    for precision in dict.fromkeys(others):
-        error = why_not(precision, device)
-        warn(f"folds were trained in {precision}; {error}: they predict in fp32, and last digits differ")
+    warn_of_precision([(job.packed, job.runtime) for job in jobs])
     threads = max(job.runtime.threads for job in jobs)
     store, passes = TokenStore.open(data), sum(len(job.packed.weights) for job in jobs)
     placement = place_prediction(device, threads, len(store.tokens) * passes)
@@ -124,11 +104,4 @@ def predict_folds(
 
     with Progress("infer", len(store) * passes, "rows") as progress:
         find_engine(at_once)(jobs, predict_job, at_once, on_event, placement.prepare, do_nothing)
-    return {name: [found[name, fold.fold] for fold in member.folds] for name, member in manifest.members.items()}
-
-
-def choose_runtime(fold: PackedFold, folds: int, device: torch.device) -> Runtime:
-    """What a fold, one of K, runs on: as in training, for the same bytes, as far as this machine can."""
-    as_trained = fold.device == device.type and fold.threads <= count_cores()
-    threads = fold.threads if as_trained else threads_per_fold(folds)
-    return Runtime(device, "fp32" if why_not(fold.precision, device) else fold.precision, threads)
+    return {name: [found[name, fold.fold] for fold in member.folds] for name, member in members.items()}

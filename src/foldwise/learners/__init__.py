@@ -6,8 +6,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,18 @@ LEARNERS = {
 
 
 @dataclass(frozen=True)
+class Trained:
+    """What a trained fold needs to know of its training, whatever rows it then predicts."""
+
+    words: int  # V words of the vocabulary at training
+    vectors: Path  # file with the (V, E) vectors that training began with, for learners that still need them
+    dimension: int  # E
+    shape: "Shape"  # of a network, with outputs of auxiliary targets
+    targets: Targets  # task and names; of no rows
+    files: Mapping[str, Path] = field(default_factory=dict)  # its `packed_files` by their names
+
+
+@dataclass(frozen=True)
 class NewRows:
     """M rows that were not there at training."""
 
@@ -41,6 +54,35 @@ class NewRows:
     targets: Targets  # task and names; of no rows
     own: Path | None = None  # folder of what a learner's `write_tokens` made of these rows, `store` among it
     files: Mapping[str, Path] = field(default_factory=dict)  # its `packed_files` by their names
+
+    @property
+    def trained(self) -> Trained:
+        """What does not depend on these rows."""
+        known = len(self.words) - len(self.new_vectors)
+        return Trained(known, self.vectors, self.dimension, self.shape, self.targets, self.files)
+
+
+OnRows = Callable[[int], object]  # called with numbers of rows done
+Predict = Callable[[NewRows, OnRows], np.ndarray]  # (M, C), or (M, F)
+# As `Learner.write_tokens`, of texts, counts and folder.
+WriteTokens = Callable[[Sequence[Sequence[str]], Sequence[int], Path], str]
+
+
+class Loaded(NamedTuple):
+    """A trained fold in memory, for any number of tables of new rows."""
+
+    predict: Predict
+    embed: Predict | None = None  # the vectors that its head reads; None where there is no such thing
+
+
+def average(folds: Sequence[Loaded]) -> Loaded:
+    """Several as one: the mean of what they give, as their rows come."""
+
+    def mean_of(parts: Sequence[Predict], data: NewRows, on_rows: OnRows) -> np.ndarray:
+        return np.mean([part(data, on_rows) for part in parts], axis=0)
+
+    vectors = [fold.embed for fold in folds if fold.embed]
+    return Loaded(partial(mean_of, [fold.predict for fold in folds]), partial(mean_of, vectors) if vectors else None)
 
 
 class Learner(ABC):
@@ -108,6 +150,10 @@ class Learner(ABC):
         """
         raise NotImplementedError
 
+    def open_texts(self, files: Mapping[str, Path], columns: int, runtime: Any) -> WriteTokens:  # noqa: ARG002
+        """`write_tokens` for any number of tables of new rows, with what it needs in memory."""
+        return lambda texts, counts, folder: self.write_tokens(texts, counts, files, folder, runtime)
+
     def trained_model(self, job: Any) -> Any:  # noqa: ARG002
         """Recipe and `BuildModel` that it calls `train_fold` with; None if it trains without."""
         return None
@@ -131,12 +177,19 @@ class Learner(ABC):
         """
 
     @abstractmethod
-    def predict(self, checkpoint: Any, data: NewRows, runtime: Any, on_rows: Callable[[int], object]) -> np.ndarray:
+    def predict(self, checkpoint: Any, data: NewRows, runtime: Any, on_rows: OnRows) -> np.ndarray:
         """(M, C) predictions by the `Checkpoint` of one fold, on a `Runtime`.
 
         Args:
             on_rows: called with numbers of rows done.
         """
+
+    def load(self, checkpoint: Any, trained: Trained, runtime: Any) -> Loaded:  # noqa: ARG002
+        """A fold's `Checkpoint` kept in memory, which gives the same as `predict`, as often as it is asked.
+
+        A learner without a `load` of its own reads its files each time.
+        """
+        return Loaded(lambda data, on_rows: self.predict(checkpoint, data, runtime, on_rows))
 
     def estimate_seconds(self, data: Any, fold: int) -> float:  # noqa: ARG002
         """About how long `fit` takes on this machine; asked only where it cannot be cut."""

@@ -15,7 +15,7 @@ from foldwise.data.targets import Targets
 from foldwise.data.token_store import check_mapped
 from foldwise.errors import InputError, RunError
 from foldwise.events import Evaluated, Started, Stepped
-from foldwise.learners import Learner, NewRows
+from foldwise.learners import Learner, Loaded, NewRows, Trained
 from foldwise.learners.linear_model import LinearFacts, LinearModel
 from foldwise.learners.ngrams import MANY_WORDS, SHORTEST_CHARS, fit_ngrams, longest_chars
 from foldwise.learners.regression import FALLBACK_C, fit_columns, fit_ridge, fit_softmax
@@ -88,19 +88,23 @@ class LinearLearner(Learner):
         facts = {"link": model.link, "C": model.C, "ngrams": model.ngrams}
         return result_of_fit(job, targets, (valid_rows, oof, test), arrays, facts, started)
 
-    def predict(
-        self,
-        checkpoint: "Checkpoint",
-        data: NewRows,
-        runtime: Any,  # noqa: ARG002
-        on_rows: Callable[[int], object],
-    ) -> np.ndarray:
-        """(M, C) float64."""
+    def load(self, checkpoint: "Checkpoint", trained: Trained, runtime: Any) -> Loaded:  # noqa: ARG002
+        """The n-grams and their weights in memory."""
         arrays = checkpoint.read_arrays({"coef": 2, "intercept": 1, "idf": 1})
         model = LinearModel(**arrays, **checkpoint.read_facts(LinearFacts).model_dump())
-        predictions = model.predict(join_tokens(data, np.arange(len(data.store))))
-        on_rows(len(data.store))
-        return predictions
+
+        def predict(data: NewRows, on_rows: Callable[[int], object]) -> np.ndarray:
+            predictions = model.predict(join_tokens(data, np.arange(len(data.store))))
+            on_rows(len(data.store))
+            return predictions
+
+        return Loaded(predict)
+
+    def predict(
+        self, checkpoint: "Checkpoint", data: NewRows, runtime: Any, on_rows: Callable[[int], object]
+    ) -> np.ndarray:
+        """(M, C) float64."""
+        return self.load(checkpoint, data.trained, runtime).predict(data, on_rows)
 
     def estimate_seconds(self, data: "FoldData", fold: int) -> float:
         """One fit and prediction on a part of the rows, scaled up."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel
 from scipy import sparse
 
-from foldwise.learners.ngrams import find_ngrams, weigh_ngrams
+from foldwise.learners.ngrams import find_ngrams, make_counter, weigh_ngrams
 from foldwise.learners.regression import Link, to_predictions
 
 
@@ -39,14 +40,19 @@ class LinearModel:
     idf: np.ndarray  # (F,) float64
     ngrams: list[dict[str, Any]]  # of words, of characters: analyzer, lengths, and the terms, F together
 
+    @cached_property
+    def counters(self) -> list[Any]:
+        """What counts the n-grams of each kind; made once, as hundreds of thousands take a while to be numbered."""
+        return [make_counter(**grams) for grams in self.ngrams]
+
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """(n, C) float64 probabilities, or the values of a regression."""
         if not texts:
             return np.empty((0, len(self.coef)))
         parts, start = [], 0
-        for grams in self.ngrams:
-            end = start + len(grams["terms"])
-            parts.append(weigh_ngrams(find_ngrams(texts, **grams), self.idf[start:end])[0])
+        for counter in self.counters:
+            end = start + len(counter.vocabulary)
+            parts.append(weigh_ngrams(find_ngrams(texts, counter), self.idf[start:end])[0])
             start = end
         scores = sparse.hstack(parts).tocsr() @ self.coef.T + self.intercept
         return to_predictions(scores, self.link)

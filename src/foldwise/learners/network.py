@@ -1,16 +1,15 @@
 """The learner "network": any model of `foldwise.models`, trained by `foldwise.training`."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from foldwise.config import Recipe, Task
 from foldwise.data.targets import Targets
-from foldwise.errors import InputError
-from foldwise.learners import Learner, NewRows
+from foldwise.learners import Learner, Loaded, NewRows, Trained, average
 from foldwise.learners.starting import build_started
 from foldwise.plugins import is_own
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every f
     from foldwise.training.precision import Runtime
     from foldwise.training.trainer import BuildModel
 
-TABLE = "embedding.weight"  # of a built-in model
 # What of a recipe may be missing or fail: parts that are named, and the parts' arguments.
 NAMED: dict[str, Any] = {
     "model": {"name", "pooling", "arguments"},
@@ -87,60 +85,38 @@ class Network(Learner):
         metric = metric_for(job.metric, data.targets.task)
         return train_fold(data, self.recipe, job.member, job.fold, metric, job.runtime, report, job.limit, build, state)
 
+    def load(self, checkpoint: "Checkpoint", trained: Trained, runtime: "Runtime") -> Loaded:
+        """All weights of a fold in memory."""
+        return average([self.load_one(checkpoint, path, trained, runtime) for path in checkpoint.weights])
+
     def predict(
         self, checkpoint: "Checkpoint", data: NewRows, runtime: "Runtime", on_rows: Callable[[int], object]
     ) -> np.ndarray:
         """(M, C) float32, of a regression or an ordinal task float64; the mean over the fold's weights."""
+        known, paths = data.trained, checkpoint.weights  # one file in memory at a time
+        parts = [self.load_one(checkpoint, path, known, runtime).predict(data, on_rows) for path in paths]
+        return np.mean(parts, axis=0)
+
+    def load_one(self, checkpoint: "Checkpoint", path: Path, trained: Trained, runtime: "Runtime") -> Loaded:
+        """One file of a fold's weights in memory."""
         import torch
 
-        from foldwise.data.dataset import TokenDataset
-        from foldwise.data.tokenizer import UNK
+        from foldwise.learners.loaded_network import LoadedNetwork, load_weights
         from foldwise.models import build_model
-        from foldwise.training.fold_data import Units, choose_home
-        from foldwise.training.prediction import predict_values
+        from foldwise.training.fold_data import Units
         from foldwise.training.trainer import use_repeatable_algorithms
 
         torch.set_num_threads(runtime.threads)
-        store, new, device = data.store, data.new_vectors, runtime.device
-        if self.is_own or device.type == "cuda":  # on a CPU the built-in ones have no others, and torch loads for 3 s
+        # On a CPU the built-in ones have no others, and torch loads for 3 s.
+        if self.is_own or runtime.device.type == "cuda":
             use_repeatable_algorithms()
-        vectors = torch.zeros(()).expand(len(data.words), data.dimension)  # no memory: the weights hold them
+        vectors = torch.zeros(()).expand(trained.words, trained.dimension)  # no memory: the weights hold them
         if self.needs_vectors:
-            vectors = torch.from_numpy(np.load(data.vectors, mmap_mode="c"))
+            vectors = torch.from_numpy(np.load(trained.vectors, mmap_mode="c"))
+        model = build_model(vectors, trained.shape, self.recipe.model, 0)
+        load_weights(model, path)
+        units = checkpoint.read_facts(Units)
         if self.is_own:  # keeps the vocabulary it was made with
-            new = new[:0]
-            store = replace(store, tokens=np.where(store.tokens < len(vectors), store.tokens, UNK))
-        elif self.needs_vectors and len(new):
-            vectors = torch.cat([vectors, torch.from_numpy(new)])
-        units, features = checkpoint.read_facts(Units), None
-        if units.features is not None and data.features is not None:
-            features = torch.from_numpy(units.features.apply(data.features))
-        model = build_model(vectors, data.shape, self.recipe.model, 0).to(device)
-        home = choose_home(store.tokens.nbytes, device)
-        dataset = TokenDataset(store, np.arange(len(store)), features=features, device=home)
-        parts = []
-        for path in checkpoint.weights:
-            load_weights(model, path, new)
-            parts.append(predict_values(model, dataset, units, data.targets, runtime, on_rows))
-        return np.mean(parts, axis=0)
-
-
-def load_weights(model: Any, path: Any, new: np.ndarray) -> None:
-    """Give a model the weights of a checkpoint, with the (V', E) vectors of new words behind its own.
-
-    Frozen vectors are not among them, and stay. An `InputError` says that they are of another model.
-    """
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        weights = load_file(path)
-    except SafetensorError as error:
-        raise InputError(f"{path}: damaged ({error}); make it again, by training or packing") from error
-    if len(new) and TABLE in weights:
-        weights[TABLE] = torch.cat([weights[TABLE], torch.from_numpy(new)])
-    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
-    found = model.load_state_dict(weights, strict=False)
-    if wrong := [*found.unexpected_keys, *(set(found.missing_keys) - frozen)]:
-        raise InputError(f"{path}: not the weights of this model, for example {wrong[0]}; build the kernel again")
+            return Loaded(LoadedNetwork(model, units, trained, runtime).predict)
+        loaded = LoadedNetwork(model, units, trained, runtime, learns_words=True)
+        return Loaded(loaded.predict, loaded.embed)

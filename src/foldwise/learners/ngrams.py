@@ -119,16 +119,21 @@ def drop_rare(counts: Any, min_count: int) -> tuple[Any, np.ndarray]:
     return counts[:, frequent], frequent
 
 
-def find_ngrams(texts: Sequence[str], analyzer: str, lengths: Sequence[int], terms: list[str]) -> Any:
-    """(n, F) how often each of the n-grams `terms` stands in each text."""
+def make_counter(analyzer: str, lengths: Sequence[int], terms: list[str]) -> Any:
+    """A `CountVectorizer` of these n-grams, for any number of texts."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    options = {"ngram_range": tuple(lengths), "vocabulary": terms, "lowercase": False}
-    if analyzer == "word":
-        counts = CountVectorizer(token_pattern=r"\S+", **options).transform(texts)
+    words = {"token_pattern": r"\S+"} if analyzer == "word" else {}
+    return CountVectorizer(analyzer=analyzer, ngram_range=tuple(lengths), vocabulary=terms, lowercase=False, **words)
+
+
+def find_ngrams(texts: Sequence[str], counter: Any) -> Any:
+    """(n, F) how often each n-gram of a counter stands in each text."""
+    if counter.analyzer == "word":
+        counts = counter.transform(texts)
     else:
         words = Words.of(join_characters(texts))
-        counts = words.counts() @ CountVectorizer(analyzer=analyzer, **options).transform(words.known)
+        counts = words.counts() @ counter.transform(words.known)
     counts.sort_indices()
     return counts
 

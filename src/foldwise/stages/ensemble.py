@@ -28,6 +28,7 @@ from foldwise.ensembling.blend import (
     submit,
 )
 from foldwise.ensembling.oof import write_oof
+from foldwise.ensembling.record import write_ensemble
 from foldwise.ensembling.submission import in_sample_order, to_scale
 from foldwise.errors import DamagedError
 from foldwise.files import write_checked
@@ -59,7 +60,7 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
         "ensemble": run.config.recipe.ensemble.model_dump(),
         **run.config.model_dump(include={"submission", "files", "columns"}),
     }
-    summary, made = None, [run.paths.submission, run.paths.oof]
+    summary, made = None, [run.paths.submission, run.paths.oof, run.paths.probabilities, run.paths.ensemble]
     try:
         summary = read_checked(run.paths.summary, Summary)
         why = why_combine(summary, inputs, made)
@@ -86,17 +87,19 @@ def why_combine(summary: dict[str, Any] | None, inputs: dict[str, Any], made: li
         return "there was none"
     if missing := [path.name for path in made if not path.is_file()]:
         return f"{' and '.join(missing)} missing"
-    others = [path.name for path, old in zip(made, summary["outputs"], strict=False) if hash_of(path) != old]
+    hashes = [*summary["outputs"], *[""] * len(made)]  # an earlier foldwise knew fewer
+    others = [path.name for path, old in zip(made, hashes, strict=False) if hash_of(path) != old]
     return "; ".join(changes(summary["inputs"], inputs) or [f"{name} is damaged or was changed" for name in others])
 
 
 def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Blend) -> dict[str, Any]:
-    """Write submission.csv and oof.csv, and describe the result."""
+    """Write submission.csv, oof.csv and what stands beside them, and describe the result."""
     config, competition, metric = run.config, run.competition, run.metric
     targets = competition.targets
     solution = read_solution(config, run.paths, competition.sample, targets.names)  # an error comes before any file
     submit(run, blend)
     write_oof(run, fold_of_row, blend)
+    write_ensemble(run, records, blend)
 
     scores, folds = blend.fold_scores, common_folds(records)
     described = describe_members(run, fold_of_row, blend)

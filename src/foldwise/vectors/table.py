@@ -16,10 +16,12 @@ import numpy as np
 
 from foldwise.data.tokenizer import PAD, SPECIAL
 from foldwise.errors import InputError
+from foldwise.hashing import hash_of
 from foldwise.vectors.reading import VectorTable
 
 SUFFIXES = ("'s", "s", "es", "ed", "d", "ing", "ly", "er", "est", "y", "ness", "ish", "like")
 SHORTEST_STEM = 3
+RANDOM_STD = np.float32(0.4)  # of vectors without a table, as GloVe's
 UNCOVERED = 10  # words without a vector that a user is told
 # Halves of cut contractions and the words they stand for; some published tables leave the halves out.
 CONTRACTIONS = {
@@ -106,7 +108,7 @@ def build_vectors(
     counts: np.ndarray,
     tables: Sequence[VectorTable],
     combine: Literal["concat", "mean"] = "concat",
-    seed: int = 0,
+    seed: int | None = 0,
 ) -> tuple[np.ndarray, Coverage]:
     """(V, E) float32 vectors for a vocabulary, the padding row zero; how much of it the tables cover.
 
@@ -115,6 +117,7 @@ def build_vectors(
         counts: (V,) int64 how often each occurs.
         combine: "concat" puts the tables' vectors side by side, random ones where a table lacks the word;
             "mean" takes the mean over the tables that have the word, or of a random vector for each if none has it.
+        seed: of the random vectors; None draws those of a word from the word itself, whatever other words there are.
     """
     dimensions = {table.name: table.vectors.shape[1] for table in tables}
     if combine == "mean" and len(set(dimensions.values())) > 1:
@@ -122,7 +125,7 @@ def build_vectors(
         raise InputError(
             f'recipe.tokens.combine = "mean": vectors of different dimensions ({sizes}); use "concat", or other vectors'
         )
-    filled = [fill(words, table, seed + index) for index, table in enumerate(tables)]
+    filled = [fill(words, table, None if seed is None else seed + index) for index, table in enumerate(tables)]
     parts = [part for part, _, _ in filled]
     known = np.array([masks for _, *masks in filled])  # (tables, 2, V): by any spelling, as they are written
     covered, exact = np.logical_or.reduce(known)
@@ -141,7 +144,7 @@ def build_vectors(
     )
 
 
-def fill(words: list[str], table: VectorTable, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def fill(words: list[str], table: VectorTable, seed: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(V, E) vectors from one table; (V,) bool which words have one there, others a random one; which as written."""
     vectors = np.empty((len(words), table.vectors.shape[1]), dtype=np.float32)
     row_of = {word: row for row, word in enumerate(table.words)}
@@ -155,13 +158,25 @@ def fill(words: list[str], table: VectorTable, seed: int) -> tuple[np.ndarray, n
                 covered[index], exact[index] = True, word in row_of
                 break
     unknown = np.flatnonzero(~covered)
-    drawn = np.random.default_rng(seed).standard_normal((len(unknown), vectors.shape[1]), dtype=np.float32)
+    shape = len(unknown), vectors.shape[1]
+    if seed is None:
+        drawn = draw_by_word([words[index] for index in unknown.tolist()], shape[1], table.name)
+    else:
+        drawn = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
     vectors[unknown] = drawn * table.std + table.mean
     return vectors, covered, exact
 
 
+def draw_by_word(words: Sequence[str], dimension: int, table: str = "") -> np.ndarray:
+    """(V, E) float32 standard normal numbers, those of a word the same wherever it stands; each table has others."""
+    drawn = np.empty((len(words), dimension), dtype=np.float32)
+    for row, word in zip(drawn, words, strict=True):
+        np.random.default_rng(int(hash_of(table, word), 16)).standard_normal(out=row, dtype=np.float32)
+    return drawn
+
+
 def random_vectors(n_words: int, dimension: int) -> np.ndarray:
-    """(V, E) float32 vectors for training without a table; std 0.4 as GloVe's."""
-    vectors = np.random.default_rng(0).standard_normal((n_words, dimension), dtype=np.float32) * 0.4
+    """(V, E) float32 vectors for training without a table."""
+    vectors = np.random.default_rng(0).standard_normal((n_words, dimension), dtype=np.float32) * RANDOM_STD
     vectors[PAD] = 0
     return vectors
