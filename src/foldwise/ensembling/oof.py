@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from foldwise.data.targets import Targets
 from foldwise.ensembling.blend import Blend
 from foldwise.ensembling.submission import to_scale
 from foldwise.files import atomic_file, write_csv
@@ -31,13 +32,19 @@ def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
         numbers = np.where(known, targets.y, 0).astype(int) if whole else targets.y
         truth = np.where(known, numbers.astype(str), "")
     oof = to_scale(blend.oof, targets.names) if targets.spec.ordered else blend.oof
-    names = ["prediction"] if oof.shape[1] == 1 else [f"prediction_{name}" for name in targets.names]
     predicted = [row if known else [""] * len(row) for row, known in zip(oof.tolist(), blend.rows, strict=True)]
     rows = zip(run.competition.train_ids, fold_of_row.tolist(), truth.tolist(), predicted, strict=True)
     with atomic_file(run.paths.oof) as temporary:
-        row_id, fold, *predicted_as = name_apart(["id", "fold", *names], columns)
+        row_id, fold, predicted_as = own_columns(targets, columns)
         header = [row_id, fold, *columns, *predicted_as]
         write_csv(temporary, header, ([row_id, fold, *true, *values] for row_id, fold, true, values in rows))
+
+
+def own_columns(targets: Targets, columns: Sequence[str]) -> tuple[str, str, list[str]]:
+    """What oof.csv calls ids, folds and predictions, beside target columns of these names."""
+    names = ["prediction"] if targets.outputs == 1 else [f"prediction_{name}" for name in targets.names]
+    row_id, fold, *predicted_as = name_apart(["id", "fold", *names], columns)
+    return row_id, fold, predicted_as
 
 
 def name_apart(ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
