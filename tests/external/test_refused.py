@@ -10,6 +10,7 @@ from external.test_external import EXTERNAL, write_recipe
 from foldwise.ensembling.predictions import read_predictions
 
 SLUG = "twin-binary"
+ON_ALL = ["--set", "members.other.training.validate=false"]
 
 
 class Tables:
@@ -164,6 +165,14 @@ def test_some_folds_a_brief_pass_a_budget_and_another_test_table(cli_here, table
     cli_here("all", "-c", SLUG, *alone)
     tested = read_predictions(tables.output / "other" / "fold1" / "test.safetensors", tables.test.id[:-1].tolist())
     assert tested[:, 0].tolist() == tables.test.prediction[:-1].astype(float).tolist()
+
+    # Another format with the same numbers; and models on all rows, which this member has no other of.
+    tables.test[:-1].to_csv(tables.home / "t.tsv.gz", sep="\t", index=False)
+    zipped = [*alone, "--set", "members.other.external.test=t.tsv.gz"]
+    assert "other (external) folds 0, 1: files.test changed" in cli_here("all", "-c", SLUG, *zipped).stdout
+    submission = (tables.output / "submission.csv").read_bytes()
+    assert "other (external) on all rows: " in cli_here("all", "-c", SLUG, *zipped, *ON_ALL).stdout
+    assert (tables.output / "submission.csv").read_bytes() == submission
 
 
 def test_it_cannot_predict_new_rows_nor_teach(cli_here, tables):
