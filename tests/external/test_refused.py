@@ -109,11 +109,11 @@ def test_what_looks_like_a_leak_is_named(cli_here, tables):
     assert "other (external) folds 0, 1: files.oof changed" in done.stdout
     assert "warning" not in done.stderr
 
-    # Sure of training rows, not of test rows.
-    sure = np.where(np.arange(20) == 3, 0.5, np.where(tables.truth == "1", 0.99, 0.01))
+    # Right about all training rows, unsure about test rows.
+    sure = np.where(tables.truth == "1", 0.99, 0.01)
     tables.write(tables.oof.assign(prediction=sure))
     error = " ".join(cli_here(*only).stderr.split())
-    assert "looks like a leak: its predictions expect 3.5% errors of themselves out of fold, and" in error
+    assert "looks like a leak: its predictions err in 0.0% of the rows out of fold, and by their own word in " in error
 
     # One text in two folds: of other folds the error says so, of the same ones a warning.
     train = pd.read_csv(tables.home / "train.csv", dtype=str)

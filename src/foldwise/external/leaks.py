@@ -1,4 +1,4 @@
-"""What tells that a model had seen the rows that it predicts: its folds, its certainty, the truth itself."""
+"""What tells that a model had seen the rows that it predicts: its folds, too few errors, the truth itself."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,9 +9,9 @@ from foldwise.data.splits import MOST_FOLDS
 from foldwise.data.targets import Targets, parse_number
 from foldwise.errors import SHOWN, InputError, shorten
 from foldwise.external.tables import Predictions
-from foldwise.tasks import TaskSpec
+from foldwise.tasks import HALF, TaskSpec
 
-SURER = 0.5  # times the doubt on test rows, from which that on training rows is too little
+BETTER = 1 / 3  # times the errors that are expected in test rows, from which those out of fold are too few
 SURE = 3  # standard errors of the difference that chance does not make
 
 
@@ -87,33 +87,57 @@ def is_truth(targets: Targets, oof: np.ndarray, rows: np.ndarray) -> bool:
     return bool((oof[rows][known] == truth[rows][known]).all())
 
 
-def surer_than_on_test(spec: TaskSpec, truth: np.ndarray, oof: np.ndarray, test: np.ndarray) -> str:
-    """What to say where predictions are far surer of training rows than of test rows; "" where they are not.
+def better_than_on_test(spec: TaskSpec, truth: np.ndarray, oof: np.ndarray, test: np.ndarray) -> str:
+    """What to say where training rows are predicted far better than the same model expects of test rows; else "".
 
-    A model is sure of rows that it learnt from. Test rows nobody has learnt from, so by its own word it should err as
-    often there as out of fold. Both numbers come from the predictions, so that it does not matter how well calibrated
-    they are.
+    Test rows nobody has learnt from, and a model's own probabilities, or the spread of its values, tell how often it
+    errs there. Out of fold it should do about the same.
+
+    Args:
+        truth: of the n rows of `oof`.
     """
-    here, there = doubts(spec, truth, oof), doubts(spec, truth, test)
+    truth = truth.reshape(len(truth), -1)[:, : oof.shape[1]].astype(np.float64)  # further columns are subgroups
+    here, there = errors_of_rows(spec, truth, oof), doubts(spec, truth, test)
     noise = np.concatenate([here, there]).std() * np.sqrt(1 / len(here) + 1 / len(there))
-    if here.mean() >= SURER * there.mean() or there.mean() - here.mean() <= SURE * noise:
+    if here.mean() >= BETTER * there.mean() or there.mean() - here.mean() <= SURE * noise:
         return ""
     if spec.y == "values":
-        what = f"leave {max(here.mean(), 0):.1%} of the variance unexplained out of fold, and {there.mean():.1%}"
+        what = f"miss {here.mean():.1%} of the variance out of fold, and by their spread {there.mean():.1%}"
+        otherwise = "values are drawn far towards their mean"
     else:
-        what = f"expect {here.mean():.1%} errors of themselves out of fold, and {there.mean():.1%}"
-    return f"its predictions {what} in the test rows; a model is so that had seen the training rows it predicts"
+        what = f"err in {here.mean():.1%} of the rows out of fold, and by their own word in {there.mean():.1%}"
+        otherwise = "probabilities are far too unsure"
+    reason = f"had seen the rows it predicts, or whose {otherwise}"
+    return f"its predictions {what} of the test rows; a model is so that {reason}"
+
+
+def errors_of_rows(spec: TaskSpec, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """(n,) share of a row's columns that are wrong, or its squared error by the variance; without unknown targets."""
+    if spec.y == "classes":
+        return (predictions.argmax(axis=1) != truth[:, 0]).astype(np.float64)
+    if spec.y == "columns":
+        wrong = ((predictions >= HALF) != (truth >= HALF)).astype(np.float64)
+    else:
+        wrong = ((predictions - truth) / scale_of(truth)[1]) ** 2
+    known = np.isfinite(truth)
+    rows = known.any(axis=1)
+    return np.where(known, wrong, 0)[rows].sum(axis=1) / known[rows].sum(axis=1)
 
 
 def doubts(spec: TaskSpec, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """(n,) by how much each row is open: chance of an error by its own probabilities, or share of unexplained variance.
+    """(n,) the same as predictions expect it of themselves.
 
-    Of a good prediction of values, variance and mean squared error are together the variance of the truth.
+    Of a good prediction of values, its variance and its mean squared error are together the variance of the truth.
     """
     if spec.y == "classes":
         return 1 - predictions.max(axis=1)
     if spec.y == "columns":
         return np.minimum(predictions, 1 - predictions).mean(axis=1)
-    truth = truth.reshape(len(truth), -1)[:, : predictions.shape[1]].astype(np.float64)
-    mean, std = np.nanmean(truth, axis=0), np.nanstd(truth, axis=0)
-    return (1 - ((predictions - mean) / np.where(std > 0, std, 1)) ** 2).mean(axis=1)
+    mean, std = scale_of(truth)
+    return (1 - ((predictions - mean) / std) ** 2).mean(axis=1)
+
+
+def scale_of(truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each column of values, 1 for one that does not vary."""
+    std = np.nanstd(truth, axis=0)
+    return np.nanmean(truth, axis=0), np.where(std > 0, std, 1)

@@ -21,7 +21,7 @@ from foldwise.data.splits import units_of
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 from foldwise.events import Started, Stepped
-from foldwise.external.leaks import check_folds, describe_shared, is_truth, surer_than_on_test
+from foldwise.external.leaks import better_than_on_test, check_folds, describe_shared, is_truth
 from foldwise.external.tables import find_table, open_predictions, read_values
 from foldwise.learners import Learner, NewRows
 from foldwise.learners.linear import result_of_fit
@@ -84,8 +84,8 @@ class ExternalLearner(Learner):
             )
         elif shared := describe_shared(units, theirs, competition.train_ids):
             warn(f"{files['oof']}: a leak: {shared}")
-        if surer := surer_than_on_test(spec, competition.targets.truth, oof[needed], test):
-            warn(f"{files['oof']}: looks like a leak: {surer}")
+        if better := better_than_on_test(spec, competition.targets.truth[needed], oof[needed], test):
+            warn(f"{files['oof']}: looks like a leak: {better}")
         return oof, test
 
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
