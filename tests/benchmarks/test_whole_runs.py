@@ -22,6 +22,7 @@ from reliability.in_process import run_main
 
 RECIPE = (
     '\n[recipe]\nfolds.n = 2\ntokens.vectors = "none"\ntokens.dimension = 8\nmodel.hidden = 4\ntraining.epochs = 1\n'
+    "linear.C = 1.0\nlinear.char_ngrams = 0\n"
 )
 SHORT = RECIPE.replace("[recipe]", "").replace(" ", "").split()
 
