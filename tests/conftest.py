@@ -19,6 +19,8 @@ from foldwise.config import Config
 # A busy machine is slow; that says nothing about the code.
 settings.register_profile("foldwise", deadline=None)
 settings.load_profile("foldwise")
+# Threads of tensors this small only wait for each other, in loops: with two on two busy cores that is most of the time.
+torch.set_num_threads(1)
 
 pytest_plugins = ["kaggle_service.fixtures", "inference.twins"]
 collect_ignore = ["reliability/no_network"]  # on PYTHONPATH of programs that a test starts

@@ -71,6 +71,7 @@ EXTENSIONS = {
     " options paths plugins records run stages tracking",
     "rate_finder": "console data errors files freshness learners lock run running stages training",
     "teaching": "config data ensembling errors freshness hashing learners paths run running training",
+    "external": "clock config console data ensembling errors events learners paths running training",
     "encoders": "clock config console data errors events files freshness inputs learners lock metrics models options"
     " paths plugins run running training",
 }

@@ -346,11 +346,12 @@ class Batches(Section):
 
 
 class Model(Section):
-    """The model. Not every field is read by every model; "linear" and "encoder" have tables of their own."""
+    """The model. Not every field is read by every model; "linear", "encoder" and "external" have their own tables."""
 
     name: str = "bilstm"
-    """One of "bilstm", "bigru", "bilstm_bigru" (a GRU over an LSTM), "textcnn", "linear" (n-grams, no network) and
-    "encoder" (a pretrained Transformer), or a class of your own as "module:Class"."""
+    """One of "bilstm", "bigru", "bilstm_bigru" (a GRU over an LSTM), "textcnn", "linear" (n-grams, no network),
+    "encoder" (a pretrained Transformer) and "external" (predictions of another program), or a class of your own as
+    "module:Class"."""
 
     hidden: Width = 128
     """Units of an LSTM or GRU in each direction. 64 is much faster; more helps with many rows."""
@@ -462,10 +463,26 @@ class Encoder(Section):
         return [*self.pooling] or (["mean", "max"] if self.train == "frozen" else ["mean"])
 
 
+class External(Section):
+    """The model "external": another program's predictions, which nothing here trains. They are weighed, scored and
+    averaged as any member's. Each table has the id of each row and its predictions, in columns called as in our own
+    oof.csv (`prediction`, or `prediction_NAME` of each class or target), or as the targets, the classes or the sample's
+    columns: probabilities, or values in the target's own units.
+    """
+
+    oof: str = ""
+    """Table beside the competition's own (CSV, TSV, JSON or parquet), such as "deberta_oof.csv": of each training row
+    the prediction of a model that has not learnt from it. A column `fold` says in which fold that was, and must be as
+    in the fold file; without one nobody can tell a leak. A member with `folds` needs the rows of those alone."""
+
+    test: str = ""
+    """Table of the predictions of the test rows."""
+
+
 class Training(Section):
     """How a network is trained, and when to stop. Of these "linear" and a frozen "encoder" read `subgroup_weights` and
     `extra_weight` only, the latter also `precision`. "encoder" with `encoder.train = "full"` has epochs, learning rate
-    and schedule of its own and no R-Drop, and reads the other fields and `batches`.
+    and schedule of its own and no R-Drop, and reads the other fields and `batches`. "external" reads none.
     """
 
     epochs: AutoCount = "auto"
@@ -657,6 +674,9 @@ class Member(Section):
     encoder: dict[str, Any] = {}
     """Fields of `encoder` that differ."""
 
+    external: dict[str, Any] = {}
+    """Fields of `external` that differ."""
+
     training: dict[str, Any] = {}
     """Fields of `training` that differ."""
 
@@ -686,6 +706,7 @@ class Recipe(Section):
     model: Model = Model()
     linear: Linear = Linear()
     encoder: Encoder = Encoder()
+    external: External = External()
     training: Training = Training()
     ensemble: Ensemble = Ensemble()
     members: dict[MemberName, Member] = Field(default_factory=lambda recipe: default_members(recipe["model"]))

@@ -167,6 +167,8 @@ def fold_inputs(run: Run, fit: Fit, tokens_hash: str) -> dict[str, Any]:
         **{f"teacher {name}": content for name, content in teachers.items()},
         **of_all,
     }
+    if not learner.reads_texts and (files := learner.find_files(run.paths)):
+        inputs["files"] = {name: input_hash(path) for name, path in files.items()}
     if run.config.recipe.tokens.vocabulary == "train" and not learner.reads_texts:
         inputs[TEST_TABLE] = input_hash(run.paths.table("test"))
     if start := start_of(run, fit, inputs):

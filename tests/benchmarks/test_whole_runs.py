@@ -14,13 +14,15 @@ import peak_memory
 import pytest
 import snippets
 import tfidf
-from commands import command, environment
+from commands import command
 
 import time_budget
 from foldwise.paths import REPOSITORY, Paths, resolve
+from reliability.in_process import run_main
 
 RECIPE = (
     '\n[recipe]\nfolds.n = 2\ntokens.vectors = "none"\ntokens.dimension = 8\nmodel.hidden = 4\ntraining.epochs = 1\n'
+    "linear.C = 1.0\nlinear.char_ngrams = 0\n"
 )
 SHORT = RECIPE.replace("[recipe]", "").replace(" ", "").split()
 
@@ -51,8 +53,8 @@ def test_all_jobs_are_scored_on_the_same_folds(reviews):
 
 def compared(root: Path, slug: str) -> list[str]:
     """The cells of a row of the table, after a run of all stages."""
-    line = command(root, slug, ["all"])
-    subprocess.run(line, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    code, _, errors = run_main(command(root, slug, ["all"])[3:])
+    assert code == 0, errors
     row = classics.compare(slug, {name: root / name for name in ("input", "folds", "output")})
     return row.removeprefix("| ").removesuffix(" |").split(" | ")
 

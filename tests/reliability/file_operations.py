@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from foldwise.cli import main as foldwise
 from foldwise.training import state
 from reliability.small_contest import Contest
 
@@ -75,25 +74,13 @@ def die_at(last: int, number: int) -> None:
 
 def run(contest: Contest, arguments: list[str], before: Callable[[int], Any] | None = None) -> int:
     """The exit code of `foldwise all` in a fork of this process; `before` is told the number of each operation."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    code: Any = 70
-    try:
-        log = os.open(contest.folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.environ["STEPS_FILE"] = str(contest.steps_file)
-        sys.path.insert(0, str(Path(__file__).parent))
-        sys.argv = ["foldwise", *contest.command(["all", *arguments])]
+
+    def prepare() -> None:
         state.SHARE = 1e9  # else these few seconds would save nothing
         if before:
             listen(contest.folder, before)
-        foldwise()
-    except SystemExit as ended:
-        code = ended.code
-    finally:
-        os._exit(code if isinstance(code, int) else 71)
+
+    return contest.fork(["all", *arguments], contest.folder / "log", prepare).wait()
 
 
 def listen(folder: Path, before: Callable[[int], Any]) -> None:

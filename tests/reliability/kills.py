@@ -1,6 +1,7 @@
 """SIGKILL a run at random moments, start it again until it ends, and compare what it made with a run never stopped.
 
     PYTHONPATH=src:tests python tests/reliability/kills.py --kills 50
+    PYTHONPATH=src:tests python tests/reliability/kills.py --kills 50 --fork    no start of Python and torch for each
 
 All processes of the run are killed at once, in any of its stages; two folds train side by side. Each third round has a
 time budget that is long enough, and must give the same bytes as well. At last comes a budget that is too short: there
@@ -14,13 +15,17 @@ import random
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from reliability.small_contest import SLUG, Contest, kill, killed_at_last
+from reliability.small_contest import SLUG, Contest, Process, kill, killed_at_last
 
 SOON = 0.2  # of the time of a whole run: a kill comes before, so that a round takes several to get through its stages
 LONG = ("--time-budget", "1h")
+
+
+Start = Callable[[Contest, list[str], Path], Process]
 
 
 class Found(NamedTuple):
@@ -35,13 +40,22 @@ class Found(NamedTuple):
     seconds: float  # of the run that was never stopped
 
 
-def soak(folder: Path, kills: int, rows: int, epochs: int, folds: int, seed: int = 0, each: int = 10) -> Found:
+def soak(
+    folder: Path,
+    kills: int,
+    rows: int,
+    epochs: int,
+    folds: int,
+    seed: int = 0,
+    each: int = 10,
+    start: Start = Contest.start,
+) -> Found:
     """So many kills, `each` of them in a round, at most."""
     rng, contest, log = random.Random(seed), Contest(folder), folder / "log"
     contest.write(rows, epochs, folds)
     contest.forget()
     began = time.monotonic()
-    run(contest, [], log)
+    run(contest, (), log, start=start)
     seconds = time.monotonic() - began
     whole, steps = contest.results(), contest.steps
     done = in_training = rounds = equal = twice = 0
@@ -52,10 +66,10 @@ def soak(folder: Path, kills: int, rows: int, epochs: int, folds: int, seed: int
         for _ in range(min(each, kills - done)):
             before = contest.steps
             # Two of three kills wait for the first step of training: half of these short runs is their start.
-            killed = run(contest, budget, log, rng.uniform(0, SOON * seconds), rng.random() < 2 / 3)
+            killed = run(contest, budget, log, rng.uniform(0, SOON * seconds), rng.random() < 2 / 3, start)
             done += killed  # else it had ended
             in_training += killed and contest.steps > before
-        run(contest, budget, log)
+        run(contest, budget, log, start=start)
         rounds += 1
         equal += contest.results() == whole
         twice += contest.steps - steps
@@ -81,11 +95,16 @@ def end_early(folder: Path, log: Path, seconds: float, rows: int, epochs: int, f
 
 
 def run(
-    contest: Contest, arguments: tuple[str, ...], log: Path, seconds: float | None = None, trains: bool = False
+    contest: Contest,
+    arguments: tuple[str, ...],
+    log: Path,
+    seconds: float | None = None,
+    trains: bool = False,
+    start: Start = Contest.start,
 ) -> bool:
     """One run, which is killed after so many seconds, counted from its start or from when it trains; true if it was."""
     before = contest.steps
-    process = contest.start(["all", *arguments], log)
+    process = start(contest, ["all", *arguments], log)
     with killed_at_last(process):
         while trains and contest.steps == before and process.poll() is None:
             time.sleep(0.02)
@@ -113,10 +132,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fork", action="store_true")
     arguments = parser.parse_args()
+    start = Contest.fork if arguments.fork else Contest.start
     with tempfile.TemporaryDirectory() as folder:
         size = (arguments.rows, arguments.epochs, 3)
-        found = soak(Path(folder), arguments.kills, *size, arguments.seed)
+        found = soak(Path(folder), arguments.kills, *size, arguments.seed, start=start)
         valid = end_early(Path(folder), Path(folder) / "log", found.seconds, *size)
     print(f"{found.kills} kills, {found.in_training} of them while folds trained; on {os.cpu_count()} cores")
     print(f"{found.equal} of {found.rounds} rounds byte-identical; left over: {found.leftovers or 'nothing'}")

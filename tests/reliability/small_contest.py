@@ -5,9 +5,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -48,6 +50,43 @@ model.name = "counted:Counted"
 [recipe.members.linear]
 model.name = "linear"
 """
+
+
+class Forked:
+    """A fork of this process with a session of its own, and as much of `subprocess.Popen` as the soak scripts use."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.code: int | None = None
+        self.pid = os.fork()
+        if self.pid:
+            return
+        code: Any = 70
+        try:
+            os.setsid()
+            work()
+        except SystemExit as ended:
+            code = ended.code
+        finally:
+            os._exit(code if isinstance(code, int) else 71)
+
+    def poll(self) -> int | None:
+        """The exit code, as of subprocess; None while it runs."""
+        if self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if pid else None
+        return self.code
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, or `TimeoutExpired`."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if end is not None and time.monotonic() > end:
+                raise subprocess.TimeoutExpired("a fork", timeout or 0.0)
+            time.sleep(0.001)
+        return code
+
+
+Process = subprocess.Popen[bytes] | Forked
 
 
 class Contest:
@@ -98,6 +137,27 @@ class Contest:
                 line, env={**os.environ, **added}, stdout=file, stderr=file, start_new_session=True, cwd=self.folder
             )
 
+    def fork(self, arguments: Sequence[str], log: Path, prepare: Callable[[], object] = lambda: None) -> Forked:
+        """The same in a fork of this process, which has loaded torch already and must have no other threads.
+
+        Args:
+            prepare: called there first.
+        """
+
+        def work() -> None:
+            file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(file, 1)
+            os.dup2(file, 2)
+            os.environ["STEPS_FILE"] = str(self.steps_file)
+            sys.path.insert(0, str(Path(__file__).parent))
+            sys.argv = ["foldwise", *self.command(arguments)]
+            prepare()
+            from foldwise.cli import main
+
+            main()
+
+        return Forked(work)
+
     def results(self) -> dict[str, bytes]:
         """Predictions and weights: the files that must be the same, by their names."""
         return results(self.output, "*/fold*/*.safetensors")
@@ -113,17 +173,19 @@ def is_leftover(name: str) -> bool:
     return "-state" in name or (name[0] == "." and not name.endswith(".lock"))
 
 
-def kill(process: subprocess.Popen[bytes]) -> bool:
+def kill(process: Process) -> bool:
     """SIGKILL to all of a run; false if it had ended."""
     if process.poll() is not None:
         return False
-    os.killpg(process.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # of a fork that has no session yet
+        os.killpg(process.pid, signal.SIGKILL)
+    os.kill(process.pid, signal.SIGKILL)
     process.wait()
     return True
 
 
 @contextmanager
-def killed_at_last(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def killed_at_last(process: Process) -> Iterator[None]:
     """Leave nothing running, whatever happens inside."""
     try:
         yield

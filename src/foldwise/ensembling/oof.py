@@ -1,7 +1,10 @@
 """oof.csv: what the ensemble says of the training rows, each by models that have not seen it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from foldwise.data.targets import Targets
 from foldwise.ensembling.blend import Blend
 from foldwise.ensembling.probabilities import as_shown, name_apart, prediction_columns
 from foldwise.files import atomic_file, write_csv
@@ -28,10 +31,16 @@ def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
         # As text a number has the shortest form that reads back as the same.
         numbers = np.where(known, targets.y, 0).astype(int) if whole else targets.y
         truth = np.where(known, numbers.astype(str), "")
-    oof, names = as_shown(targets, blend.oof), prediction_columns(targets)
+    oof = as_shown(targets, blend.oof)
     predicted = [row if known else [""] * len(row) for row, known in zip(oof.tolist(), blend.rows, strict=True)]
     rows = zip(run.competition.train_ids, fold_of_row.tolist(), truth.tolist(), predicted, strict=True)
     with atomic_file(run.paths.oof) as temporary:
-        row_id, fold, *predicted_as = name_apart(["id", "fold", *names], columns)
+        row_id, fold, predicted_as = own_columns(targets, columns)
         header = [row_id, fold, *columns, *predicted_as]
         write_csv(temporary, header, ([row_id, fold, *true, *values] for row_id, fold, true, values in rows))
+
+
+def own_columns(targets: Targets, columns: Sequence[str]) -> tuple[str, str, list[str]]:
+    """What oof.csv calls ids, folds and predictions, beside target columns of these names."""
+    row_id, fold, *predicted_as = name_apart(["id", "fold", *prediction_columns(targets)], columns)
+    return row_id, fold, predicted_as

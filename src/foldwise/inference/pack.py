@@ -24,7 +24,7 @@ from foldwise.inference.bundle import (
     describe_file,
 )
 from foldwise.inputs import check_input, read_input
-from foldwise.learners import learner_for
+from foldwise.learners import check_new_rows, learner_for
 from foldwise.plugins import is_own, source_hash
 from foldwise.records import FoldRecord, TokensRecord, read_whole
 from foldwise.run import Run
@@ -40,6 +40,7 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
     blend = combine(run, fold_of_row, records)
     config, targets, tokens = run.config, run.competition.targets, run.paths.tokens
     weights = {name: weight for name, weight in zip(records, blend.mixture.weights.tolist(), strict=True) if weight > 0}
+    check_new_rows(config.recipe, weights)
     calibrations = dict(zip(records, blend.mixture.calibrations, strict=bool(blend.mixture.calibrations)))
     members = {name: pack_member(run, name, records[name], folder) for name in weights}
     write_text(folder / VOCABULARY, "\n".join(read_vocabulary(tokens / paths.VOCABULARY)))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from foldwise.errors import InputError
-from foldwise.learners import learner_for
+from foldwise.learners import check_new_rows, learner_for
 from foldwise.paths import REPOSITORY
 from foldwise.plugins import is_own
 from foldwise.run import Run
@@ -26,6 +26,7 @@ def check_modules(run: Run, members: Sequence[str], infer: bool, datasets: Seque
         InputError: naming the field, and the fix.
     """
     if not infer:
+        check_new_rows(run.config.recipe, members)
         check_module("competition.metric", run.config.competition.metric)
     check_module("recipe.tokens.tokenizer", run.config.recipe.tokens.tokenizer)
     for member in members:

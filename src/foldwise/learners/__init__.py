@@ -3,8 +3,9 @@
 `recipe.model.name` names a learner of `LEARNERS`; every other name is a model of the learner "network".
 """
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from foldwise.config import Recipe, Task
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
+from foldwise.errors import InputError
 from foldwise.extensions import load_extension
 
 if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
@@ -25,6 +27,7 @@ LEARNERS = {
     "network": "foldwise.learners.network:Network",
     "linear": "foldwise.learners.linear:LinearLearner",
     "encoder": "foldwise.encoders.learner:EncoderLearner",  # an extension
+    "external": "foldwise.external.learner:ExternalLearner",  # an extension
 }
 
 
@@ -94,6 +97,7 @@ class Learner(ABC):
     sees_whole_texts = False  # where the texts are few enough; else and otherwise they are cut to `tokens.max_length`
     needs_vectors = False  # predicting, too, needs that table, because the weights do not hold it
     starts_from_weights = False  # it reads `training.start_from`
+    predicts_new_rows = True  # not so where its predictions are another model's
     epochs = 1  # passes over the data that the recipe asks for
 
     def __init__(self, recipe: Recipe) -> None:
@@ -158,6 +162,14 @@ class Learner(ABC):
         """Recipe and `BuildModel` that it calls `train_fold` with; None if it trains without."""
         return None
 
+    def take_predictions(self, run: Any, member: str, fold_of_row: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:  # noqa: ARG002
+        """(N, C) out-of-fold and (M, C) test predictions that another model made; None where it trains its own.
+
+        Raises:
+            InputError: they are not of the rows and folds of a `Run`.
+        """
+        return None
+
     @abstractmethod
     def prepare(self, targets: Targets, texts: int, features: int) -> None:
         """Make what training needs once, on a few rows, so that an error in it shows before hours of training.
@@ -194,6 +206,19 @@ class Learner(ABC):
     def estimate_seconds(self, data: Any, fold: int) -> float:  # noqa: ARG002
         """About how long `fit` takes on this machine; asked only where it cannot be cut."""
         return 0.0
+
+
+def check_new_rows(recipe: Recipe, members: Iterable[str]) -> None:
+    """Raise an `InputError` that names a member which can predict no other rows than those that were there."""
+    chosen = list(members)
+    for name in chosen:
+        if not learner_for(recipe.of_member(name)).predicts_new_rows:
+            left = [other for other in chosen if learner_for(recipe.of_member(other)).predicts_new_rows]
+            without = f"leave it out, --set 'ensemble.members={json.dumps(left)}'" if left else "train another member"
+            raise InputError(
+                f"recipe.members.{name}: its predictions are another model's, from files, so that it has none of other "
+                f"rows; {without}"
+            )
 
 
 def learner_for(recipe: Recipe) -> Learner:

@@ -152,7 +152,7 @@ def result_of_fit(
     score = best_score(metric, targets.task, truth, oof) if len(rows) else None  # of a fit on all rows
     if score is not None and not np.isfinite(score):
         raise RunError(f"fold {job.fold} of {job.member}: its {len(rows)} rows have no finite score; fewer folds help")
-    seconds = round(Clock.now() - started, 3)
+    seconds = max(0.001, round(Clock.now() - started, 3))
     record = Evaluated(1.0, 1, None, score, True, learning_rate=0.0, padding=0.0, train_seconds=seconds)
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     return FoldResult(rows, oof, test, [tensors], facts, [record])

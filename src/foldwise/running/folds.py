@@ -89,6 +89,8 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
     recipes = {fit.member: run.config.recipe.of_member(fit.member) for fit, _ in wanted}
     precisions = {name: choose_precision(recipe.training.precision, device) for name, recipe in recipes.items()}
     threads = {name: threads_per_fold(len(run.config.recipe.folds_of(name))) for name in recipes}
+    learners = {name: learner_for(recipe) for name, recipe in recipes.items()}
+    taken = {name: learner.take_predictions(run, name, fold_of_row) for name, learner in learners.items()}
     return [
         FoldJob(
             paths=run.paths,
@@ -106,9 +108,15 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
             epochs=inputs.get("epochs"),
             start=start_of(run, fit, inputs),
             known=known_inputs(),
+            taken=of_rows(taken[fit.member], fold_of_row == fit.fold),
         )
         for fit, inputs in wanted
     ]
+
+
+def of_rows(taken: tuple[np.ndarray, np.ndarray] | None, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """What one fold needs of the predictions that a member takes: its rows' of all (N, C), and those of the test."""
+    return None if taken is None else (taken[0][rows], taken[1])
 
 
 def least_bytes(job: FoldJob) -> int:

@@ -55,6 +55,7 @@ class FoldJob:
     redo: bool = False  # train, also where only the test table is another
     first: Lesson | None = None
     lesson: Lesson | None = None
+    taken: tuple[np.ndarray, np.ndarray] | None = None  # predictions of its rows and of the test rows, not made here
     known: Known = field(default_factory=dict)  # input files as the parent process read them
 
     @property
@@ -118,7 +119,7 @@ def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
 def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
     """Train one fold and write its folder."""
     start, learner, data = Clock.now(), learner_for(job.recipe), open_data(job)
-    if not job.redo and only_test_changed(job):
+    if not job.redo and job.taken is None and only_test_changed(job):
         report(Started(1))
         report(Noted("trained before; predicts another test table"))
         record = predict_new_test(job, learner, data)

@@ -65,6 +65,11 @@ def check_student(config: Config, name: str, timed: bool) -> None:
             f"{what}: {name} learns from {started[0]}, whose earlier weights (training.start_from) may have seen what "
             "it must not; take one of the two out"
         )
+    if taken := [name for name in teachers if name and not learner_for(recipe.of_member(name)).predicts_new_rows]:
+        raise InputError(
+            f"{what}: {name} learns from {taken[0]}, whose predictions are another model's, which has learnt from the "
+            "rows that it must not; take one of the two out"
+        )
     if training.pseudo_labels and config.columns.auxiliary:
         raise InputError(
             f"{what}: test rows have no values of columns.auxiliary ({', '.join(config.columns.auxiliary)}); take out "
