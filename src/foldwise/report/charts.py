@@ -85,14 +85,12 @@ def chart(title: str, x: Axis, y: Axis, marks: Sequence[Markup], legend: Sequenc
         parts.append(Markup(f'<text x="{left - 5}" y="{place}" dy="4" text-anchor="end">{label(value)}</text>'))
     middle = (left + right) / 2
     parts.append(Markup(f'<text x="{middle}" y="{HEIGHT - 5}" text-anchor="middle">{escape(x.label)}</text>'))
-    parts.append(
-        Markup(f'<text transform="translate(11 {(top + bottom) / 2}) rotate(-90)" text-anchor="middle">')
-        + Markup(f"{escape(y.label)}</text>")
-    )
+    turned = f"translate(11 {(top + bottom) / 2}) rotate(-90)"
+    parts.append(Markup(f'<text transform="{turned}" text-anchor="middle">{escape(y.label)}</text>'))
     frame = {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "role": "img", "aria_label": title or y.label}
     keys = join(*(element("span", name, f"key {css}") for css, name in legend), between=" ")
     caption = element("figcaption", join(element("b", title) if title else "", keys, between=" "))
-    return element("figure", join(caption, element("svg", join(*map(Markup, parts), *marks, between=""), **frame)))
+    return element("figure", join(caption, element("svg", join(*parts, *marks, between=""), **frame)))
 
 
 def line(x: Axis, y: Axis, xs: Iterable[float], ys: Iterable[float], css: str = "a") -> Markup:

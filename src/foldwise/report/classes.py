@@ -1,6 +1,7 @@
 """Sections on classes and labels: which are taken for which, how well each is found, thresholds, calibration."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -56,16 +57,17 @@ def confusion(results: Results) -> Markup:
 def matrix(problem: Problem, counts: dict[tuple[int, int], int], number: int) -> Markup:
     """A table of counts, darker the larger their share of the true class; each links to its texts."""
     sizes = np.bincount(problem.truth, minlength=len(problem.names))
-    lines = ["<tr>", element("th", "true \\ predicted"), *(element("th", cut(name, 24)) for name in problem.names)]
+    lines = [Markup("<tr>"), element("th", "true \\ predicted")]
+    lines += [element("th", cut(name, 24)) for name in problem.names]
     for true, name in enumerate(problem.names):
-        lines += ["</tr><tr>", element("th", cut(name, 24), scope="row")]
+        lines += [Markup("</tr><tr>"), element("th", cut(name, 24), scope="row")]
         for label in range(len(problem.names)):
             count = counts.get((true, label), 0)
             level = int(np.ceil(4 * count / sizes[true])) if count else 0
             classes = f"h{level}" * bool(level) + " right" * (true == label)
             link = element("a", f"{count:,}", href=f"#cell-{number}-{true}-{label}") if count else "·"
             lines.append(element("td", link, classes.strip()))
-    return element("div", element("table", join(*map(Markup, lines), "</tr>", between=""), "matrix"), "scroll")
+    return element("div", element("table", join(*lines, Markup("</tr>"), between=""), "matrix"), "scroll")
 
 
 def examples(results: Results, problem: Problem, pair: tuple[int, int], count: int, number: int) -> Markup:
@@ -135,7 +137,7 @@ def thresholds(results: Results) -> Markup:
     """Precision, recall, F1 and the contest's own score of one label by the threshold, the chosen one marked."""
     if results.targets.spec.y != "columns":
         return rising_thresholds(results)
-    parts = [threshold_curve(results, problem) for problem in results.problems if 0 < problem.truth.sum()]
+    parts = [threshold_curve(results, problem) for problem in results.problems if problem.truth.sum() > 0]
     how = "Dashed: the submission's threshold. Curves are of the very rows it was chosen on, and flatter a little."
     return join(note(how), some([part for part in parts if part], 6, "labels")) if any(parts) else Markup("")
 
@@ -174,7 +176,7 @@ def rising_thresholds(results: Results) -> Markup:
     if not results.targets.spec.ordered:
         return Markup("")
     names, cuts = results.targets.names, results.thresholds.tolist()
-    between = [f"{low} | {high}" for low, high in zip(names, names[1:], strict=False)]
+    between = [f"{low} | {high}" for low, high in pairwise(names)]
     rows = [(pair, cut_, place + 0.5) for place, (pair, cut_) in enumerate(zip(between, cuts, strict=False))]
     how = "On the scale of class numbers, 0 for the first class."
     return join(note(how), table(["between", "threshold", "halfway"], rows))

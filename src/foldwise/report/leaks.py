@@ -10,6 +10,7 @@ from foldwise.report.charts import histogram
 from foldwise.report.duplicates import Pair, find_pairs
 from foldwise.report.markup import Markup, cut, element, join, note, table
 from foldwise.report.results import Results
+from foldwise.report.wording import describe_truth
 
 ROWS = 10_000  # of each table that are told apart at most
 SPLITS, WORDS = 3, 15
@@ -94,8 +95,8 @@ def repeated(results: Results) -> Markup:
     head = ["id", "other id", "alike", "targets", "folds", "text", "other text"]
     listed = table(head, [pair_row(results, pair) for pair in order[:SHOWN]], "cards")
     how = (
-        "Alike: words in common, of all words of both (Jaccard); from 0.8 on, found by MinHash. A text of many copies is "
-        "paired with its first one. What disagrees limits every model; what stands in different folds flatters the CV."
+        "Alike: words in common, of all words of both (Jaccard); from 0.8 on, found by MinHash. A text of many copies "
+        "is paired with its first one. What disagrees limits every model; what is in different folds flatters the CV."
     )
     more = note(f"The first {SHOWN} of {len(pairs):,} pairs.") if len(pairs) > SHOWN else ""
     return join(note(how), table(["", "pairs", "rows"], counted), listed, more)
@@ -106,7 +107,7 @@ def pair_row(results: Results, pair: Pair) -> tuple[Any, ...]:
     rows, ids, tests = len(results.ids), results.ids, results.run.competition.test_ids
     texts = [(results.texts[row] if row < rows else results.test_texts[row - rows]) for row in pair[:2]]
     names = [ids[row] if row < rows else f"{tests[row - rows]} (test)" for row in pair[:2]]
-    targets = [cut(results.describe_truth(row), 60) for row in pair[:2] if row < rows]
+    targets = [cut(describe_truth(results, row), 60) for row in pair[:2] if row < rows]
     said = " / ".join(targets) if pair.disagree else targets[0]
     shown = element("span", said, "flag") if pair.disagree else said
     folds = " / ".join(str(results.folds[row]) for row in pair[:2] if row < rows)

@@ -18,10 +18,10 @@ class Markup(str):
 
 
 def escape(text: object) -> str:
-    """A text from anywhere as HTML shows it: no tags, no control characters; what is `Markup` stays.
+    r"""A text from anywhere as HTML shows it: no tags, no control characters; what is `Markup` stays.
 
     >>> escape("<b>\x00"), escape(Markup("<b>"))
-    ('&lt;b&gt;\\\\x00', '<b>')
+    ('&lt;b&gt;\\x00', '<b>')
     """
     return text if isinstance(text, Markup) else html.escape(printable(str(text)))
 
@@ -44,7 +44,7 @@ def figure(value: float | None, digits: int = 4) -> str:
     return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.{digits}f}"
 
 
-def element(tag: str, content: object, classes: str = "", **attributes: object) -> Markup:
+def element(tag: str, content: object, classes: object = "", **attributes: object) -> Markup:
     """An element around a content; attributes of the name `data_value` become `data-value`."""
     given = {**({"class": classes} if classes else {}), **attributes}
     written = "".join(f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"' for name, value in given.items())

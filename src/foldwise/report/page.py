@@ -2,9 +2,9 @@
 
     ./run.sh report -c SLUG
 
-Nothing is loaded from anywhere: style and script stand in the page, and its security policy allows nothing else. Another
-section is a function of `Results` (`foldwise.report.results`) that gives `Markup`, and a line in `SECTIONS`; where it has
-nothing to say it gives an empty one.
+Nothing is loaded from anywhere: style and script stand in the page, and its security policy allows nothing else.
+Another section is a function of `Results` (`foldwise.report.results`) that gives `Markup`, and a line in `SECTIONS`;
+where it has nothing to say it gives an empty one.
 """
 
 import base64
@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from foldwise.console import duration, say
 from foldwise.clock import Clock
+from foldwise.console import duration, say
 from foldwise.errors import DamagedError, InputError
 from foldwise.files import write_text
 from foldwise.hashing import hash_of
@@ -86,7 +86,8 @@ def build_page(results: Results) -> str:
     """The whole page."""
     run = results.run
     style, script = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    policy = f"default-src 'none'; style-src {hash_source(style)}; script-src {hash_source(script)}; base-uri 'none'; form-action 'none'"
+    allowed = f"style-src {hash_source(style)}; script-src {hash_source(script)}"
+    policy = f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
     shown = [(title, content) for title, section in SECTIONS if (content := section(results))]
     links = [element("a", title, href=f"#section-{number}") for number, (title, _) in enumerate(shown)]
     title = run.config.competition.title or run.paths.slug

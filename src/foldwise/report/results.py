@@ -136,36 +136,6 @@ class Results:
             truth = self.targets.truth[self.rows[some]]
             return score(self.run.metric, self.targets.task, truth, self.predicted[some], self.thresholds)
 
-    def describe_truth(self, row: int) -> str:
-        """The target of a training row in words."""
-        targets = self.targets
-        if targets.spec.named:
-            return targets.names[int(targets.truth[row])]
-        return self.describe(targets.y[row], targets.truth[row])
-
-    def describe_predicted(self, place: int) -> str:
-        """What one of the n rows was predicted, in words: the class by name."""
-        targets, predicted = self.targets, self.predicted[place]
-        if targets.spec.ordered:
-            return f"{targets.names[int(self.labels[place])]} ({predicted[0]:.2f} of 0 … {len(targets.names) - 1})"
-        if targets.spec.named:
-            chance, true = predicted[self.labels[place]], predicted[self.truth[place]]
-            rest = "" if self.labels[place] == self.truth[place] else f", the true one {true:.3f}"
-            return f"{targets.names[self.labels[place]]} ({chance:.3f}{rest})"
-        return self.describe(predicted, self.labels[place] if targets.spec.y == "columns" else predicted, exact=True)
-
-    def describe(self, values: np.ndarray, labels: np.ndarray, exact: bool = False) -> str:
-        """Columns of 0 and 1, or values, in words; `exact`: with the numbers beside labels."""
-        names, several = self.targets.names, len(self.targets.names) > 1
-        if self.targets.spec.y == "values":
-            shown = [f"{value:.4g}" for value in values]
-            return ", ".join(f"{n} {v}" for n, v in zip(names, shown, strict=True)) if several else shown[0]
-        if not several:
-            name = "unknown" if np.isnan(labels[0]) else self.targets.written[int(labels[0] >= HALF)]
-            return f"{name} ({values[0]:.3f})" if exact or values[0] not in (0, 1) else name
-        on = [f"{n} ({v:.3f})" if exact else n for n, v, one in zip(names, values, labels, strict=False) if one >= HALF]
-        return ", ".join(on) or "none"
-
     @cached_property
     def members(self) -> dict[str, np.ndarray]:
         """(N, C) float64 out-of-fold predictions of each member, NaN outside of its folds; InputError as of reading."""

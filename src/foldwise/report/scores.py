@@ -150,7 +150,7 @@ def members(results: Results) -> Markup:
 
 
 def recipe(results: Results) -> Markup:
-    """The recipe of each member as its folds were trained, of the tokens and of the ensemble; what differs is marked."""
+    """The recipe of each member as its folds were trained, of tokens and ensemble; what is not the default is bold."""
     paths, usual = results.run.paths, flatten(Recipe().model_dump())
     tokens = (read_checked(paths.tokens / TOKENS_RECORD, TokensRecord) or {"inputs": {}})["inputs"].get("tokens", {})
     parts = []

@@ -21,11 +21,11 @@ def residuals(results: Results) -> Markup:
     parts, rows = [], []
     names = results.targets.columns if results.targets.spec.ordered else results.targets.names
     columns = results.truth.reshape(len(results.rows), -1).astype(np.float64)
-    for name, true, predicted in zip(names, columns.T, results.predicted.T, strict=True):
-        known = np.flatnonzero(np.isfinite(true))
+    for name, of_column, made in zip(names, columns.T, results.predicted.T, strict=True):
+        known = np.flatnonzero(np.isfinite(of_column))
         if not len(known):
             continue
-        true, predicted = true[known], predicted[known]
+        true, predicted = of_column[known], made[known]
         error = predicted - true
         varied = np.ptp(true) > 0 and np.ptp(predicted) > 0
         order = float(np.corrcoef(mean_ranks(true), mean_ranks(predicted))[0, 1]) if varied else float("nan")

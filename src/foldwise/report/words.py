@@ -1,11 +1,12 @@
 """Which words carried a prediction, by the very model that made it out of fold.
 
-Of a network each word is taken out in turn, of a long text a run of words: what the prediction loses, it carried. Of the
-linear learner what each n-gram adds to the score is read off its coefficients. Only the two heaviest members are asked.
+Of a network each word is taken out in turn, of a long text a run of words: what the prediction loses, it carried. Of
+the linear learner what each n-gram adds to the score is read off its coefficients. The heaviest of each kind is asked.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,25 +16,25 @@ from foldwise.clock import Clock
 from foldwise.config import Recipe
 from foldwise.data.token_store import TokenStore, open_array
 from foldwise.errors import InputError
-from foldwise.freshness import learnt_part
 from foldwise.hashing import hash_of
 from foldwise.learners import Learner, NewRows, learner_for
-from foldwise.learners.linear_model import LinearFacts
-from foldwise.learners.ngrams import find_ngrams, weigh_ngrams
+from foldwise.learners.linear_model import LinearFacts, Ngrams
+from foldwise.learners.ngrams import Words, count_characters, count_words, join_characters, weigh_ngrams
+from foldwise.learners.starting import learnt_part
 from foldwise.paths import FEATURES, FOLD_RECORD, TOKENS_RECORD, VECTORS
 from foldwise.records import FoldRecord, TokensRecord, read_whole
 from foldwise.report.markup import Markup, cut, element, escape, figure, join
 from foldwise.report.results import Results
 
 SECONDS = 15.0  # after which no further fold is asked
-PLACES = 6_000  # tokens that a network reads to explain a row
+PLACES = 4_000  # tokens that a network reads to explain a row
 NGRAMS = 10  # shown of a linear model
 
 Explained = dict[int, list[Markup]]  # of places among the n predicted rows
 
 
 def explain(results: Results, places: Sequence[int]) -> tuple[Explained, list[str]]:
-    """What explains the predictions of rows, by their places among the n predicted ones, and why others have nothing."""
+    """What explains predictions, by the places of rows among the n predicted ones, and why others have nothing."""
     explained: Explained = {place: [] for place in places}
     end, reasons = Clock.now() + SECONDS, {}
     for name in heaviest(results):
@@ -57,11 +58,12 @@ def explain(results: Results, places: Sequence[int]) -> tuple[Explained, list[st
 
 def heaviest(results: Results) -> list[str]:
     """The network and the linear learner that weigh most, of those that weigh anything."""
-    weights, found = results.summary["ensemble"]["weights"], {}
+    weights = results.summary["ensemble"]["weights"]
+    found: dict[str, str] = {}
     for name in sorted(weights, key=lambda name: -weights[name]):
         learner = trained_learner(results, name)
-        kind = learner.recipe.model.name == "linear" or (learner.uses_vectors and "network")
-        if weights[name] > 0 and kind:
+        kind = "network" if learner.uses_vectors else learner.recipe.model.name
+        if weights[name] > 0 and kind in ("network", "linear"):
             found.setdefault(kind, name)
     return list(found.values())
 
@@ -94,9 +96,9 @@ def output_of(results: Results, place: int) -> tuple[int, str]:
     if targets.spec.y == "classes":
         return int(results.labels[place]), targets.names[int(results.labels[place])]
     output = int(results.errors_of_outputs[place].argmax())
-    return output, targets.columns[output] if len(targets.columns) > 1 else targets.written[1] if (
-        targets.spec.y == "columns"
-    ) else "the value"
+    if len(targets.columns) > 1:
+        return output, targets.columns[output]
+    return output, targets.written[1] if targets.spec.y == "columns" else "the value"
 
 
 def explain_linear(results: Results, member: str, checkpoint: Any, places: list[int]) -> dict[int, Markup]:
@@ -104,14 +106,17 @@ def explain_linear(results: Results, member: str, checkpoint: Any, places: list[
     arrays = checkpoint.read_arrays({"coef": 2, "intercept": 1, "idf": 1})
     facts = checkpoint.read_facts(LinearFacts)
     texts = [" ".join([results.words[token] for token in results.store.row(row)]) for row in results.rows[places]]
-    parts, terms, start = [], [], 0
+    parts, terms, columns, start = [], [], [], 0
     for grams in facts.ngrams:
-        end = start + len(grams.terms)
-        counts = find_ngrams(texts, grams.analyzer, grams.lengths, grams.terms)
-        parts.append(weigh_ngrams(counts, arrays["idf"][start:end])[0])
-        terms += [term if grams.analyzer == "word" else f"…{term}…" for term in grams.terms]
-        start = end
-    inputs, coef = sparse.hstack(parts).tocsr(), arrays["coef"]
+        counts, there = count_ngrams(texts, grams)  # of these few texts: the model has a million n-grams
+        place_of = {term: place for place, term in enumerate(grams.terms)}
+        known = [place for place, term in enumerate(there) if term in place_of]
+        chosen = np.array([start + place_of[there[place]] for place in known], dtype=np.int64)
+        parts.append(weigh_ngrams(counts[:, known], arrays["idf"][chosen])[0] if known else counts[:, known])
+        columns.append(chosen)
+        terms += [there[place] if grams.analyzer == "word" else f"…{there[place]}…" for place in known]
+        start += len(grams.terms)
+    inputs, coef = sparse.hstack(parts).tocsr(), arrays["coef"][:, np.concatenate(columns)]
     if facts.link == "softmax":
         coef = coef - coef.mean(axis=0)  # only differences between classes say anything
     shown = {}
@@ -124,6 +129,15 @@ def explain_linear(results: Results, member: str, checkpoint: Any, places: list[
         marks = [mark(f"{terms[row.indices[i]]} {adds[i]:+.2f}", adds[i] / (largest or 1)) for i in order]
         shown[place] = element("p", join(f"{member}, for {cut(name, 60)}: ", *marks, between=" "))
     return shown
+
+
+def count_ngrams(texts: list[str], grams: Ngrams) -> tuple[Any, list[str]]:
+    """(n, G) counts of all n-grams of these texts that are of the kind of `grams`, and the n-grams."""
+    if not any(text.split() for text in texts):
+        return sparse.csr_matrix((len(texts), 0)), []
+    if grams.analyzer == "word":
+        return count_words(Words.of(texts), grams.lengths[1], 1)
+    return count_characters(Words.of(join_characters(texts)), grams.lengths, 1)
 
 
 def explain_network(
@@ -182,11 +196,11 @@ def parts_of(length: int) -> list[tuple[int, int]]:
     """Where a text of so many tokens is cut: into single ones, of a long text into as many runs as `PLACES` allows.
 
     >>> parts_of(2), len(parts_of(300))
-    ([(0, 1), (1, 2)], 20)
+    ([(0, 1), (1, 2)], 13)
     """
     count = min(length, max(1, PLACES // max(length, 1)))
     edges = np.linspace(0, length, count + 1).round().astype(int).tolist()
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def row_without(store: TokenStore, row: int, start: int, stop: int) -> list[np.ndarray]:

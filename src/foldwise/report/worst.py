@@ -6,6 +6,7 @@ import numpy as np
 
 from foldwise.report.markup import Markup, cut, details, element, join, note, table
 from foldwise.report.results import Problem, Results
+from foldwise.report.wording import describe_predicted, describe_truth
 from foldwise.report.words import explain
 
 WORST, SUSPECTS = 100, 100
@@ -29,14 +30,14 @@ def worst_rows(results: Results) -> Markup:
     for number, place in enumerate(places):
         row = int(results.rows[place])
         quotes = [
-            element("blockquote", f"{results.ids[other]}, {results.describe_truth(other)}, {alike:.2f} alike: ")
+            element("blockquote", f"{results.ids[other]}, {describe_truth(results, other)}, {alike:.2f} alike: ")
             + element("span", cut(results.texts[other], 200))
             for other, alike in near[number]
         ]
         parts = [details("nearest training rows", join(*map(Markup, quotes)))] if quotes else []
         parts += [details("telling words", join(*explained[place]))] if explained.get(place) else []
         text = join(element("div", cut(results.texts[row])), *parts)
-        true, predicted = cut(results.describe_truth(row), 100), cut(results.describe_predicted(place), 200)
+        true, predicted = cut(describe_truth(results, row), 100), cut(describe_predicted(results, place), 200)
         ids = (cut(results.ids[row], 60), int(results.folds[row]))
         rows.append((number + 1, *ids, true, predicted, float(results.errors[place]), text))
     how = "Mislabelled rows and missing knowledge show here first. Nearest: by TF-IDF, 1 is the same words."
@@ -80,8 +81,8 @@ def suspects(results: Results) -> Markup:
     rows.sort(key=lambda row: row[4])
     total = sum(count for _, count in counts)
     how = (
-        f"{total:,} labels that the models, which have not seen them, believe in less than another one that they are as "
-        "sure of as of its own rows (confident learning: Northcutt et al. 2021). Read them before you believe it."
+        f"{total:,} labels where models that have not seen them are as sure of another class as of its own rows "
+        "(confident learning: Northcutt et al. 2021). Read them before you believe it."
     )
     head = ["id", "given", "probably", "probability of that", "of the given", "text"]
     shown = table(head, rows[:SUSPECTS], "cards")
