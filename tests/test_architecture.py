@@ -61,8 +61,8 @@ EXTENSIONS = {
     " plugins records run running training vectors",
     "kaggle": "cli console data errors files hashing inference inputs learners lock options paths plugins records"
     " run stages training vectors",
-    "report": "config console data errors files freshness hashing learners load_config lock models paths records run"
-    " running vectors",
+    "report": "clock config console data ensembling errors files freshness hashing learners load_config lock metrics"
+    " models paths records run running training vectors",
     "competitions": "errors load_config options paths",
     "rate_finder": "console data errors files freshness learners lock run running stages training",
     "teaching": "config data ensembling errors freshness hashing learners paths run running training",

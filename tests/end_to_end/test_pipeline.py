@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from conftest import REPOSITORY, command, environment
 from foldwise.data.table import read_table
+from report_pages import read_page
 
 SUMMARY = {
     "competition", "task", "metric", "greater_is_better", "cv", "folds", "members", "ensemble", "rows", "seconds",
@@ -73,8 +74,10 @@ def test_from_csv_to_submission(cli, cli_here, workspace, task):
     assert [row[2 : 2 + len(targets)] for row in oof[1:]] == train.frame[targets].to_numpy().tolist()
     cli_here("report", "-c", slug)
     page = (output / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 3
-    assert page.count("<tr><td>movie-") + page.count("<tr><td>tweet-") > 5  # the worst rows
+    shown = read_page(page)
+    assert set(shown.column("Worst rows", "id")) == {row[0] for row in oof[1:]}
+    assert [row[0] for row in shown.titles["Scores"][0][1:3]] == ["fold 0", "fold 1"]
+    assert shown.text.count("bilstm, for ") == shown.text.count("linear, for ") == 20  # which words carried each row
     for phrase in (
         "fold 1",
         "cv, mean ± sd",

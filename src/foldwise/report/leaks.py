@@ -1,6 +1,7 @@
 """Sections that look for leaks and shifts: train against test, duplicates, ids and the order of rows."""
 
 import re
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -78,20 +79,13 @@ def repeated(results: Results) -> Markup:
     if not pairs:
         return note("No text comes twice, nor nearly so.")
     counted = []
-    for name, among in (
-        ("the same text twice in train", lambda p: p.same and not p.test),
-        ("… with targets that disagree", lambda p: p.same and not p.test and p.disagree),
-        ("… in different folds", lambda p: p.same and not p.test and p.apart),
-        ("the same text in train and test", lambda p: p.same and p.test),
-        ("nearly the same text twice in train", lambda p: not p.same and not p.test),
-        ("… with targets that disagree", lambda p: not p.same and not p.test and p.disagree),
-        ("… in different folds", lambda p: not p.same and not p.test and p.apart),
-        ("nearly the same text in train and test", lambda p: not p.same and p.test),
-    ):
-        chosen = [pair for pair in pairs if among(pair)]
-        rows = {row for pair in chosen for row in (pair.first, pair.second)}
-        counted.append((name, len(chosen), len(rows)))
-    order = sorted(pairs, key=lambda p: (not p.disagree, not p.apart, p.test, -p.alike, p.first))
+    for same, train in product((True, False), repeat=2):
+        chosen = [pair for pair in pairs if (pair.same, pair.test) == (same, not train)]
+        name = f"{'the same' if same else 'nearly the same'} text {'twice in train' if train else 'in train and test'}"
+        rows = len({row for pair in chosen for row in pair[:2]})
+        flags = [sum(pair.disagree for pair in chosen), sum(pair.apart for pair in chosen)] if train else ["", ""]
+        counted.append((name, len(chosen), rows, *flags))
+    order = sorted(pairs, key=lambda p: (not p.disagree, not p.same, not p.apart, p.test, -p.alike, p.first))
     head = ["id", "other id", "alike", "targets", "folds", "text", "other text"]
     listed = table(head, [pair_row(results, pair) for pair in order[:SHOWN]], "cards")
     how = (
@@ -99,7 +93,9 @@ def repeated(results: Results) -> Markup:
         "is paired with its first one. What disagrees limits every model; what is in different folds flatters the CV."
     )
     more = note(f"The first {SHOWN} of {len(pairs):,} pairs.") if len(pairs) > SHOWN else ""
-    return join(note(how), table(["", "pairs", "rows"], counted), listed, more)
+    return join(
+        note(how), table(["", "pairs", "rows", "targets disagree", "in different folds"], counted), listed, more
+    )
 
 
 def pair_row(results: Results, pair: Pair) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from foldwise.console import duration
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
 from foldwise.records import Content, FoldRecord, TokensRecord, read_checked, read_whole
 from foldwise.report.charts import Axis, chart, dots, line, span, upright
-from foldwise.report.markup import Markup, details, element, escape, join, note, table
+from foldwise.report.markup import Markup, details, element, escape, figure, join, note, table
 from foldwise.report.results import Results
 from foldwise.running.fold_folder import read_history
 
@@ -33,7 +33,7 @@ def scores(results: Results) -> Markup:
     rows: list[tuple[Any, ...]] = [
         (f"fold {fold['fold']}", fold["score"], "", "", f"{fold['seconds']:.1f} s") for fold in folds
     ]
-    rows.append(("mean ± sd", f"{cv['mean']:.4f} ± {cv['std']:.4f}", "", "", ""))
+    rows.append(("mean ± sd", Markup(f"{figure(cv['mean'])} ± {figure(cv['std'])}"), "", "", ""))
     for member in summary["members"]:
         weight = float(weights.get(member["name"], 0))
         adds = f"{member['adds']:+.4f}" if "adds" in member else ""
@@ -46,12 +46,12 @@ def scores(results: Results) -> Markup:
     rows.append((element("b", "ensemble, out of fold"), cv["pooled"], "", "", total))
     if summary.get("leaderboard") is not None:
         rows.append((element("b", "leaderboard (solution.csv)"), summary["leaderboard"], "", "", ""))
-    head = ["", f"{summary['metric']} ({better} is better)", "weight", "adds", "time"]
+    head = ["", summary["metric"], "weight", "adds", "time"]
     stages = ", ".join(f"{stage} {duration(value)}" for stage, value in summary["seconds"].items() if stage != "total")
     counts = summary.get("rows", {})
     sizes = f"{counts.get('train', 0):,} training rows, {counts.get('test', 0):,} test rows"
     facts = [
-        summary["task"],
+        f"{summary['task']}; {summary['metric']}: {better} is better",
         sizes,
         f"torch {summary.get('torch')} on {summary.get('device')}",
         f"seed {summary.get('seed')}",

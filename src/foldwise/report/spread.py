@@ -105,7 +105,7 @@ def kinds_of_rows(results: Results) -> Markup:
         parts.append(kinds("by group", metric, results, shown))
         parts.append(note(f"The {GROUPS} largest of {len(names):,} groups.") if len(names) > GROUPS else Markup(""))
     how = "At the submission's thresholds. A dash: all of these rows have the same target, or there are too few."
-    return join(note(how), *parts)
+    return join(note(how), element("div", join(*parts), "charts"))
 
 
 def kinds(title: str, metric: str, results: Results, groups: list[tuple[str, np.ndarray]]) -> Markup:
@@ -115,7 +115,7 @@ def kinds(title: str, metric: str, results: Results, groups: list[tuple[str, np.
         some_rows = np.flatnonzero(among)
         mean = float(results.errors[some_rows].mean()) if len(some_rows) else float("nan")
         rows.append((name, len(some_rows), results.score(some_rows), mean))
-    return join(element("h3", title), table(["", "rows", metric, "mean error"], rows))
+    return element("div", join(element("h3", title), table(["", "rows", metric, "mean error"], rows)))
 
 
 def quantiles(values: np.ndarray, name: str) -> list[tuple[str, np.ndarray]]:

@@ -114,7 +114,7 @@ def explain_linear(results: Results, member: str, checkpoint: Any, places: list[
         chosen = np.array([start + place_of[there[place]] for place in known], dtype=np.int64)
         parts.append(weigh_ngrams(counts[:, known], arrays["idf"][chosen])[0] if known else counts[:, known])
         columns.append(chosen)
-        terms += [there[place] if grams.analyzer == "word" else f"…{there[place]}…" for place in known]
+        terms += [there[place] if grams.analyzer == "word" else f"“{there[place]}”" for place in known]
         start += len(grams.terms)
     inputs, coef = sparse.hstack(parts).tocsr(), arrays["coef"][:, np.concatenate(columns)]
     if facts.link == "softmax":
@@ -126,7 +126,7 @@ def explain_linear(results: Results, member: str, checkpoint: Any, places: list[
         adds = row.data * coef[output][row.indices]
         order = np.argsort(-np.abs(adds), kind="stable")[:NGRAMS]
         largest = float(np.abs(adds).max(initial=0))
-        marks = [mark(f"{terms[row.indices[i]]} {adds[i]:+.2f}", adds[i] / (largest or 1)) for i in order]
+        marks = [mark(f"{terms[row.indices[i]]} {adds[i]:+.2g}", adds[i] / (largest or 1)) for i in order]
         shown[place] = element("p", join(f"{member}, for {cut(name, 60)}: ", *marks, between=" "))
     return shown
 

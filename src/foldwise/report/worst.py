@@ -29,12 +29,11 @@ def worst_rows(results: Results) -> Markup:
     rows = []
     for number, place in enumerate(places):
         row = int(results.rows[place])
-        quotes = [
-            element("blockquote", f"{results.ids[other]}, {describe_truth(results, other)}, {alike:.2f} alike: ")
-            + element("span", cut(results.texts[other], 200))
-            for other, alike in near[number]
-        ]
-        parts = [details("nearest training rows", join(*map(Markup, quotes)))] if quotes else []
+        quotes = []
+        for other, alike in near[number]:
+            lead = f"{results.ids[other]}, {cut(describe_truth(results, other), 100)}, {alike:.2f} alike: "
+            quotes.append(element("blockquote", lead + cut(results.texts[other], 200)))
+        parts = [details("nearest training rows", join(*quotes))] if quotes else []
         parts += [details("telling words", join(*explained[place]))] if explained.get(place) else []
         text = join(element("div", cut(results.texts[row])), *parts)
         true, predicted = cut(describe_truth(results, row), 100), cut(describe_predicted(results, place), 200)
