@@ -35,10 +35,8 @@ def shift(results: Results) -> Markup:
         head = ["word", "more often in", "share of training rows", "share of test rows"]
         parts.append(table(head, words))
     lengths = results.store.lengths
-    series = [("train", lengths[:rows]), ("test", lengths[rows : rows + test])]
-    parts.append(histogram("Lengths", "words in a text", [(name, np.log10(n + 1)) for name, n in series]))
-    parts[-1] = Markup(parts[-1].replace("words in a text", "words in a text: 1 is 10, 2 is 100"))
-    return join(*parts)
+    series = [("train", np.log10(lengths[:rows] + 1)), ("test", np.log10(lengths[rows : rows + test] + 1))]
+    return join(*parts, histogram("lengths", "words in a text: 1 is 10, 2 is 100, 3 is 1,000", series))
 
 
 def tell_apart(tfidf: Any, rows: int, words: list[str]) -> tuple[float, float, list[tuple[Any, ...]]]:
@@ -52,21 +50,21 @@ def tell_apart(tfidf: Any, rows: int, words: list[str]) -> tuple[float, float, l
     common = np.flatnonzero(inputs.getnnz(axis=0) >= 2)
     if not len(common):
         return 0.5, 0.0, []
-    inputs, part = inputs[:, common], rng.permutation(len(truth)) % SPLITS
-    # Dealt within each table, so that every part has rows of both.
-    part[truth == 0], part[truth == 1] = (np.arange(len(rows_)) % SPLITS for rows_ in some)
+    inputs = inputs[:, common]
+    part = np.concatenate([np.arange(len(of_table)) % SPLITS for of_table in some])  # each has rows of both tables
     areas, weights = [], np.zeros(len(common))
     for held in range(SPLITS):
         inside = part == held
-        model = LogisticRegression(C=4.0, solver="liblinear", class_weight="balanced", random_state=0)
+        # The dual is solved in a twentieth of the primal's time.
+        settings = {"C": 4.0, "solver": "liblinear", "dual": True, "tol": 0.01, "max_iter": 1000}
+        model = LogisticRegression(**settings, class_weight="balanced", random_state=0)
         model.fit(inputs[~inside], truth[~inside])
         levels = levels_of(model.decision_function(inputs[inside]))
         areas.append(area(levels, truth[inside] == 1, truth[inside] == 0))
         weights += model.coef_[0] / SPLITS
     shares = [np.asarray((inputs[truth == side] > 0).mean(axis=0)).ravel() for side in (0, 1)]
     force = weights * (shares[1] - shares[0])  # a heavy word that is everywhere alike tells nothing apart
-    order = np.argsort(-np.where(weights * (shares[1] - shares[0]) > 0, np.abs(force), 0), kind="stable")
-    listed = []
+    order, listed = np.argsort(-force, kind="stable"), []
     for side, called in ((1, "test"), (0, "train")):
         mine = [place for place in order if (weights[place] > 0) == bool(side) and force[place] > 0][:WORDS]
         listed += [(cut(words[common[p]], 40), called, float(shares[0][p]), float(shares[1][p])) for p in mine]
