@@ -127,7 +127,7 @@ def test_a_threshold_curve_holds_the_figures_at_its_thresholds():
     assert float(precision) == pytest.approx(precision_score(truth, one >= 0.4))
     assert float(f1) == pytest.approx(f1_score(truth, one >= 0.4))
     problem = Problem(
-        "", ["0", "1"], np.arange(300), truth, (one > 0.4).astype(int), np.column_stack([1 - one, one]), 0.4
+        "", ["0", "1"], np.arange(300), truth, (one > 0.4).astype(int), np.column_stack([1 - one, one]), "1", 0.4
     )
     metric = SimpleNamespace(prediction_type="label", function=None, of_column=None, own=False)
     spec = SimpleNamespace(truth="columns")

@@ -12,7 +12,8 @@ from foldwise.report.markup import Markup, cut, details, element, figure, join, 
 from foldwise.report.results import Problem, Results
 
 MATRIX = 15  # classes up to which there is a whole matrix
-PAIRS, EXAMPLES, LENGTH = 60, 3, 200  # pairs of classes that are listed; texts of each, and their characters
+PAIRS, LISTED = 60, 8  # pairs of classes with their texts, and those of them that are listed at once
+EXAMPLES, LENGTH = 3, 200  # texts of each pair, and their characters
 CLASSES = 500  # listed one by one, the most frequent ones
 BINS = 10  # of calibration
 
@@ -36,7 +37,10 @@ def confusion(results: Results) -> Markup:
             body.append(matrix(problem, counts, number))
         wrong = [pair for pair in counts if pair[0] != pair[1]]
         right = [pair for pair in counts if pair[0] == pair[1]] if k <= MATRIX else []
-        body += [examples(results, problem, pair, counts[pair], number) for pair in (wrong + right)[:PAIRS]]
+        cells = [examples(results, problem, pair, counts[pair], number) for pair in (wrong + right)[:PAIRS]]
+        body += cells[:LISTED]
+        if more := cells[LISTED:]:
+            body.append(details(f"{len(more)} more cells", join(*more)))
         if len(wrong) > PAIRS:
             rest = sum(counts[pair] for pair in wrong[PAIRS:])
             body.append(note(f"{len(wrong) - PAIRS:,} more pairs, of {rest:,} rows together, are left out."))
@@ -49,6 +53,8 @@ def confusion(results: Results) -> Markup:
         return Markup("")
     left_out = note(f"{len(parts) - PAIRS:,} more labels are left out.") if len(parts) > PAIRS else ""
     how = "Rows by true class, columns by predicted class; a click shows texts, the surest first."
+    if len(results.problems[0].names) > MATRIX:
+        how = "True class → predicted class, the most frequent mistakes first; a click shows texts, the surest first."
     if len(results.thresholds):
         how += " Labels are those at the submission's thresholds."
     return join(note(how), *parts[:PAIRS], left_out)
@@ -106,7 +112,7 @@ def per_class(results: Results) -> Markup:
         one, ones = problem.chances[:, 1], problem.truth == 1
         precise = average_precision(problem.truth[:, None], one[:, None])
         auc = area(levels_of(one), ones, ~ones)
-        name = problem.title or problem.names[1]
+        name = problem.called
         figures = [float(part) for part in fractions(hits, truth, called)]
         rows.append((cut(name, 60), *figures, int(truth), int(called), auc, precise, problem.threshold))
     return table(head, rows)
@@ -166,7 +172,7 @@ def threshold_curve(results: Results, problem: Problem) -> Markup:
             legend.append(("d", results.run.config.competition.metric))
     if problem.threshold is not None:
         marks.append(upright(x, problem.threshold))
-    title = cut(problem.title or problem.names[1], 40)
+    title = cut(problem.called, 40)
     at = "" if problem.threshold is None else f" at {figure(problem.threshold)}"
     return chart(f"{title}{at}", x, y, marks, legend)
 
@@ -199,7 +205,7 @@ def calibration(results: Results) -> Markup:
             parts.append(reliability(name, problem.chances[:, place], problem.truth == place))
     for problem in [] if spec.named else results.problems:
         if len(problem.rows):
-            name = problem.title or problem.names[1]
+            name = problem.called
             parts.append(reliability(cut(name, 40), problem.chances[:, 1], problem.truth == 1))
     how = "Dots: tenths of the rows by predicted probability. On the line probabilities are right; below, too high."
     return join(note(how), some(parts, 6, "charts"))

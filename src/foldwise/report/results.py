@@ -35,7 +35,8 @@ class Problem(NamedTuple):
     truth: np.ndarray  # (p,) int64 class numbers
     labels: np.ndarray  # (p,) int64 predicted ones
     chances: np.ndarray  # (p, K) float64 predicted probabilities; of classes in order NaN
-    threshold: float | None = None  # from where the second of two classes is predicted
+    called: str = ""  # what the second of two classes is called outside of its own table
+    threshold: float | None = None  # from where it is predicted
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,9 @@ class Results:
             one, ones = self.predicted[known, place], self.truth[known, place] >= from_here
             labels = self.labels[known, place].astype(np.int64)
             chances = np.column_stack([1 - one, one])
-            title, threshold = name if len(targets.names) > 1 else "", float(self.thresholds[place])
-            found.append(Problem(title, names, known, ones.astype(np.int64), labels, chances, threshold))
+            title = name if len(targets.names) > 1 else ""
+            about = (title or f"{name} = {names[1]}", float(self.thresholds[place]))
+            found.append(Problem(title, names, known, ones.astype(np.int64), labels, chances, *about))
         return found
 
     @cached_property

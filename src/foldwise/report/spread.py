@@ -72,7 +72,7 @@ def test_beside(results: Results) -> Markup:
         for place, problem in enumerate(results.problems):
             ones = [float((part[:, place] >= results.thresholds[place]).mean()) for part in (oof, test)]
             truth = float(problem.truth.mean()) if len(problem.rows) else float("nan")
-            rows.append((cut(problem.title or problem.names[1], 60), truth, *ones))
+            rows.append((cut(problem.called, 60), truth, *ones))
         parts.append(table(["label", "share of truth", "predicted out of fold", "predicted in test"], rows))
     if targets.spec.y == "classes":
         best = [part.max(axis=1) for part in (oof, test)]
@@ -120,8 +120,8 @@ def kinds(title: str, metric: str, results: Results, groups: list[tuple[str, np.
 
 def quantiles(values: np.ndarray, name: str) -> list[tuple[str, np.ndarray]]:
     """About equally many rows from small to large values, equal ones together."""
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, KINDS + 1), method="inverted_cdf"))
-    place = np.searchsorted(edges[1:-1], values, side="left") if len(edges) > 2 else np.zeros(len(values), dtype=int)
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, KINDS + 1)[1:-1], method="inverted_cdf"))
+    place = np.searchsorted(edges, values, side="left")
     groups = [(values[place == index], place == index) for index in range(int(place.max(initial=0)) + 1)]
     return [(name.format(part.min(), part.max()), among) for part, among in groups if len(part)]
 

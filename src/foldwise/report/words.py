@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from scipy.special import logit
 
 from foldwise.clock import Clock
 from foldwise.config import Recipe
 from foldwise.data.token_store import TokenStore, open_array
+from foldwise.ensembling.calibration import TINY
 from foldwise.errors import InputError
 from foldwise.hashing import hash_of
 from foldwise.learners import Learner, NewRows, learner_for
@@ -26,7 +28,7 @@ from foldwise.records import FoldRecord, TokensRecord, read_whole
 from foldwise.report.markup import Markup, cut, element, escape, figure, join
 from foldwise.report.results import Results
 
-SECONDS = 15.0  # after which no further fold is asked
+SECONDS = 20.0  # after which no further fold is asked
 PLACES = 4_000  # tokens that a network reads to explain a row
 NGRAMS = 10  # shown of a linear model
 
@@ -178,16 +180,19 @@ def explain_network(
     shown, start = {}, 0
     for place, row, cuts in zip(places, rows, parts, strict=True):
         output, name = output_of(results, place)
-        base, *without = predicted[start : start + 1 + len(cuts), output].astype(np.float64).tolist()
+        made = predicted[start : start + 1 + len(cuts), output].astype(np.float64)
         start += 1 + len(cuts)
-        carried = base - np.array(without)
+        of_values = targets.spec.y == "values"
+        scores = made if of_values else logit(np.clip(made, TINY, 1 - TINY))  # a probability near 1 hardly moves
+        carried = scores[0] - scores[1:]
         largest = float(np.abs(carried).max(initial=0))
         words = [results.words[token] for token in store.row(row)]
         marks = [
             mark(" ".join(words[first:last]), loss / (largest or 1))
             for (first, last), loss in zip(cuts, carried, strict=True)
         ]
-        lead = f"{member}, for {cut(name, 60)} ({figure(base, 3)}; the strongest {largest:.3f}): "
+        unit = "" if of_values else " of log odds"
+        lead = f"{member}, for {cut(name, 60)} ({figure(made[0], 3)}; the strongest carries {largest:.2g}{unit}): "
         shown[place] = element("p", join(lead, *marks, between=" "))
     return shown
 
