@@ -86,8 +86,9 @@ def open_browser() -> Iterator[Browser]:
     pipes = f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}'  # Chromium reads commands from 3 and answers on 4
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command = ["bash", "-c", pipes, "bash", FOUND, *OPTIONS, f"--user-data-dir={folder}"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen(command, pass_fds=(theirs_in, theirs_out), **quiet) as process:
+        with subprocess.Popen(
+            command, pass_fds=(theirs_in, theirs_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
             os.close(theirs_in)
             os.close(theirs_out)
             with os.fdopen(sending, "wb", buffering=0) as commands, os.fdopen(receiving, "rb") as answers:

@@ -22,13 +22,13 @@ from foldwise.report.worst import confident_errors
 
 
 def joint_by_hand(labels, chances):
-    """Northcutt et al. 2021, equations 1 and 2, in loops."""
+    """Northcutt et al. 2021, equations 1 and 2, in loops; without rows whose label is the most probable class."""
     k = chances.shape[1]
     thresholds = [chances[labels == j, j].mean() if (labels == j).any() else np.inf for j in range(k)]
     found = {}
     for row, (p, label) in enumerate(zip(chances, labels, strict=True)):
         confident = [j for j in range(k) if p[j] >= thresholds[j]]
-        if confident and (other := max(confident, key=lambda j: p[j])) != label:
+        if confident and (other := max(confident, key=lambda j: p[j])) != label != p.argmax():
             found[row] = other
     return found
 

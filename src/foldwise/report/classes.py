@@ -10,6 +10,7 @@ from foldwise.metrics.formulas import area, average_precision, levels_of
 from foldwise.report.charts import Axis, chart, dots, line, upright
 from foldwise.report.markup import Markup, cut, details, element, figure, join, note, some, table
 from foldwise.report.results import Problem, Results
+from foldwise.report.wording import at_thresholds
 
 MATRIX = 15  # classes up to which there is a whole matrix
 PAIRS, LISTED = 60, 8  # pairs of classes with their texts, and those of them that are listed at once
@@ -55,9 +56,7 @@ def confusion(results: Results) -> Markup:
     how = "Rows by true class, columns by predicted class; a click shows texts, the surest first."
     if len(results.problems[0].names) > MATRIX:
         how = "True class → predicted class, the most frequent mistakes first; a click shows texts, the surest first."
-    if len(results.thresholds):
-        how += " Labels are those at the submission's thresholds."
-    return join(note(how), *parts[:PAIRS], left_out)
+    return join(note(f"{how} {at_thresholds(results)}"), *parts[:PAIRS], left_out)
 
 
 def matrix(problem: Problem, counts: dict[tuple[int, int], int], number: int) -> Markup:
@@ -100,7 +99,8 @@ def per_class(results: Results) -> Markup:
         (problem,) = results.problems
         if len(problem.names) > CLASSES:
             parts.append(note(f"The {CLASSES} most frequent of {len(problem.names):,} classes."))
-        head = ["class", "precision", "recall", "F1", "support", "predicted", "AUC"]
+        head = ["class", "precision", "recall", "F1", "support", "predicted"]
+        head += ["AUC"] * bool(np.isfinite(problem.chances).all())
         return join(*parts, table(head, class_rows(problem)))
     head = ["label", "precision", "recall", "F1", "support", "predicted", "AUC", "average precision", "threshold"]
     rows = []
@@ -132,11 +132,10 @@ def class_rows(problem: Problem) -> Iterator[tuple[object, ...]]:
     precision, recall, f1 = fractions(hits, truth, called)
     for place in np.argsort(-truth, kind="stable")[:CLASSES].tolist():
         own = problem.truth == place
-        auc = float("nan")
-        if np.isfinite(problem.chances[:1, place]).all():
-            auc = area(levels_of(problem.chances[:, place]), own, ~own)
+        chances = problem.chances[:, place]
+        auc = [area(levels_of(chances), own, ~own)] if np.isfinite(chances).all() else []
         figures = (float(precision[place]), float(recall[place]), float(f1[place]))
-        yield (cut(problem.names[place], 60), *figures, int(truth[place]), int(called[place]), auc)
+        yield (cut(problem.names[place], 60), *figures, int(truth[place]), int(called[place]), *auc)
 
 
 def thresholds(results: Results) -> Markup:
@@ -145,6 +144,8 @@ def thresholds(results: Results) -> Markup:
         return rising_thresholds(results)
     parts = [threshold_curve(results, problem) for problem in results.problems if problem.truth.sum() > 0]
     how = "Dashed: the submission's threshold. Curves are of the very rows it was chosen on, and flatter a little."
+    if results.summary["ensemble"]["threshold"] is None:
+        how = "Dashed: 0.5; the submission needs no threshold."
     return join(note(how), some([part for part in parts if part], 6, "labels")) if any(parts) else Markup("")
 
 

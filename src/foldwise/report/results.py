@@ -89,6 +89,12 @@ class Results:
         return from_scale(np.atleast_1d(np.array(given, dtype=np.float64)), self.targets)
 
     @cached_property
+    def ones(self) -> np.ndarray:
+        """(n, C) of columns of 0 and 1, or of shares, whether a row counts as one, NaN where unknown."""
+        from_here = self.run.config.competition.soft_cut or HALF
+        return np.where(np.isnan(self.truth), np.nan, self.truth >= from_here)
+
+    @cached_property
     def labels(self) -> np.ndarray:
         """(n,) class numbers, or (n, C) of 0 and 1, as predicted."""
         return self.targets.spec.to_labels(self.predicted, self.thresholds)
@@ -102,11 +108,11 @@ class Results:
             return [Problem("", targets.names, everything, self.truth, self.labels.astype(np.int64), chances)]
         if spec.y != "columns":
             return []
-        found, from_here = [], self.run.config.competition.soft_cut or HALF
+        found = []
         for place, name in enumerate(targets.names):
-            known = np.flatnonzero(np.isfinite(self.truth[:, place]))
+            known = np.flatnonzero(np.isfinite(self.ones[:, place]))
             names = ["no", "yes"] if len(targets.names) > 1 else list(targets.written)
-            one, ones = self.predicted[known, place], self.truth[known, place] >= from_here
+            one, ones = self.predicted[known, place], self.ones[known, place]
             labels = self.labels[known, place].astype(np.int64)
             chances = np.column_stack([1 - one, one])
             title = name if len(targets.names) > 1 else ""

@@ -12,6 +12,7 @@ from foldwise.records import Content, FoldRecord, TokensRecord, read_checked, re
 from foldwise.report.charts import Axis, chart, dots, line, span, upright
 from foldwise.report.markup import Markup, details, element, escape, figure, join, note, table
 from foldwise.report.results import Results
+from foldwise.report.wording import at_thresholds
 from foldwise.running.fold_folder import read_history
 
 
@@ -137,7 +138,7 @@ def members(results: Results) -> Markup:
     parts = [element("h3", "correlation of predictions"), table(["", *names], rows)]
     spec = results.targets.spec
     if results.problems and not results.ranked:
-        truth = results.truth.reshape(len(results.rows), -1)
+        truth = (results.ones if spec.y == "columns" else results.truth).reshape(len(results.rows), -1)
         labels = [spec.to_labels(oof, results.thresholds).reshape(len(oof), -1) for oof in oofs]
         right = [((made == truth) | np.isnan(truth)).all(axis=1) for made in labels]
         rows = [
@@ -145,7 +146,7 @@ def members(results: Results) -> Markup:
             for name, a in zip(names, right, strict=True)
         ]
         parts += [element("h3", "share of rows that the row's member gets right and the column's does not")]
-        parts += [table(["", *names], rows), note("At the submission's thresholds, each member as it is.")]
+        parts += [table(["", *names], rows), note(at_thresholds(results))]
     return join(*parts)
 
 

@@ -8,6 +8,7 @@ from foldwise.metrics.formulas import mean_ranks, r2
 from foldwise.report.charts import chart, dots, histogram, line, span
 from foldwise.report.markup import Markup, cut, element, join, note, some, table
 from foldwise.report.results import Results
+from foldwise.report.wording import at_thresholds
 
 POINTS = 2000  # of a scatter plot
 GROUPS = 30  # listed, the largest ones
@@ -92,9 +93,12 @@ def kinds_of_rows(results: Results) -> Markup:
     folds = results.folds[results.rows]
     metric = results.run.config.competition.metric
     parts = [
-        kinds("by length in words", metric, results, quantiles(lengths, "{:,.0f} to {:,.0f}")),
+        kinds("by length in words", metric, results, quantiles(lengths, "{:,.0f}\u00a0to\u00a0{:,.0f}")),
         kinds(
-            "by share of words that no other fold has", metric, results, quantiles(100 * unknown, "{:.1f} to {:.1f}%")
+            "by share of words that no other fold has",
+            metric,
+            results,
+            quantiles(100 * unknown, "{:.1f}\u00a0to\u00a0{:.1f}%"),
         ),
         kinds("by fold", metric, results, [(f"fold {fold}", folds == fold) for fold in np.unique(folds).tolist()]),
     ]
@@ -104,7 +108,7 @@ def kinds_of_rows(results: Results) -> Markup:
         shown = [(cut(names[index], 60), place == index) for index in largest]
         parts.append(kinds("by group", metric, results, shown))
         parts.append(note(f"The {GROUPS} largest of {len(names):,} groups.") if len(names) > GROUPS else Markup(""))
-    how = "At the submission's thresholds. A dash: all of these rows have the same target, or there are too few."
+    how = f"{at_thresholds(results)} A dash: all of these rows have the same target, or there are too few."
     return join(note(how), element("div", join(*parts), "charts"))
 
 

@@ -40,3 +40,12 @@ def describe(results: Results, values: np.ndarray, labels: np.ndarray, exact: bo
         return f"{name} ({values[0]:.3f})" if exact or values[0] not in (0, 1) else name
     pairs = [(name, value) for name, value, one in zip(targets.names, values, labels, strict=False) if one >= HALF]
     return ", ".join(f"{name} ({value:.3f})" if exact else name for name, value in pairs) or "none"
+
+
+def at_thresholds(results: Results) -> str:
+    """Where labels begin; "" where they are of the largest prediction."""
+    if not len(results.thresholds):
+        return ""
+    if results.summary["ensemble"]["threshold"] is None:
+        return "Labels begin halfway: the submission needs no thresholds."
+    return "Labels are those at the submission's thresholds."

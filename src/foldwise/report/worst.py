@@ -103,9 +103,10 @@ def confident_errors(labels: np.ndarray, chances: np.ndarray) -> tuple[list[int]
     """Rows off the diagonal of the confident joint, and the class that each is counted as.
 
     A class's threshold is the mean probability of it among the rows that have its label. A row is counted as the most
-    probable of the classes that reach theirs; where that is another than its label, one of the two is wrong. The rows
-    whose own label has the smallest probability come first (Northcutt, Jiang and Chuang 2021, "Confident learning",
-    equations 1 and 2, ranked by self-confidence).
+    probable of the classes that reach theirs; where that is another than its label, and so is the most probable one of
+    all, the label is in doubt. The rows whose own label has the smallest probability come first. (Northcutt, Jiang and
+    Chuang 2021, "Confident learning", equations 1 and 2, ranked by self-confidence; cleanlab's `find_label_issues` with
+    filter_by="confident_learning" gives the same rows.)
 
     Args:
         labels: (n,) class numbers.
@@ -116,6 +117,7 @@ def confident_errors(labels: np.ndarray, chances: np.ndarray) -> tuple[list[int]
     thresholds = np.bincount(labels, own, minlength=chances.shape[1]) / np.maximum(counts, 1)
     reached = np.where((chances >= thresholds) & (counts > 0), chances, -1.0)
     counted = reached.argmax(axis=1)
-    wrong = np.flatnonzero((reached.max(axis=1) >= 0) & (counted != labels))
+    doubted = (counted != labels) & (chances.argmax(axis=1) != labels)
+    wrong = np.flatnonzero((reached.max(axis=1) >= 0) & doubted)
     wrong = wrong[np.argsort(own[wrong], kind="stable")]
     return wrong.tolist(), counted[wrong].tolist()
