@@ -106,7 +106,7 @@ def test_adversarial_validation_tells_only_what_differs(moved, low, high):
 
 def test_leaks_are_measured_as_scipy_and_scikit_learn_measure_them():
     rng = np.random.default_rng(0)
-    values, ones = np.arange(200.0), (rng.random(200) < np.linspace(0.2, 0.8, 200)).astype(float)
+    values, ones = np.arange(200), (rng.random(200) < np.linspace(0.2, 0.8, 200)).astype(float)
     auc, errors = area_leak(values, ones)
     assert auc == pytest.approx(roc_auc_score(ones, values))
     p = mannwhitneyu(values[ones == 1], values[ones == 0], use_continuity=False, method="asymptotic").pvalue

@@ -15,7 +15,7 @@ from foldwise.report.wording import at_thresholds
 MATRIX = 15  # classes up to which there is a whole matrix
 PAIRS, LISTED = 60, 8  # pairs of classes with their texts, and those of them that are listed at once
 EXAMPLES, LENGTH = 3, 200  # texts of each pair, and their characters
-CLASSES = 500  # listed one by one, the most frequent ones
+CLASSES = 200  # listed one by one, the most frequent ones
 BINS = 10  # of calibration
 
 

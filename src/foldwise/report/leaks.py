@@ -118,7 +118,8 @@ def order(results: Results) -> Markup:
             columns = targets.truth.reshape(len(values), -1).astype(np.float64)[:, : targets.outputs]
             found = [(title, *rank_leak(values, true)) for title, true in zip(targets.columns, columns.T, strict=True)]
         else:
-            found = [(title, *area_leak(values, ones)) for title, ones in indicators(results)]
+            levels = levels_of(values)
+            found = [(title, *area_leak(levels, ones)) for title, ones in indicators(results)]
         known = [entry for entry in found if np.isfinite(entry[1])]
         for title, value, errors in sorted(known, key=lambda entry: -abs(entry[2]))[:3]:
             chance = 0.0 if targets.spec.y == "values" else 0.5
@@ -152,14 +153,14 @@ def indicators(results: Results) -> list[tuple[str, np.ndarray]]:
     return list(zip(targets.names, targets.truth.astype(np.float64).T, strict=False))
 
 
-def area_leak(values: np.ndarray, ones: np.ndarray) -> tuple[float, float]:
-    """AUC, and its distance from 0.5 in standard errors under chance (Mann and Whitney 1947)."""
+def area_leak(levels: np.ndarray, ones: np.ndarray) -> tuple[float, float]:
+    """AUC of places among values, and its distance from 0.5 in standard errors under chance (Mann and Whitney 1947)."""
     known = np.isfinite(ones)
-    values, ones = values[known], ones[known] > 0.5
+    levels, ones = levels[known], ones[known] > 0.5
     up, down = float(ones.sum()), float((~ones).sum())
     if not up or not down:
         return float("nan"), 0.0
-    auc = area(levels_of(values), ones, ~ones)
+    auc = area(levels, ones, ~ones)
     return auc, (auc - 0.5) / np.sqrt((up + down + 1) / (12 * up * down))
 
 

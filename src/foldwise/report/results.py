@@ -159,11 +159,11 @@ class Results:
     @cached_property
     def mixture(self) -> Mixture | None:
         """How members became the submission; None where their folds are not those of oof.csv any more."""
-        spec, settings = self.targets.spec, self.summary["inputs"]["ensemble"]
+        spec, settings = self.targets.spec, self.summary["inputs"].get("ensemble", {})
         oofs = [oof[self.rows] for oof in self.members.values()]
         weights = np.array([self.summary["ensemble"]["weights"][name] for name in self.members])
         calibrations = []
-        if len(oofs) > 1 and spec.y != "values" and are_fitted(settings["weights"], self.folds[self.rows]):
+        if len(oofs) > 1 and spec.y != "values" and are_fitted(settings.get("weights", "equal"), self.folds[self.rows]):
             truth = self.targets.truth[self.rows]
             calibrations = [fit_calibration(self.targets.task, truth, oof) for oof in oofs]
         mixture = Mixture(weights, calibrations)

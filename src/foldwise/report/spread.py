@@ -10,7 +10,7 @@ from foldwise.report.markup import Markup, cut, element, join, note, some, table
 from foldwise.report.results import Results
 from foldwise.report.wording import at_thresholds
 
-POINTS = 2000  # of a scatter plot
+POINTS, MANY = 2000, 300  # of a scatter plot, and from how many on they are faint
 GROUPS = 30  # listed, the largest ones
 KINDS = 5  # of rows by length, and by share of unknown words
 
@@ -37,11 +37,12 @@ def residuals(results: Results) -> Markup:
         shown = np.random.default_rng(0).permutation(len(known))[:POINTS]
         x, y = span("truth", true), span("prediction", predicted)
         both = [max(x.low, y.low), min(x.high, y.high)]
-        marks = [dots(x, y, true[shown], predicted[shown], "a many"), line(x, y, both, both, "even dashed")]
+        css = "a many" if len(shown) > MANY else "a"
+        marks = [dots(x, y, true[shown], predicted[shown], css), line(x, y, both, both, "even dashed")]
         parts.append(chart(f"{cut(name, 40)}: prediction against truth", x, y, marks))
         x, y = span("prediction", predicted), span("prediction − truth", error)
         marks = [
-            dots(x, y, predicted[shown], error[shown], "a many"),
+            dots(x, y, predicted[shown], error[shown], css),
             line(x, y, [x.low, x.high], [0, 0], "even dashed"),
         ]
         parts.append(chart(f"{cut(name, 40)}: residuals", x, y, marks))

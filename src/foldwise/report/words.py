@@ -19,7 +19,7 @@ from foldwise.data.token_store import TokenStore, open_array
 from foldwise.ensembling.calibration import TINY
 from foldwise.errors import InputError
 from foldwise.hashing import hash_of
-from foldwise.learners import Learner, NewRows, learner_for
+from foldwise.learners import LEARNERS, Learner, NewRows, learner_for
 from foldwise.learners.linear_model import LinearFacts, Ngrams
 from foldwise.learners.ngrams import Words, count_characters, count_words, join_characters, weigh_ngrams
 from foldwise.learners.starting import learnt_part
@@ -38,43 +38,47 @@ Explained = dict[int, list[Markup]]  # of places among the n predicted rows
 def explain(results: Results, places: Sequence[int]) -> tuple[Explained, list[str]]:
     """What explains predictions, by the places of rows among the n predicted ones, and why others have nothing."""
     explained: Explained = {place: [] for place in places}
-    end, reasons = Clock.now() + SECONDS, {}
-    for name in heaviest(results):
+    names, reasons = heaviest(results)
+    end = Clock.now() + SECONDS
+    for name in names:
         folds = next(member["folds"] for member in results.summary["members"] if member["name"] == name)
         for fold in folds:
             mine = [place for place in places if results.folds[results.rows[place]] == fold]
             if not mine:
                 continue
             if Clock.now() > end:
-                reasons[f"Telling words of {name} are left out for some rows: the time for them was used up."] = 0
+                reasons.append(f"Telling words of {name} are left out for some rows: the time for them was used up.")
                 break
             try:
                 found = explain_fold(results, name, fold, mine)
             except InputError as error:
-                reasons[f"Telling words of {name} are left out: {error}"] = 0
+                reasons.append(f"Telling words of {name} are left out: {error}")
                 break
             for place, shown in found.items():
                 explained[place].append(shown)
-    return explained, list(reasons)
+    return explained, reasons
 
 
-def heaviest(results: Results) -> list[str]:
-    """The network and the linear learner that weigh most, of those that weigh anything."""
+def heaviest(results: Results) -> tuple[list[str], list[str]]:
+    """The network and the linear learner that weigh most, if they weigh anything, and why others are not asked."""
     weights = results.summary["ensemble"]["weights"]
     found: dict[str, str] = {}
+    others = []
     for name in sorted(weights, key=lambda name: -weights[name]):
-        learner = trained_learner(results, name)
-        kind = "network" if learner.uses_vectors else learner.recipe.model.name
+        model = trained_recipe(results, name).get("model", {}).get("name")
+        kind = model if model in LEARNERS else "network"
         if weights[name] > 0 and kind in ("network", "linear"):
             found.setdefault(kind, name)
-    return list(found.values())
+        elif weights[name] > 0:
+            others.append(f"{name} has no telling words: it does not read the tokens that members share.")
+    return list(found.values()), others
 
 
-def trained_learner(results: Results, member: str) -> Learner:
-    """The learner of a member with the recipe that its folds were trained with, whatever today's is."""
+def trained_recipe(results: Results, member: str) -> dict[str, Any]:
+    """What of the recipe a member's folds were trained with, whatever today's is."""
     fold = next(of["folds"][0] for of in results.summary["members"] if of["name"] == member)
     record = read_whole(results.run.paths.fold(member, fold) / FOLD_RECORD, FoldRecord)
-    return learner_for(Recipe.model_validate(record["inputs"].get("recipe", {})))
+    return dict(record["inputs"].get("recipe", {}))
 
 
 def explain_fold(results: Results, member: str, fold: int, places: list[int]) -> dict[int, Markup]:
@@ -86,7 +90,8 @@ def explain_fold(results: Results, member: str, fold: int, places: list[int]) ->
     tokens = read_whole(results.run.paths.tokens / TOKENS_RECORD, TokensRecord)
     if record["inputs"].get("tokens") != hash_of(learnt_part(tokens["inputs"])):
         raise InputError("the tokens were made anew since its folds were trained")
-    learner, checkpoint = trained_learner(results, member), find_checkpoint(folder, record["files"])
+    learner = learner_for(Recipe.model_validate(trained_recipe(results, member)))
+    checkpoint = find_checkpoint(folder, record["files"])
     if learner.recipe.model.name == "linear":
         return explain_linear(results, member, checkpoint, places)
     return explain_network(results, member, learner, checkpoint, places)

@@ -70,21 +70,21 @@ def suspects(results: Results) -> Markup:
         return Markup("")
     if results.ranked:
         return note("Skipped: the ensemble is a mean of ranks, which are no probabilities.")
-    rows: list[tuple[Any, ...]] = []
-    counts = []
+    doubted: list[tuple[float, Problem, int, int]] = []
+    total = 0
     for problem in results.problems:
-        if len(problem.rows):
-            places, others = confident_errors(problem.truth, problem.chances)
-            counts.append((problem, len(places)))
-            rows += [suspect(results, problem, *pair) for pair in zip(places[:SUSPECTS], others, strict=False)]
-    rows.sort(key=lambda row: row[4])
-    total = sum(count for _, count in counts)
+        places, others = confident_errors(problem.truth, problem.chances)
+        total += len(places)
+        for place, other in zip(places[:SUSPECTS], others, strict=False):
+            doubted.append((float(problem.chances[place, problem.truth[place]]), problem, place, other))
+    doubted.sort(key=lambda found: found[0])
+    rows = [suspect(results, *found[1:]) for found in doubted[:SUSPECTS]]
     how = (
         f"{total:,} labels where models that have not seen them are as sure of another class as of its own rows "
         "(confident learning: Northcutt et al. 2021). Read them before you believe it."
     )
     head = ["id", "given", "probably", "probability of that", "of the given", "text"]
-    shown = table(head, rows[:SUSPECTS], "cards")
+    shown = table(head, rows, "cards")
     if not rows:
         return note("None by confident learning (Northcutt et al. 2021).")
     return join(note(how), Markup(SEARCH.format("suspects")), element("div", shown, id="suspects"))
