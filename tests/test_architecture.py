@@ -64,8 +64,8 @@ EXTENSIONS = {
     " paths plugins records run running training vectors",
     "kaggle": "cli console data errors files hashing inference inputs learners lock options paths plugins records"
     " run stages training vectors",
-    "report": "config console data errors field_names files freshness hashing learners load_config lock models paths records run"
-    " running vectors",
+    "report": "clock config console data ensembling errors field_names files freshness hashing learners load_config"
+    " lock metrics models paths records run running training vectors",
     "competitions": "console errors load_config options paths",
     "experiments": "config console ensembling errors events files freshness hashing inputs leftovers load_config lock"
     " options paths plugins records run stages tracking",

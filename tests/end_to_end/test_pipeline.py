@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from conftest import REPOSITORY, command, environment
 from foldwise.data.table import read_table
+from report_pages import read_page
 
 SUMMARY = {
     "competition", "task", "metric", "greater_is_better", "cv", "folds", "members", "ensemble", "rows", "seconds", "baseline",
@@ -75,9 +76,11 @@ def test_from_csv_to_submission(cli, cli_here, workspace, task):
     assert all(name.startswith("prediction") for name in oof[0][2 + len(targets) :])
     assert [row[2 : 2 + len(targets)] for row in oof[1:]] == train.frame[targets].to_numpy().tolist()
     cli_here("report", "-c", slug)
-    page = (output / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 3
-    assert page.count("<tr><td>movie-") + page.count("<tr><td>tweet-") > 5  # the worst rows
+    page = read_page((output / "report.html").read_text(encoding="utf-8"))
+    assert set(page.column("Worst rows", "id")) == {row[0] for row in oof[1:]}
+    assert [row[0] for row in page.titles["Scores"][0][1:3]] == ["fold 0", "fold 1"]
+    for name, weight in summary["ensemble"]["weights"].items():  # which words carried each row
+        assert page.text.count(f"{name}, for ") == 20 * (weight > 0)
     for phrase in (
         "fold 1",
         f"{slug}: {summary['metric']} {'↑' if sign == 1 else '↓'}",

@@ -1,108 +1,221 @@
-"""The report: what it reads from oof.csv, by hand, and its plots."""
+"""The report of a run on texts, ids and labels that would like to be something else, held against scikit-learn."""
 
-import base64
-from types import SimpleNamespace
-from typing import Any
+import csv
+import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
-from foldwise.paths import Paths
-from foldwise.report import page
-from foldwise.report.page import picture, read_oof, worst_rows
+from chromium import FOUND, open_browser
+from conftest import command
+from foldwise.report import page as stage
+from foldwise.report.markup import element
+from reliability.in_process import run_main
+from report_pages import Page, read_page
 
-PNG = base64.b64encode(b"\x89PNG\r\n").decode()
-
-
-@pytest.fixture
-def run_with(tmp_path):
-    """A run that has left this oof.csv."""
-
-    def make(oof: str, task: str, *targets: str, **competition: object) -> SimpleNamespace:
-        (tmp_path / "oof.csv").write_text(oof)
-        config = SimpleNamespace(
-            columns=SimpleNamespace(target=list(targets), separator=None),
-            competition=SimpleNamespace(**{"task": task, "soft_cut": None} | competition),
-        )
-        ids = [line.split(",")[0] for line in oof.splitlines()[1:]]
-        _, _, *others = oof.splitlines()[0].split(",")
-        names = SimpleNamespace(names=[name.removeprefix("prediction_") for name in others[len(targets) :]])
-        texts = SimpleNamespace(train_ids=ids, train_texts=[[f"<text of {row_id}>" for row_id in ids]], targets=names)
-        paths = Paths("x", tmp_path, tmp_path / "competition.toml", tmp_path / "folds.csv", tmp_path, ())
-        return SimpleNamespace(config=config, paths=paths, competition=texts)
-
-    return make
-
-
-CLASSES = """id,fold,label,prediction_01,prediction_1,prediction_x
-007,0,01,0.5,0.25,0.25
-b,1,x,0.125,0.75,0.125
-c,1,1,,,
-d,0,1,0.0625,0.875,0.0625
+SLUG = "hostile"
+LABELS = ["</script><b>bold", "<img src=x onerror=alert(1)>", "a\u202eb"]
+WORDS = [["alpha", "beta", "gamma"], ["delta", "epsilon", "zeta"], ["eta", "theta", "iota"]]
+CONFIG = """[competition]
+slug = "hostile"
+title = "<h1>hostile</h1>"
+task = "multiclass"
+metric = "accuracy"
+[columns]
+id = "id"
+text = ["title", "body"]
+target = ["label"]
+group = "author"
+[submission]
+kind = "label"
+[recipe]
+folds.n = 3
+tokens.vectors = "none"
+tokens.dimension = 8
+model.hidden = 4
+training.epochs = 2
 """
 
 
-def test_a_class_is_one_in_its_own_rows(run_with):
-    rows, predictions, truth = read_oof(run_with(CLASSES, "multiclass", "label"))
-    assert rows.to_numpy().tolist() == [["007", "01"], ["b", "x"], ["d", "1"]]  # c was predicted by no fold
-    assert truth.to_numpy().tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
-    assert list(truth) == list(predictions) == ["prediction_01", "prediction_1", "prediction_x"]
+def write_contest(folder: Path) -> None:
+    """90 training rows of three classes, 30 test rows, some of them twice."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(120):
+        label = int(rng.integers(3))
+        told = WORDS[label] if rng.random() < 0.8 else WORDS[(label + 1) % 3]
+        body = " ".join([*rng.choice(told, 3), *rng.choice(["kappa", "lambda", "mu", "nu", "xi"], 4), f"n{number}"])
+        rows.append([f'"><i>{number}', "<script>alert(1)</script>\x07", body, LABELS[label], f"author {number % 12}"])
+    for number in (5, 6, 100):  # 5 and 6: like row 1, whose author is the group of row 13; 100: a test row
+        rows[number][2], rows[number][4] = rows[1][2], rows[1][4]
+    rows[5][3], rows[6][3] = rows[1][3], LABELS[(LABELS.index(rows[1][3]) + 1) % 3]
+    rows[20][2], rows[20][4] = rows[13][2].replace("n13", "n20"), rows[13][4]
+    folder.mkdir(parents=True)
+    (folder / "competition.toml").write_text(CONFIG)
+    tables = {"train": (rows[:90], 5), "test": ([[*row[:3], row[4]] for row in rows[90:]], 4)}
+    for name, (content, width) in tables.items():
+        head = ["id", "title", "body", "label", "author"] if width == 5 else ["id", "title", "body", "author"]
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([head, *content])
+    with (folder / "sample_submission.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["id", "label"], *([row[0], LABELS[0]] for row in rows[90:])])
 
 
-def test_the_worst_rows_come_first(run_with):
-    assert worst_rows(run_with(CLASSES, "multiclass", "label")) == [
-        ("b", "x", "0.125, 0.750, 0.125", "<text of b>"),
-        ("007", "01", "0.500, 0.250, 0.250", "<text of 007>"),
-        ("d", "1", "0.062, 0.875, 0.062", "<text of d>"),
+def write_report(root: Path) -> Page:
+    code, shown, errors = run_main(command(root, "report", "-c", SLUG)[3:])
+    assert code == 0, shown + errors
+    return read_page((root / "output" / SLUG / "report.html").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("report")
+    write_contest(root / "input" / SLUG)
+    code, shown, errors = run_main(command(root, "all", "-c", SLUG)[3:])
+    assert code == 0, shown + errors
+    return root
+
+
+@pytest.fixture(scope="module")
+def page(root):
+    return write_report(root)
+
+
+@pytest.fixture(scope="module")
+def oof(root):
+    return pd.read_csv(root / "output" / SLUG / "oof.csv", dtype={"label": str})
+
+
+def test_hostile_texts_are_shown_and_nothing_else(page):
+    for shown in (
+        "<h1>hostile</h1>",
+        LABELS[0],
+        LABELS[1],
+        r"a\u202eb",
+        "<script>alert(1)</script>",
+        '"><i>7',
+        r"\x07",
+    ):
+        assert shown in page.text
+    assert page.content.count("<script>") == page.content.count("</script>") == 1
+    for title, _ in stage.SECTIONS:
+        missing = title in ("Learning-rate range test", "Residuals", "Thresholds")  # which are not for this run
+        assert (title not in page.text) == missing, title
+
+
+def test_figures_are_those_of_scikit_learn(page, oof):
+    names = [f"prediction_{label}" for label in LABELS]
+    truth, chances = oof["label"].map(LABELS.index).to_numpy(), oof[names].to_numpy()
+    predicted = chances.argmax(axis=1)
+    matrix = [[cell.replace("·", "0") for cell in row[1:]] for row in page.titles["Confusion"][0][1:]]
+    assert np.array(matrix, dtype=int).tolist() == confusion_matrix(truth, predicted).tolist()
+    order = np.argsort(-np.bincount(truth), kind="stable")
+    expected = precision_recall_fscore_support(truth, predicted)
+    for name, column in zip(("precision", "recall", "F1", "support"), expected, strict=True):
+        shown = np.array(page.column("Classes and labels", name), dtype=float)
+        assert shown == pytest.approx(column[order], abs=6e-5)
+    areas = [roc_auc_score(truth == place, chances[:, place]) for place in order]
+    assert np.array(page.column("Classes and labels", "AUC"), dtype=float) == pytest.approx(areas, abs=6e-5)
+    error = 1 - chances[np.arange(len(truth)), truth]
+    worst = np.argsort(-np.abs(np.eye(3)[truth] - chances).max(axis=1), kind="stable")[:100]
+    assert page.column("Worst rows", "id") == oof["id"].to_numpy()[worst].tolist()
+    assert np.array(page.column("Worst rows", "error"), dtype=float) == pytest.approx(error[worst], abs=6e-5)
+    assert [cell.split(" (")[0] for cell in page.column("Worst rows", "predicted")] == [
+        LABELS[label].replace("\u202e", r"\u202e") for label in predicted[worst]
     ]
-    two = "id,fold,a,b,prediction_a,prediction_b\n1,0,1,0,0.9,0.3\n2,0,0,1,0.1,0.4\n"
-    assert [row[0] for row in worst_rows(run_with(two, "multilabel", "a", "b"))] == ["2", "1"]
 
 
-@pytest.mark.parametrize(
-    ("oof", "task", "target", "competition"),
-    [
-        (CLASSES, "multiclass", "label", {}),
-        ("id,fold,y,prediction\n1,0,1,0.9\n2,1,0,0.1\n", "binary", "y", {}),
-        ("id,fold,y,prediction\n1,0,0.75,0.9\n2,1,0.2,0.1\n", "binary", "y", {"soft_cut": 0.5}),
-        ("id,fold,y,prediction\n1,0,1,0.9\n2,1,1,0.1\n", "binary", "y", {}),
-        ("id,fold,y,prediction\n1,0,-1.5,0.9\n2,1,3,0.1\n", "regression", "y", {}),
-        ("id,fold,y,prediction\n1,0,1,1.25\n2,1,6,4.5\n", "ordinal", "y", {}),
-    ],
-)
-def test_predictions_are_drawn_for_every_task(run_with, oof, task, target, competition):
-    assert picture(page.draw_predictions, run_with(oof, task, target, **competition)).startswith(PNG)
+def test_scores_by_kind_are_those_of_their_rows(page, oof):
+    right = (oof[[f"prediction_{label}" for label in LABELS]].to_numpy().argmax(axis=1)) == oof["label"].map(
+        LABELS.index
+    )
+    tables = page.titles["Kinds of rows"]
+    by_fold, by_group = ({row[0]: row[1:3] for row in table[1:]} for table in tables[2:])
+    for fold, rows in right.groupby(oof["fold"]):
+        assert by_fold[f"fold {fold}"] == [str(len(rows)), f"{rows.mean():.4f}"]
+    assert sum(int(rows) for rows, _ in by_group.values()) == len(oof)
+    assert sum(int(row[1]) for row in tables[0][1:]) == sum(int(row[1]) for row in tables[1][1:]) == len(oof)
 
 
-def test_a_soft_target_is_cut_where_the_competition_says(run_with):
-    drawn = []
-
-    class Axes:
-        def hist(self, values, **_):
-            drawn.append(np.asarray(values).tolist())
-
-        def set(self, **_): ...
-        def legend(self, **_): ...
-
-    soft = "id,fold,y,prediction\n1,0,0.5,0.9\n2,1,0.49,0.1\n3,1,1.0,0.8\n"
-    figure: Any = SimpleNamespace(subplots=Axes)
-    page.draw_predictions(run_with(soft, "binary", "y", soft_cut=0.5), figure)
-    assert drawn == [[0.1], [0.9, 0.8]]
+def test_texts_that_come_twice_are_found(page):
+    counts = {row[0]: row[1:] for row in page.titles["Duplicates"][0][1:]}
+    assert counts["the same text twice in train"] == ["2", "3", "1", "0"]
+    assert counts["the same text in train and test"][:2] == ["1", "2"]
+    first = page.titles["Duplicates"][1][1]
+    assert first[:2] == ['"><i>1', '"><i>6']  # what disagrees comes first
 
 
-def test_a_plot_is_a_function_and_a_line(cli_here, workspace, monkeypatch):
-    settings = ["tokens.dimension=4", "model.hidden=2", "training.epochs=1", "folds.n=2"]
-    options = ["-c", "twin-binary", *(part for setting in settings for part in ("--set", setting))]
-    without = cli_here("report", *options, code=2).stderr
-    assert "no summary.json; run `" in without
-    cli_here("all", *options)
+def test_the_same_run_gives_the_same_page(root, page):
+    assert write_report(root).content == page.content
 
-    def draw_rows(run, figure) -> None:
-        figure.subplots().bar(["rows"], [len(run.competition.train_ids)])
 
-    monkeypatch.setattr(page, "PLOTS", [*page.PLOTS, ("Rows", draw_rows)])
-    cli_here("report", *options)
-    shown = (workspace / "output" / "twin-binary" / "report.html").read_text(encoding="utf-8")
-    assert shown.count("data:image/png;base64,") == 4
-    assert "<h2>Rows</h2>" in shown
-    assert "<tr><td>fold 0<td>0." in shown
+def test_a_section_is_a_function_and_a_line(root, page, monkeypatch):
+    assert "Rows" not in page.titles
+    mine = ("Rows", lambda results: element("p", f"{len(results.rows)} rows & more"))
+    nothing = ("Nothing", lambda _: "")
+    monkeypatch.setattr(stage, "SECTIONS", [stage.SECTIONS[0], mine, nothing])
+    shown = write_report(root)
+    assert "90 rows & more" in shown.text
+    assert "Nothing" not in shown.text
+
+
+def test_a_baseline_in_the_summary_is_shown(root, monkeypatch):
+    read = stage.read_made
+    monkeypatch.setattr(stage, "read_made", lambda run: {**read(run), "baseline": {"constant": 0.25, "linear": None}})
+    monkeypatch.setattr(stage, "SECTIONS", stage.SECTIONS[:1])
+    shown = write_report(root)
+    assert ["baseline: the best constant", "0.2500"] in [row[:2] for row in shown.titles["Scores"][0]]
+    assert "baseline: the linear learner" not in shown.text
+
+
+def test_rows_that_changed_since_are_named(root):
+    table, toml = root / "input" / SLUG / "train.csv", root / "input" / SLUG / "competition.toml"
+    content, config = table.read_bytes(), toml.read_text()
+    try:
+        table.write_bytes(content.replace(b'<i>7"', b'<i>new"'))
+        code, _, errors = run_main(command(root, "report", "-c", SLUG)[3:])
+        assert (code, "its rows are not those of the training table any more; run `" in errors) == (2, True), errors
+        table.write_bytes(content)
+        toml.write_text(config.replace('target = ["label"]', 'target = ["author"]').replace('group = "author"\n', ""))
+        code, _, errors = run_main(command(root, "report", "-c", SLUG)[3:])
+        assert code == 2, errors
+    finally:
+        table.write_bytes(content)
+        toml.write_text(config)
+
+
+@pytest.mark.skipif(FOUND is None, reason="no Chromium here")
+def test_in_a_browser(root, page, tmp_path):
+    path = root / "output" / SLUG / "report.html"
+    path.write_text(page.content, encoding="utf-8")
+    with open_browser() as browser:
+        for width, dark in ((1200, False), (390, True)):
+            browser.show(path, width, dark=dark)
+            assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert browser.complaints() == []
+        cells = "[...document.querySelectorAll('#worst tbody tr')].filter(row => !row.hidden).map(row => row.cells[{}].textContent)"
+        click = "[...document.querySelectorAll('#worst th')].find(head => head.textContent == '{}').click()"
+        ids = browser.evaluate(cells.format(1))
+        assert ids == page.column("Worst rows", "id")
+        browser.evaluate(click.format("error"))
+        browser.evaluate(click.format("error"))
+        assert browser.evaluate(cells.format(1))[0] == ids[-1]
+        browser.evaluate(click.format("true"))
+        assert browser.evaluate(cells.format(3)) == sorted(browser.evaluate(cells.format(3)))
+        search = "const box = document.querySelector('input[data-table=worst]'); box.value = '{}'; "
+        browser.evaluate("{ " + search.format("ALPHA n1") + "box.dispatchEvent(new Event('input')) }")
+        found = browser.evaluate(cells.format(6))
+        assert 0 < len(found) < len(ids)
+        assert all("alpha" in text and "n1" in text for text in found)
+        browser.evaluate("location.hash = document.querySelector('.matrix a').hash")
+        assert browser.evaluate("document.querySelector(location.hash).open")
+        assert browser.complaints() == []
+        # The policy holds: what a text could smuggle in would not run.
+        browser.evaluate(
+            "{ const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s) }"
+        )
+        assert browser.evaluate("window.ran") is None
+        assert "Content Security Policy" in json.dumps(browser.complaints())

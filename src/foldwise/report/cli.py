@@ -9,7 +9,7 @@ from foldwise.run import Run
 
 
 def report(run: Run) -> None:
-    """Write report.html: learning curves, lengths, predictions, worst rows."""
+    """Write report.html: scores, curves, mistakes, worst rows with what explains them, leaks and duplicates."""
     from foldwise.report import page
 
     with only_writer(run.paths.output):
