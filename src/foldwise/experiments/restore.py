@@ -18,13 +18,12 @@ from foldwise.errors import InputError, check
 from foldwise.experiments.comparing import changes_of_recipes
 from foldwise.experiments.edit_toml import edit_recipe, written_recipe
 from foldwise.experiments.finished import read_finished
-from foldwise.files import write_text
+from foldwise.files import with_infinity, without_infinity, write_text
 from foldwise.freshness import changes
 from foldwise.hashing import hash_of
 from foldwise.load_config import read_toml
 from foldwise.options import check_input_folder
 from foldwise.paths import COMPETITIONS, CONFIG, Paths
-from foldwise.records import with_infinity, without_infinity
 
 
 def restore_recipe(paths: Paths, name: str, folders: Sequence[str]) -> None:
