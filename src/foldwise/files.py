@@ -8,6 +8,7 @@ what they point to is written.
 import csv
 import errno
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,7 @@ from foldwise.machine import named_when_full
 
 NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES}  # of folders on disks mounted from elsewhere
 KINDS = {".npy", ".safetensors", ".json", ".jsonl"}  # of files that folders with a record are made of
+NO_JSON = {"(inf)": math.inf, "(-inf)": -math.inf, "(nan)": math.nan}  # as text, and what it means
 
 
 @named_when_full
@@ -188,6 +190,24 @@ def read_json(path: Path) -> Any:
     except (FileNotFoundError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def without_infinity(value: Any) -> Any:
+    """A value of JSON's types with texts for the numbers that JSON does not have, such as a limit of inf."""
+    if isinstance(value, dict):
+        return {name: without_infinity(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [without_infinity(part) for part in value]
+    return f"({value})" if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def with_infinity(value: Any) -> Any:
+    """The value that became this one."""
+    if isinstance(value, dict):
+        return {place: with_infinity(part) for place, part in value.items()}
+    if isinstance(value, list):
+        return [with_infinity(part) for part in value]
+    return NO_JSON.get(value, value) if isinstance(value, str) else value
 
 
 def write_checked(path: Path, content: dict[str, Any], durable: bool = True) -> None:

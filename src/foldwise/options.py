@@ -65,13 +65,18 @@ def make_run(
     check_input_folder(paths)
     settings = (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
     command = shlex.join(["./run.sh", *sys.argv[1:]])
-    given = [("--input", input_), ("--folds", folds), ("--output", output), ("--submission", submission)]
-    options = [part for option, value in [*given, ("--name", experiment)] if value for part in (option, str(value))]
+    folders = [("--input", input_), ("--folds", folds), ("--output", output), ("--submission", submission)]
+    options = as_given([*folders, ("--name", experiment)])
     options += ["--debug"] * debug
     config = load_config(paths.config, settings, debug)
     check_config(config, competition)
     paths = replace(paths, stems=config.files.stems)
     return Run(config, paths, force, debug, device, command, tuple(options), tuple(settings))
+
+
+def as_given(options: Sequence[tuple[str, object]]) -> list[str]:
+    """Options with their values, for a command line to suggest; those that were not given are left out."""
+    return [part for option, value in options if value for part in (option, str(value))]
 
 
 def name_paths(paths: Paths, name: str | None) -> Paths:

@@ -4,7 +4,6 @@ Each holds a checksum of itself; records of a folder, `fold.json` and `tokens.js
 Files of extensions have their models beside the code that writes them.
 """
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -173,27 +172,6 @@ class PublicScores(Content):
     """public-scores.json."""
 
     scores: list[PublicScore]  # the newest last
-
-
-NO_JSON = {"(inf)": math.inf, "(-inf)": -math.inf, "(nan)": math.nan}
-
-
-def without_infinity(value: Any) -> Any:
-    """A value of JSON's types with texts for the numbers that JSON does not have, such as a limit of inf."""
-    if isinstance(value, dict):
-        return {name: without_infinity(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [without_infinity(part) for part in value]
-    return f"({value})" if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def with_infinity(value: Any) -> Any:
-    """The value that became this one."""
-    if isinstance(value, dict):
-        return {place: with_infinity(part) for place, part in value.items()}
-    if isinstance(value, list):
-        return [with_infinity(part) for part in value]
-    return NO_JSON.get(value, value) if isinstance(value, str) else value
 
 
 class Ensemble(Content):

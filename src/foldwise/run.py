@@ -15,12 +15,12 @@ from foldwise.data.competition import Competition, load_competition
 from foldwise.data.features import join_texts
 from foldwise.errors import InputError, with_article
 from foldwise.extensions import find_teaching
-from foldwise.files import write_checked
+from foldwise.files import without_infinity, write_checked
 from foldwise.learners import learner_for
 from foldwise.metrics import Metric
 from foldwise.paths import Paths
 from foldwise.plugins import is_own
-from foldwise.records import read_or_warn, without_infinity
+from foldwise.records import read_or_warn
 from foldwise.tasks import PLURALS, TASKS
 from foldwise.tracking import NOBODY, Tracker
 

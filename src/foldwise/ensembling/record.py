@@ -15,7 +15,7 @@ def write_ensemble(run: Run, records: Records, blend: Blend) -> None:
     targets, mixture = run.competition.targets, blend.mixture
     calibrations = zip(records, mixture.calibrations, strict=bool(mixture.calibrations))
     content = {
-        "config": run.config.model_dump(mode="json"),
+        "config": run.kept["decided"],
         "names": targets.names,
         "written": list(targets.written),
         "weights": dict(zip(records, mixture.weights.tolist(), strict=True)),

@@ -19,13 +19,13 @@ from foldwise.ensembling.blend import Records, combine
 from foldwise.ensembling.summary import show_summary
 from foldwise.errors import DamagedError, InputError, check
 from foldwise.experiments.finished import again, read_finished
-from foldwise.files import write_checked
+from foldwise.files import with_infinity, write_checked
 from foldwise.freshness import changes, submission_form
 from foldwise.hashing import hash_of
 from foldwise.inputs import input_hash
 from foldwise.lock import only_writer
 from foldwise.paths import ALL_ROWS, FOLD_OOF, FOLD_RECORD, FOLD_TEST, Paths
-from foldwise.records import FoldRecord, check_record, with_infinity
+from foldwise.records import FoldRecord, check_record
 from foldwise.run import Run, check_config
 from foldwise.stages.ensemble import write_outcome
 from foldwise.stages.folds import folds

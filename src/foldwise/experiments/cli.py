@@ -12,6 +12,7 @@ from foldwise.options import (
     InputFolder,
     OutputFolder,
     SubmissionFile,
+    as_given,
     make_run,
 )
 from foldwise.paths import resolve
@@ -41,7 +42,8 @@ def restore(
     """Write the recipe of a finished run into competition.toml; the old file stays as competition.toml.before."""
     from foldwise.experiments.restore import restore_recipe
 
-    restore_recipe(resolve(competition, input_, folds, output), experiment)
+    folders = as_given([("--input", input_), ("--folds", folds), ("--output", output)])
+    restore_recipe(resolve(competition, input_, folds, output), experiment, folders)
 
 
 def blend(

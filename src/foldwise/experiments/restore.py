@@ -6,7 +6,9 @@ What the file says beside its recipe stays as it is, comments included, and so d
 same. The old file stays beside it.
 """
 
+import shlex
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,16 @@ from foldwise.errors import InputError, check
 from foldwise.experiments.comparing import changes_of_recipes
 from foldwise.experiments.edit_toml import edit_recipe, written_recipe
 from foldwise.experiments.finished import read_finished
-from foldwise.files import write_text
+from foldwise.files import with_infinity, without_infinity, write_text
 from foldwise.freshness import changes
 from foldwise.hashing import hash_of
 from foldwise.load_config import read_toml
 from foldwise.options import check_input_folder
 from foldwise.paths import COMPETITIONS, CONFIG, Paths
-from foldwise.records import with_infinity, without_infinity
 
 
-def restore_recipe(paths: Paths, name: str) -> None:
-    """Write the recipe of run `name` into competition.toml, and say what changed."""
+def restore_recipe(paths: Paths, name: str, folders: Sequence[str]) -> None:
+    """Write the recipe of run `name` into competition.toml, and say what changed; `folders` are options as given."""
     check_input_folder(paths)
     own, summary = read_finished(paths, name)
     if of := summary.get("blend"):
@@ -51,7 +52,8 @@ def restore_recipe(paths: Paths, name: str) -> None:
     say("restore", f"wrote the recipe of {name} into {target}{f'; as it was: {kept.name}' if kept else ''}")
     for phrase in changes_of_recipes(tell(before), tell(recipe)) if before else []:
         say("restore", phrase)
-    say("restore", f"next: ./run.sh all -c {paths.slug}, which trains it again, or --name {name}, which is finished")
+    again = shlex.join(["./run.sh", "all", "-c", paths.slug, *folders])
+    say("restore", f"next: `{again}`, which trains it; with --name {name} it is finished")
     return None
 
 

@@ -26,7 +26,7 @@ from foldwise.data.targets import Targets
 from foldwise.data.tokenizer import SPECIAL
 from foldwise.ensembling.weights import Mixture
 from foldwise.errors import InputError, check, shorten
-from foldwise.files import is_checked, read_json
+from foldwise.files import is_checked, read_json, with_infinity
 from foldwise.hashing import digest_of
 from foldwise.learners import Trained, learner_for
 from foldwise.models import Shape
@@ -188,7 +188,7 @@ def open_manifest(folder: Path, slug: str | None = None) -> Manifest:
         raise InputError(f"{path}: format {shorten(found)}, and this foldwise reads {FORMAT}; {again}")
     if content is None or not is_checked(content):
         raise InputError(f"{path}: cut short or damaged; {again}")
-    manifest = check(Manifest, content, str(path))
+    manifest = check(Manifest, {**content, "config": with_infinity(content.get("config"))}, str(path))
     if slug and (packed := manifest.config.competition.slug) != slug:
         raise InputError(f"{path}: weights of {packed!r}, and -c says {slug!r}; change one of them")
     with Progress("infer", sum(part.size for part in manifest.parts.values()), "bytes") as shown:

@@ -17,10 +17,11 @@ from foldwise.data.features import texts_and_features
 from foldwise.data.own_tokenizer import tokenizer_hash
 from foldwise.data.token_store import open_array, read_vocabulary
 from foldwise.errors import InputError, check
+from foldwise.files import with_infinity
 from foldwise.hashing import hash_of
 from foldwise.inference.bundle import FORMAT, Manifest, PackedFold, PackedMember, Source
 from foldwise.inputs import sample_hash
-from foldwise.learners import learner_for
+from foldwise.learners import check_new_rows, learner_for
 from foldwise.learners.starting import learnt_part
 from foldwise.paths import FOLD_RECORD, FOLD_TEST, TOKENS_RECORD, VECTORS, VOCABULARY, Paths, fold_folder_name, resolve
 from foldwise.plugins import is_own
@@ -47,7 +48,8 @@ def open_trained(folder: Path, input_: Path | None = None) -> tuple[Source, Path
     if apart := [name for name in content["folds"] if "/" in name]:
         places = ", ".join(apart)
         raise InputError(f"{folder}: a blend, whose folds ({places}) are in the runs it is of; name one of these")
-    config = check(Config, content["config"], str(folder / ENSEMBLE))
+    config = check(Config, with_infinity(content["config"]), str(folder / ENSEMBLE))
+    check_new_rows(config.recipe, [name for name, weight in content["weights"].items() if weight > 0])
     paths = resolve(config.competition.slug, input_, None, folder.absolute().parent)
     paths = replace(paths, output=folder, stems=config.files.stems)
     tokens = read_whole(paths.tokens / TOKENS_RECORD, TokensRecord)

@@ -11,7 +11,7 @@ from foldwise.data.features import texts_and_features
 from foldwise.data.own_tokenizer import find_file, tokenizer_hash
 from foldwise.data.token_store import open_array, read_vocabulary
 from foldwise.ensembling.blend import check_folds, combine, predicting_folds
-from foldwise.files import write_checked, write_text
+from foldwise.files import without_infinity, write_checked, write_text
 from foldwise.inference.bundle import (
     FORMAT,
     MANIFEST,
@@ -72,7 +72,8 @@ def pack_model(run: Run, fold_of_row: np.ndarray, folder: Path) -> Manifest:
         members=members,
         parts={name: describe_file(folder / name) for name in parts},
     )
-    write_checked(folder / MANIFEST, manifest.model_dump())
+    content = manifest.model_dump()
+    write_checked(folder / MANIFEST, {**content, "config": without_infinity(content["config"])})
     return manifest
 
 

@@ -8,10 +8,7 @@
 With --dry-run each but `kernel build` prints the client's commands and does nothing.
 """
 
-import re
-import shlex
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -21,11 +18,10 @@ from foldwise.hashing import hash_of
 from foldwise.kaggle import datasets, kernels, submissions
 from foldwise.kaggle.client import show_command
 from foldwise.kaggle.download import archive_folder, download_files
-from foldwise.kaggle.folders import Folders, find_folders
-from foldwise.kaggle.metadata import DATASET_METADATA, KERNEL_METADATA, read_metadata
+from foldwise.kaggle.folders import build_again, find_kernel, kernel_of, paths_of, run_of, suggest
+from foldwise.kaggle.metadata import DATASET_METADATA, read_metadata
 from foldwise.lock import only_writer
-from foldwise.options import Experiment, ExperimentAlone, InputFolder, OutputFolder, add_command, name_paths
-from foldwise.paths import Paths, resolve
+from foldwise.options import Experiment, ExperimentAlone, InputFolder, OutputFolder, add_command
 from foldwise.records import read_or_warn
 from foldwise.run import Run
 
@@ -43,26 +39,6 @@ kernel = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def paths_of(slug: str, input_: Path | None = None, output: Path | None = None, experiment: str | None = None) -> Paths:
-    """The contest's folders, or a named run's; `InputError` if the slug is not the last part of an address."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug):
-        raise InputError(
-            f"-c {slug!r}: give the last part of the contest's address, as nlp-getting-started of "
-            "kaggle.com/competitions/nlp-getting-started"
-        )
-    return name_paths(resolve(slug, input_, None, output), experiment)
-
-
-def run_of(paths: Paths) -> str:
-    """The options that say which competition a command is for, and which run of it."""
-    return f"-c {paths.slug}{f' --experiment {paths.experiment}' if paths.experiment else ''}"
-
-
-def suggest(command: str, folder: Path | None, option: str = "--output") -> str:
-    """A command line to type next, with the folder that this one was given."""
-    return shlex.join(["./run.sh", *command.split(), *([option, str(folder)] if folder else [])])
 
 
 def download(
@@ -157,25 +133,6 @@ def push(
         version = kernels.push_kernel(where.kernel, slug, metadata["id"], where.pushed)
     status_command = suggest(f"kernel status {kernel_of(paths, where)}", output)
     return say("kernel", f"{metadata['id']} version {version} runs; next: {status_command}")
-
-
-def find_kernel(
-    slug: str, infer: bool | None, output: Path | None, experiment: str | None
-) -> tuple[Paths, Folders, dict[str, Any]]:
-    """The run's folders, where the built kernel lies, and its metadata, of which the id is owner/name."""
-    paths = paths_of(slug, output=output, experiment=experiment)
-    where = find_folders(paths.output, infer)
-    return paths, where, read_metadata(where.kernel / KERNEL_METADATA, build_again(paths, where, output))
-
-
-def kernel_of(paths: Paths, where: Folders) -> str:
-    """The options that say which kernel a command is for."""
-    return run_of(paths) + " --infer" * where.infer
-
-
-def build_again(paths: Paths, where: Folders, output: Path | None) -> str:
-    """The command that builds a kernel."""
-    return suggest(f"kernel build {kernel_of(paths, where)}", output)
 
 
 def status(

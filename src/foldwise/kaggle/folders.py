@@ -5,14 +5,19 @@ kernel-infer, kernel-infer-dataset, kernel-infer-output …     of the one built
 kernel-built.json                                             which was built last, and which files foldwise wrote
 """
 
+import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from foldwise.console import say
+from foldwise.errors import InputError
 from foldwise.files import link_or_copy, write_checked
-from foldwise.kaggle.metadata import DATASET_METADATA, KERNEL_METADATA
+from foldwise.kaggle.metadata import DATASET_METADATA, KERNEL_METADATA, read_metadata
+from foldwise.options import name_paths
+from foldwise.paths import Paths, resolve
 from foldwise.records import Content, read_or_warn
 
 BUILT = "kernel-built.json"
@@ -114,3 +119,42 @@ def remember(folders: Folders, kernel: list[str], dataset: list[str]) -> None:
     files = read_built(folders.root).get("files", {})
     files |= {folders.name: sorted(kernel), folders.dataset.name: sorted(dataset)}
     write_checked(folders.root / BUILT, {"last": folders.name, "files": files})
+
+
+def paths_of(slug: str, input_: Path | None = None, output: Path | None = None, experiment: str | None = None) -> Paths:
+    """The contest's folders, or a named run's; `InputError` if the slug is not the last part of an address."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug):
+        raise InputError(
+            f"-c {slug!r}: give the last part of the contest's address, as nlp-getting-started of "
+            "kaggle.com/competitions/nlp-getting-started"
+        )
+    return name_paths(resolve(slug, input_, None, output), experiment)
+
+
+def run_of(paths: Paths) -> str:
+    """The options that say which competition a command is for, and which run of it."""
+    return f"-c {paths.slug}{f' --experiment {paths.experiment}' if paths.experiment else ''}"
+
+
+def suggest(command: str, folder: Path | None, option: str = "--output") -> str:
+    """A command line to type next, with the folder that this one was given."""
+    return shlex.join(["./run.sh", *command.split(), *([option, str(folder)] if folder else [])])
+
+
+def find_kernel(
+    slug: str, infer: bool | None, output: Path | None, experiment: str | None
+) -> tuple[Paths, Folders, dict[str, Any]]:
+    """The run's folders, where the built kernel lies, and its metadata, of which the id is owner/name."""
+    paths = paths_of(slug, output=output, experiment=experiment)
+    where = find_folders(paths.output, infer)
+    return paths, where, read_metadata(where.kernel / KERNEL_METADATA, build_again(paths, where, output))
+
+
+def kernel_of(paths: Paths, where: Folders) -> str:
+    """The options that say which kernel a command is for."""
+    return run_of(paths) + " --infer" * where.infer
+
+
+def build_again(paths: Paths, where: Folders, output: Path | None) -> str:
+    """The command that builds a kernel."""
+    return suggest(f"kernel build {kernel_of(paths, where)}", output)
