@@ -144,6 +144,8 @@ def test_models_on_all_rows_and_extra_ones_train_travel_and_predict(cli_here, wo
             for folder in (f"fold{fold}", "all-rows")
         }
         assert rows == {f"fold{fold}": 12, "all-rows": 22}
+    found = cli_here("predict", str(next(home.glob("test.*"))), "-c", slug, "--proba").stdout
+    assert sorted(found.splitlines()) == sorted((output / "submission_probabilities.csv").read_text().splitlines())
     assert "full (encoder) on all rows: not trained yet" in shown
     submission = (output / "submission.csv").read_bytes()
     cli_here("kernel", "build", "-c", slug, "--infer", "--user", "ada", *chosen)
