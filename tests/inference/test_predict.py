@@ -149,6 +149,10 @@ def test_vectors_of_new_words_are_their_own(home):
             predictor.find_vectors.known.clear()
             assert predictor.find_vectors([word], np.ones(1))[0].tobytes() == together[place].tobytes()
         assert np.abs(together[0] - together[1]).max() > 1e-3
+        if slug == ONE_TEXT:
+            rows = dict(line.split(" ", 1) for line in (root / "input/embeddings/small.vec").read_text().splitlines())
+            assert together[0] == pytest.approx(np.array(rows["zorp"].split(), dtype=np.float32))
+            assert "nowhere" not in rows
 
 
 def test_vectors_are_what_the_head_reads(home, model):
