@@ -61,6 +61,12 @@ def test_a_run_and_its_bundle(cli_here, workspace, slug):
     assert "infer     frozen: made" in shown
     assert (output / "submission.csv").read_bytes() == submission
 
+    # As any other texts they are predicted by the folds where they are, and by the packed ones.
+    table = next((workspace / "input" / slug).glob("test.*"))
+    expected = sorted((output / "submission_probabilities.csv").read_text().splitlines())
+    for weights_of in ([], ["--weights", str(packed)]):
+        assert sorted(cli_here("predict", str(table), "-c", slug, "--proba", *weights_of).stdout.splitlines()) == expected
+
 
 def test_what_changes_an_encoder_and_what_does_not(cli_here, workspace):
     slug = "twin-binary"
@@ -154,6 +160,8 @@ def test_models_on_all_rows_and_extra_ones_train_travel_and_predict(cli_here, wo
             for folder in (f"fold{fold}", "all-rows")
         }
         assert rows == {f"fold{fold}": 12, "all-rows": 22}
+    found = cli_here("predict", str(next(home.glob("test.*"))), "-c", slug, "--proba").stdout
+    assert sorted(found.splitlines()) == sorted((output / "submission_probabilities.csv").read_text().splitlines())
     assert "full (encoder) on all rows: not trained yet" in shown
     submission = (output / "submission.csv").read_bytes()
     cli_here("kernel", "build", "-c", slug, "--infer", "--user", "ada", *chosen)

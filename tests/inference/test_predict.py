@@ -149,6 +149,10 @@ def test_vectors_of_new_words_are_their_own(home):
             predictor.find_vectors.known.clear()
             assert predictor.find_vectors([word], np.ones(1))[0].tobytes() == together[place].tobytes()
         assert np.abs(together[0] - together[1]).max() > 1e-3
+        if slug == ONE_TEXT:
+            rows = dict(line.split(" ", 1) for line in (root / "input/embeddings/small.vec").read_text().splitlines())
+            assert together[0] == pytest.approx(np.array(rows["zorp"].split(), dtype=np.float32))
+            assert "nowhere" not in rows
 
 
 def test_vectors_are_what_the_head_reads(home, model):
@@ -261,6 +265,7 @@ def test_the_command_on_tables_of_all_forms(packed, copy, cli_here, workspace):
         ("title,text,words\na,b,1\n", ("--proba", "--embed"), "--proba and --embed: a call gives one of the two"),
         ("title,text,words\na,b,1\n", ("--out", "found.npy"), "an .npy holds the vectors of --embed"),
         ("title,text,words\na,b,1\n", ("--out", "some.csv"), "inputs or other results lie there; name another file"),
+        ("title,text,words\na,b,1\n", ("--out", f"output/{SLUG}/submission.csv"), "other results lie there"),
         (None, (), "no such file; give a table"),
     ],
 )
@@ -280,10 +285,10 @@ def flip(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
-def train_again(path: Path) -> None:
+def change(path: Path, **values: object) -> None:
     content = json.loads(path.read_text())
     del content["checksum"]
-    write_checked(path, {**content, "seconds": 0.0})
+    write_checked(path, {**content, **values})
 
 
 @pytest.mark.parametrize(
@@ -296,9 +301,14 @@ def train_again(path: Path) -> None:
         (lambda at: flip(at / "ensemble.json"), "ensemble.json is damaged"),
         (lambda at: flip(at / "bilstm/fold1/weights.safetensors"), "fold1: weights.safetensors is damaged"),
         (lambda at: (at / "bilstm/fold0/fold.json").unlink(), "fold0: fold.json is missing"),
-        (lambda at: train_again(at / "bilstm/fold0/fold.json"), "bilstm/fold0 was trained again since"),
+        (lambda at: change(at / "bilstm/fold0/fold.json", seconds=0.0), "bilstm/fold0 was trained again since"),
         (lambda at: flip(at / "tokens/vocab.json"), "tokens: vocab.json is damaged"),
-        (lambda at: train_again(at / "tokens/tokens.json"), None),
+        (lambda at: change(at / "tokens/tokens.json", seconds=0.0), None),
+        (lambda at: change(at / "tokens/tokens.json", inputs={"tokens": {"vocabulary": "train"}}), "from other tokens"),
+        (
+            lambda at: change(at / "ensemble.json", folds={"wide/bilstm": {}}),
+            "a blend, whose folds .wide/bilstm. are in",
+        ),
         (shutil.rmtree, f"{SLUG}: no ensemble.json"),
     ],
 )

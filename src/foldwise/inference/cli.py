@@ -32,7 +32,7 @@ def infer(
 
 def predict(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A table with the text columns; - or none: a text a line.")
+        Path | None, typer.Argument(metavar="FILE", help="A table with the text columns; - or none: a text a line.")
     ] = None,
     competition: Competition = DEFAULT,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Instead of standard output.")] = None,

@@ -1,6 +1,7 @@
 """Words that the vocabulary of the training has not: which there are of them, and their vectors."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,11 @@ from foldwise.paths import Paths
 from foldwise.run import Run
 from foldwise.vectors.cache import read_tables
 from foldwise.vectors.files import VectorFile, vector_sources
-from foldwise.vectors.reading import read_vectors
+from foldwise.vectors.reading import VectorTable, read_vectors
 from foldwise.vectors.table import RANDOM_STD, build_vectors, draw_by_word, random_vectors, wanted_words
 
 KEPT = 100_000  # words whose vectors stay in memory
+LARGE = 1 << 30  # bytes of a file of word vectors that is read anew where words need it
 
 
 def prepare_tokens(run: Run, source: Source, asked: ToPredict, folder: Path) -> None:
@@ -91,6 +93,7 @@ class WordVectors:
         self.manifest, self.paths, self.source = source.manifest, paths, source
         self.used = bool(networks(source.manifest, own=False))
         self.known: dict[str, np.ndarray] = {}
+        self.tables: dict[VectorFile, VectorTable] = {}
 
     def __call__(self, new: list[str], counts: np.ndarray) -> np.ndarray:  # noqa: ARG002
         """(V', E) float32 of V' new words, however often they occur."""
@@ -109,10 +112,31 @@ class WordVectors:
         if not sources:
             return draw_by_word(words, dimension) * RANDOM_STD
         listed = [*SPECIAL, *words]
-        tables = [read_vectors(source, wanted_words(listed)) for source in sources]
+        tables = [self.read_table(source, listed) for source in sources]
         vectors, _ = build_vectors(listed, np.ones(len(listed), np.int64), tables, settings.combine, seed=None)
         check_dimension(vectors, dimension, settings.vectors, sources)
         return vectors[len(SPECIAL) :]
+
+    def read_table(self, source: VectorFile, words: list[str]) -> VectorTable:
+        """The rows of a file that words can use; a file that is not large is read once, and all of it kept."""
+        if source.size > LARGE:
+            return read_vectors(source, wanted_words(words))
+        if source not in self.tables:
+            self.tables[source] = read_vectors(source, EveryWord())
+        return self.tables[source]
+
+
+class EveryWord(Set[str]):
+    """The set of all words."""
+
+    def __contains__(self, word: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return sys.maxsize
 
 
 def check_dimension(vectors: np.ndarray, dimension: int, named: Sequence[str], sources: Sequence[VectorFile]) -> None:

@@ -87,8 +87,9 @@ def predict(asked: Asked, file: Path | None, out: Path | None = None, rows: int 
                 run_parts(asked, chain(first, parts), placement, writer, passes)
         except BrokenPipeError:  # who reads the rows, such as `head`, wants no more
             return
-        seconds, where = time.perf_counter() - start, out or "standard output"
-        say("predict", f"{writer.rows:,} rows to {where} in {duration(seconds)}, {writer.rows / seconds:,.0f} rows/s")
+        seconds, where, rows = time.perf_counter() - start, out or "standard output", writer.rows
+        what = f"{rows:,} row{'s' * (rows != 1)} to {where}"
+        say("predict", f"{what} in {duration(seconds)}, {rows / seconds:,.0f} rows/s")
 
 
 def take_parts(predictor: Predictor, file: Path | None, rows: int) -> Iterator[Given]:
