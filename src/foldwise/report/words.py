@@ -29,7 +29,7 @@ from foldwise.report.markup import Markup, cut, element, escape, figure, join
 from foldwise.report.results import Results
 
 SECONDS = 20.0  # after which no further fold is asked
-PLACES = 4_000  # tokens that a network reads to explain a row
+PLACES = 8_000  # tokens that a network reads to explain a row
 NGRAMS = 10  # shown of a linear model
 
 Explained = dict[int, list[Markup]]  # of places among the n predicted rows
@@ -154,7 +154,6 @@ def explain_network(
     import torch
 
     from foldwise.models import Shape
-    from foldwise.running.placement import count_cores
     from foldwise.training.precision import Runtime
 
     tokens, targets = results.run.paths.tokens, results.targets
@@ -180,7 +179,7 @@ def explain_network(
         shape=Shape(targets.outputs + targets.auxiliary_outputs, store.columns, features.shape[1]),
         targets=targets,
     )
-    runtime = Runtime(torch.device("cpu"), "fp32", count_cores())
+    runtime = Runtime(torch.device("cpu"), "fp32", 1)  # more threads take ten times the time where others are busy
     predicted = learner.predict(replace(checkpoint, weights=checkpoint.weights[:1]), new, runtime, lambda _: None)
     shown, start = {}, 0
     for place, row, cuts in zip(places, rows, parts, strict=True):
@@ -206,7 +205,7 @@ def parts_of(length: int) -> list[tuple[int, int]]:
     """Where a text of so many tokens is cut: into single ones, of a long text into as many runs as `PLACES` allows.
 
     >>> parts_of(2), len(parts_of(300))
-    ([(0, 1), (1, 2)], 13)
+    ([(0, 1), (1, 2)], 26)
     """
     count = min(length, max(1, PLACES // max(length, 1)))
     edges = np.linspace(0, length, count + 1).round().astype(int).tolist()
