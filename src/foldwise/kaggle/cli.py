@@ -8,7 +8,7 @@
 With --dry-run each but `kernel build` prints the client's commands and does nothing.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,6 +22,7 @@ from foldwise.kaggle.folders import build_again, find_kernel, kernel_of, paths_o
 from foldwise.kaggle.metadata import DATASET_METADATA, read_metadata
 from foldwise.lock import only_writer
 from foldwise.options import Experiment, ExperimentAlone, InputFolder, OutputFolder, add_command
+from foldwise.paths import Paths
 from foldwise.records import read_or_warn
 from foldwise.run import Run
 
