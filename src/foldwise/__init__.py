@@ -1,3 +1,61 @@
-"""foldwise: a text competition, from the CSVs to `submission.csv`, in one command."""
+"""foldwise: a text competition, from the CSVs to `submission.csv`, in one command.
+
+In Python the same, over the same stages:
+
+    import foldwise as fw
+
+    contest = fw.Competition.open("input/my-contest")  # or fw.Competition(train, test, sample, name="my-contest")
+    run = contest.run(fw.Recipe(epochs=4), name="wide")
+    run.scores, run.oof, run.submission, run.history, run.report()
+    model = fw.Model.load(run.folder)
+    model.predict(["a text", "another"], proba=True)
+
+The pieces of training work alone, too: `tests/python/plain_loop.py` shows them in a loop of one's own.
+"""
+
+import pkgutil
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# What each name is, imported when it is first used: `import foldwise` loads nothing else.
+EXPORTS = {
+    "Competition": "foldwise.python.competition:Competition",
+    "Recipe": "foldwise.python.recipe:Recipe",
+    "Result": "foldwise.python.result:Result",
+    "Model": "foldwise.inference.model:Model",
+    "InputError": "foldwise.errors:InputError",
+    "RunError": "foldwise.errors:RunError",
+    "TokenStore": "foldwise.data.token_store:TokenStore",
+    "TokenDataset": "foldwise.data.dataset:TokenDataset",
+    "Batch": "foldwise.data.dataset:Batch",
+    "collate": "foldwise.data.dataset:pad_collate",
+    "BucketBatchSampler": "foldwise.data.batching:BucketBatchSampler",
+    "BiLSTM": "foldwise.models.recurrent:BiLSTM",
+    "train_epoch": "foldwise.training.loop:train_epoch",
+}
+
+if TYPE_CHECKING:
+    from foldwise.data.batching import BucketBatchSampler as BucketBatchSampler
+    from foldwise.data.dataset import Batch as Batch
+    from foldwise.data.dataset import TokenDataset as TokenDataset
+    from foldwise.data.dataset import pad_collate as collate
+    from foldwise.data.token_store import TokenStore as TokenStore
+    from foldwise.errors import InputError as InputError
+    from foldwise.errors import RunError as RunError
+    from foldwise.models.recurrent import BiLSTM as BiLSTM
+    from foldwise.python.competition import Competition as Competition
+    from foldwise.python.recipe import Recipe as Recipe
+    from foldwise.python.result import Result as Result
+    from foldwise.training.loop import train_epoch as train_epoch
+
+
+def __getattr__(name: str) -> Any:
+    if name not in EXPORTS:
+        raise AttributeError(f"module 'foldwise' has no attribute {name!r}; it gives {', '.join(EXPORTS)}")
+    value = globals()[name] = pkgutil.resolve_name(EXPORTS[name])
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *EXPORTS])

@@ -1,4 +1,4 @@
-"""`python -P -m foldwise …`; `run.sh` sets up and calls this."""
+"""`python -P -m foldwise …`; `run.sh` sets up and calls this. Of an installed package `foldwise` is the command."""
 
 import os
 import sys
@@ -16,7 +16,9 @@ import foldwise.clock  # noqa: F401 - a time budget counts from here
 from foldwise.interrupts import SIGNALS, end_by
 from foldwise.streams import open_streams
 
-if __name__ == "__main__":
+
+def start() -> None:
+    """The program, from its command line to its exit code."""
     open_streams()
     # cuBLAS gives the same bits every time only with a fixed workspace, and reads this before its first call.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -31,3 +33,7 @@ if __name__ == "__main__":
             if ended.code == 128 + number:
                 end_by(number)
         raise
+
+
+if __name__ == "__main__":
+    start()

@@ -9,19 +9,20 @@ from typing import Any, Self
 from tqdm import tqdm
 
 from foldwise.errors import cut_lines, printable
+from foldwise.installed import as_called
 
 QUIET_SECONDS = 60.0  # without a terminal, the longest silence of what runs
 
 
 def say(stage: str, message: str) -> None:
     """One line of a stage on standard output, above any running bar."""
-    tqdm.write(printable(f"{stage:<9} {message}"), file=sys.stdout)
+    tqdm.write(as_called(printable(f"{stage:<9} {message}")), file=sys.stdout)
     sys.stdout.flush()
 
 
 def warn(message: str) -> None:
     """One line of warning on standard error."""
-    tqdm.write(cut_lines(f"warning: {message}"), file=sys.stderr)
+    tqdm.write(as_called(cut_lines(f"warning: {message}")), file=sys.stderr)
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,198 @@
+"""`fw.Competition`: a competition's tables and settings, and running the stages on them."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, Self, TypedDict, Unpack
+
+import pandas as pd
+
+from foldwise.cli import find_extension
+from foldwise.clock import Clock
+from foldwise.data.inspect_competition import NO_GROUP, Choices
+from foldwise.errors import InputError, did_you_mean
+from foldwise.lock import only_writer
+from foldwise.options import make_run
+from foldwise.paths import CONFIG, find_project, resolve
+from foldwise.pipeline import make_all, run_folds
+from foldwise.python.recipe import Recipe
+from foldwise.python.result import Result
+from foldwise.python.session import session
+from foldwise.python.tables import write_tables
+from foldwise.run import Run, check_teaching
+from foldwise.stages.folds import folds
+from foldwise.stages.init import init
+from foldwise.stages.train import train
+
+
+class Settings(TypedDict, total=False):
+    """What competition.toml is to say, as the options of `./run.sh init`; what is not given is inferred, and told."""
+
+    id: str
+    text: str | list[str]
+    target: str | list[str]
+    group: str | None  # rows of one group share a fold; None: no column
+    task: Literal["binary", "multiclass", "multilabel", "regression", "ordinal"]
+    kind: Literal["label", "probability", "value"]
+    metric: str
+    metric_arguments: dict[str, Any]
+    less_is_better: bool  # of a metric of your own
+    numbered: bool  # rows count from 1 where no column names them
+    positive: str  # of two labels the one to predict
+    label_separator: str  # between labels in one cell
+    files: dict[str, Any]  # the table [files], such as {"encoding": "cp1252", "separator": ";"}
+
+
+class Competition:
+    """A competition of DataFrames; `Competition.open` has one of files.
+
+    The tables become CSVs in `input/NAME/`, which the same call writes again when they change; results go into
+    `output/NAME/`. These folders are in the repository, or for an installed package in the current folder.
+
+    Args:
+        train, test, sample_submission: as in a contest: the sample has the ids of test, and the columns to predict.
+        solution: the true targets of the test rows, where you have them; only used to score the submission.
+        name: of the folders.
+        input, folds, output: other folders than those three.
+        settings: see `Settings`.
+
+    Raises:
+        InputError: what was given cannot be right; the message says what to do.
+    """
+
+    def __init__(
+        self,
+        train: pd.DataFrame,
+        test: pd.DataFrame,
+        sample_submission: pd.DataFrame,
+        solution: pd.DataFrame | None = None,
+        *,
+        name: str,
+        input: str | os.PathLike[str] | None = None,  # as --input
+        folds: str | os.PathLike[str] | None = None,
+        output: str | os.PathLike[str] | None = None,
+        **settings: Unpack[Settings],
+    ) -> None:
+        self.place(name, input, folds, output)
+        frames = {"train": train, "test": test, "sample_submission": sample_submission}
+        with session():
+            paths = resolve(name, *self.folders)
+            paths = replace(paths, input=(self.folders[0] or find_project() / "input") / name)
+            choices = make_choices(settings)
+            write_tables(paths, frames | ({} if solution is None else {"solution": solution}), choices)
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        folds: str | os.PathLike[str] | None = None,
+        output: str | os.PathLike[str] | None = None,
+        **settings: Unpack[Settings],
+    ) -> Self:
+        """The competition whose tables are in a folder such as "input/my-contest".
+
+        Without competition.toml there, and of no contest known by name, its settings are inferred from the tables, as
+        `./run.sh init` does.
+
+        Args:
+            folder: or the name alone of one in `input/`.
+            folds, output: other folders than `folds/` and `output/`.
+            settings: for a new competition.toml, see `Settings`.
+        """
+        path, project = Path(folder), find_project() / "input"
+        if path == Path(path.name) and not path.is_dir():
+            path = project / path
+        elif not path.is_dir() and (find_project() / path).is_dir():
+            path = find_project() / path
+        path = path.absolute()
+        contest = cls.__new__(cls)
+        contest.place(path.name, None if path.parent == project else path.parent, folds, output)
+        with session():
+            choices, paths = make_choices(settings), resolve(path.name, *contest.folders)
+            if paths.config.is_file() and settings:
+                raise InputError(f"{paths.config}: is there, so what it says counts; say {', '.join(settings)} in it")
+            if not paths.config.is_file() and paths.input.is_dir():
+                init(paths, choices, force=False)
+        return contest
+
+    def place(self, name: str, *folders: str | os.PathLike[str] | None) -> None:
+        """Note where things are: name, and the roots of input, folds and output where they are not the usual ones."""
+        self.name = name
+        self.folders = tuple(None if folder is None else Path(folder).absolute() for folder in folders)
+
+    def run(
+        self,
+        recipe: Recipe | None = None,
+        *,
+        fold: int | Sequence[int] | None = None,
+        seed: int | None = None,
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        debug: bool = False,
+        force: bool = False,
+        time_budget: str | None = None,
+    ) -> Result:
+        """All stages, as `./run.sh all`: only what is missing or out of date runs, and each says why.
+
+        Args:
+            recipe: what differs from the recipe in competition.toml.
+            fold: folds to train anew, whatever their state; the others keep every byte.
+            seed: of the training; the folds have their own.
+            device: "auto" takes a GPU if it works.
+            debug: 200 rows, one epoch, into a folder of its own.
+            force: redo what is up to date.
+            time_budget: such as "2h" or "40m", from this call on; trains less where it must.
+
+        Raises:
+            InputError, RunError, KeyboardInterrupt: see `foldwise.python.session.session`.
+        """
+        with session():
+            run = self.prepare(recipe, seed, device, debug, force)
+            if time_budget is not None:
+                budget = find_extension("--time-budget")(time_budget)
+                run = replace(run, budget=replace(budget, started=Clock.now()))
+                check_teaching(run.config, timed=True)
+            again = [fold] if isinstance(fold, int) else list(fold or [])
+            with only_writer(run.paths.output):
+                if again:
+                    train(run, folds(run), again)
+                make_all(run)
+            return Result(run)
+
+    def make_folds(self) -> None:
+        """Deal the training rows to folds anew, as `./run.sh folds --force`; needed where rows came or went."""
+        with session():
+            run_folds(self.prepare(None, None, "auto", False, True))
+
+    def prepare(
+        self,
+        recipe: Recipe | None,
+        seed: int | None,
+        device: Literal["auto", "cpu", "cuda"],
+        debug: bool,
+        force: bool,
+    ) -> Run:
+        """What the stages are given."""
+        settings = recipe.settings if recipe else []
+        run = make_run(self.name, settings, seed, device, *self.folders, None, debug, force)
+        return replace(run, command=f"fw.Competition {self.name}: run({recipe or ''})")
+
+    def __repr__(self) -> str:
+        return f"<Competition {self.name}: {resolve(self.name, *self.folders).input}>"
+
+
+def make_choices(settings: Settings) -> Choices:
+    """The same for `init`; InputError for a name that is none."""
+    given: dict[str, Any] = dict(settings)
+    for name in given:
+        if name not in Settings.__annotations__:
+            known = ", ".join(Settings.__annotations__)
+            raise InputError(f"{name}: no such setting; {did_you_mean(name, Settings.__annotations__, f'known: {known}')}")
+    for name in ("text", "target"):
+        if isinstance(given.get(name), str):
+            given[name] = [given[name]]
+    if "group" in given and given["group"] is None:
+        given["group"] = NO_GROUP
+    given["metric_arguments"] = [f"{key}={value}" for key, value in given.get("metric_arguments", {}).items()]
+    return Choices(**given)
