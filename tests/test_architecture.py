@@ -11,13 +11,14 @@ SOURCE = Path(foldwise.__file__).parent
 # What each part may import of foldwise, beside itself and the table of tasks. The core turns CSVs into a submission.
 CORE = {
     "__init__": "",
-    "errors": "",
+    "errors": "installed",
+    "installed": "",
     "hashing": "",
     "machine": "errors",
     "leftovers": "",
     "files": "errors hashing leftovers machine",
     "inputs": "errors hashing",
-    "console": "errors",
+    "console": "errors installed",
     "lock": "console errors leftovers",
     "records": "console errors files",
     "clock": "",
@@ -28,7 +29,7 @@ CORE = {
     "requirements": "",
     "tasks": "",
     "arguments": "errors",
-    "paths": "errors files",
+    "paths": "errors files installed",
     "plugins": "errors hashing inputs",
     "metrics": "arguments errors plugins",
     "config": "errors metrics",
@@ -42,7 +43,7 @@ CORE = {
     "learners": "clock config data errors events extensions files hashing inputs metrics models paths plugins"
     " records training",
     "run": "auto config console data errors extensions files learners metrics paths plugins records",
-    "options": "errors inputs interrupts load_config machine paths run",
+    "options": "errors inputs installed interrupts load_config machine paths run",
     "freshness": "data errors extensions files hashing inputs learners paths plugins records run vectors",
     "ensembling": "config console data errors files freshness metrics paths records run",
     "running": "clock config console data ensembling errors events extensions files freshness hashing inputs"
@@ -50,8 +51,8 @@ CORE = {
     "stages": "auto clock config console data ensembling errors extensions files freshness hashing inputs learners"
     " leftovers lock machine metrics paths records run running vectors",
     "pipeline": "ensembling freshness lock run stages",
-    "cli": "config data errors extensions lock options paths pipeline run stages",
-    "__main__": "cli clock interrupts streams",
+    "cli": "config data errors extensions installed lock options paths pipeline run stages",
+    "__main__": "cli clock installed interrupts streams",
 }
 # Each a folder that may be deleted; the command line, and what trains folds, find them by name.
 EXTENSIONS = {
@@ -59,14 +60,16 @@ EXTENSIONS = {
     " training",
     "inference": "clock config console data ensembling errors files hashing inputs learners lock models options paths"
     " plugins records run running training vectors",
-    "kaggle": "cli console data errors files hashing inference inputs learners lock options paths plugins records"
-    " run stages training vectors",
+    "kaggle": "cli console data errors files hashing inference inputs installed learners lock options paths plugins"
+    " records run stages training vectors",
     "report": "config console data errors files freshness hashing learners load_config lock models paths records run"
     " running vectors",
     "competitions": "errors load_config options paths",
     "rate_finder": "console data errors files freshness learners lock run running stages training",
     "teaching": "config data ensembling errors freshness hashing learners paths run running training",
-    "encoders": "clock config console data errors events files freshness inputs learners lock metrics models options"
+    "python": "cli clock config console data errors extensions files hashing inputs installed interrupts lock machine"
+    " options paths pipeline records run running stages",
+    "encoders": "clock config console data errors events files freshness inputs installed learners lock metrics models options"
     " paths plugins run running training",
 }
 ALLOWED = {part: set(names.split()) for part, names in (CORE | EXTENSIONS).items()}

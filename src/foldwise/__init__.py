@@ -35,19 +35,32 @@ EXPORTS = {
     "train_epoch": "foldwise.training.loop:train_epoch",
 }
 
+__all__ = [
+    "Batch",
+    "BiLSTM",
+    "BucketBatchSampler",
+    "Competition",
+    "InputError",
+    "Recipe",
+    "Result",
+    "RunError",
+    "TokenDataset",
+    "TokenStore",
+    "collate",
+    "train_epoch",
+]
+
 if TYPE_CHECKING:
-    from foldwise.data.batching import BucketBatchSampler as BucketBatchSampler
-    from foldwise.data.dataset import Batch as Batch
-    from foldwise.data.dataset import TokenDataset as TokenDataset
+    from foldwise.data.batching import BucketBatchSampler
+    from foldwise.data.dataset import Batch, TokenDataset
     from foldwise.data.dataset import pad_collate as collate
-    from foldwise.data.token_store import TokenStore as TokenStore
-    from foldwise.errors import InputError as InputError
-    from foldwise.errors import RunError as RunError
-    from foldwise.models.recurrent import BiLSTM as BiLSTM
-    from foldwise.python.competition import Competition as Competition
-    from foldwise.python.recipe import Recipe as Recipe
-    from foldwise.python.result import Result as Result
-    from foldwise.training.loop import train_epoch as train_epoch
+    from foldwise.data.token_store import TokenStore
+    from foldwise.errors import InputError, RunError
+    from foldwise.models.recurrent import BiLSTM
+    from foldwise.python.competition import Competition
+    from foldwise.python.recipe import Recipe
+    from foldwise.python.result import Result
+    from foldwise.training.loop import train_epoch
 
 
 def __getattr__(name: str) -> Any:

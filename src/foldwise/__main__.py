@@ -13,6 +13,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while packages load, Ctrl-C ends it without a traceback
 
 import foldwise.clock  # noqa: F401 - a time budget counts from here
+from foldwise.installed import add_own_modules
 from foldwise.interrupts import SIGNALS, end_by
 from foldwise.streams import open_streams
 
@@ -22,6 +23,7 @@ def start() -> None:
     open_streams()
     # cuBLAS gives the same bits every time only with a fixed workspace, and reads this before its first call.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    add_own_modules()
     from foldwise.cli import main
 
     try:

@@ -4,6 +4,8 @@ import math
 import shutil
 import sys
 import time
+from importlib.util import find_spec
+from sys import modules
 from typing import Any, Self
 
 from tqdm import tqdm
@@ -34,6 +36,16 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
 
 
+def make_bar(**looks: Any) -> Any:
+    """A bar of tqdm: on a terminal, and in a notebook, which is none, its widget; elsewhere one that shows nothing."""
+    if "ipykernel" in modules and find_spec("ipywidgets"):
+        from tqdm.auto import tqdm as widget
+
+        return widget(disable=False, **looks)
+    columns, rows = shutil.get_terminal_size()  # where it is unknown, tqdm itself takes it for 0 and shows nothing
+    return tqdm(file=sys.stderr, disable=None, ncols=columns - 1, nrows=rows, **looks)
+
+
 class Progress:
     """How far something is: on a terminal a bar of tqdm, elsewhere a line at most once a minute.
 
@@ -51,9 +63,7 @@ class Progress:
         usual: dict[str, Any] = {"desc": printable(name or stage), "unit": f" {unit}", "unit_scale": True}
         if total is None:
             usual = {"bar_format": "{desc}"}  # the text alone, cut at the edge of the terminal
-        columns, rows = shutil.get_terminal_size()  # where it is unknown, tqdm itself takes it for 0 and shows nothing
-        size = {"ncols": columns - 1, "nrows": rows}
-        self.bar = tqdm(total=total, file=sys.stderr, leave=False, disable=None, **size, **usual | (looks or {}))
+        self.bar = make_bar(total=total, leave=False, **usual | (looks or {}))
 
     def __enter__(self) -> Self:
         return self
@@ -105,4 +115,4 @@ class Progress:
         """Clear the bar."""
         if not self.bar.disable:
             self.bar.close()
-            print("\r", end="", file=sys.stderr, flush=True)  # tqdm leaves the cursor where a lower bar ended
+            print("\r", end="", file=self.bar.fp, flush=True)  # tqdm leaves the cursor where a lower bar ended

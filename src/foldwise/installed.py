@@ -1,5 +1,6 @@
 """Whether this is an installed package or a checkout, and what its user calls it by."""
 
+import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -7,6 +8,13 @@ PACKAGE = Path(__file__).resolve().parent
 IS_INSTALLED = any(PACKAGE.parent.glob("foldwise-*.dist-info"))
 IN_CHECKOUT = "./run.sh"  # as all messages are written
 PROGRAM = "foldwise" if IS_INSTALLED else IN_CHECKOUT
+
+
+def add_own_modules() -> None:
+    """Let what the user has written in src/ of the current folder be imported, as it is in a checkout."""
+    folder = str(Path.cwd() / "src")
+    if IS_INSTALLED and folder not in sys.path:
+        sys.path.append(folder)
 
 
 def as_called(message: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from foldwise.config import Encoder
 from foldwise.errors import InputError
 from foldwise.inputs import check_input
+from foldwise.installed import PACKAGE
 from foldwise.paths import Paths, find_project
 from foldwise.plugins import as_input_error
 

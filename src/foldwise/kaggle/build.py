@@ -175,7 +175,8 @@ def check_carried(run: Run) -> None:
 
 def collect_files(run: Run, infer: bool) -> dict[str, bytes]:
     """What the kernel carries, content by path: src/, and settings and folds unless these are in the dataset."""
-    slug, names = run.paths.slug, {}
+    slug = run.paths.slug
+    names: dict[str, Path] = {}
     for source in (PACKAGE, find_project() / "src"):  # in a checkout the second holds the first
         place = "src/foldwise" if source == PACKAGE else "src"
         paths = [path for pattern in ("*.py", "*.toml") for path in source.rglob(pattern) if path.is_file()]

@@ -14,7 +14,7 @@ from foldwise.data.inspect_competition import NO_GROUP, Choices
 from foldwise.errors import InputError, did_you_mean
 from foldwise.lock import only_writer
 from foldwise.options import make_run
-from foldwise.paths import CONFIG, find_project, resolve
+from foldwise.paths import find_project, resolve
 from foldwise.pipeline import make_all, run_folds
 from foldwise.python.recipe import Recipe
 from foldwise.python.result import Result
@@ -24,6 +24,9 @@ from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
 from foldwise.stages.init import init
 from foldwise.stages.train import train
+
+
+Folder = str | os.PathLike[str] | None
 
 
 class Settings(TypedDict, total=False):
@@ -69,9 +72,9 @@ class Competition:
         solution: pd.DataFrame | None = None,
         *,
         name: str,
-        input: str | os.PathLike[str] | None = None,  # as --input
-        folds: str | os.PathLike[str] | None = None,
-        output: str | os.PathLike[str] | None = None,
+        input: Folder = None,  # as --input
+        folds: Folder = None,
+        output: Folder = None,
         **settings: Unpack[Settings],
     ) -> None:
         self.place(name, input, folds, output)
@@ -87,8 +90,8 @@ class Competition:
         cls,
         folder: str | os.PathLike[str],
         *,
-        folds: str | os.PathLike[str] | None = None,
-        output: str | os.PathLike[str] | None = None,
+        folds: Folder = None,
+        output: Folder = None,
         **settings: Unpack[Settings],
     ) -> Self:
         """The competition whose tables are in a folder such as "input/my-contest".
@@ -117,10 +120,10 @@ class Competition:
                 init(paths, choices, force=False)
         return contest
 
-    def place(self, name: str, *folders: str | os.PathLike[str] | None) -> None:
+    def place(self, name: str, input: Folder, folds: Folder, output: Folder) -> None:
         """Note where things are: name, and the roots of input, folds and output where they are not the usual ones."""
         self.name = name
-        self.folders = tuple(None if folder is None else Path(folder).absolute() for folder in folders)
+        self.folders = (absolute(input), absolute(folds), absolute(output))
 
     def run(
         self,
@@ -182,13 +185,20 @@ class Competition:
         return f"<Competition {self.name}: {resolve(self.name, *self.folders).input}>"
 
 
+def absolute(folder: Folder) -> Path | None:
+    """The same from wherever the program goes later; None where it is the usual one."""
+    return None if folder is None else Path(folder).absolute()
+
+
 def make_choices(settings: Settings) -> Choices:
     """The same for `init`; InputError for a name that is none."""
     given: dict[str, Any] = dict(settings)
     for name in given:
         if name not in Settings.__annotations__:
             known = ", ".join(Settings.__annotations__)
-            raise InputError(f"{name}: no such setting; {did_you_mean(name, Settings.__annotations__, f'known: {known}')}")
+            raise InputError(
+                f"{name}: no such setting; {did_you_mean(name, Settings.__annotations__, f'known: {known}')}"
+            )
     for name in ("text", "target"):
         if isinstance(given.get(name), str):
             given[name] = [given[name]]

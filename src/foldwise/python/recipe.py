@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from foldwise import config
-from foldwise.errors import InputError, check, close_names, did_you_mean
+from foldwise.errors import InputError, check
 
 SOURCE = "fw.Recipe"
-EVERY_FIELD = "`./run.sh recipe` lists all of them"
 OPEN = "arguments"  # how fields end whose tables hold names of other people's
 
 
@@ -57,34 +56,18 @@ class Recipe:
 
 
 def full_name(name: str) -> str:
-    """The dotted name of a field that goes by `name`; InputError where there is none, or several."""
+    """The dotted name of a field that goes by `name`, or that itself, where none does; InputError where several do."""
     tables = config.Recipe.model_fields
-    if name.split(".")[0] in tables:
-        return name  # what comes behind is checked with the values
-    fields = {
-        f"{table}.{field}": field
-        for table, info in tables.items()
-        for field in getattr(info.annotation, "model_fields", {})
-    }
-    found = find_fields(fields, name)
+    if name in tables:
+        return name
+    found = [
+        f"{table}.{name}" for table, info in tables.items() if name in getattr(info.annotation, "model_fields", ())
+    ]
+    found = [full for full in found if not full.startswith("encoder.")] or found
     if len(found) > 1:
-        raise InputError(f"{SOURCE}: {name} may be {' or '.join(found)}; write it as {table_of(found[0], name)}")
-    if not found:
-        near = [full for field in close_names(name, fields.values()) for full in find_fields(fields, field)]
-        fix = f"did you mean {' or '.join(near)}?" if near else did_you_mean(name, tables, EVERY_FIELD)
-        raise InputError(f"{SOURCE}: {name}: no such field; {fix}")
-    return found[0]
-
-
-def find_fields(fields: Mapping[str, str], name: str) -> list[str]:
-    """The full names of the fields of that name; those of the encoder only where no other table has one."""
-    found = [full for full, field in fields.items() if field == name]
-    return [full for full in found if not full.startswith("encoder.")] or found
-
-
-def table_of(full: str, name: str) -> str:
-    """How a field is named with its table."""
-    return f'{full.split(".")[0]}={{"{name}": …}}'
+        table = found[0].partition(".")[0]
+        raise InputError(f'{SOURCE}: {name} may be {" or ".join(found)}; write it as {table}={{"{name}": …}}')
+    return found[0] if found else name
 
 
 def add(table: dict[str, Any], names: list[str], value: Any) -> None:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from foldwise.errors import RunError
 from foldwise.extensions import load_extension
-from foldwise.files import read_json
 from foldwise.hashing import hash_of
 from foldwise.lock import only_writer
 from foldwise.python.session import session
@@ -37,7 +36,7 @@ class Result:
 
     @property
     def scores(self) -> dict[str, Any]:
-        """The figures of summary.json: "metric", "cv", "folds", "members", "ensemble", "leaderboard", "seconds" …"""
+        """The figures of summary.json: "metric", "cv", "folds", "members", "ensemble", "leaderboard" and others."""
         return {key: value for key, value in self.summary.items() if key not in INTERNAL}
 
     @cached_property
@@ -53,7 +52,7 @@ class Result:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """A row an evaluation of each member and fold: epoch, step, loss, score, best, learning_rate …"""
+        """A row an evaluation of each member and fold: epoch, step, loss, score, best, learning_rate and others."""
         rows = [
             {"member": member["name"], "fold": fold, **asdict(entry)}
             for member in self.summary["members"]

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from foldwise.errors import InputError, RunError
 from foldwise.inputs import same_inputs
+from foldwise.installed import add_own_modules
 from foldwise.interrupts import Interrupted, Signals
 from foldwise.machine import explain_machine
 
@@ -23,6 +24,7 @@ def session() -> Iterator[None]:
         KeyboardInterrupt: at Ctrl-C. A fold that trains has finished its step and saved its state; a second Ctrl-C
             leaves at once. The same call goes on from there.
     """
+    add_own_modules()
     # Before cuBLAS is called: see `foldwise.__main__`.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     in_main = threading.current_thread() is threading.main_thread()  # the only one that may take signals

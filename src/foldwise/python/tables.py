@@ -26,12 +26,15 @@ RECORD = ".dataframes"
 CELLS = (str, bool, int, float, np.generic, Decimal, date, datetime, pd.Period, pd.Timedelta)
 
 
-class Written(Content):
-    """The hidden file, of which nothing is filled in until all is written."""
+NOTHING: dict[str, Any] = {"tables": {}, "choices": "", "config": ""}
 
-    tables: dict[str, str] = {}  # hashes
-    choices: str = ""  # what the user said of them
-    config: str = ""  # hash of the competition.toml that was inferred
+
+class Written(Content):
+    """The hidden file."""
+
+    tables: dict[str, str]  # hashes
+    choices: str  # what the user said of them
+    config: str  # hash of the competition.toml that was inferred
 
 
 def write_tables(paths: Paths, frames: Mapping[str, pd.DataFrame], choices: Choices) -> None:
@@ -47,16 +50,15 @@ def write_tables(paths: Paths, frames: Mapping[str, pd.DataFrame], choices: Choi
             "fw.Competition.open, or give the tables another name="
         )
     folder.mkdir(parents=True, exist_ok=True)
-    known = (record.exists() and read_or_warn(record, Written, "competition.toml is taken for yours")) or {}
-    known = {"tables": {}, "choices": "", "config": "", **known}
+    known = read_or_warn(record, Written, "competition.toml is taken for yours") or NOTHING
     write_checked(record, {**known, "tables": {}})  # whatever ends this, the folder is known for what it is
     tables = {}
     for name, frame in frames.items():
         path = folder / f"{name}.csv"
         write_table(path, frame)
         tables[path.name] = hash_of(path)
-    for name in known["tables"].keys() - tables.keys():
-        (folder / name).unlink(missing_ok=True)
+    if "solution" not in frames:
+        (folder / "solution.csv").unlink(missing_ok=True)
     told = json.dumps(vars(choices), sort_keys=True)
     is_own = not config.exists() or hash_of(config) == known["config"]
     if not is_own and told != known["choices"]:
@@ -66,8 +68,8 @@ def write_tables(paths: Paths, frames: Mapping[str, pd.DataFrame], choices: Choi
     if is_own and not (config.exists() and (tables, told) == (known["tables"], known["choices"])):
         say("tables", f"wrote {', '.join(tables)} into {folder}")
         init(paths, choices, force=True)
-        known["config"] = hash_of(config)
-    write_checked(record, {"tables": tables, "choices": told, "config": known["config"]})
+        known = {**known, "config": hash_of(config)}
+    write_checked(record, {**known, "tables": tables, "choices": told})
 
 
 def write_table(path: Path, frame: pd.DataFrame) -> None:
@@ -91,7 +93,7 @@ def column_texts(column: "pd.Series[Any]", where: str) -> list[str]:
     for row, (cell, missing) in enumerate(zip(column.astype(object).tolist(), column.isna().tolist(), strict=True)):
         if not missing and not isinstance(cell, CELLS):
             raise InputError(
-                f"{where}, row {row}: {shorten(cell)} is {type(cell).__name__}; give texts, numbers, dates, True or False"
+                f"{where}, row {row}: {shorten(cell)} is {type(cell).__name__}; give texts, numbers, dates or booleans"
             )
         texts.append("" if missing else str(cell))
     try:
