@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,7 +115,10 @@ def test_torch_is_left_as_it_was(walked):
 
 def test_changed_tables_are_written_again_and_edited_settings_kept(tmp_path):
     train, test, sample = frames_of("twin-binary")
-    root = {"input": tmp_path / "input", **places(tmp_path)}
+    root: Any = {"input": tmp_path / "input", **places(tmp_path)}
+    with pytest.raises(fw.InputError, match=r'kind of submission: .*; decide with kind="label" or kind="probability"'):
+        fw.Competition(train, test, sample, name="x", **root)
+    root["kind"] = "label"
     fw.Competition(train, test, sample, name="x", **root)
     config = tmp_path / "input" / "x" / "competition.toml"
     inferred = config.read_bytes()
@@ -142,12 +146,16 @@ def test_open_infers_what_no_file_says(workspace):
     with pytest.raises(fw.InputError, match=r"competition\.toml: is there, so what it says counts; say metric in it"):
         fw.Competition.open(folder, metric="f1")
     (folder / "competition.toml").unlink()
-    with pytest.raises(fw.InputError, match=r"metrik: no such setting; did you mean metric?"):
+    with pytest.raises(fw.InputError, match=r"metrik = .f1.: unknown key; did you mean metric\?"):
         fw.Competition.open(folder, metrik="f1")  # type: ignore[call-arg]
-    fw.Competition.open(folder, metric="f1", text="text", group=None)
+    with pytest.raises(fw.InputError, match=r"task = .binry.: .*; did you mean binary\?"):
+        fw.Competition.open(folder, task="binry")  # type: ignore[arg-type]
+    contest = fw.Competition.open(folder, metric="f1", text="text", group=None)
+    with pytest.raises(fw.InputError, match=r"the recipe is a dict; give fw\.Recipe"):
+        contest.run({"epochs": 4})  # type: ignore[arg-type]
     assert 'metric = "f1"' in (folder / "competition.toml").read_text(encoding="utf-8")
     with pytest.raises(fw.InputError, match=r"no-contest: no such folder"):
-        fw.Competition.open(workspace / "input" / "no-contest").run()
+        fw.Competition.open(workspace / "input" / "no-contest")
 
 
 @pytest.mark.parametrize(

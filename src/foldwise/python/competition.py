@@ -4,27 +4,27 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self, TypedDict, Unpack
+from typing import Any, Literal, Self, TypedDict, Unpack, get_type_hints
 
 import pandas as pd
+from pydantic import create_model
 
 from foldwise.cli import find_extension
 from foldwise.clock import Clock
+from foldwise.config import Section
 from foldwise.data.inspect_competition import NO_GROUP, Choices
-from foldwise.errors import InputError, did_you_mean
+from foldwise.errors import InputError, check, with_article
 from foldwise.lock import only_writer
-from foldwise.options import make_run
+from foldwise.options import check_input_folder, make_run
 from foldwise.paths import find_project, resolve
-from foldwise.pipeline import make_all, run_folds
+from foldwise.pipeline import run_all, run_folds
 from foldwise.python.recipe import Recipe
 from foldwise.python.result import Result
 from foldwise.python.session import session
-from foldwise.python.tables import write_tables
+from foldwise.python.tables import infer_settings, write_tables
 from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
-from foldwise.stages.init import init
 from foldwise.stages.train import train
-
 
 Folder = str | os.PathLike[str] | None
 
@@ -45,6 +45,12 @@ class Settings(TypedDict, total=False):
     positive: str  # of two labels the one to predict
     label_separator: str  # between labels in one cell
     files: dict[str, Any]  # the table [files], such as {"encoding": "cp1252", "separator": ";"}
+
+
+# The same as what checks it.
+CHECKED = create_model(
+    "Settings", __base__=Section, **{key: (kind, None) for key, kind in get_type_hints(Settings).items()}
+)
 
 
 class Competition:
@@ -116,8 +122,9 @@ class Competition:
             choices, paths = make_choices(settings), resolve(path.name, *contest.folders)
             if paths.config.is_file() and settings:
                 raise InputError(f"{paths.config}: is there, so what it says counts; say {', '.join(settings)} in it")
-            if not paths.config.is_file() and paths.input.is_dir():
-                init(paths, choices, force=False)
+            check_input_folder(paths)
+            if not paths.config.is_file():
+                infer_settings(paths, choices)
         return contest
 
     def place(self, name: str, input: Folder, folds: Folder, output: Folder) -> None:
@@ -129,6 +136,7 @@ class Competition:
         self,
         recipe: Recipe | None = None,
         *,
+        name: str | None = None,
         fold: int | Sequence[int] | None = None,
         seed: int | None = None,
         device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -140,6 +148,7 @@ class Competition:
 
         Args:
             recipe: what differs from the recipe in competition.toml.
+            name: of the run, which then has a folder of its own, `output/CONTEST/experiments/NAME/`.
             fold: folds to train anew, whatever their state; the others keep every byte.
             seed: of the training; the folds have their own.
             device: "auto" takes a GPU if it works.
@@ -151,35 +160,32 @@ class Competition:
             InputError, RunError, KeyboardInterrupt: see `foldwise.python.session.session`.
         """
         with session():
-            run = self.prepare(recipe, seed, device, debug, force)
+            run = self.prepare(recipe, name=name, seed=seed, device=device, debug=debug, force=force)
             if time_budget is not None:
                 budget = find_extension("--time-budget")(time_budget)
                 run = replace(run, budget=replace(budget, started=Clock.now()))
                 check_teaching(run.config, timed=True)
-            again = [fold] if isinstance(fold, int) else list(fold or [])
-            with only_writer(run.paths.output):
-                if again:
-                    train(run, folds(run), again)
-                make_all(run)
+            if fold is not None:
+                with only_writer(run.paths.output):
+                    train(run, folds(run), [fold] if isinstance(fold, int) else list(fold))
+            run_all(run)
             return Result(run)
 
     def make_folds(self) -> None:
         """Deal the training rows to folds anew, as `./run.sh folds --force`; needed where rows came or went."""
         with session():
-            run_folds(self.prepare(None, None, "auto", False, True))
+            run_folds(self.prepare(None, force=True))
 
-    def prepare(
-        self,
-        recipe: Recipe | None,
-        seed: int | None,
-        device: Literal["auto", "cpu", "cuda"],
-        debug: bool,
-        force: bool,
-    ) -> Run:
-        """What the stages are given."""
-        settings = recipe.settings if recipe else []
-        run = make_run(self.name, settings, seed, device, *self.folders, None, debug, force)
-        return replace(run, command=f"fw.Competition {self.name}: run({recipe or ''})")
+    def prepare(self, recipe: Recipe | None, name: str | None = None, **options: Any) -> Run:
+        """What the stages are given; options are of `make_run`."""
+        if recipe is not None and not isinstance(recipe, Recipe):
+            raise InputError(f"run: the recipe is {with_article(type(recipe).__name__)}; give fw.Recipe(epochs=4), say")
+        if name is not None:
+            options["experiment"] = name
+        input, folds, output = self.folders
+        places = {"input_": input, "folds": folds, "output": output}
+        run = make_run(self.name, recipe.settings if recipe else [], **places, **options)
+        return replace(run, command=f"fw.Competition.run({recipe or ''})")
 
     def __repr__(self) -> str:
         return f"<Competition {self.name}: {resolve(self.name, *self.folders).input}>"
@@ -191,14 +197,9 @@ def absolute(folder: Folder) -> Path | None:
 
 
 def make_choices(settings: Settings) -> Choices:
-    """The same for `init`; InputError for a name that is none."""
+    """The same for `init`; InputError for a name that is none, or a value that cannot be."""
     given: dict[str, Any] = dict(settings)
-    for name in given:
-        if name not in Settings.__annotations__:
-            known = ", ".join(Settings.__annotations__)
-            raise InputError(
-                f"{name}: no such setting; {did_you_mean(name, Settings.__annotations__, f'known: {known}')}"
-            )
+    check(CHECKED, given, "fw.Competition")
     for name in ("text", "target"):
         if isinstance(given.get(name), str):
             given[name] = [given[name]]

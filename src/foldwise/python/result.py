@@ -41,14 +41,16 @@ class Result:
 
     @cached_property
     def oof(self) -> pd.DataFrame:
-        """(N, …) oof.csv: ids as text, fold, targets, and predictions by models that have not seen the row."""
-        return self.read(self.made.paths.oof, 1, ids=[0])
+        """(N, …) oof.csv: ids as text, fold, targets, and predictions by models that have not seen the row.
+
+        Other columns are numbers where all their cells are.
+        """
+        return self.read(self.made.paths.oof, 1, row_id="id")
 
     @cached_property
     def submission(self) -> pd.DataFrame:
         """(M, …) submission.csv: ids as text, then what is predicted."""
-        place = list(self.made.competition.sample.columns).index(self.made.config.columns.id)
-        return self.read(self.made.paths.submission, 0, ids=[place])
+        return self.read(self.made.paths.submission, 0, row_id=self.made.asked.columns.id)
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -68,13 +70,12 @@ class Result:
             write(self.made)
         return self.folder / "report.html"
 
-    def read(self, path: Path, output: int, ids: list[int]) -> pd.DataFrame:
+    def read(self, path: Path, output: int, row_id: str) -> pd.DataFrame:
         """A file of this run, its numbers as numbers: one that another run has made since is a RunError."""
         if not path.is_file() or hash_of(path) != self.summary["outputs"][output]:
             raise RunError(f"{path}: is no longer that of this run; run it again")
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-        others = [name for number, name in enumerate(frame.columns) if number not in ids]
-        return frame.assign(**{name: to_numbers(frame[name]) for name in others})
+        return frame.assign(**{name: to_numbers(frame[name]) for name in frame.columns if name != row_id})
 
     def __repr__(self) -> str:
         summary = self.summary

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from foldwise.config import FilesSection
 from foldwise.console import say
 from foldwise.data.inspect_competition import Choices
-from foldwise.errors import InputError, shorten
+from foldwise.data.inspect_tables import Question
+from foldwise.errors import SHOWN, InputError, shorten
 from foldwise.files import atomic_file, write_checked, write_csv
 from foldwise.hashing import hash_of
 from foldwise.paths import CONFIG, Paths
@@ -67,9 +69,22 @@ def write_tables(paths: Paths, frames: Mapping[str, pd.DataFrame], choices: Choi
         )
     if is_own and not (config.exists() and (tables, told) == (known["tables"], known["choices"])):
         say("tables", f"wrote {', '.join(tables)} into {folder}")
-        init(paths, choices, force=True)
+        infer_settings(paths, choices, force=True)
         known = {**known, "config": hash_of(config)}
     write_checked(record, {**known, "tables": tables, "choices": told})
+
+
+def infer_settings(paths: Paths, choices: Choices, force: bool = False) -> None:
+    """Write competition.toml from the tables, as stage init; what it asks is asked in Python's words."""
+    try:
+        init(paths, choices, force)
+    except Question as asked:
+        name = asked.option.removeprefix("--").replace("-", "_")
+        answers = [f'{name}="{candidate}"' for candidate in asked.candidates[:SHOWN]]
+        if name in FilesSection.model_fields:
+            answers = [f'files={{"{name}": "{candidate}"}}' for candidate in asked.candidates[:SHOWN]]
+        told = f"cannot tell {asked.what}: {asked.why}; decide with {' or '.join(answers)}"
+        raise InputError(f"{paths.input}: {told}") from None
 
 
 def write_table(path: Path, frame: pd.DataFrame) -> None:
