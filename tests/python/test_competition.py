@@ -149,10 +149,10 @@ def test_open_infers_what_no_file_says(workspace):
     with pytest.raises(fw.InputError, match=r"metrik = .f1.: unknown key; did you mean metric\?"):
         fw.Competition.open(folder, metrik="f1")  # type: ignore[call-arg]
     with pytest.raises(fw.InputError, match=r"task = .binry.: .*; did you mean binary\?"):
-        fw.Competition.open(folder, task="binry")  # type: ignore[arg-type]
+        fw.Competition.open(folder, task="binry")
     contest = fw.Competition.open(folder, metric="f1", text="text", group=None)
     with pytest.raises(fw.InputError, match=r"the recipe is a dict; give fw\.Recipe"):
-        contest.run({"epochs": 4})  # type: ignore[arg-type]
+        contest.run({"epochs": 4})
     assert 'metric = "f1"' in (folder / "competition.toml").read_text(encoding="utf-8")
     with pytest.raises(fw.InputError, match=r"no-contest: no such folder"):
         fw.Competition.open(workspace / "input" / "no-contest")

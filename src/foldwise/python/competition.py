@@ -47,10 +47,8 @@ class Settings(TypedDict, total=False):
     files: dict[str, Any]  # the table [files], such as {"encoding": "cp1252", "separator": ";"}
 
 
-# The same as what checks it.
-CHECKED = create_model(
-    "Settings", __base__=Section, **{key: (kind, None) for key, kind in get_type_hints(Settings).items()}
-)
+FIELDS: dict[str, Any] = {name: (kind, None) for name, kind in get_type_hints(Settings).items()}
+CHECKED = create_model("Settings", __base__=Section, **FIELDS)  # the same as what checks it
 
 
 class Competition:
@@ -182,9 +180,8 @@ class Competition:
             raise InputError(f"run: the recipe is {with_article(type(recipe).__name__)}; give fw.Recipe(epochs=4), say")
         if name is not None:
             options["experiment"] = name
-        input, folds, output = self.folders
-        places = {"input_": input, "folds": folds, "output": output}
-        run = make_run(self.name, recipe.settings if recipe else [], **places, **options)
+        options |= dict(zip(("input_", "folds", "output"), self.folders, strict=True))
+        run = make_run(self.name, recipe.settings if recipe else [], **options)
         return replace(run, command=f"fw.Competition.run({recipe or ''})")
 
     def __repr__(self) -> str:
