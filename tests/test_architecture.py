@@ -64,7 +64,7 @@ EXTENSIONS = {
     " records run stages training vectors",
     "report": "config console data errors files freshness hashing learners load_config lock models paths records run"
     " running vectors",
-    "competitions": "errors load_config options paths",
+    "competitions": "errors installed load_config options paths",
     "rate_finder": "console data errors files freshness learners lock run running stages training",
     "teaching": "config data ensembling errors freshness hashing learners paths run running training",
     "python": "cli clock config console data errors extensions files hashing inputs installed interrupts lock machine"

@@ -1,22 +1,19 @@
 """A package that pip has installed: it works in the current folder, and has all that it needs in itself."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from conftest import COMPETITIONS, REPOSITORY
 
-SCRIPT = """
-import foldwise as fw
-
-contest = fw.Competition.open("input/twin-binary")
-run = contest.run(fw.Recipe(epochs=1, evaluations_per_epoch=1, ensemble={"members": ["bilstm"]}))
-print(run.folder)
-"""
+WALK = Path(__file__).with_name("walk.ipynb")
 
 
 @pytest.fixture(scope="module")
@@ -34,49 +31,60 @@ def site(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run_there(site, tmp_path):
-    """Run Python in another folder, where there is no checkout."""
-    shutil.copytree(COMPETITIONS / "twin-binary", tmp_path / "input" / "twin-binary")
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *arguments],
-            env={**os.environ, "PYTHONPATH": str(site), "COLUMNS": "200"},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    return run
+def elsewhere(site, tmp_path, monkeypatch) -> Path:
+    """A folder where there is no checkout, for programs that find the installed package."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def test_everything_is_in_the_current_folder(site, run_there, tmp_path):
-    config = tmp_path / "input" / "twin-binary" / "competition.toml"
-    lines = config.read_text(encoding="utf-8").splitlines()
-    config.write_text("\n".join(line for line in lines if not line.startswith("tokens.")))  # the usual word vectors
-    (tmp_path / "plain.py").write_text(SCRIPT)
-    before = {path.name for path in site.rglob("*")}
-    done = run_there("plain.py")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == str(tmp_path / "output" / "twin-binary")
-    assert (tmp_path / "output" / "twin-binary" / "submission.csv").is_file()
-    assert (tmp_path / "folds" / "twin-binary.csv").is_file()
-    assert "word vectors cover" not in done.stderr
-    assert {path.name for path in site.rglob("*") if path.suffix != ".pyc" and path.name != "__pycache__"} <= before
+def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python, in the current folder."""
+    line = [sys.executable, *arguments]
+    return subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_the_command_has_its_name_and_the_embedded_contest_is_not_there(site, run_there, tmp_path):
+@pytest.fixture
+def kernels(tmp_path_factory, monkeypatch) -> None:
+    """A notebook's kernel of this interpreter, and none of the user's own settings."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    for name in ("JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(folder / name.lower()))
+    kernel = folder / "jupyter_data_dir" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    line = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (kernel / "kernel.json").write_text(json.dumps({"argv": line, "display_name": "Python 3", "language": "python"}))
+
+
+@pytest.mark.usefixtures("kernels")
+def test_a_notebook_walks_from_tables_to_predictions_in_the_current_folder(site, elsewhere):
+    for name in ("train", "test", "sample_submission"):
+        shutil.copy(COMPETITIONS / "twin-binary" / f"{name}.csv", elsewhere)
+    before = {path for path in site.rglob("*") if "__pycache__" not in path.parts}
+    notebook = nbformat.read(WALK, as_version=4)
+    NotebookClient(notebook, timeout=300).execute()
+    shown = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [output for output in shown if output.output_type == "error"]
+    text = "".join(output.get("text", "") for output in shown)
+    assert "init      target = target" in text
+    assert "train     bilstm fold 0: 0." in text
+    for made in ("input/reviews/train.csv", "folds/reviews.csv", "output/reviews/report.html"):
+        assert (elsewhere / made).is_file()
+    assert {path for path in site.rglob("*") if "__pycache__" not in path.parts} == before
+
+
+def test_the_command_has_its_name_and_the_embedded_contest_is_not_there(site, elsewhere):
+    shutil.copytree(COMPETITIONS / "twin-binary", elsewhere / "input" / "twin-binary")
     command = str(site / "bin" / "foldwise")
-    done = run_there(command)
-    place = tmp_path / "input" / "movie-reviews"
+    done = start(command)
+    place = elsewhere / "input" / "movie-reviews"
     fix = "movie-reviews is embedded in foldwise's repository and in no installed package; clone that, or name another"
     assert done.stderr == f"error: {place}: no such folder; {fix} (there now: twin-binary)\n"
     assert done.returncode == 2
-    (tmp_path / "input" / "twin-binary" / "competition.toml").unlink()
-    missing = run_there("-m", "foldwise", "all", "-c", "twin-binary")
+    (elsewhere / "input" / "twin-binary" / "competition.toml").unlink()
+    missing = start("-m", "foldwise", "all", "-c", "twin-binary")
     assert "not found; `foldwise init twin-binary` writes it from the CSVs beside it" in missing.stderr
-    listed = run_there(command, "competitions").stdout
+    listed = start(command, "competitions").stdout
     assert "spooky-author-identification" in listed
     assert "then foldwise all -c SLUG" in listed

@@ -2,8 +2,7 @@
 
 import copy
 import re
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +10,16 @@ import torch
 from torch import nn
 
 import foldwise as fw
-from conftest import environment
 from foldwise.config import Model
 from foldwise.models import Shape
 
 LOOP = Path(__file__).with_name("plain_loop.py")
 
 
-def test_the_plain_loop_runs():
-    line = [sys.executable, "-P", str(LOOP), "800"]
-    done = subprocess.run(line, env=environment(), capture_output=True, text=True, timeout=300, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    found = re.findall(r"epoch (\d): loss (\d\.\d{4}), accuracy (0\.\d{4})\n", done.stdout)
+def test_the_plain_loop_runs(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", [str(LOOP), "400"])
+    runpy.run_path(str(LOOP))
+    found = re.findall(r"epoch (\d): loss (\d\.\d{4}), accuracy (0\.\d{4})\n", capsys.readouterr().out)
     assert [epoch for epoch, _, _ in found] == ["1", "2"]
     assert float(found[1][1]) < float(found[0][1])
     assert len(LOOP.read_text(encoding="utf-8").splitlines()) <= 60
