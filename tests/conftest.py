@@ -21,7 +21,8 @@ settings.register_profile("foldwise", deadline=None)
 settings.load_profile("foldwise")
 
 pytest_plugins = ["kaggle_service.fixtures"]
-collect_ignore = ["reliability/no_network"]  # on PYTHONPATH of programs that a test starts
+# on PYTHONPATH of programs that a test starts; a script that runs when it is imported
+collect_ignore = ["reliability/no_network", "python/plain_loop.py"]
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPETITIONS = REPOSITORY / "tests" / "data" / "competitions"
 CASES = REPOSITORY / "tests" / "data" / "cases"

@@ -3,9 +3,11 @@
 import copy
 import re
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -14,6 +16,15 @@ from foldwise.config import Model
 from foldwise.models import Shape
 
 LOOP = Path(__file__).with_name("plain_loop.py")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Of so small a model: two would wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def test_the_plain_loop_runs(monkeypatch, capsys):
