@@ -18,7 +18,7 @@ SLUG = "twin-binary"
 
 def test_every_extension_has_a_command_an_option_fields_a_learner_or_a_name_in_python():
     tables = (PLUGGED_IN, TEACHING, LEARNERS, EXPORTS)
-    named = {module.split(".")[1] for table in tables for module in table.values()}
+    named = {module.split(":")[0].split(".")[1] for table in tables for module in table.values()}
     assert named - set(CORE) == set(EXTENSIONS)
 
 

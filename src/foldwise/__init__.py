@@ -13,10 +13,8 @@ In Python the same, over the same stages:
 The pieces of training work alone, too: `tests/python/plain_loop.py` shows them in a loop of one's own.
 """
 
-import pkgutil
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
+TYPE_CHECKING = False  # for type checkers it is true; nothing may be imported here: see `foldwise.__main__`
 
 # What each name is, imported when it is first used: `import foldwise` loads nothing else.
 EXPORTS = {
@@ -61,14 +59,15 @@ if TYPE_CHECKING:
     from foldwise.python.recipe import Recipe
     from foldwise.python.result import Result
     from foldwise.training.loop import train_epoch
+else:
 
+    def __getattr__(name: str) -> object:
+        if name not in EXPORTS:
+            raise AttributeError(f"module 'foldwise' has no attribute {name!r}; it gives {', '.join(EXPORTS)}")
+        import pkgutil
 
-def __getattr__(name: str) -> Any:
-    if name not in EXPORTS:
-        raise AttributeError(f"module 'foldwise' has no attribute {name!r}; it gives {', '.join(EXPORTS)}")
-    value = globals()[name] = pkgutil.resolve_name(EXPORTS[name])
-    return value
+        value = globals()[name] = pkgutil.resolve_name(EXPORTS[name])
+        return value
 
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *EXPORTS])
+    def __dir__() -> list[str]:
+        return sorted([*globals(), *EXPORTS])
