@@ -41,7 +41,7 @@ def make_bar(**looks: Any) -> Any:
     if "ipykernel" in modules and find_spec("ipywidgets"):
         from tqdm.auto import tqdm as widget
 
-        return widget(disable=False, **looks)
+        return widget(disable=looks["total"] is None, **looks)
     columns, rows = shutil.get_terminal_size()  # where it is unknown, tqdm itself takes it for 0 and shows nothing
     return tqdm(file=sys.stderr, disable=None, ncols=columns - 1, nrows=rows, **looks)
 

@@ -66,6 +66,7 @@ def test_a_notebook_walks_from_tables_to_predictions_in_the_current_folder(site,
     NotebookClient(notebook, timeout=300).execute()
     shown = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert not [output for output in shown if output.output_type == "error"]
+    assert any("application/vnd.jupyter.widget-view+json" in output.get("data", {}) for output in shown)  # bars
     text = "".join(output.get("text", "") for output in shown)
     assert "init      target = target" in text
     assert "train     bilstm fold 0: 0." in text
