@@ -38,7 +38,8 @@ def duration(seconds: float) -> str:
 
 def make_bar(**looks: Any) -> Any:
     """A bar of tqdm: on a terminal, and in a notebook, which is none, its widget; elsewhere one that shows nothing."""
-    if "ipykernel" in modules and find_spec("ipywidgets"):
+    kernel = modules.get("ipykernel.kernelapp")  # also there where a notebook is only driven
+    if kernel and kernel.IPKernelApp.initialized() and find_spec("ipywidgets"):
         from tqdm.auto import tqdm as widget
 
         return widget(disable=looks["total"] is None, **looks)
