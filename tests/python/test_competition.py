@@ -124,6 +124,18 @@ def test_changed_tables_are_written_again_and_edited_settings_kept(tmp_path):
         fw.Competition(train, test, sample, name="x", metric="accuracy", **root)
 
 
+def test_rows_that_went_need_new_folds(tmp_path):
+    train, test, sample = frames_of("twin-binary")
+    root: Any = {"input": tmp_path / "input", "name": "x", "kind": "label", **places(tmp_path)}
+    recipe = fw.Recipe(**QUICK)
+    fw.Competition(train, test, sample, **root).make_folds(recipe)
+    contest = fw.Competition(train.iloc[:-2], test, sample, **root)
+    with pytest.raises(fw.InputError, match=r"run `contest\.make_folds\(recipe\)` to make new folds"):
+        contest.run(recipe)
+    contest.make_folds(recipe)
+    assert len(read_table(tmp_path / "folds" / "x.csv").frame) == len(train) - 2
+
+
 def test_a_folder_of_other_files_is_left_alone(workspace):
     with pytest.raises(fw.InputError, match=r"twin-binary: competition\.toml is there, which fw\.Competition has not"):
         fw.Competition(*frames_of("twin-binary"), name="twin-binary", input=workspace / "input")

@@ -26,6 +26,12 @@ from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
 from foldwise.stages.train import train
 
+RUN = "contest.run(recipe)"
+CALLS = {
+    "folds": "contest.make_folds(recipe)",
+    "report": f"{RUN}.report()",
+    **dict.fromkeys(("all", "train", "tokens"), RUN),
+}
 Folder = str | os.PathLike[str] | None
 
 
@@ -49,6 +55,14 @@ class Settings(TypedDict, total=False):
 
 FIELDS: dict[str, Any] = {name: (kind, None) for name, kind in get_type_hints(Settings).items()}
 CHECKED = create_model("Settings", __base__=Section, **FIELDS)  # the same as what checks it
+
+
+class CalledRun(Run):
+    """A run that suggests calls, where one of the command line suggests commands."""
+
+    def hint(self, command: str, *extra: str) -> str:
+        """A call to suggest, on the competition."""
+        return CALLS[command] if command in CALLS else super().hint(command, *extra)
 
 
 class Competition:
@@ -169,10 +183,10 @@ class Competition:
             run_all(run)
             return Result(run)
 
-    def make_folds(self) -> None:
+    def make_folds(self, recipe: Recipe | None = None) -> None:
         """Deal the training rows to folds anew, as `./run.sh folds --force`; needed where rows came or went."""
         with session():
-            run_folds(self.prepare(None, force=True))
+            run_folds(self.prepare(recipe, force=True))
 
     def prepare(self, recipe: Recipe | None, name: str | None = None, **options: Any) -> Run:
         """What the stages are given; options are of `make_run`."""
@@ -182,7 +196,8 @@ class Competition:
             options["experiment"] = name
         options |= dict(zip(("input_", "folds", "output"), self.folders, strict=True))
         run = make_run(self.name, recipe.settings if recipe else [], **options)
-        return replace(run, command=f"fw.Competition.run({recipe or ''})")
+        given = {**vars(run), "command": f"fw.Competition.run({recipe or ''})"}
+        return CalledRun(**given)
 
     def __repr__(self) -> str:
         return f"<Competition {self.name}: {resolve(self.name, *self.folders).input}>"
