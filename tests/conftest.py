@@ -23,7 +23,8 @@ settings.load_profile("foldwise")
 torch.set_num_threads(1)
 
 pytest_plugins = ["kaggle_service.fixtures", "inference.twins"]
-collect_ignore = ["reliability/no_network"]  # on PYTHONPATH of programs that a test starts
+# on PYTHONPATH of programs that a test starts; a script that runs when it is imported
+collect_ignore = ["reliability/no_network", "python/plain_loop.py"]
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPETITIONS = REPOSITORY / "tests" / "data" / "competitions"
 CASES = REPOSITORY / "tests" / "data" / "cases"

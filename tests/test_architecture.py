@@ -12,14 +12,15 @@ SOURCE = Path(foldwise.__file__).parent
 CORE = {
     "__init__": "",
     "field_names": "",
-    "errors": "field_names",
+    "installed": "",
+    "errors": "field_names installed",
     "hashing": "",
     "machine": "errors",
     "leftovers": "",
     "files": "errors hashing leftovers machine",
     "inputs": "errors hashing",
     "screen": "interrupts",
-    "console": "errors screen",
+    "console": "errors installed screen",
     "lock": "console errors leftovers paths",
     "records": "console errors files",
     "clock": "",
@@ -31,7 +32,7 @@ CORE = {
     "requirements": "",
     "tasks": "",
     "arguments": "errors",
-    "paths": "errors files",
+    "paths": "errors files installed",
     "plugins": "errors hashing inputs",
     "metrics": "arguments errors plugins",
     "config": "errors metrics",
@@ -45,7 +46,7 @@ CORE = {
     "learners": "clock config data errors events extensions files hashing inputs metrics models paths plugins"
     " records training",
     "run": "auto config console data errors extensions files learners metrics paths plugins records tracking",
-    "options": "console errors extensions inputs interrupts load_config machine paths run",
+    "options": "console errors extensions inputs installed interrupts load_config machine paths run",
     "freshness": "data errors extensions files hashing inputs learners paths plugins records run vectors",
     "ensembling": "config console data errors files freshness hashing metrics paths records run",
     "running": "clock config console data ensembling errors events extensions files freshness hashing inputs"
@@ -53,8 +54,8 @@ CORE = {
     "stages": "auto clock config console data ensembling errors extensions files freshness hashing inputs learners"
     " leftovers lock machine metrics paths records run running vectors",
     "pipeline": "ensembling freshness lock run stages",
-    "cli": "config data errors extensions lock options paths pipeline run stages",
-    "__main__": "cli clock interrupts screen streams",
+    "cli": "config data errors extensions installed lock options paths pipeline run stages",
+    "__main__": "cli clock installed interrupts screen streams",
 }
 # Each a folder that may be deleted; the command line, and what trains folds, find them by name.
 EXTENSIONS = {
@@ -62,17 +63,19 @@ EXTENSIONS = {
     " training",
     "inference": "clock config console data ensembling errors files hashing inputs learners lock metrics models options"
     " paths plugins records run running training vectors",
-    "kaggle": "cli console data errors files hashing inference inputs learners lock options paths plugins records"
-    " run stages training vectors",
+    "kaggle": "cli console data errors files hashing inference inputs installed learners lock options paths plugins"
+    " records run stages training vectors",
     "report": "clock config console data ensembling errors field_names files freshness hashing learners load_config"
     " lock metrics models paths records run running training vectors",
-    "competitions": "console errors load_config options paths",
+    "competitions": "console errors installed load_config options paths",
     "experiments": "config console ensembling errors events files freshness hashing inputs leftovers load_config lock"
     " options paths plugins records run stages tracking",
     "rate_finder": "console data errors files freshness learners lock run running stages training",
     "teaching": "config data ensembling errors freshness hashing learners paths run running training",
     "external": "clock config console data ensembling errors events learners paths running training",
-    "encoders": "clock config console data errors events files freshness inputs learners lock metrics models options"
+    "python": "cli clock config console data errors extensions files hashing inputs installed interrupts lock machine"
+    " options paths pipeline records run running stages",
+    "encoders": "clock config console data errors events files freshness inputs installed learners lock metrics models options"
     " paths plugins run running training",
 }
 ALLOWED = {part: set(names.split()) for part, names in (CORE | EXTENSIONS).items()}

@@ -10,18 +10,20 @@ from types import ModuleType
 import pytest
 
 from conftest import COMPETITIONS, REPOSITORY, command
+from foldwise import EXPORTS
 from foldwise.cli import EXTENSIONS as PLUGGED_IN
 from foldwise.extensions import TEACHING
 from foldwise.learners import LEARNERS
 from reliability.in_process import run_main
-from test_architecture import EXTENSIONS
+from test_architecture import CORE, EXTENSIONS
 
 SLUG = "twin-binary"
 
 
-def test_every_extension_has_a_command_an_option_fields_or_a_learner():
-    named = {module.split(".")[1] for module in (*PLUGGED_IN.values(), *TEACHING.values(), *LEARNERS.values())}
-    assert named - {"learners"} == set(EXTENSIONS)
+def test_every_extension_has_a_command_an_option_fields_a_learner_or_a_name_in_python():
+    tables = (PLUGGED_IN, TEACHING, LEARNERS, EXPORTS)
+    named = {module.split(":")[0].split(".")[1] for table in tables for module in table.values()}
+    assert named - set(CORE) == set(EXTENSIONS)
 
 
 @contextmanager

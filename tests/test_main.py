@@ -9,15 +9,17 @@ from conftest import REPOSITORY, command, environment
 
 SHADOWS = ("random", "token", "typer", "enum", "signal", "multiprocessing", "numpy", "torch", "mine")
 WORKERS = """
-import multiprocessing, sys
 from foldwise.running.local import run_in_processes
+from work import tell
+
+run_in_processes([0], tell, 1, lambda *event: print(event[2]))
+"""
+WORK = """
+import sys
 
 def tell(job, report):
     import random, mine
     report((sys.path, random.__file__, mine.__file__))
-
-if __name__ == "__main__":
-    run_in_processes([0], tell, 1, lambda *event: print(event[2]))
 """
 
 
@@ -66,6 +68,7 @@ def test_nor_in_workers(tmp_path, shadows):
     script.write_text(WORKERS)
     own.mkdir()
     (own / "mine.py").write_text("")
+    (own / "work.py").write_text(WORK)
     variables = environment() | {"PYTHONSAFEPATH": "1"}
     variables["PYTHONPATH"] += f":{own}"
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""`python -P -m foldwise …`; `run.sh` sets up and calls this."""
+"""`python -P -m foldwise …`; `run.sh` sets up and calls this. Of an installed package `foldwise` is the command."""
 
 import os
 import sys
@@ -14,13 +14,17 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 import foldwise.clock  # noqa: F401 - a time budget counts from here
 from foldwise import screen
+from foldwise.installed import add_own_modules
 from foldwise.interrupts import SIGNALS, end_by
 from foldwise.streams import open_streams
 
-if __name__ == "__main__":
+
+def start() -> None:
+    """The program, from its command line to its exit code."""
     open_streams()
     # cuBLAS gives the same bits every time only with a fixed workspace, and reads this before its first call.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    add_own_modules()
     try:
         with screen.current().showing(lambda _: "starting", status=True):
             from foldwise.cli import main
@@ -33,3 +37,7 @@ if __name__ == "__main__":
             if ended.code == 128 + number:
                 end_by(number)
         raise
+
+
+if __name__ == "__main__":
+    start()

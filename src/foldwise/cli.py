@@ -11,6 +11,7 @@ from foldwise.config import Quotes, Task
 from foldwise.data.inspect_competition import Choices
 from foldwise.errors import InputError
 from foldwise.extensions import find_experiments, load_extension
+from foldwise.installed import IS_INSTALLED, PROGRAM
 from foldwise.lock import only_writer
 from foldwise.options import Commands, Force, InputFolder, add_command
 from foldwise.paths import resolve
@@ -39,12 +40,14 @@ EXTENSIONS = {
     "--time-budget": "foldwise.time_budget.budget:parse_budget",
 }
 
+ALSO = "Also: ./run.sh test (lint, types, tests); ./run.sh bench (speed beside other ways; --quick)."
+
 app = typer.Typer(
     cls=Commands,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="A text competition, from the CSVs to submission.csv. Without a command: all stages on movie-reviews.",
-    epilog="Also: ./run.sh test (lint, types, tests); ./run.sh bench (speed beside other ways; --quick).",
+    epilog=None if IS_INSTALLED else ALSO,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -170,4 +173,4 @@ def main() -> None:
     arguments = sys.argv[1:]
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["all", *arguments]
-    app(arguments, prog_name="./run.sh")
+    app(arguments, prog_name=PROGRAM)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, Self
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from tqdm import tqdm
 
 from foldwise import screen
 from foldwise.errors import cut_lines, printable
+from foldwise.installed import as_called
 
 INSTEAD = {"↑": "(higher is better)", "↓": "(lower is better)", "±": "+-", "–": "-", "…": "..."}
 LAST_LINE = [-math.inf]  # when it was written, on time's monotonic clock
@@ -24,12 +26,12 @@ QUIET_SECONDS = 60.0  # without a terminal, the longest silence of what runs
 
 def say(stage: str, message: str) -> None:
     """One line of a stage on standard output, above any running bar."""
-    write(printable(f"{stage:<9} {message}"), sys.stdout)
+    write(as_called(printable(f"{stage:<9} {message}")), sys.stdout)
 
 
 def warn(message: str) -> None:
     """One line of warning on standard error."""
-    write(cut_lines(f"warning: {message}"), sys.stderr)
+    write(as_called(cut_lines(f"warning: {message}")), sys.stderr)
 
 
 def write(text: str, stream: Any) -> None:
@@ -113,6 +115,7 @@ class Progress:
         self.started = self.spoken = time.monotonic()
         self.screen, self.line = screen.current(), partial(line or usual_line, self)
         self.screen.add(self.line, place=place)
+        self.widget = notebook_bar(total=total, initial=done, desc=printable(name or stage), unit=f" {unit}")
 
     def __enter__(self) -> Self:
         return self
@@ -135,12 +138,16 @@ class Progress:
     def update(self, done: int) -> None:
         """So many more are done."""
         self.done += done
+        if self.widget is not None:
+            self.widget.update(done)
         if self.line_is_due() and (left := self.left) is not None:
             self.say(f"{self.done:,} of {self.total:,} {self.unit}, {duration(left)} left")
 
     def note(self, text: str, short: str) -> None:
         """A result on the way: `short` at the end of the bar; elsewhere `text` in a line, at once."""
         self.result = short
+        if self.widget is not None:
+            self.widget.set_postfix_str(short)
         if not self.screen.shown:
             self.say(text)
 
@@ -174,6 +181,18 @@ class Progress:
     def close(self) -> None:
         """Clear the line."""
         self.screen.remove(self.line)
+        if self.widget is not None:
+            self.widget.close()
+
+
+def notebook_bar(total: int | None, **looks: Any) -> Any:
+    """In a notebook, which is no terminal, a widget of tqdm; None elsewhere, and for what counts nothing."""
+    kernel = sys.modules.get("ipykernel.kernelapp")  # also there where a notebook is only driven
+    if not total or not kernel or not kernel.IPKernelApp.initialized() or not find_spec("ipywidgets"):
+        return None
+    from tqdm.auto import tqdm as widget
+
+    return widget(total=total, leave=False, unit_scale=True, **looks)
 
 
 def usual_line(shown: Progress, width: int) -> str:

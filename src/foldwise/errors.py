@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from foldwise.field_names import fields_meant
+from foldwise.installed import as_called
 
 SHOWN = 10  # errors listed before the rest is only counted
 KEPT = 1000  # errors of a file that are kept to be listed in order; a file of garbage has millions
@@ -40,6 +41,9 @@ ModelType = typing.TypeVar("ModelType", bound=BaseModel)
 class InputError(Exception):
     """Something the user gave is wrong: exit code 2."""
 
+    def __str__(self) -> str:
+        return as_called(super().__str__())
+
 
 class DamagedError(InputError):
     """Files that foldwise made in a folder are not as they were written, a phrase for each; they can be made again."""
@@ -54,6 +58,9 @@ class DamagedError(InputError):
 
 class RunError(Exception):
     """The run failed on good input: exit code 1."""
+
+    def __str__(self) -> str:
+        return as_called(super().__str__())
 
 
 @dataclass

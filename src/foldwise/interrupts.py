@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
@@ -64,15 +64,18 @@ def describe_places(places: Mapping[str, str]) -> str:
 
 
 class Signals:
-    """In a `with`, the first of `SIGNALS` is a request to stop, and a second one leaves at once and in silence."""
+    """In a `with`, the first of `numbers` is a request to stop; at a second one `leave` ends at once and in silence."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, numbers: Sequence[signal.Signals] = SIGNALS, leave: Callable[[int], NoReturn] | None = None
+    ) -> None:
+        self.numbers, self.leave = numbers, leave or end_by
         self.number: int | None = None  # of the first
         self.since = 0.0
 
     def __enter__(self) -> "Signals":
         REQUEST.clear()
-        self.before = {number: signal.getsignal(number) for number in SIGNALS}
+        self.before = {number: signal.getsignal(number) for number in self.numbers}
         for number, handler in self.before.items():
             if handler != signal.SIG_IGN:  # as under nohup, and of Ctrl-C in the background of a script
                 signal.signal(number, self.handle)
@@ -99,7 +102,7 @@ class Signals:
                 TOLD.append(number)
         # A closed terminal sends SIGHUP more than once, and nobody is there who grows impatient.
         elif number != signal.SIGHUP and time.monotonic() - self.since > SAME_REQUEST:
-            end_by(number)
+            self.leave(number)
 
 
 def end_by(number: int) -> NoReturn:

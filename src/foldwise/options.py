@@ -20,6 +20,7 @@ from foldwise.console import working
 from foldwise.errors import DamagedError, InputError, RunError, cut_lines, did_you_mean, find_own_code, list_names
 from foldwise.extensions import find_experiments
 from foldwise.inputs import same_inputs
+from foldwise.installed import IS_INSTALLED
 from foldwise.interrupts import Interrupted, Signals
 from foldwise.load_config import load_config
 from foldwise.machine import explain_machine
@@ -93,6 +94,8 @@ def check_input_folder(paths: Paths) -> None:
     known = [*there, *(path.stem for path in COMPETITIONS.glob("*.toml"))]
     similar = [f"did you mean {name}?" for name in known if paths.slug in name] or ["put the competition's CSVs there"]
     fix = did_you_mean(paths.slug, known, similar[0])
+    if paths.slug == DEFAULT and IS_INSTALLED:
+        fix = f"{DEFAULT} is embedded in foldwise's repository and in no installed package; clone that, or name another"
     if paths.config.parent == COMPETITIONS:
         fix = f"`./run.sh download -c {paths.slug}` fetches the contest's files, or unpack them there yourself"
     raise InputError(f"{paths.input}: no such folder; {fix} (there now: {', '.join(there) or 'none'})")

@@ -1,4 +1,4 @@
-"""Where everything lies. The only module that knows a checkout at home from a Kaggle kernel."""
+"""Where everything lies. The only module that tells a checkout, a Kaggle kernel and an installed package apart."""
 
 import glob
 import os
@@ -9,13 +9,14 @@ from pathlib import Path
 
 from foldwise.errors import InputError, shorten
 from foldwise.files import find_target
+from foldwise.installed import IS_INSTALLED, PACKAGE
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = PACKAGE.parents[1]  # of a checkout, or what a kernel has unpacked
 KAGGLE_INPUT = Path("/kaggle/input")
 KAGGLE_WORKING = Path("/kaggle/working")
 CONFIG = "competition.toml"
 EXPERIMENTS = "experiments"  # folder below output/SLUG of runs that have a name
-COMPETITIONS = Path(__file__).resolve().parent / "competitions"  # contests known by name
+COMPETITIONS = PACKAGE / "competitions"  # contests known by name
 # Files of the tokens' folder, and of a trained fold's (`foldwise.running.fold_folder` says what is in them).
 TOKENS_RECORD, VOCABULARY, VECTORS, FEATURES = "tokens.json", "vocab.json", "vectors.npy", "features.npy"
 FOLD_RECORD, HISTORY, FOLD_OOF, FOLD_TEST = "fold.json", "history.jsonl", "oof.safetensors", "test.safetensors"
@@ -144,6 +145,11 @@ class Paths:
         return [path for path in found if not path.name.endswith(RECORDS)] or found
 
 
+def find_project() -> Path:
+    """The folder of input/, folds/ and output/: the repository, or for an installed package the current folder."""
+    return Path.cwd() if IS_INSTALLED else REPOSITORY
+
+
 def fold_folder_name(fold: int) -> str:
     """What the folder of a trained fold is called."""
     return "all-rows" if fold == ALL_ROWS else f"fold{fold}"
@@ -157,7 +163,7 @@ def resolve(
     debug: bool = False,
     submission: Path | None = None,
 ) -> Paths:
-    """Paths for `slug`. Folders the user did not name are the repository's, or Kaggle's mounts inside a kernel.
+    """Paths for `slug`. Folders the user did not name are the project's, or Kaggle's mounts inside a kernel.
 
     On Kaggle the CSVs lie in a read-only mount and competition.toml and the fold file come with the code, whose folder
     may be read-only too: a fold file that is not there yet is made beside the results. A mount holds
@@ -165,22 +171,25 @@ def resolve(
     With `debug`, folds and output are apart: a 200-row pass never overwrites a real run.
     """
     check_slug(slug)
-    output_root = output or (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else REPOSITORY / "output")
+    project = find_project()
+    output_root = output or (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else project / "output")
     output_folder = output_root / (f"{slug}-debug" if debug else slug)
-    folds_file = (folds or REPOSITORY / "folds") / f"{slug}.csv"
+    folds_file = (folds or project / "folds") / f"{slug}.csv"
     check_folder(output_folder, "--output DIR")
     check_folder(folds_file.parent, "--folds DIR")
     if submission:
         check_folder(submission.parent, "--submission FILE")
-    if debug or not (folds_file.exists() or folds or os.access(REPOSITORY, os.W_OK)):
+    if debug or not (folds_file.exists() or folds or os.access(project, os.W_OK)):
         folds_file = output_folder / "folds.csv"
-    own = input_ or REPOSITORY / "input"
+    own = input_ or project / "input"
     roots = [own] if input_ else [own, KAGGLE_INPUT]
     candidates = [own / slug, *(root / part / slug for root in roots for part in ("competitions", ""))]
     found = next((f for f in candidates if any(path.name.endswith(SUFFIXES) for path in f.glob("*"))), own / slug)
-    configs = [found / CONFIG, own / slug / CONFIG, REPOSITORY / "input" / slug / CONFIG, COMPETITIONS / f"{slug}.toml"]
+    configs = [found / CONFIG, own / slug / CONFIG, project / "input" / slug / CONFIG, COMPETITIONS / f"{slug}.toml"]
     config = next((path for path in configs if path.is_file()), configs[0])
-    embeddings = tuple(root / "embeddings" for root in dict.fromkeys([own, REPOSITORY / "input"]))
+    # A package that is installed has brought along in itself the vectors that the repository has in input/.
+    places = dict.fromkeys([own, project / "input", *[PACKAGE] * IS_INSTALLED])
+    embeddings = tuple(place / "embeddings" for place in places)
     mounted = [path for root in roots for pattern in ("datasets/*/*", "*") for path in sorted(root.glob(pattern))]
     mounts = tuple(path for path in mounted if path.is_dir() and path not in (found, *embeddings))
     paths = Paths(slug, found, config, folds_file, output_folder, embeddings, mounts=mounts, handed_in=submission)

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from slugify import slugify
 
 from conftest import REPOSITORY, command
+from foldwise import paths
 from foldwise.cli import main
 from foldwise.errors import InputError
 from foldwise.files import write_checked
-from foldwise.kaggle import build as kernel_build
-from foldwise.kaggle import credentials, image
+from foldwise.kaggle import credentials
 from foldwise.kaggle.metadata import short_name, title_of
 from foldwise.kaggle.script import LIMIT, check_size, pack
 from kaggle_service.fixtures import SECRET
@@ -54,8 +54,7 @@ def checkout(tmp_path, monkeypatch) -> Path:
     """A checkout whose src/ has room for modules of one's own."""
     root = tmp_path / "checkout"
     shutil.copytree(REPOSITORY / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    for module in (kernel_build, image):
-        monkeypatch.setattr(module, "REPOSITORY", root)
+    monkeypatch.setattr(paths, "REPOSITORY", root)
     monkeypatch.syspath_prepend(str(root / "src"))
     return root
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from foldwise.console import open_page
 from foldwise.errors import InputError
+from foldwise.installed import as_called
 from foldwise.load_config import load_config
 from foldwise.options import InputFolder
 from foldwise.paths import COMPETITIONS, CONFIG, SUFFIXES, Paths, resolve
@@ -33,7 +34,7 @@ def competitions(input_: InputFolder = None) -> None:
     console.print(table)
     endings = ", ".join(ending for ending in SUFFIXES if ending.count(".") == 1 and ending != ".zip")
     where = f"files belong into {root}/SLUG/, ending in {endings}, plain or as .gz or .zip"
-    console.print(f"{where}; then ./run.sh all -c SLUG")
+    console.print(as_called(f"{where}; then ./run.sh all -c SLUG"))
 
 
 def describe(paths: Paths) -> tuple[str, str, str]:

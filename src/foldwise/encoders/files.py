@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from foldwise.config import Encoder
 from foldwise.errors import InputError
 from foldwise.inputs import check_input
-from foldwise.paths import REPOSITORY, Paths
+from foldwise.installed import PACKAGE
+from foldwise.paths import Paths, find_project
 from foldwise.plugins import as_input_error
 
 if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
@@ -38,7 +39,8 @@ def find_encoder(settings: Encoder, paths: Paths, given_as: str = "") -> dict[st
         raise InputError(
             f"{key}: name the folder of the encoder, with {', '.join(FILES)}, such as input/encoders/all-MiniLM-L6-v2"
         )
-    folders = [REPOSITORY / given, *(embeddings.parent / "encoders" / given.name for embeddings in paths.embeddings)]
+    inputs = [embeddings.parent for embeddings in paths.embeddings if embeddings.parent != PACKAGE]
+    folders = [find_project() / given, *(folder / "encoders" / given.name for folder in inputs)]
     named = [mount for mount in paths.mounts if mount.name.casefold() == given.name.casefold()]
     mounted = [*named, *(mount / given.name for mount in paths.mounts)]
     folder = next((folder for folder in (*folders, *mounted) if folder.is_dir()), None)

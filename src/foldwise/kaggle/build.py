@@ -20,6 +20,7 @@ from foldwise.data.own_tokenizer import find_file
 from foldwise.errors import InputError
 from foldwise.files import atomic_folder, write_json, write_text
 from foldwise.inputs import read_input
+from foldwise.installed import PACKAGE
 from foldwise.kaggle import credentials
 from foldwise.kaggle.cargo import GPU, add_vectors, pack_trained
 from foldwise.kaggle.folders import CODE, Folders, keep_foreign, read_built, remember
@@ -37,12 +38,14 @@ from foldwise.kaggle.metadata import (
 )
 from foldwise.kaggle.notebook import make_notebook
 from foldwise.kaggle.script import Kernel, check_size, make_script
-from foldwise.paths import CONFIG, REPOSITORY
+from foldwise.paths import CONFIG, find_project
 from foldwise.plugins import is_own
 from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
 from foldwise.stages.train import ensemble_fits, prepare_members
 from foldwise.vectors.files import vector_sources
+
+CARRIED = ("*.py", "*.toml", "*.css", "*.js")  # of the code
 
 
 @dataclass(frozen=True)
@@ -186,9 +189,12 @@ def check_carried(run: Run) -> None:
 
 def collect_files(run: Run, infer: bool) -> dict[str, bytes]:
     """What the kernel carries, content by path: src/, and settings and folds unless these are in the dataset."""
-    slug, source = run.paths.slug, REPOSITORY / "src"
-    paths = [path for pattern in ("*.py", "*.toml") for path in source.rglob(pattern) if path.is_file()]
-    names = {path.relative_to(REPOSITORY).as_posix(): path for path in paths}
+    slug = run.paths.slug
+    names: dict[str, Path] = {}
+    for source in (PACKAGE, find_project() / "src"):  # in a checkout the second holds the first
+        place = "src/foldwise" if source == PACKAGE else "src"
+        paths = [path for pattern in CARRIED for path in source.rglob(pattern) if path.is_file()]
+        names |= {f"{place}/{path.relative_to(source).as_posix()}": path for path in paths}
     files = {name: path.read_bytes() for name, path in names.items() if "/." not in name}
     if not infer:
         files[f"input/{slug}/{CONFIG}"] = read_input(run.paths.config)

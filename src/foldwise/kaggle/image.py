@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from foldwise.errors import InputError
 from foldwise.learners import check_new_rows, learner_for
-from foldwise.paths import REPOSITORY
+from foldwise.paths import find_project
 from foldwise.plugins import is_own
 from foldwise.run import Run
 
@@ -54,7 +54,7 @@ def check_module(key: str, name: str) -> None:
         module = find_optimizer(name).__module__
     else:
         return
-    top, source = module.partition(".")[0], REPOSITORY / "src"
+    top, source = module.partition(".")[0], find_project() / "src"
     if top not in IMAGE and not (source / top).is_dir() and not (source / f"{top}.py").is_file():
         raise InputError(
             f"{key} = {name!r}: the module {top} is neither in {source} nor in Kaggle's image; copy it into src/, from "

@@ -17,7 +17,7 @@ from foldwise.events import Noted
 from foldwise.files import is_checked, read_json
 from foldwise.hashing import digest_of, hash_of, sha256_of
 from foldwise.inputs import check_input, input_hash
-from foldwise.paths import ALL_ROWS, FOLD_RECORD, REPOSITORY, TOKENS_RECORD, VOCABULARY, fold_folder_name
+from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD, VOCABULARY, find_project, fold_folder_name
 from foldwise.records import Content, Record, check_files, read_checked
 
 if TYPE_CHECKING:  # loading torch takes seconds, which a run that keeps every fold should not pay
@@ -85,7 +85,7 @@ def learnt_part(token_inputs: dict[str, Any]) -> dict[str, Any]:
 
 def find_folder(given: str) -> Path:
     """The folder that `training.start_from` names, from here or from the repository on; it may not be there."""
-    return Path(given) if Path(given).exists() else REPOSITORY / given
+    return Path(given) if Path(given).exists() else find_project() / given
 
 
 def find_start(given: str, member: str, fold: int, own: Mapping[str, Any]) -> Start:

@@ -27,6 +27,7 @@ from foldwise.running.job import FoldJob, open_data, train_job
 from foldwise.running.own_tokens import make_own_tokens
 from foldwise.running.placement import Placement, place_on_cpu, place_on_gpus, threads_per_fold
 from foldwise.tasks import TASKS
+from foldwise.training.fold import torch_left_alone
 from foldwise.training.precision import Runtime, choose_device, choose_precision
 
 
@@ -76,7 +77,8 @@ def run_folds(
     try:
         after = source.after if run.budget else do_nothing
         taught = with_lessons(run, source, fold_of_row)
-        find_engine(at_once)(taught, train_job, at_once, on_event, placement.prepare, after)
+        with torch_left_alone():
+            find_engine(at_once)(taught, train_job, at_once, on_event, placement.prepare, after)
     finally:
         display.close()
     seconds = Clock.now() - start

@@ -7,13 +7,15 @@ request to stop is passed on to all, also one that reached a worker alone, and t
 
 import os
 import signal
+import sys
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any
 
 from foldwise.errors import RunError
@@ -94,11 +96,25 @@ def start_worker(slot: int) -> tuple[Connection, BaseProcess]:
     # before it is ready to take them (`heed_signals`).
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
-        process.start()
+        with main_left_out():
+            process.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()  # so that our end sees the worker's death as an end of file
     return ours, process
+
+
+@contextmanager
+def main_left_out() -> Iterator[None]:
+    """A process that starts in the block does not run the main file again, which may be anybody's script: it needs none
+    of it, and a script without `if __name__ == "__main__"` would begin from its first line.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def ask_to_end(workers: Iterable[BaseProcess]) -> None:

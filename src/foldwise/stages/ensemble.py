@@ -36,7 +36,7 @@ from foldwise.freshness import changes, submission_form
 from foldwise.hashing import hash_of
 from foldwise.inputs import input_hash
 from foldwise.metrics import Metric, score
-from foldwise.paths import ALL_ROWS, FOLD_RECORD, REPOSITORY
+from foldwise.paths import ALL_ROWS, FOLD_RECORD, find_project
 from foldwise.records import FoldRecord, Summary, read_checked, read_whole
 from foldwise.run import Run
 
@@ -223,9 +223,9 @@ def shown_thresholds(metric: Metric, targets: Targets, thresholds: np.ndarray) -
 
 
 def git_commit() -> str | None:
-    """The commit of this code, None outside a checkout."""
+    """The commit of the project, which in a checkout is that of this code; None where git knows none."""
     command = ["git", "rev-parse", "HEAD"]
     try:
-        return subprocess.check_output(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL, text=True).strip()
+        return subprocess.check_output(command, cwd=find_project(), stderr=subprocess.DEVNULL, text=True).strip()
     except (OSError, subprocess.SubprocessError):
         return None

@@ -1,6 +1,7 @@
 """Train one fold from its first weights to its predictions: arrays in, arrays out, and its state saved on the way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -166,6 +167,22 @@ def start_torch(runtime: Runtime) -> None:
     """What the bits of a result depend on besides the seed."""
     torch.set_num_threads(runtime.threads)
     use_repeatable_algorithms()
+
+
+@contextmanager
+def torch_left_alone() -> Iterator[None]:
+    """After the block, torch is as before: what else this process does with it may depend on that."""
+    threads, repeatable = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warns_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    drawn = torch.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(repeatable, warn_only=warns_only)
+        torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
+        torch.set_rng_state(drawn)
 
 
 def fold_seed(seed: int, member: str, fold: int) -> int:

@@ -1,20 +1,32 @@
 """The loop that all training shares: epochs, their parts, and steps. Between two steps it may end, and go on later."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from foldwise.clock import Clock
 from foldwise.config import Training
 from foldwise.data.batching import BucketBatchSampler, padding_share
-from foldwise.data.dataset import TokenDataset, make_loader
+from foldwise.data.dataset import Batch, TokenDataset, make_loader
 from foldwise.events import Evaluated, Event, Noted, Stepped
 from foldwise.training.state import TrainingState
 from foldwise.training.trainer import Trainer, trim_heap
 
 REPORT_SECONDS = 0.25  # between two reports of steps
+
+
+def train_epoch(model: nn.Module, batches: Iterable[Batch], step: Callable[[Batch], Tensor]) -> list[Tensor]:
+    """Train on each batch once, as every fold does; gives the losses, which stay on the device until they are read.
+
+    Args:
+        batches: such as a DataLoader's.
+        step: `optimizer.zero_grad()`, the loss, `loss.backward()`, `optimizer.step()`; gives the detached loss.
+    """
+    model.train()
+    return [step(batch) for batch in batches]
 
 
 class Stage:
@@ -45,7 +57,7 @@ class Stage:
         self.last, self.before = last, before
         self.epoch, self.part, self.batch = 0, 0, 0  # that come next
         self.step, self.done, self.over = 0, 0.0, False  # steps taken, progress, 0 … 1, and whether that was the last
-        self.losses: list[tuple[torch.Tensor, float, torch.Tensor]] = []  # since the last evaluation
+        self.losses: list[tuple[Tensor, float, Tensor]] = []  # since the last evaluation
         self.train_seconds, self.since = 0.0, 0.0  # of the parts before; when the present one began, or ended
         self.padding = 0.0
         self.history: list[Evaluated] = []
@@ -66,6 +78,17 @@ class Stage:
         """
         device, counter = self.trainer.runtime.device, StepCounter(report)
         loader = make_loader(self.dataset, self.sampler, device)
+
+        def step(batch: Batch) -> Tensor:
+            self.trainer.rate.set(self.done)
+            loss = self.trainer.step(batch.to(device))
+            self.losses.append((loss, self.trainer.rate.value, batch.rows))
+            self.step, self.batch = self.step + 1, self.batch + 1
+            self.done = progress(self.step)
+            counter.count()
+            state.after_step()
+            return loss
+
         while self.epoch < self.epochs and not self.over:
             self.trainer.train_tables(self.epoch >= self.unfreeze_epoch)
             self.sampler.set_epoch(self.epoch, self.batch)
@@ -74,16 +97,7 @@ class Stage:
             parts = min(self.parts, size)
             for part in range(self.part, parts):
                 self.since = Clock.now()
-                self.trainer.model.train()
-                until = size * (part + 1) // parts
-                while self.batch < until and self.done < 1 and self.step != self.last:
-                    batch = next(batches)
-                    self.trainer.rate.set(self.done)
-                    self.losses.append((self.trainer.step(batch.to(device)), self.trainer.rate.value, batch.rows))
-                    self.step, self.batch = self.step + 1, self.batch + 1
-                    self.done = progress(self.step)
-                    counter.count()
-                    state.after_step()
+                train_epoch(self.trainer.model, self.batches_until(size * (part + 1) // parts, batches), step)
                 trim_heap()
                 loss = self.trainer.skipped.mean_loss(self.losses, self.step)
                 began, self.since = self.since, Clock.now()
@@ -98,6 +112,11 @@ class Stage:
                 self.epoch, self.part, self.batch = self.epoch + 1, 0, 0
         if skipped := self.trainer.skipped.describe(self.step):
             report(Noted(skipped))
+
+    def batches_until(self, end: int, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The next batches of an epoch, up to number `end` or to where training ends."""
+        while self.batch < end and self.done < 1 and self.step != self.last:
+            yield next(batches)
 
     @property
     def epochs_done(self) -> float:

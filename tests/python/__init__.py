@@ -1,0 +1,1 @@
+"""foldwise from Python."""
