@@ -12,6 +12,7 @@ import hashlib
 import shlex
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 from foldwise.cli import find_extension
 from foldwise.console import say, warn
