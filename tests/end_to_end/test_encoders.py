@@ -65,7 +65,9 @@ def test_a_run_and_its_bundle(cli_here, workspace, slug):
     table = next((workspace / "input" / slug).glob("test.*"))
     expected = sorted((output / "submission_probabilities.csv").read_text().splitlines())
     for weights_of in ([], ["--weights", str(packed)]):
-        assert sorted(cli_here("predict", str(table), "-c", slug, "--proba", *weights_of).stdout.splitlines()) == expected
+        assert (
+            sorted(cli_here("predict", str(table), "-c", slug, "--proba", *weights_of).stdout.splitlines()) == expected
+        )
 
 
 def test_what_changes_an_encoder_and_what_does_not(cli_here, workspace):
