@@ -11,6 +11,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, r
 
 from chromium import FOUND, open_browser
 from conftest import command
+from foldwise.files import write_checked
 from foldwise.report import page as stage
 from foldwise.report.markup import element
 from reliability.in_process import run_main
@@ -163,10 +164,15 @@ def test_a_section_is_a_function_and_a_line(root, page, monkeypatch):
 
 
 def test_a_baseline_in_the_summary_is_shown(root, monkeypatch):
-    read = stage.read_made
-    monkeypatch.setattr(stage, "read_made", lambda run: {**read(run), "baseline": {"constant": 0.25, "linear": None}})
     monkeypatch.setattr(stage, "SECTIONS", stage.SECTIONS[:1])
-    shown = write_report(root)
+    path = root / "output" / SLUG / "summary.json"
+    before = path.read_text()
+    content = {name: value for name, value in json.loads(before).items() if name != "checksum"}
+    try:
+        write_checked(path, {**content, "baseline": {"constant": 0.25, "linear": None}})
+        shown = write_report(root)
+    finally:
+        path.write_text(before)
     assert ["baseline: the best constant", "0.2500"] in [row[:2] for row in shown.titles["Scores"][0]]
     assert "baseline: the linear learner" not in shown.text
 

@@ -12,8 +12,8 @@ from conftest import COMPETITIONS, command
 from foldwise.load_config import load_config
 from foldwise.paths import resolve
 from foldwise.report import words
-from foldwise.report.page import read_made
-from foldwise.report.results import Results, read_results
+from foldwise.report.reading import read_made, read_results
+from foldwise.report.results import Results
 from foldwise.run import Run
 from reliability.in_process import run_main
 

@@ -11,20 +11,16 @@ import base64
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from foldwise.clock import Clock
 from foldwise.console import duration, say
 from foldwise.errors import DamagedError, InputError
 from foldwise.files import write_text
-from foldwise.hashing import hash_of
-from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
-from foldwise.records import FoldRecord, Summary, TokensRecord, check_record, read_checked
 from foldwise.report import classes, leaks, scores, spread, worst
 from foldwise.report.markup import Markup, element, escape, join
-from foldwise.report.results import Results, read_results
+from foldwise.report.reading import read_made, read_results
+from foldwise.report.results import Results
 from foldwise.run import Run
-from foldwise.running.fold_folder import read_history
 
 Section = Callable[[Results], Markup]
 
@@ -61,25 +57,6 @@ def report(run: Run) -> None:
     page = build_page(results)
     write_text(path, page)
     say("report", f"wrote {path}: {len(page.encode()) / 1e6:.1f} MB, in {duration(Clock.now() - start)}")
-
-
-def read_made(run: Run) -> dict[str, Any]:
-    """What summary.json says, after a check of all files that the page is made from."""
-    summary = read_checked(run.paths.summary, Summary)
-    if summary is None:
-        raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
-    if not run.paths.oof.is_file() or hash_of(run.paths.oof) not in summary["outputs"]:
-        raise DamagedError(run.paths.output, ["oof.csv is missing, damaged, or not of the run of summary.json"])
-    if check_record(run.paths.tokens / TOKENS_RECORD, TokensRecord) is None:
-        raise DamagedError(run.paths.tokens, [f"{TOKENS_RECORD} is missing"])
-    for member in summary["members"]:
-        for fold in [*member["folds"], *[ALL_ROWS] * ("epochs_on_all_rows" in member)]:
-            folder = run.paths.fold(member["name"], fold)
-            if check_record(folder / FOLD_RECORD, FoldRecord) is None:
-                raise DamagedError(folder, [f"{FOLD_RECORD} is missing"])
-            read_history(folder)
-    read_checked(run.paths.rates, scores.Rates)
-    return summary
 
 
 def build_page(results: Results) -> str:

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from foldwise.data.features import join_texts
 from foldwise.data.targets import Targets, parse_number
@@ -19,7 +18,6 @@ from foldwise.ensembling.blend import are_fitted
 from foldwise.ensembling.calibration import fit_calibration
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.ensembling.weights import Mixture, assemble_oof, to_ranks
-from foldwise.errors import InputError
 from foldwise.metrics import score
 from foldwise.paths import ALL_ROWS, FOLD_OOF, FOLD_TEST, VOCABULARY
 from foldwise.run import Run
@@ -123,13 +121,13 @@ class Results:
     @cached_property
     def errors(self) -> np.ndarray:
         """(n,) how wrong each row is: what the true class lacks, or the largest distance; of values in their stds."""
+        if self.targets.spec.y == "classes":
+            return 1 - self.predicted[np.arange(len(self.rows)), self.truth]
         return self.errors_of_outputs.max(axis=1)
 
     @cached_property
     def errors_of_outputs(self) -> np.ndarray:
-        """(n, C) the same of each output, 0 where the truth is unknown."""
-        if self.targets.spec.y == "classes":
-            return np.abs(np.eye(self.predicted.shape[1])[self.truth] - self.predicted)
+        """(n, C) the distances of columns and values, 0 where the truth is unknown."""
         away = np.abs(self.predicted - self.truth.reshape(len(self.rows), -1))
         if self.targets.spec.truth == "values":
             std = np.nanstd(self.truth, axis=0)
@@ -222,20 +220,3 @@ def from_scale(values: np.ndarray, targets: Targets) -> np.ndarray:
     scale = np.array([parse_number(name) for name in targets.names], dtype=np.float64)
     lower = np.clip(np.searchsorted(scale, values, side="right") - 1, 0, len(scale) - 2)
     return lower + (values - scale[lower]) / (scale[lower + 1] - scale[lower])
-
-
-def read_results(run: Run, summary: dict[str, Any]) -> Results:
-    """The results from oof.csv; InputError where its rows or targets are not those of the tables any more."""
-    targets, columns = run.competition.targets, run.config.columns.target
-    # As text: an id 01 is another than 1. By their places: names of columns are the user's, too.
-    oof = pd.read_csv(run.paths.oof, dtype=str, keep_default_na=False)
-    known = columns if targets.spec.named else targets.names
-    again = f"run `{run.hint('all')}`, with the same --set options, if any, to make it again"
-    if oof.iloc[:, 0].tolist() != run.competition.train_ids:
-        raise InputError(f"{run.paths.oof}: its rows are not those of the training table any more; {again}")
-    if list(oof.columns[2:][: len(known)]) != list(known) or oof.shape[1] != 2 + len(known) + targets.outputs:
-        raise InputError(f"{run.paths.oof}: its columns are not those of today's targets; {again}")
-    cells = oof.iloc[:, 2 + len(known) :]
-    rows = np.flatnonzero(cells.iloc[:, 0] != "")  # others are of folds that not all members have
-    predicted = cells.iloc[rows].astype(np.float64).to_numpy()
-    return Results(run, summary, oof.iloc[:, 1].astype(np.int64).to_numpy(), rows, from_scale(predicted, targets))

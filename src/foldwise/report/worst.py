@@ -39,7 +39,10 @@ def worst_rows(results: Results) -> Markup:
         true, predicted = cut(describe_truth(results, row), 100), cut(describe_predicted(results, place), 200)
         ids = (cut(results.ids[row], 60), int(results.folds[row]))
         rows.append((number + 1, *ids, true, predicted, float(results.errors[place]), text))
-    how = "Mislabelled rows and missing knowledge show here first. Nearest: by TF-IDF, 1 is the same words."
+    how = (
+        "Mislabelled rows and missing knowledge show here first. Nearest: by TF-IDF, 1 is the same words. "
+        "Telling words: blue ones raise what is named before them, orange ones lower it."
+    )
     shown = table(["#", "id", "fold", "true", "predicted", "error", "text"], rows, "cards")
     search = Markup(SEARCH.format("worst"))
     return join(note(how), *map(note, why_not), search, element("div", shown, "worst", id="worst"))
