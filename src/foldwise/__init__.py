@@ -39,6 +39,7 @@ __all__ = [
     "BucketBatchSampler",
     "Competition",
     "InputError",
+    "Model",
     "Recipe",
     "Result",
     "RunError",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from foldwise.data.dataset import pad_collate as collate
     from foldwise.data.token_store import TokenStore
     from foldwise.errors import InputError, RunError
+    from foldwise.inference.model import Model
     from foldwise.models.recurrent import BiLSTM
     from foldwise.python.competition import Competition
     from foldwise.python.recipe import Recipe

@@ -101,6 +101,22 @@ def test_torch_is_left_as_it_was_and_a_file_that_another_run_has_made_not_taken_
     run.made.paths.oof.write_bytes(kept)
 
 
+def test_runs_with_names_are_compared_and_predict(walked):
+    _, contest, run = walked
+    longer = contest.run(fw.Recipe(**{**QUICK, "epochs": 2}), name="longer")
+    assert longer.folder == run.folder / "experiments" / "longer"
+    table = contest.compare()
+    assert table.index.tolist() == ["unnamed", "longer"]
+    assert table.loc["longer", "changes"] == "training.epochs 1 → 2"
+    gains = [two["score"] - one["score"] for one, two in zip(run.scores["folds"], longer.scores["folds"], strict=True)]
+    assert table.loc["longer", "difference"] == pytest.approx(np.mean(gains))
+    model = fw.Model.load(longer.folder, input=contest.folders[0])
+    test = frames_of("twin-binary")[1].astype(str).set_index("id")["text"]
+    predicted = dict(zip(test.index, model.predict(test.tolist()).tolist(), strict=True))
+    assert predicted == dict(longer.submission.itertuples(index=False, name=None))
+    assert model.embed(["a text"]).shape[0] == 1
+
+
 def test_changed_tables_are_written_again_and_edited_settings_kept(tmp_path):
     train, test, sample = frames_of("twin-binary")
     root: Any = {"input": tmp_path / "input", **places(tmp_path)}

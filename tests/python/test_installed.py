@@ -70,7 +70,8 @@ def test_a_notebook_walks_from_tables_to_predictions_in_the_current_folder(site,
     text = "".join(output.get("text", "") for output in shown)
     assert "init      target = target" in text
     assert "train     bilstm fold 0: 0." in text
-    for made in ("input/reviews/train.csv", "folds/reviews.csv", "output/reviews/report.html"):
+    report = "output/reviews/experiments/linear/report.html"
+    for made in ("input/reviews/train.csv", "folds/reviews.csv", "output/reviews/submission.csv", report):
         assert (elsewhere / made).is_file()
     assert {path for path in site.rglob("*") if "__pycache__" not in path.parts} == before
 

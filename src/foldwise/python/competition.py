@@ -14,6 +14,7 @@ from foldwise.clock import Clock
 from foldwise.config import Section
 from foldwise.data.inspect_competition import NO_GROUP, Choices
 from foldwise.errors import InputError, check, with_article
+from foldwise.extensions import load_extension
 from foldwise.lock import only_writer
 from foldwise.options import check_input_folder, make_run
 from foldwise.paths import find_project, resolve
@@ -26,6 +27,7 @@ from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
 from foldwise.stages.train import train
 
+COMPARE = "foldwise.experiments.compare:tabulate"
 RUN = "contest.run(recipe)"
 CALLS = {
     "folds": "contest.make_folds(recipe)",
@@ -182,6 +184,15 @@ class Competition:
                     train(run, folds(run), [fold] if isinstance(fold, int) else list(fold))
             run_all(run)
             return Result(run)
+
+    def compare(self) -> pd.DataFrame:
+        """All runs, as `./run.sh compare`: a row each with its score, what differs from the first one, and by how much.
+
+        The difference is the mean over the folds; within two of its standard errors it is marked as noise.
+        """
+        with session():
+            rows = load_extension(COMPARE, "compare")(resolve(self.name, *self.folders))
+        return pd.DataFrame(rows).set_index("name")
 
     def make_folds(self, recipe: Recipe | None = None) -> None:
         """Deal the training rows to folds anew, as `./run.sh folds --force`; needed where rows came or went."""
