@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
+from sys import modules
 from typing import Any, Self
 
 from rich.console import Console
@@ -88,6 +89,17 @@ def can_show(sign: str, encoding: str) -> bool:
         return False
 
 
+def notebook_bar(name: str, total: int | None, done: int, unit: str) -> Any:
+    """In a notebook that has widgets, a bar of `tqdm.auto`; elsewhere, and without a total, one that shows nothing."""
+    kernel = modules.get("ipykernel.kernelapp")  # also there where a notebook is only driven
+    if total is None or not (kernel and kernel.IPKernelApp.initialized() and find_spec("ipywidgets")):
+        return tqdm(disable=True)
+    from tqdm.auto import tqdm as widget
+
+    looks = {"unit": f" {unit.partition(' (')[0]}", "unit_scale": True, "leave": False}
+    return widget(desc=name, total=total, initial=done, **looks)
+
+
 class Progress:
     """How far something is: on a terminal a line in its last rows, elsewhere a line at most once a minute.
 
@@ -115,13 +127,18 @@ class Progress:
         self.started = self.spoken = time.monotonic()
         self.screen, self.line = screen.current(), partial(line or usual_line, self)
         self.screen.add(self.line, place=place)
-        self.widget = notebook_bar(total=total, initial=done, desc=printable(name or stage), unit=f" {unit}")
+        self.widget = notebook_bar(printable(name or stage), total, done, unit)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether a terminal or a notebook shows it all the time."""
+        return self.screen.shown or not self.widget.disable
 
     @property
     def seconds(self) -> float:
@@ -138,23 +155,22 @@ class Progress:
     def update(self, done: int) -> None:
         """So many more are done."""
         self.done += done
-        if self.widget is not None:
-            self.widget.update(done)
+        self.widget.update(done)
         if self.line_is_due() and (left := self.left) is not None:
             self.say(f"{self.done:,} of {self.total:,} {self.unit}, {duration(left)} left")
 
     def note(self, text: str, short: str) -> None:
         """A result on the way: `short` at the end of the bar; elsewhere `text` in a line, at once."""
         self.result = short
-        if self.widget is not None:
-            self.widget.set_postfix_str(short)
-        if not self.screen.shown:
+        self.widget.set_postfix_str(short)
+        if not self.is_seen:
             self.say(text)
 
     def show(self, text: str) -> None:
         """The newest state in words, such as the bar of another program; an empty text clears the line."""
         self.text = text and printable(f"{self.stage:<9} {text}")
         self.screen.draw()
+        self.widget.set_description_str(self.text)
         if text and self.line_is_due():
             self.say(text)
 
@@ -170,8 +186,8 @@ class Progress:
                 return
 
     def line_is_due(self) -> bool:
-        """True if there is no terminal and the last line is a minute old."""
-        return not self.screen.shown and time.monotonic() - self.spoken >= QUIET_SECONDS
+        """True if there is no bar and the last line is a minute old."""
+        return not self.is_seen and time.monotonic() - self.spoken >= QUIET_SECONDS
 
     def say(self, text: str) -> None:
         """A line, now."""
@@ -181,18 +197,7 @@ class Progress:
     def close(self) -> None:
         """Clear the line."""
         self.screen.remove(self.line)
-        if self.widget is not None:
-            self.widget.close()
-
-
-def notebook_bar(total: int | None, **looks: Any) -> Any:
-    """In a notebook, which is no terminal, a widget of tqdm; None elsewhere, and for what counts nothing."""
-    kernel = sys.modules.get("ipykernel.kernelapp")  # also there where a notebook is only driven
-    if not total or not kernel or not kernel.IPKernelApp.initialized() or not find_spec("ipywidgets"):
-        return None
-    from tqdm.auto import tqdm as widget
-
-    return widget(total=total, leave=False, unit_scale=True, **looks)
+        self.widget.close()
 
 
 def usual_line(shown: Progress, width: int) -> str:

@@ -149,7 +149,7 @@ def put(folder: Path, test: list[list[str]]) -> None:
 
 def run_of(root: Path, slug: str, *settings: str) -> Run:
     chosen = [*SHORT, *CASES[slug][1], *settings]
-    return make_run(slug, chosen, None, "cpu", root / "input", root / "folds", root / "output", False, False)
+    return make_run(slug, chosen, device="cpu", input_=root / "input", folds=root / "folds", output=root / "output")
 
 
 def at_home(root: Path, slug: str) -> tuple[Run, np.ndarray]:
