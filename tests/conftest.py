@@ -109,7 +109,7 @@ def cli_here(workspace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
 
 def forget_modules(folder: Path) -> None:
     """Forget what was imported from below `folder`, and what was looked up there."""
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if Path(getattr(module, "__file__", None) or "").is_relative_to(folder):
             del sys.modules[name]
     importlib.invalidate_caches()

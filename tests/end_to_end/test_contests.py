@@ -144,7 +144,7 @@ def test_what_a_jigsaw_run_depends_on_makes_it_run_again(cli_here, workspace):
     assert oof.read_bytes() != before
     cli_here("report", "-c", bias, *options, "--set", "training.subgroup_weights=false")
     page = (workspace / "output" / bias / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("<svg") >= 3
 
 
 def test_classes_on_a_scale_are_shown_on_it(cli_here, workspace):

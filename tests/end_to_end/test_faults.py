@@ -158,7 +158,7 @@ def test_stages_in_the_wrong_order(cli_here):
         (["all", "-c", "twin-multiclass", "--set", "ensemble.method=rank_mean"], ["rank_mean", "multiclass"]),
         (
             ["all", "-c", "twin-binary", "--set", "epochs=3"],
-            ["did you mean encoder.epochs or training.epochs?", "--set epochs=3"],
+            ["did you mean training.epochs or encoder.epochs?", "--set epochs=3"],
         ),
         (["all", "-c", "twin-binary", "--set", "model.pooling=max"], ['write ["max"]']),
         (["all", "-c", "twin-binary", "--device", "tpu"], ["tpu"]),

@@ -21,6 +21,11 @@ INSIDE = EXTERNAL.replace('"external"\nexternal = { oof = "other_oof.csv", test 
 LEVELS = ["1", "2", "5"]  # labels of the ordinal contest, which are not one apart
 
 
+def warnings_of(errors: str) -> list[str]:
+    """All but that the models of so few rows have learnt nothing."""
+    return [line for line in errors.splitlines() if line.startswith("warning") and "learnt nothing" not in line]
+
+
 def write_recipe(home, members):
     path = home / "competition.toml"
     text = path.read_text().split("\n[recipe.members")[0]
@@ -85,7 +90,7 @@ def test_the_same_as_a_member_that_is_trained_inside(cli_here, workspace, task):
     done = cli_here("all", "-c", slug)
     assert "kept linear folds 0, 1" in done.stdout
     assert "other (external) folds 0, 1: model linear → external" in done.stdout
-    assert "warning" not in done.stderr
+    assert warnings_of(done.stderr) == []
     assert figures(output) == pytest.approx(inside, abs=1e-9)
     assert (output / "other" / "fold0" / "oof.safetensors").is_file()
     assert not list((output / "other").rglob("weights*"))

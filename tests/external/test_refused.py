@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from external.test_external import EXTERNAL, write_recipe
+from external.test_external import EXTERNAL, warnings_of, write_recipe
 from foldwise.ensembling.predictions import read_predictions
 
 SLUG = "twin-binary"
@@ -107,7 +107,7 @@ def test_what_looks_like_a_leak_is_named(cli_here, tables):
     )
     done = cli_here(*only)
     assert "other (external) folds 0, 1: files.oof changed" in done.stdout
-    assert "warning" not in done.stderr
+    assert warnings_of(done.stderr) == []
 
     # Right about all training rows, unsure about test rows.
     sure = np.where(tables.truth == "1", 0.99, 0.01)
@@ -187,7 +187,7 @@ def test_it_cannot_predict_new_rows_nor_teach(cli_here, tables):
     # Without a weight it is left at home.
     nothing = ["--set", "ensemble.weights={ other = 0, linear = 1 }"]
     cli_here("kernel", "build", "-c", SLUG, "--infer", "--user", "ada", *nothing)
-    packed = tables.output / "kernel-dataset"
+    packed = tables.output / "kernel-infer-dataset"
     assert {path.name for path in packed.glob("*fold*")} == {
         "linear-fold0.json", "linear-fold0.safetensors", "linear-fold1.json", "linear-fold1.safetensors"}  # fmt: skip
 

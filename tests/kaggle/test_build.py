@@ -86,6 +86,7 @@ def test_what_is_packed_and_the_metadata(build, workspace):
     found = contents_of(output / "kernel" / "kernel.py")
     source = {f"src/{path.relative_to(REPOSITORY / 'src').as_posix()}" for path in (REPOSITORY / "src").rglob("*.py")}
     source |= {f"src/foldwise/competitions/{path.name}" for path in (REPOSITORY / "src").rglob("*.toml")}
+    source |= {f"src/foldwise/report/page.{kind}" for kind in ("css", "js")}
     assert found.keys() == {*source, f"input/{SLUG}/competition.toml", f"folds/{SLUG}.packed.json"}
     assert found[f"input/{SLUG}/competition.toml"] == (workspace / "input" / SLUG / "competition.toml").read_bytes()
     assert found["src/foldwise/cli.py"] == (REPOSITORY / "src" / "foldwise" / "cli.py").read_bytes()

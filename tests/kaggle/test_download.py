@@ -164,7 +164,7 @@ def test_a_slow_download_shows_how_far_it_is_and_completes(foldwise_start, servi
             seen += piece
     assert process.wait(60) == 0, seen.decode()
     shown = seen.decode()
-    assert "\rkaggle    " in shown
+    assert "\x1b[Jkaggle    " in shown
     assert "100%|" in shown
     assert (tmp_path / "input" / "a-contest" / "train.csv").read_bytes() == twin()["train.csv"]
 

@@ -21,6 +21,7 @@ from foldwise.kaggle import script_template
 from foldwise.kaggle.notebook import INFER_CELLS, TRAIN_CELLS, tools
 from foldwise.kaggle.script import Kernel, fill_template
 from kaggle_service.kaggle_tree import ids_of, lay_out, run_alone, write_hidden
+from report_pages import Page
 
 SLUG = "twin-binary"
 DATASET = "ada/foldwise-twin-binary-vectors"
@@ -80,7 +81,7 @@ def test_both_kinds_of_kernel_alone_give_the_bytes_of_home(build, cli_here, work
         assert ("small.vec: read" in done.stdout) == (mode == "train")
         assert f"submission: {working}/submission.csv" in done.stdout
         assert (working / "submission.csv").read_bytes() == at_home
-        assert {path.name for path in working.iterdir()} <= {"submission.csv", slug}
+        assert {path.name for path in working.iterdir()} <= {"submission.csv", "submission_probabilities.csv", slug}
         assert not list((root / "temp").glob("foldwise-*"))
 
     datasets["ada/foldwise-twin-multilabel-model"].joinpath("model.json").write_text("{}")
@@ -112,8 +113,8 @@ def test_the_notebook_runs_cell_by_cell_on_fewer_rows(build, workspace, tmp_path
     assert ids_of(working / "submission.csv") == ids == list(head["id"])
     summary = json.loads((working / SLUG / "summary.json").read_text())
     for fold in summary["folds"]:
-        assert f"<td>fold {fold['fold']}<td>{fold['score']:.4f}<td>" in report
-    assert report.count("data:image/png;base64,") == 3
+        assert [f"fold {fold['fold']}", f"{fold['score']:.4f}"] in [row[:2] for row in Page(report).tables[0]]
+    assert report.count("<svg") >= 3
 
 
 STANDS = "the run failed, see above; the submission of the folds that were finished stands"

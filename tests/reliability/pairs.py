@@ -57,7 +57,9 @@ def start(root: Path, setting: str, output: str = "output") -> Started:
     folders = [part for name in ("input", "folds") for part in (f"--{name}", str(root / name))]
     arguments = ["all", "-c", SLUG, *folders, "--output", str(root / output), "--set", setting]
     read, write = os.pipe()
-    errors = root / f"errors{len(list(root.glob('errors*')))}"
+    handle, name = tempfile.mkstemp(prefix="errors", dir=root)
+    os.close(handle)
+    errors = Path(name)
     process = FORK.Process(target=run_here, args=(arguments, write, errors))
     process.start()
     os.close(write)

@@ -17,10 +17,10 @@ from foldwise.interrupts import SAME_REQUEST, STOPPING
 from reliability.signals import Case, Run, faults, heed_all, new_root, play
 
 # Jobs that save their state as a network does, in one process or in two, and say what became of the run.
-SAVING = """
-import sys, time
+WORK = """
+import time
 from pathlib import Path
-from foldwise.interrupts import Interrupted, Signals, stop_requested
+from foldwise.interrupts import Interrupted, stop_requested
 
 def train(job, report):
     stop_requested()  # once it asks, it is given time
@@ -38,18 +38,21 @@ def stick(job, report):  # asks, and then no more
     stop_requested()
     report("begun")
     time.sleep(1000)
+"""
+SAVING = """
+import sys
+import work
+from foldwise.interrupts import Interrupted, Signals
+from foldwise.options import explain
+from foldwise.running.engine import find_engine
 
-if __name__ == "__main__":
-    from foldwise.options import explain
-    from foldwise.running.engine import find_engine
-
-    work, workers = globals()[sys.argv[1]], int(sys.argv[2])
-    signals = Signals()
-    try:
-        with signals:
-            find_engine(workers)(["a", "b", "c"], work, workers, lambda *event: print(*event, flush=True))
-    except (Interrupted, KeyboardInterrupt) as error:
-        print(signals.exit_code, explain(error))
+chosen, workers = getattr(work, sys.argv[1]), int(sys.argv[2])
+signals = Signals()
+try:
+    with signals:
+        find_engine(workers)(["a", "b", "c"], chosen, workers, lambda *event: print(*event, flush=True))
+except (Interrupted, KeyboardInterrupt) as error:
+    print(signals.exit_code, explain(error))
 """
 
 
@@ -59,6 +62,7 @@ class Job(Run):
     def __init__(self, root: Path, work: str, workers: int) -> None:
         script = root / "script.py"
         script.write_text(SAVING)
+        (root / "work.py").write_text(WORK)
         self.count = workers
         super().__init__(root, [sys.executable, str(script), work, str(workers)], root)
         self.wait_until(lambda: self.shown().count("begun") == workers)
@@ -138,6 +142,7 @@ def test_a_whole_run(tmp_path, case):
 def test_a_terminal(tmp_path, workers, closed):
     """Where Ctrl-C is pressed, and which is closed: standard error is gone then, and the state is saved all the same."""
     (tmp_path / "script.py").write_text(SAVING)
+    (tmp_path / "work.py").write_text(WORK)
     ours, theirs = pty.openpty()
 
     def take_terminal() -> None:

@@ -19,7 +19,7 @@ class Finished:
     problem: str = ""
     public: float | None = None  # of the newest submission
     public_is_old: bool = False  # it is of another submission than the one there is now
-    date: str = ""  # ISO 8601, to the second
+    date: str = ""  # ISO 8601, to the millisecond
 
     @property
     def scores(self) -> dict[int, float]:
@@ -48,7 +48,7 @@ def read_run(paths: Paths, name: str) -> Finished:
             return Finished(name, None, describe_unfinished(paths, name))
         public, old = read_public(paths, summary["outputs"][:1])
         date = summary.get("date") or datetime.fromtimestamp(paths.summary.stat().st_mtime).astimezone().isoformat()
-        return Finished(name, summary, "", public, old, date[:19])
+        return Finished(name, summary, "", public, old, date[:23])
     except DamagedError as error:
         return Finished(name, None, f"{'; '.join(error.phrases)}: `{again(paths, name)}` makes it anew")
     except OSError as error:

@@ -142,7 +142,7 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
         "seed": config.recipe.seed,
         "configuration": run.kept,
         "fold_file": input_hash(run.paths.folds),
-        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "date": datetime.now().astimezone().isoformat(timespec="milliseconds"),
     }
     summary |= budget_facts(run, records)
     if solution is not None:
