@@ -1,6 +1,7 @@
 """Built kernels, run as Kaggle runs them: alone, inputs read-only, no network, another test set than at home."""
 
 import ast
+import html
 import json
 import os
 import shutil
@@ -108,7 +109,8 @@ def test_the_notebook_runs_cell_by_cell_on_fewer_rows(build, workspace, tmp_path
     monkeypatch.chdir(working)
     for module in ("IPython", "IPython.display"):
         monkeypatch.setitem(sys.modules, module, SimpleNamespace(HTML=str))
-    report, head = run_cells(folder / "kernel.ipynb")
+    frame, head = run_cells(folder / "kernel.ipynb")
+    report = html.unescape(frame.partition('srcdoc="')[2].partition('"')[0])
     assert "train     bilstm fold 1: epoch 1.00" in capfd.readouterr().out
     assert ids_of(working / "submission.csv") == ids == list(head["id"])
     summary = json.loads((working / SLUG / "summary.json").read_text())

@@ -64,10 +64,14 @@ def describe_recipe(run: Run, kernel: Kernel) -> str:
 RUN = code("run", "stream(command_of(inputs, unpacked))")
 # Nobody sees the rerun on the hidden test set, so that nothing which is only looked at may make it fail.
 REPORT = """if not is_rerun():
+    from html import escape
+
     from IPython.display import HTML
 
     subprocess.run(command_of(inputs, unpacked, ["report"]), check=True)
-None if is_rerun() else HTML(Path(SLUG, "report.html").read_text(encoding="utf-8"))"""
+    # A page of its own within this one, whose looks it would change otherwise.
+    page = escape(Path(SLUG, "report.html").read_text(encoding="utf-8"))
+None if is_rerun() else HTML(f'<iframe srcdoc="{page}" width="100%" height="800"></iframe>')"""
 HEAD = """if not is_rerun():
     import pandas as pd
 None if is_rerun() else pd.read_csv("submission.csv", dtype=str).head()"""
