@@ -3,12 +3,14 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from conftest import command, environment
 from experiments.conftest import SLUG, settings
 from foldwise.errors import InputError
 from foldwise.experiments.names import name_paths
+from foldwise.inference.model import Model
 from foldwise.lock import lock, only_writer
 from foldwise.paths import resolve
 from reliability.in_process import results
@@ -166,3 +168,17 @@ def test_a_kernel_of_an_experiment_lies_in_its_folder(foldwise, output):
 def test_vectors_read_once_are_of_all_experiments(tmp_path):
     paths = resolve(SLUG, tmp_path, None, Path(tmp_path))
     assert name_paths(paths, "a").vector_cache == paths.vector_cache
+
+
+def test_an_experiment_predicts(foldwise, output, trained):
+    test = str(trained / "input" / SLUG / "test.csv")
+    folder = output / "experiments" / "net"
+    expected = pd.read_csv(folder / "submission_probabilities.csv")["prediction"].to_numpy()
+    for options in (["--name", "net"], ["--weights", str(folder)]):
+        foldwise("predict", test, "--proba", "--device", "cpu", "--out", str(trained / "out.csv"), *options)
+        assert pd.read_csv(trained / "out.csv")["prediction"].to_numpy() == pytest.approx(expected, abs=1e-6)
+    loaded = Model.load(folder, input=trained / "input", device="cpu")
+    found = loaded.predict(pd.read_csv(test, dtype=str, keep_default_na=False), proba=True)
+    assert found[:, 0] == pytest.approx(expected, abs=1e-6)
+    assert not (output / "experiments" / ".vectors").exists()
+    assert "experiments/nett: no ensemble.json" in foldwise("predict", test, "--name", "nett", code=2)

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from foldwise.ensembling.submission import from_scale
 from foldwise.errors import DamagedError, InputError
 from foldwise.hashing import hash_of
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
 from foldwise.records import FoldRecord, Summary, TokensRecord, check_record, read_checked
-from foldwise.report.results import Results, from_scale
+from foldwise.report.results import Results
 from foldwise.report.scores import Rates
 from foldwise.run import Run
 from foldwise.running.fold_folder import read_history
@@ -55,4 +56,6 @@ def read_results(run: Run, summary: dict[str, Any]) -> Results:
         raise InputError(f"{run.paths.oof}: its rows are not those of the training table any more; {again}")
     predicted = np.concatenate(numbers)
     rows = np.flatnonzero(np.isfinite(predicted[:, 0]))  # others are of folds that not all members have
-    return Results(run, summary, np.array(folds, np.int64), rows, from_scale(predicted[rows], targets))
+    shown = predicted[rows]
+    on_scale = from_scale(shown, targets.names) if targets.spec.ordered else shown
+    return Results(run, summary, np.array(folds, np.int64), rows, on_scale)
