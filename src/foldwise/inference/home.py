@@ -1,7 +1,7 @@
 """Trained folds where they are: `output/SLUG` as the stage ensemble left it becomes a `Source` without a copy.
 
-What is read is what was recorded when the submission was made, never the settings of today: ensemble.json, the records
-of the folds and of the tokens. Whatever is not as they say is an `InputError` that names it.
+What is read is what was recorded when the submission was made, never the settings of today: ensemble.json,
+summary.json, the records of the folds and of the tokens. Whatever is not as they say is an `InputError` that names it.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ from foldwise.learners import check_new_rows, learner_for
 from foldwise.learners.starting import learnt_part
 from foldwise.paths import FOLD_RECORD, FOLD_TEST, TOKENS_RECORD, VECTORS, VOCABULARY, Paths, fold_folder_name, resolve
 from foldwise.plugins import is_own
-from foldwise.records import Ensemble, FoldRecord, Record, TokensRecord, check_files, read_checked, read_whole
+from foldwise.records import Ensemble, FoldRecord, Record, Summary, TokensRecord, check_files, read_checked, read_whole
 from foldwise.tasks import TASKS
 from foldwise.training.checkpoint import FACTS, find_checkpoint
 
-ENSEMBLE = "ensemble.json"
+ENSEMBLE, SUMMARY = "ensemble.json", "summary.json"
 
 
 def open_trained(folder: Path, input_: Path | None = None) -> tuple[Source, Paths]:
@@ -48,7 +48,11 @@ def open_trained(folder: Path, input_: Path | None = None) -> tuple[Source, Path
     if apart := [name for name in content["folds"] if "/" in name]:
         places = ", ".join(apart)
         raise InputError(f"{folder}: a blend, whose folds ({places}) are in the runs it is of; name one of these")
-    config = check(Config, with_infinity(content["config"]), str(folder / ENSEMBLE))
+    summary = read_whole(folder / SUMMARY, Summary)
+    settings = summary.get("configuration")
+    if not settings or hash_of(folder / ENSEMBLE) not in summary["outputs"]:
+        raise InputError(f"{folder}: {ENSEMBLE} is not of the run of {SUMMARY}; run `ensemble`, or `all`")
+    config = check(Config, with_infinity(settings["decided"]), str(folder / SUMMARY))
     check_new_rows(config.recipe, [name for name, weight in content["weights"].items() if weight > 0])
     paths = resolve(config.competition.slug, input_, None, folder.absolute().parent)
     paths = replace(paths, output=folder, stems=config.files.stems)

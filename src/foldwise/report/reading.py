@@ -9,7 +9,7 @@ from foldwise.ensembling.submission import from_scale
 from foldwise.errors import DamagedError, InputError
 from foldwise.hashing import hash_of
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
-from foldwise.records import FoldRecord, Summary, TokensRecord, check_record, read_checked
+from foldwise.records import Ensemble, FoldRecord, Summary, TokensRecord, check_record, read_checked
 from foldwise.report.results import Results
 from foldwise.report.scores import Rates
 from foldwise.run import Run
@@ -23,6 +23,8 @@ def read_made(run: Run) -> dict[str, Any]:
     summary = read_checked(run.paths.summary, Summary)
     if summary is None:
         raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
+    if of := summary.get("blend"):
+        raise InputError(f"{run.paths.output}: a blend, whose models are those of {', '.join(of)}; report on these")
     if not run.paths.oof.is_file() or hash_of(run.paths.oof) not in summary["outputs"]:
         raise DamagedError(run.paths.output, ["oof.csv is missing, damaged, or not of the run of summary.json"])
     if check_record(run.paths.tokens / TOKENS_RECORD, TokensRecord) is None:
@@ -33,6 +35,7 @@ def read_made(run: Run) -> dict[str, Any]:
             if check_record(folder / FOLD_RECORD, FoldRecord) is None:
                 raise DamagedError(folder, [f"{FOLD_RECORD} is missing"])
             read_history(folder)
+    read_checked(run.paths.ensemble, Ensemble)
     read_checked(run.paths.rates, Rates)
     return summary
 

@@ -14,13 +14,12 @@ from foldwise.data.features import join_texts
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore, read_vocabulary
 from foldwise.data.tokenizer import UNK
-from foldwise.ensembling.blend import are_fitted
-from foldwise.ensembling.calibration import fit_calibration
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.ensembling.submission import from_scale
 from foldwise.ensembling.weights import Mixture, assemble_oof, to_ranks
 from foldwise.metrics import score
 from foldwise.paths import ALL_ROWS, FOLD_OOF, FOLD_TEST, VOCABULARY
+from foldwise.records import Ensemble, read_checked
 from foldwise.run import Run
 from foldwise.tasks import HALF
 
@@ -158,15 +157,13 @@ class Results:
 
     @cached_property
     def mixture(self) -> Mixture | None:
-        """How members became the submission; None where their folds are not those of oof.csv any more."""
-        spec, settings = self.targets.spec, self.summary["inputs"].get("ensemble", {})
-        oofs = [oof[self.rows] for oof in self.members.values()]
-        weights = np.array([self.summary["ensemble"]["weights"][name] for name in self.members])
-        calibrations = []
-        if len(oofs) > 1 and spec.y != "values" and are_fitted(settings.get("weights", "equal"), self.folds[self.rows]):
-            truth = self.targets.truth[self.rows]
-            calibrations = [fit_calibration(self.targets.task, truth, oof) for oof in oofs]
-        mixture = Mixture(weights, calibrations)
+        """How members became the submission; None where that was not kept, or their folds are others by now."""
+        made = read_checked(self.run.paths.ensemble, Ensemble)
+        if made is None or made["weights"].keys() != self.members.keys():
+            return None
+        weights = np.array([made["weights"][name] for name in self.members])
+        calibrations = [np.array(made["calibrations"][name]) for name in self.members if made["calibrations"]]
+        mixture, oofs = Mixture(weights, calibrations), [oof[self.rows] for oof in self.members.values()]
         same = np.allclose(mixture.apply(self.targets.task, oofs), self.predicted, atol=1e-6)
         return mixture if same else None
 

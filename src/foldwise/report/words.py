@@ -19,7 +19,7 @@ from foldwise.data.token_store import TokenStore, open_array
 from foldwise.ensembling.calibration import TINY
 from foldwise.errors import InputError
 from foldwise.hashing import hash_of
-from foldwise.learners import LEARNERS, Learner, NewRows, learner_for
+from foldwise.learners import LEARNERS, Learner, NewRows, Trained, learner_for
 from foldwise.learners.linear_model import LinearFacts, Ngrams
 from foldwise.learners.ngrams import Words, count_characters, count_words, join_characters, weigh_ngrams
 from foldwise.learners.starting import learnt_part
@@ -167,6 +167,7 @@ def explain_network(
         chosen += [row] * (1 + len(cuts))
     lengths = [len(text) for texts in versions for text in texts]
     dimension = open_array(tokens / VECTORS, np.float32, 2).shape[1]
+    shape = Shape(targets.outputs + targets.auxiliary_outputs, store.columns, features.shape[1])
     new = NewRows(
         store=TokenStore(
             np.concatenate([text for texts in versions for text in texts]), np.cumsum([0, *lengths]), store.columns
@@ -174,10 +175,7 @@ def explain_network(
         words=results.words,
         features=features[chosen] if features.shape[1] else None,
         new_vectors=np.empty((0, dimension), np.float32),
-        vectors=tokens / VECTORS,
-        dimension=dimension,
-        shape=Shape(targets.outputs + targets.auxiliary_outputs, store.columns, features.shape[1]),
-        targets=targets,
+        trained=Trained(len(results.words), tokens / VECTORS, dimension, shape, targets),
     )
     runtime = Runtime(torch.device("cpu"), "fp32", 1)  # more threads take ten times the time where others are busy
     predicted = learner.predict(replace(checkpoint, weights=checkpoint.weights[:1]), new, runtime, lambda _: None)
