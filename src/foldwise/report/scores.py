@@ -40,14 +40,14 @@ def scores(results: Results) -> Markup:
         weight = float(weights.get(member["name"], 0))
         adds = f"{member['adds']:+.4f}" if "adds" in member else ""
         rows.append((f"member {member['name']}", member["cv"], weight, adds, ""))
-    baseline = summary.get("baseline") or {}
-    for name, called in (("constant", "baseline: constant prediction"), ("linear", "baseline: linear")):
-        if baseline.get(name) is not None:
-            rows.append((called, float(baseline[name]), "", "", ""))
     total = duration(summary["seconds"].get("total", 0.0))
     rows.append((element("b", "ensemble, out of fold"), cv["pooled"], "", "", total))
     if summary.get("leaderboard") is not None:
         rows.append((element("b", "leaderboard (solution.csv)"), summary["leaderboard"], "", "", ""))
+    baseline = summary.get("baseline") or {}
+    for name, called in (("constant", "baseline: constant prediction"), ("linear", "baseline: linear")):
+        if baseline.get(name) is not None:
+            rows.append((called, float(baseline[name]), "", "", ""))
     head = ["", summary["metric"], "weight", "adds", "time"]
     stages = ", ".join(f"{stage} {duration(value)}" for stage, value in summary["seconds"].items() if stage != "total")
     counts = summary.get("rows", {})
