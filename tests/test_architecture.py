@@ -31,6 +31,7 @@ CORE = {
     "extensions": "errors",
     "requirements": "",
     "tasks": "",
+    "toml_text": "",
     "arguments": "errors",
     "paths": "errors files installed",
     "plugins": "errors hashing inputs",
@@ -52,7 +53,7 @@ CORE = {
     "running": "clock config console data ensembling errors events extensions files freshness hashing inputs"
     " interrupts learners machine metrics paths records run streams training",
     "stages": "auto clock config console data ensembling errors extensions files freshness hashing inputs learners"
-    " leftovers lock machine metrics paths records run running vectors",
+    " leftovers lock machine metrics paths records run running vectors toml_text",
     "pipeline": "ensembling freshness lock run stages",
     "cli": "config data errors extensions installed lock options paths pipeline run stages",
     "__main__": "cli clock installed interrupts screen streams",
@@ -66,15 +67,15 @@ EXTENSIONS = {
     "kaggle": "cli console data errors files hashing inference inputs installed learners lock options paths plugins"
     " records run stages training vectors",
     "report": "clock config console data ensembling errors field_names files freshness hashing learners load_config"
-    " lock metrics models paths records run running training vectors",
+    " lock metrics models paths records run running training vectors toml_text",
     "competitions": "console errors installed load_config options paths",
     "experiments": "config console ensembling errors events files freshness hashing inputs leftovers load_config lock"
-    " options paths plugins records run stages tracking",
+    " options paths plugins records run stages tracking toml_text",
     "rate_finder": "console data errors files freshness learners lock run running stages training",
     "teaching": "config data ensembling errors freshness hashing learners paths run running training",
-    "external": "clock config console data ensembling errors events learners paths running training",
+    "external": "clock config console data ensembling errors events learners paths",
     "python": "cli clock config console data errors extensions files hashing inputs installed interrupts lock machine"
-    " options paths pipeline records run running stages",
+    " options paths pipeline records run running stages toml_text",
     "encoders": "clock config console data errors events files freshness inputs installed learners lock metrics models options"
     " paths plugins run running training",
 }

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
-from sys import modules
 from typing import Any, Self
 
 from rich.console import Console
@@ -20,7 +19,7 @@ from foldwise import screen
 from foldwise.errors import cut_lines, printable
 from foldwise.installed import as_called
 
-INSTEAD = {"↑": "(higher is better)", "↓": "(lower is better)", "±": "+-", "–": "-", "…": "..."}
+INSTEAD = {"↑": "(higher is better)", "↓": "(lower is better)", "→": "->", "±": "+-", "≈": "~", "–": "-", "…": "..."}
 LAST_LINE = [-math.inf]  # when it was written, on time's monotonic clock
 QUIET_SECONDS = 60.0  # without a terminal, the longest silence of what runs
 
@@ -72,9 +71,14 @@ def direction(greater_is_better: bool) -> str:
     return as_shown("↑" if greater_is_better else "↓")
 
 
+def learnt_nothing(greater_is_better: bool) -> str:
+    """How the scores of baselines are to be read."""
+    return f"a model {'below' if greater_is_better else 'above'} the baselines has learnt nothing"
+
+
 def as_shown(text: str) -> str:
     """The text as standard output can show it, so that a table of such cells stays straight."""
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # one in memory takes all signs
     for sign, instead in INSTEAD.items():
         if sign in text and not can_show(sign, encoding):
             text = text.replace(sign, instead)
@@ -91,7 +95,7 @@ def can_show(sign: str, encoding: str) -> bool:
 
 def notebook_bar(name: str, total: int | None, done: int, unit: str) -> Any:
     """In a notebook that has widgets, a bar of `tqdm.auto`; elsewhere, and without a total, one that shows nothing."""
-    kernel = modules.get("ipykernel.kernelapp")  # also there where a notebook is only driven
+    kernel = sys.modules.get("ipykernel.kernelapp")  # also there where a notebook is only driven
     if total is None or not (kernel and kernel.IPKernelApp.initialized() and find_spec("ipywidgets")):
         return tqdm(disable=True)
     from tqdm.auto import tqdm as widget

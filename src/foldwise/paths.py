@@ -80,6 +80,11 @@ class Paths:
         return self.output / "ensemble.json"
 
     @property
+    def outcome(self) -> list[Path]:
+        """The files of the ensemble, whose hashes summary.json has as `outputs`."""
+        return [self.submission, self.oof, self.probabilities, self.ensemble]
+
+    @property
     def summary(self) -> Path:
         """All figures of the last run that ended."""
         return self.output / "summary.json"
@@ -199,8 +204,7 @@ def resolve(
 
 def check_places(paths: Paths) -> None:
     """Refuse what cannot be written: that should show before hours of training."""
-    results = (paths.submission, paths.probabilities, paths.oof, paths.ensemble, paths.summary)
-    for written in (paths.folds, *results, paths.seconds, paths.rates):
+    for written in (paths.folds, *paths.outcome, paths.summary, paths.seconds, paths.rates):
         find_target(written)
     check_submission(paths)
 

@@ -175,9 +175,8 @@ class PublicScores(Content):
 
 
 class Ensemble(Content):
-    """ensemble.json: what of the settings and of the tables predicting other rows needs, beside the folds."""
+    """ensemble.json: what of the tables and of the ensemble predicting other rows needs, beside folds and settings."""
 
-    config: dict[str, Any]  # with what its recipe left at "auto" decided
     names: list[str]  # the C outputs, or the classes of an ordinal task
     written: list[str]  # what stands for 0 and 1 in a binary target
     weights: dict[str, float]  # of the members, exactly as fitted

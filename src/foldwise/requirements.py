@@ -27,7 +27,7 @@ LOCK = ROOT / "requirements.lock.txt"
 def unmet(pyproject: Path) -> list[str]:
     """The requirements this interpreter does not satisfy, each with what it has instead."""
     try:
-        from packaging.requirements import Requirement  # matplotlib brings it, so without it something is missing
+        from packaging.requirements import Requirement  # tokenizers brings it, so without it something is missing
     except ImportError:
         return ["packaging is not installed"]
     missing = []

@@ -79,14 +79,14 @@ class Run:
         return {name: without_infinity(config.model_dump(mode="json")) for name, config in both.items()}
 
     @contextmanager
-    def tracked(self) -> Iterator[Tracker]:
-        """The tracker, which is told that the run begins, and that it ends."""
+    def tracked(self) -> Iterator[None]:
+        """Tell the tracker that the run begins, and after the block that it ends."""
         asked = self.asked.competition
         facts = {"competition": self.paths.slug, "experiment": self.paths.experiment, "command": self.command}
         facts |= {"task": asked.task, "metric": asked.metric, "recipe": self.kept["decided"]["recipe"]}
         self.tracker.start(facts)
         try:
-            yield self.tracker
+            yield
         finally:
             self.tracker.close()
 

@@ -1,9 +1,9 @@
 """The last lines of a terminal, which change in place while plain lines go by above them.
 
 Nothing is shown without a terminal, on one that cannot move its cursor (TERM=dumb), or where standard output goes
-through another program. Whoever else writes to the
-terminal calls `make_room` before: `foldwise.streams` does so for standard output and error. A window that is made
-narrower breaks the lines that stand in it; how many rows they take then is counted from its new width.
+through another program. Whoever else writes to the terminal calls `make_room` before: `foldwise.streams` does so for
+standard output and error. A window that is made narrower breaks the lines that stand in it; how many rows they take
+then is counted from its new width.
 """
 
 import os
@@ -80,7 +80,7 @@ class Screen:
                 self.idle.set()
 
     def is_newest(self, status: Line) -> bool:
-        """Whether it is the one to show: of the work of this moment, which no bar tells more of."""
+        """Whether it is the one that is shown: there is no bar, and no status that was added later."""
         return not self.bars and self.statuses[-1:] == [status]
 
     def tick(self) -> None:

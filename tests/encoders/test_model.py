@@ -18,7 +18,7 @@ from foldwise.encoders.files import load_body
 from foldwise.encoders.model import HEAD_RATE, EncoderModel
 from foldwise.encoders.tokens import encode_rows, load_tokenizer
 from foldwise.errors import InputError
-from foldwise.learners import NewRows
+from foldwise.learners import NewRows, Trained
 from foldwise.models import Shape
 from foldwise.training.checkpoint import find_checkpoint, write_checkpoint
 from foldwise.training.fold_data import FoldData
@@ -141,7 +141,7 @@ def test_a_fold_predicts_as_its_checkpoint_does_and_frozen_layers_stay(tmp_path,
     packed = {name: encoder / name for name in learner.packed_files()}
     assert ("model.safetensors" in packed) == bool(freeze)
     learner.write_tokens([TEXTS[count:]], [6], packed, tmp_path / "later", RUNTIME)
-    rows = NewRows(TokenStore.open(tmp_path / "later"), [], None, np.empty(0), tmp_path, 0, Shape(1),
-                   replace(data.targets, y=y[:0]), tmp_path / "later", packed)  # fmt: skip
+    trained = Trained(0, tmp_path, 0, Shape(1), replace(data.targets, y=y[:0]), packed)
+    rows = NewRows(TokenStore.open(tmp_path / "later"), [], None, np.empty(0), trained, tmp_path / "later")
     checkpoint = find_checkpoint(tmp_path, ["weights.safetensors"])
     assert learner.predict(checkpoint, rows, RUNTIME, lambda _: None).tobytes() == result.test.tobytes()

@@ -19,8 +19,12 @@ def test_a_blend_of_two_is_an_ensemble_of_their_members(foldwise, output, traine
     assert summary["cv"] == whole["cv"]
     assert summary["blend"] == ["net", "lin"]
     assert list(summary["ensemble"]["weights"].values()) == list(whole["ensemble"]["weights"].values())
+    assert len(summary["outputs"]) == len(whole["outputs"])
+    assert summary["outputs"][:3] == whole["outputs"][:3]
     assert rows_of(foldwise("compare", "--json"))["blend-net-lin"]["changes"] == ["blend of net, lin"]
     assert not (experiments / "blend-net-lin" / "tokens").exists()
+    said = foldwise("report", "--name", "blend-net-lin", code=2)
+    assert "a blend, whose models are those of net, lin; report on these" in said
 
 
 def test_what_two_have_in_common_counts_once(foldwise, output):

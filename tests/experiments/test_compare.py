@@ -61,7 +61,8 @@ def test_only_folds_that_both_have_are_paired_and_one_has_no_error():
 
 def test_the_table(foldwise, output):
     shown = foldwise("compare")
-    assert f"{SLUG}: f1 (more is better)" in shown
+    assert f"{SLUG}: f1 ↑" in shown
+    assert "baselines: constant 0." in shown
     lines = shown.splitlines()
     (net,) = [line for line in lines if line.startswith("│ net")]
     assert "first" in net

@@ -3,12 +3,14 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from conftest import command, environment
 from experiments.conftest import SLUG, settings
 from foldwise.errors import InputError
 from foldwise.experiments.names import name_paths
+from foldwise.inference.model import Model
 from foldwise.lock import lock, only_writer
 from foldwise.paths import resolve
 from reliability.in_process import results
@@ -166,3 +168,17 @@ def test_a_kernel_of_an_experiment_lies_in_its_folder(foldwise, output):
 def test_vectors_read_once_are_of_all_experiments(tmp_path):
     paths = resolve(SLUG, tmp_path, None, Path(tmp_path))
     assert name_paths(paths, "a").vector_cache == paths.vector_cache
+
+
+def test_an_experiment_predicts(foldwise, output, trained):
+    test, out = trained / "input" / SLUG / "test.csv", trained / "out.csv"
+    folder = output / "experiments" / "net"
+    expected = pd.read_csv(folder / "submission_probabilities.csv", index_col=0)["prediction"].to_dict()
+    for options in (["--name", "net"], ["--weights", str(folder)]):
+        foldwise("predict", str(test), "--proba", "--device", "cpu", "--out", str(out), *options)
+        assert pd.read_csv(out, index_col=0)["prediction"].to_dict() == pytest.approx(expected, abs=1e-6)
+    rows = pd.read_csv(test, dtype=str, keep_default_na=False)
+    found = Model.load(folder, input=trained / "input", device="cpu").predict(rows, proba=True)[:, 0]
+    assert sorted(found) == pytest.approx(sorted(expected.values()), abs=1e-6)
+    assert not (output / "experiments" / ".vectors").exists()
+    assert "experiments/nett: no ensemble.json" in foldwise("predict", str(test), "--name", "nett", code=2)

@@ -10,9 +10,10 @@ from experiments.conftest import SLUG, settings
 from experiments.test_compare import change
 from foldwise.config import Config, Recipe
 from foldwise.errors import InputError
-from foldwise.experiments.edit_toml import edit_recipe, split_statements, to_toml, written_recipe
+from foldwise.experiments.edit_toml import edit_recipe, split_statements, written_recipe
 from foldwise.experiments.restore import write_with_copy
 from foldwise.files import read_json
+from foldwise.toml_text import to_toml
 from reliability.in_process import results
 
 PLAIN = (COMPETITIONS / SLUG / "competition.toml").read_text(encoding="utf-8").partition("[recipe]")[0]

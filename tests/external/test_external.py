@@ -101,3 +101,11 @@ def test_the_same_as_a_member_that_is_trained_inside(cli_here, workspace, task):
                         for text in ((output / "submission.csv").read_text(), submission.decode()))  # fmt: skip
         assert made == pytest.approx(before, abs=1e-9)
     assert "kept other (external) folds 0, 1" in cli_here("all", "-c", slug).stdout
+    if task == "binary":
+        predict = ("predict", str(home / "test.csv"), "-c", slug, "--device", "cpu")
+        assert "recipe.members.other: its predictions are another model's" in cli_here(*predict, code=2).stderr
+        cli_here("report", "-c", slug)
+        assert "other has no telling words" in (output / "report.html").read_text()
+        cli_here("ensemble", "-c", slug, "--set", "ensemble.weights={other = 0.0, linear = 1.0}")
+        assert len(cli_here(*predict).stdout.splitlines()) == 1 + len(pd.read_csv(home / "test.csv"))
+        assert "only linear; train a network" in cli_here(*predict, "--embed", code=2).stderr

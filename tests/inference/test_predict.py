@@ -299,6 +299,8 @@ def change(path: Path, **values: object) -> None:
             f"{SLUG}: no ensemble.json, so there are no folds to predict with",
         ),
         (lambda at: flip(at / "ensemble.json"), "ensemble.json is damaged"),
+        (lambda at: flip(at / "summary.json"), "summary.json is damaged"),
+        (lambda at: change(at / "ensemble.json", thresholds=[0.1]), "ensemble.json is not of the run of summary.json"),
         (lambda at: flip(at / "bilstm/fold1/weights.safetensors"), "fold1: weights.safetensors is damaged"),
         (lambda at: (at / "bilstm/fold0/fold.json").unlink(), "fold0: fold.json is missing"),
         (lambda at: change(at / "bilstm/fold0/fold.json", seconds=0.0), "bilstm/fold0 was trained again since"),

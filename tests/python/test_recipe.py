@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import foldwise as fw
 from foldwise.load_config import parse_setting
-from foldwise.python.recipe import to_toml
+from foldwise.toml_text import to_toml
 
 NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.booleans()
 VALUES = st.recursive(
@@ -27,9 +27,9 @@ VALUES = st.recursive(
         ({"training.epochs": np.int64(4)}, ["training.epochs=4"]),
         ({"encoder.epochs": 4}, ["encoder.epochs=4"]),
         ({"seed": 7, "hidden": 64, "size": 16}, ["seed=7", "model.hidden=64", "batches.size=16"]),
-        ({"loss_arguments": {"gamma": 2.0}, "loss": "focal"}, ['training.loss="focal"', 'training.loss_arguments={"gamma" = 2.0}']),
+        ({"loss_arguments": {"gamma": 2.0}, "loss": "focal"}, ['training.loss="focal"', 'training.loss_arguments={ gamma = 2.0 }']),
         ({"vectors": ("glove",), "train_embedding": False}, ['tokens.vectors=["glove"]', "model.train_embedding=false"]),
-        ({"members": {"deep": {"model.layers": 2}}}, ['members={"deep" = {"model" = {"layers" = 2}}}']),
+        ({"members": {"deep": {"model.layers": 2}}}, ['members={ deep = { model = { layers = 2 } } }']),
         ({"ensemble": {"members": ["linear"]}}, ['ensemble.members=["linear"]']),
     ],
 )  # fmt: skip

@@ -173,8 +173,8 @@ def test_a_baseline_in_the_summary_is_shown(root, monkeypatch):
         shown = write_report(root)
     finally:
         path.write_text(before)
-    assert ["baseline: the best constant", "0.2500"] in [row[:2] for row in shown.titles["Scores"][0]]
-    assert "baseline: the linear learner" not in shown.text
+    assert ["baseline: constant prediction", "0.2500"] in [row[:2] for row in shown.titles["Scores"][0]]
+    assert "baseline: linear" not in shown.text
 
 
 def test_rows_that_changed_since_are_named(root):

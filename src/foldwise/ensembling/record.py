@@ -1,6 +1,7 @@
 """ensemble.json: how the folds become predictions, so that they can predict other rows than those of the test table.
 
-`foldwise.records.Ensemble` says what is in it. It needs no table, and no settings of today.
+`foldwise.records.Ensemble` says what is in it. It needs no table, and no settings of today: summary.json beside it has
+those that the run had.
 """
 
 from foldwise.ensembling.blend import Blend, Records, predicting_folds
@@ -15,7 +16,6 @@ def write_ensemble(run: Run, records: Records, blend: Blend) -> None:
     targets, mixture = run.competition.targets, blend.mixture
     calibrations = zip(records, mixture.calibrations, strict=bool(mixture.calibrations))
     content = {
-        "config": run.kept["decided"],
         "names": targets.names,
         "written": list(targets.written),
         "weights": dict(zip(records, mixture.weights.tolist(), strict=True)),

@@ -75,13 +75,25 @@ def to_scale(predictions: np.ndarray, names: list[str]) -> np.ndarray:
 
     NaN, of rows that nothing predicted, stays.
     """
+    scale = label_scale(names)
+    lower = np.clip(np.floor(np.nan_to_num(predictions)), 0, len(scale) - 2).astype(np.int64)
+    return scale[lower] + (predictions - lower) * (scale[lower + 1] - scale[lower])
+
+
+def from_scale(values: np.ndarray, names: list[str]) -> np.ndarray:
+    """The predictions that `to_scale` has made these values of."""
+    scale = label_scale(names)
+    lower = np.clip(np.searchsorted(scale, values, side="right") - 1, 0, len(scale) - 2)
+    return lower + (values - scale[lower]) / (scale[lower + 1] - scale[lower])
+
+
+def label_scale(names: list[str]) -> np.ndarray:
+    """(K,) float64 numbers of the labels of an ordinal task."""
     numbers = [parse_number(name) for name in names]
     if None in numbers:
         name = names[numbers.index(None)]
         raise InputError(f"submission.kind = 'value': the label {name!r} is not a number; set the kind to 'label'")
-    scale = np.array(numbers, dtype=np.float64)
-    lower = np.clip(np.floor(np.nan_to_num(predictions)), 0, len(scale) - 2).astype(np.int64)
-    return scale[lower] + (predictions - lower) * (scale[lower + 1] - scale[lower])
+    return np.array(numbers, dtype=np.float64)
 
 
 def check_submission(config: Config, targets: Targets, asked: ToPredict, frame: pd.DataFrame) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Column, Table
 from rich.text import Text
 
-from foldwise.console import as_shown, direction, duration, open_page, warn
+from foldwise.console import as_shown, direction, duration, learnt_nothing, open_page, warn
 from foldwise.errors import list_names
 from foldwise.run import Run
 from foldwise.tasks import TASKS
@@ -20,7 +20,7 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
     lines = []
     baseline = summary.get("baseline") or {}
     if any(score is not None for score in baseline.values()):
-        lines.append(f"a model {'below' if higher else 'above'} the baselines has learnt nothing")
+        lines.append(learnt_nothing(higher))
     if is_no_better(summary, higher) and not run.debug:
         ours, constant = summary["cv"]["mean"], baseline["constant"]
         warn(

@@ -160,10 +160,9 @@ def make_recipe(asked: dict[str, Any], members: Mapping[str, Trained]) -> Recipe
 
 def describe(run: Run, names: Sequence[str], members: Mapping[str, Trained]) -> dict[str, Any]:
     """What summary.json says of a blend beside what it says of any run."""
-    made = [run.paths.submission, run.paths.oof]
     inputs = {"folds": {label: [str(trained.paths.output), trained.name] for label, trained in members.items()}}
     facts = {"blend": list(names), "auto": {}, "inputs": inputs}
-    return {**facts, "outputs": [hash_of(path) for path in made], "form": submission_form(run)}
+    return {**facts, "outputs": [hash_of(path) for path in run.paths.outcome], "form": submission_form(run)}
 
 
 def took(seconds: float) -> dict[str, Any]:

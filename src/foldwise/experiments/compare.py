@@ -8,6 +8,7 @@ compared with, however the table is sorted.
 
 from typing import Any
 
+from foldwise.console import as_shown, direction, learnt_nothing
 from foldwise.errors import InputError
 from foldwise.experiments.comparing import Row, compare_runs
 from foldwise.experiments.finished import Finished, read_run
@@ -20,18 +21,21 @@ def show_experiments(paths: Paths, sort: str, as_json: bool) -> None:
     """Print the table; InputError where no run ever began, or the column to sort by is none."""
     runs = read_runs(paths)
     first = next((run for run in runs if run.summary), None)
-    metric, greater = "", True
-    if first and first.summary:
-        metric, greater = first.summary["metric"], bool(first.summary.get("greater_is_better", True))
+    summary: dict[str, Any] = (first and first.summary) or {}
+    metric, greater = summary.get("metric", ""), summary.get("greater_is_better", True)
+    baselines = {name: score for name, score in (summary.get("baseline") or {}).items() if score is not None}
     rows = compare_runs(runs)
     if sort:
         rows = sort_rows(rows, sort, greater)
     if as_json:
-        facts = {"competition": paths.slug, "metric": metric, "greater_is_better": greater}
+        facts = {"competition": paths.slug, "metric": metric, "greater_is_better": greater, "baselines": baselines}
         return print_json(rows, {**facts, "first": first.name if first else None})
-    direction = "more is better" if greater else "less is better"
-    title = f"{paths.slug}: {metric} ({direction})" if metric else paths.slug
-    return show_rows(rows, title, first.name if first else "")
+    title = f"{paths.slug}: {metric} {direction(greater)}" if metric else paths.slug
+    show_rows(rows, title, first.name if first else "")
+    if baselines:
+        told = ", ".join(f"{name} {score:.4f}" for name, score in baselines.items())
+        print(as_shown(f"baselines: {told}; {learnt_nothing(greater)}"))
+    return None
 
 
 def read_runs(paths: Paths) -> list[Finished]:

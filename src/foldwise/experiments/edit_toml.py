@@ -5,16 +5,12 @@ recipe those stay that say the same as before, a changed value keeps its line an
 stands at the end of its table.
 """
 
-import json
-import re
 import tomllib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from foldwise.config import Recipe, default_members
-
-Names = tuple[str, ...]  # that lead to a value
-BARE = re.compile(r"[A-Za-z0-9_-]+")
+from foldwise.toml_text import Names, flatten, to_toml, write_key
 
 
 class Statement(NamedTuple):
@@ -83,15 +79,6 @@ def parse(text: str) -> dict[str, Any] | None:
         return None
 
 
-def flatten(content: dict[str, Any], above: Names = ()) -> dict[Names, Any]:
-    """Values by the names that lead to them; an empty table is a value."""
-    leaves: dict[Names, Any] = {}
-    for name, value in content.items():
-        path = (*above, name)
-        leaves |= flatten(value, path) if isinstance(value, dict) and value else {path: value}
-    return leaves
-
-
 def is_gone(table: Names, wanted: Iterable[Names]) -> bool:
     """Whether a table is of a member that is no more."""
     member = table[:3]
@@ -142,19 +129,3 @@ def insert(statements: list[Statement], missing: dict[Names, Any]) -> str:
 def ended(text: str) -> str:
     """Lines with an end."""
     return text if text.endswith("\n") else f"{text}\n"
-
-
-def write_key(path: Names) -> str:
-    """Names with dots between, in quotes where TOML wants them."""
-    return ".".join(name if BARE.fullmatch(name) else to_toml(name) for name in path)
-
-
-def to_toml(value: Any) -> str:
-    """A value in TOML."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{write_key((key,))} = {to_toml(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, list):
-        return f"[{', '.join(map(to_toml, value))}]"
-    if isinstance(value, str):  # JSON's strings are TOML's, but for one control character
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return json.dumps(value) if isinstance(value, bool) else repr(value)

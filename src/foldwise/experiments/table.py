@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from foldwise.errors import InputError, did_you_mean, list_names, printable
+from foldwise.console import as_shown, open_page
+from foldwise.errors import InputError, did_you_mean, list_names
 from foldwise.experiments.comparing import NOISE, Row
 
 SORTS = ("name", "cv", "difference", "leaderboard", "public", "minutes", "date")
@@ -35,7 +35,7 @@ def sort_rows(rows: Sequence[Row], column: str, greater_is_better: bool) -> list
 
 def show_rows(rows: Sequence[Row], title: str, first: str) -> None:
     """Print the table, what differs where it is too narrow for that, and how it is to be read."""
-    console = Console(highlight=False)
+    console = open_page()
     wide, narrow = console.width >= ROOM, console.width < NARROW
     shown = {
         "cv, mean ± sd": [f"{row.cv:.4f} ± {row.sd:.4f}" if row.cv is not None else "" for row in rows],
@@ -48,16 +48,19 @@ def show_rows(rows: Sequence[Row], title: str, first: str) -> None:
     shown = {name: cells for name, cells in shown.items() if any(cells)}
     table = Table(
         Column("experiment", overflow="fold", min_width=10),
-        *(Column(SHORT.get(name, name) if narrow else name, justify="right", no_wrap=not narrow) for name in shown),
+        *(
+            Column(as_shown(SHORT.get(name, name) if narrow else name), justify="right", no_wrap=not narrow)
+            for name in shown
+        ),
         *[Column("what differs", overflow="fold", ratio=1)] * wide,
-        title=title,
+        title=as_shown(title),
         title_justify="left",
         title_style="bold",
     )
     told = [describe(row) for row in rows]
     for place, row in enumerate(rows):
-        cells = [Text(printable(cells[place])) for cells in shown.values()]
-        table.add_row(Text(row.name), *cells, *[Text(told[place])] * wide)
+        cells = [row.name, *(cells[place] for cells in shown.values()), *[told[place]] * wide]
+        table.add_row(*(Text(as_shown(cell)) for cell in cells))
     console.print(table)
     lines = [] if wide else [f"{row.name}: {text}" for row, text in zip(rows, told, strict=True) if text]
     if "difference ± se" in shown:
@@ -66,12 +69,12 @@ def show_rows(rows: Sequence[Row], title: str, first: str) -> None:
             f"≈ within {NOISE:g} standard errors, which may well be chance"
         )
     for line in lines:
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(as_shown(line)), soft_wrap=True)
 
 
 def describe(row: Row) -> str:
     """What differs from the first run, and what keeps it from being compared."""
-    return printable("; ".join(filter(None, [", ".join(row.changes), *row.notes])))
+    return "; ".join(filter(None, [", ".join(row.changes), *row.notes]))
 
 
 def show_number(value: float | None, form: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from foldwise.events import Evaluated, Event
+from foldwise.toml_text import dotted
 from foldwise.tracking import Tracker
 
 LONGEST = 500  # characters of a value that MLflow takes in all its versions
@@ -26,15 +27,6 @@ def final_scores(summary: dict[str, Any]) -> dict[str, float]:
     cv = summary["cv"]
     scores = {"cv_mean": cv["mean"], "cv_std": cv["std"], "cv_pooled": cv["pooled"]}
     return scores | ({"leaderboard": summary["leaderboard"]} if "leaderboard" in summary else {})
-
-
-def flatten(recipe: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """The fields of a recipe by their dotted names."""
-    fields: dict[str, Any] = {}
-    for name, value in recipe.items():
-        key = f"{above}{name}"
-        fields |= flatten(value, f"{key}.") if isinstance(value, dict) and value else {key: value}
-    return fields
 
 
 class TensorBoard(Tracker):
@@ -67,7 +59,7 @@ class TensorBoard(Tracker):
     def finish(self, summary: dict[str, Any]) -> None:
         """Final scores, by the fields of the recipe."""
         fields = {
-            key: value if isinstance(value, int | float) else str(value) for key, value in flatten(self.recipe).items()
+            key: value if isinstance(value, int | float) else str(value) for key, value in dotted(self.recipe).items()
         }
         self.writer().add_hparams(fields, final_scores(summary), run_name=".")
 
@@ -96,7 +88,7 @@ class MLflow(Tracker):
         number = known.experiment_id if known else self.client.create_experiment(competition, artifacts)
         tags = {key: str(facts[key]) for key in ("experiment", "task", "metric", "command")}
         self.run = self.client.create_run(number, run_name=self.name, tags=tags).info.run_id
-        for key, value in flatten(facts["recipe"]).items():
+        for key, value in dotted(facts["recipe"]).items():
             self.client.log_param(self.run, key, str(value)[:LONGEST])
 
     def on_event(self, fold: str, event: Event) -> None:

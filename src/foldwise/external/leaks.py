@@ -107,8 +107,7 @@ def better_than_on_test(spec: TaskSpec, truth: np.ndarray, oof: np.ndarray, test
     else:
         what = f"err in {here.mean():.1%} of the rows out of fold, and by their own word in {there.mean():.1%}"
         otherwise = "probabilities are far too unsure"
-    reason = f"had seen the rows it predicts, or whose {otherwise}"
-    return f"its predictions {what} of the test rows; a model is so that {reason}"
+    return f"its predictions {what} of the test rows: as of a model that had seen the rows, or whose {otherwise}"
 
 
 def errors_of_rows(spec: TaskSpec, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:

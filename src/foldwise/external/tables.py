@@ -15,6 +15,7 @@ import pandas as pd
 from foldwise.data.table import Table, check_columns, check_unique, read_table
 from foldwise.data.targets import FITS, NUMBER, parse_number
 from foldwise.ensembling.oof import own_columns
+from foldwise.ensembling.submission import from_scale
 from foldwise.errors import Errors, InputError, list_names, shorten
 from foldwise.paths import Paths
 
@@ -137,7 +138,7 @@ def parse_values(predictions: Predictions, table: Table, targets: Any) -> np.nda
                 )
     errors.raise_if_any()
     if targets.spec.ordered:
-        return from_scale(numbers, np.array(targets.names, dtype=np.float64))
+        return from_scale(numbers, targets.names)
     if values_of:
         return numbers
     numbers = np.clip(numbers, 0, 1)
@@ -153,9 +154,3 @@ def sum_to_one(table: Table, ids: Sequence[str], numbers: np.ndarray) -> np.ndar
     errors.raise_if_any()
     off = np.abs(sums - 1) > ROUNDED  # others stay as they are, to the last bit
     return np.where(off[:, None], numbers / sums[:, None], numbers)
-
-
-def from_scale(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Values on the scale of labels, such as 1 … 6 → on that of class numbers; undoes `submission.to_scale`."""
-    lower = np.clip(np.searchsorted(scale, values, side="right") - 1, 0, len(scale) - 2)
-    return lower + (values - scale[lower]) / (scale[lower + 1] - scale[lower])

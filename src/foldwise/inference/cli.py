@@ -9,7 +9,16 @@ import typer
 
 from foldwise.errors import InputError
 from foldwise.lock import only_writer
-from foldwise.options import DEFAULT, Competition, DeviceOption, InputFolder, OutputFolder, SubmissionFile
+from foldwise.options import (
+    DEFAULT,
+    Competition,
+    DeviceOption,
+    Experiment,
+    InputFolder,
+    OutputFolder,
+    SubmissionFile,
+    name_paths,
+)
 from foldwise.paths import check_place, resolve
 
 
@@ -44,6 +53,7 @@ def predict(
     device: DeviceOption = "auto",
     input_: InputFolder = None,
     output: OutputFolder = None,
+    name: Experiment = None,
 ) -> None:
     """Predict any texts with the trained folds: labels, or values; nothing is trained or submitted."""
     if proba and embed:
@@ -54,7 +64,7 @@ def predict(
         file = None
     elif file is None and sys.stdin.isatty():
         raise InputError("predict: give a FILE with the text columns, or a text a line on standard input")
-    paths = resolve(competition, input_, None, output)
+    paths = name_paths(resolve(competition, input_, None, output), name)
     if out:
         check_place(out, "--out", paths, [paths.submission, paths.probabilities, *([file] if file else [])])
     from foldwise.inference.stream import Asked, predict

@@ -1,7 +1,7 @@
 """Trained folds where they are: `output/SLUG` as the stage ensemble left it becomes a `Source` without a copy.
 
-What is read is what was recorded when the submission was made, never the settings of today: ensemble.json, the records
-of the folds and of the tokens. Whatever is not as they say is an `InputError` that names it.
+What is read is what was recorded when the submission was made, never the settings of today: ensemble.json,
+summary.json, the records of the folds and of the tokens. Whatever is not as they say is an `InputError` that names it.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ from foldwise.learners import check_new_rows, learner_for
 from foldwise.learners.starting import learnt_part
 from foldwise.paths import FOLD_RECORD, FOLD_TEST, TOKENS_RECORD, VECTORS, VOCABULARY, Paths, fold_folder_name, resolve
 from foldwise.plugins import is_own
-from foldwise.records import Ensemble, FoldRecord, Record, TokensRecord, check_files, read_checked, read_whole
+from foldwise.records import Ensemble, FoldRecord, Record, Summary, TokensRecord, check_files, read_checked, read_whole
 from foldwise.tasks import TASKS
 from foldwise.training.checkpoint import FACTS, find_checkpoint
 
-ENSEMBLE = "ensemble.json"
+ENSEMBLE, SUMMARY = "ensemble.json", "summary.json"
 
 
 def open_trained(folder: Path, input_: Path | None = None) -> tuple[Source, Paths]:
@@ -39,21 +39,13 @@ def open_trained(folder: Path, input_: Path | None = None) -> tuple[Source, Path
         folder: such as output/SLUG.
         input_: the folder that has the competition's own, where that is not input/ of this checkout.
     """
-    content = read_checked(folder / ENSEMBLE, Ensemble)
-    if content is None:
-        raise InputError(
-            f"{folder}: no {ENSEMBLE}, so there are no folds to predict with; run `all` for this competition, or where "
-            "an earlier foldwise trained them `ensemble`"
-        )
-    if apart := [name for name in content["folds"] if "/" in name]:
-        places = ", ".join(apart)
-        raise InputError(f"{folder}: a blend, whose folds ({places}) are in the runs it is of; name one of these")
-    config = check(Config, with_infinity(content["config"]), str(folder / ENSEMBLE))
+    content, config = read_ensemble(folder)
     check_new_rows(config.recipe, [name for name, weight in content["weights"].items() if weight > 0])
     paths = resolve(config.competition.slug, input_, None, folder.absolute().parent)
     paths = replace(paths, output=folder, stems=config.files.stems)
     tokens = read_whole(paths.tokens / TOKENS_RECORD, TokensRecord)
-    ways = {name: partial(open_member, paths, config, name, folds, tokens) for name, folds in content["folds"].items()}
+    able = [name for name in content["folds"] if learner_for(config.recipe.of_member(name)).predicts_new_rows]
+    ways = {name: partial(open_member, paths, config, name, content["folds"][name], tokens) for name in able}
     members = {name: way() for name, way in ways.items() if content["weights"][name] > 0}
     check_files(paths.tokens, {name: tokens["files"][name] for name in (VOCABULARY, VECTORS)})
     check_tokenizer(config, paths, tokens)
@@ -81,6 +73,24 @@ def open_trained(folder: Path, input_: Path | None = None) -> tuple[Source, Path
         pairs = [(name, fold.fold) for name, member in members.items() for fold in member.folds]
         ranked = {pair: paths.fold(*pair) / FOLD_TEST for pair in pairs}
     return Source(manifest, folder, words, paths.tokens / VECTORS, paths.own_files, "", ranked, ways), paths
+
+
+def read_ensemble(folder: Path) -> tuple[dict[str, Any], Config]:
+    """What ensemble.json says, and the configuration that its run had."""
+    content = read_checked(folder / ENSEMBLE, Ensemble)
+    if content is None:
+        raise InputError(
+            f"{folder}: no {ENSEMBLE}, so there are no folds to predict with; run `all` for this competition, or where "
+            "an earlier foldwise trained them `ensemble`"
+        )
+    if apart := [name for name in content["folds"] if "/" in name]:
+        places = ", ".join(apart)
+        raise InputError(f"{folder}: a blend, whose folds ({places}) are in the runs it is of; name one of these")
+    summary = read_whole(folder / SUMMARY, Summary)
+    settings = summary.get("configuration")
+    if not settings or hash_of(folder / ENSEMBLE) not in summary["outputs"]:
+        raise InputError(f"{folder}: {ENSEMBLE} is not of the run of {SUMMARY}; run `ensemble`, or `all`")
+    return content, check(Config, with_infinity(settings["decided"]), str(folder / SUMMARY))
 
 
 def open_member(

@@ -8,13 +8,10 @@
 The same numbers as `./run.sh predict`. The folds are loaded at the first call that needs them, and stay.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from foldwise.ensembling.probabilities import as_shown
 from foldwise.inference.bundle import MANIFEST, Source, open_manifest
@@ -22,6 +19,7 @@ from foldwise.inference.given import Given, as_table, labels_of, take_columns
 from foldwise.inference.home import open_trained
 from foldwise.inference.predictor import Predictor
 from foldwise.paths import Paths, resolve
+from foldwise.training.fold import torch_left_alone
 
 
 class Model:
@@ -82,7 +80,7 @@ class Model:
             InputError: a column is missing, or something is no text.
         """
         given = self.take(texts)
-        with own_threads():
+        with torch_left_alone():
             predictions = self.predictor.predict(given.texts, given.features)
         if proba:
             return as_shown(self.targets, predictions)
@@ -94,7 +92,7 @@ class Model:
         Of the first member that has such vectors, a network or an encoder, the mean over its folds.
         """
         given = self.take(texts)
-        with own_threads():
+        with torch_left_alone():
             return self.predictor.embed(given.texts, given.features)
 
     def take(self, texts: Any) -> Given:
@@ -114,14 +112,3 @@ def find_source(folder: Path, input_: Path | None) -> tuple[Source, Paths]:
         return open_trained(folder, input_)
     manifest = open_manifest(folder)
     return Source.packed(folder, manifest), resolve(manifest.config.competition.slug, input_, None, None)
-
-
-@contextmanager
-def own_threads() -> Iterator[None]:
-    """Give torch back its number of threads and its algorithms, which are the caller's own."""
-    threads, repeatable = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(repeatable)

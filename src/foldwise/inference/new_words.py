@@ -1,7 +1,6 @@
 """Words that the vocabulary of the training has not: which there are of them, and their vectors."""
 
-import sys
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -122,21 +121,8 @@ class WordVectors:
         if source.size > LARGE:
             return read_vectors(source, wanted_words(words))
         if source not in self.tables:
-            self.tables[source] = read_vectors(source, EveryWord())
+            self.tables[source] = read_vectors(source, None)
         return self.tables[source]
-
-
-class EveryWord(Set[str]):
-    """The set of all words."""
-
-    def __contains__(self, word: object) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator[str]:
-        raise NotImplementedError
-
-    def __len__(self) -> int:
-        return sys.maxsize
 
 
 def check_dimension(vectors: np.ndarray, dimension: int, named: Sequence[str], sources: Sequence[VectorFile]) -> None:

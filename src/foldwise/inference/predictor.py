@@ -23,15 +23,12 @@ from foldwise.inference.new_words import WordVectors
 from foldwise.inference.rows import Rows, read_rows
 from foldwise.learners import Loaded, WriteTokens, learner_for
 from foldwise.paths import Paths
+from foldwise.running.engine import do_nothing
 from foldwise.running.placement import count_cores
 from foldwise.training.precision import Runtime, choose_device
 
 Texts = Sequence[Sequence[str]]  # of each text column the texts of n rows
 ANY_NUMBER = 2**31 - 1  # of new words
-
-
-def do_nothing(_: int) -> None:
-    """Nobody waits for rows."""
 
 
 class Predictor:

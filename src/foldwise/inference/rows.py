@@ -53,12 +53,8 @@ class Rows:
             words=self.words,
             features=self.features if trained.shape.features else None,
             new_vectors=self.new_vectors,
-            vectors=trained.vectors,
-            dimension=trained.dimension,
-            shape=trained.shape,
-            targets=trained.targets,
+            trained=trained,
             own=own,
-            files=trained.files,
         )
 
 

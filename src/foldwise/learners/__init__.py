@@ -51,18 +51,8 @@ class NewRows:
     words: Sequence[str]  # V + V' in id order, the new ones last
     features: np.ndarray | None  # (M, D) float64 numbers beside the text
     new_vectors: np.ndarray  # (V', E) float32 of the new words
-    vectors: Path  # file with the (V, E) vectors that training began with, for learners that still need them
-    dimension: int  # E
-    shape: "Shape"  # of a network, with outputs of auxiliary targets
-    targets: Targets  # task and names; of no rows
+    trained: Trained  # what does not depend on these rows
     own: Path | None = None  # folder of what a learner's `write_tokens` made of these rows, `store` among it
-    files: Mapping[str, Path] = field(default_factory=dict)  # its `packed_files` by their names
-
-    @property
-    def trained(self) -> Trained:
-        """What does not depend on these rows."""
-        known = len(self.words) - len(self.new_vectors)
-        return Trained(known, self.vectors, self.dimension, self.shape, self.targets, self.files)
 
 
 OnRows = Callable[[int], object]  # called with numbers of rows done

@@ -35,7 +35,7 @@ class LoadedNetwork:
 
     def predict(self, data: NewRows, on_rows: Callable[[int], object]) -> np.ndarray:
         """(M, C) probabilities, or values in the target's own units."""
-        return predict_values(self.model, self.take(data), self.units, data.targets, self.runtime, on_rows)
+        return predict_values(self.model, self.take(data), self.units, self.trained.targets, self.runtime, on_rows)
 
     def embed(self, data: NewRows, on_rows: Callable[[int], object]) -> np.ndarray:
         """(M, F) float32: what the head reads of each row's texts, without the D numbers beside them."""

@@ -1,6 +1,5 @@
 """A recipe in Python: what differs from competition.toml, as `--set` says it on the command line."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from foldwise import config
 from foldwise.errors import InputError, check
+from foldwise.toml_text import to_toml
 
 SOURCE = "fw.Recipe"
 OPEN = "arguments"  # how fields end whose tables hold names of other people's
@@ -23,7 +23,7 @@ class Recipe:
     >>> Recipe(training={"epochs": 4}) == Recipe(**{"training.epochs": 4}) == Recipe(epochs=4)
     True
     >>> Recipe(members={"bilstm": {}, "deep": {"model.layers": 2}}).settings
-    ['members={"bilstm" = {}, "deep" = {"model" = {"layers" = 2}}}']
+    ['members={ bilstm = {}, deep = { model = { layers = 2 } } }']
 
     Raises:
         InputError: no such field, several of that name, or a value that none can have.
@@ -99,18 +99,3 @@ def to_plain(value: Any, name: str) -> Any:
             "that is left out stays as it is"
         )
     return value
-
-
-def to_toml(value: Any) -> str:
-    """A value in TOML; JSON's texts and numbers are TOML's too, but for one control character.
-
-    >>> to_toml({"gamma": 2.0, "names": ["a"], "on": True})
-    '{"gamma" = 2.0, "names" = ["a"], "on" = true}'
-    """
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{to_toml(key)} = {to_toml(part)}' for key, part in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(to_toml, value))}]"
-    if isinstance(value, float):
-        return repr(value)  # also inf and nan
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

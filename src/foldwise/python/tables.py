@@ -26,8 +26,6 @@ from foldwise.stages.init import init
 
 RECORD = ".dataframes"
 CELLS = (str, bool, int, float, np.generic, Decimal, date, datetime, pd.Period, pd.Timedelta)
-
-
 NOTHING: dict[str, Any] = {"tables": {}, "choices": "", "config": ""}
 
 

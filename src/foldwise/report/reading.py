@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from foldwise.ensembling.submission import from_scale
 from foldwise.errors import DamagedError, InputError
 from foldwise.hashing import hash_of
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
-from foldwise.records import FoldRecord, Summary, TokensRecord, check_record, read_checked
-from foldwise.report.results import Results, from_scale
+from foldwise.records import Ensemble, FoldRecord, Summary, TokensRecord, check_record, read_checked
+from foldwise.report.results import Results
 from foldwise.report.scores import Rates
 from foldwise.run import Run
 from foldwise.running.fold_folder import read_history
@@ -22,6 +23,8 @@ def read_made(run: Run) -> dict[str, Any]:
     summary = read_checked(run.paths.summary, Summary)
     if summary is None:
         raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
+    if of := summary.get("blend"):
+        raise InputError(f"{run.paths.output}: a blend, whose models are those of {', '.join(of)}; report on these")
     if not run.paths.oof.is_file() or hash_of(run.paths.oof) not in summary["outputs"]:
         raise DamagedError(run.paths.output, ["oof.csv is missing, damaged, or not of the run of summary.json"])
     if check_record(run.paths.tokens / TOKENS_RECORD, TokensRecord) is None:
@@ -32,6 +35,7 @@ def read_made(run: Run) -> dict[str, Any]:
             if check_record(folder / FOLD_RECORD, FoldRecord) is None:
                 raise DamagedError(folder, [f"{FOLD_RECORD} is missing"])
             read_history(folder)
+    read_checked(run.paths.ensemble, Ensemble)
     read_checked(run.paths.rates, Rates)
     return summary
 
@@ -55,4 +59,6 @@ def read_results(run: Run, summary: dict[str, Any]) -> Results:
         raise InputError(f"{run.paths.oof}: its rows are not those of the training table any more; {again}")
     predicted = np.concatenate(numbers)
     rows = np.flatnonzero(np.isfinite(predicted[:, 0]))  # others are of folds that not all members have
-    return Results(run, summary, np.array(folds, np.int64), rows, from_scale(predicted[rows], targets))
+    shown = predicted[rows]
+    on_scale = from_scale(shown, targets.names) if targets.spec.ordered else shown
+    return Results(run, summary, np.array(folds, np.int64), rows, on_scale)

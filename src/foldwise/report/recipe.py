@@ -1,6 +1,5 @@
 """`./run.sh recipe [FIELD]`: the fields of the recipe as `foldwise.config` documents them; RECIPE.md is the same."""
 
-import json
 import re
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,6 +15,7 @@ from foldwise.errors import InputError, did_you_mean, mean_one_of
 from foldwise.field_names import fields_meant
 from foldwise.load_config import RENAMED
 from foldwise.run import Run
+from foldwise.toml_text import to_toml
 
 WIDTH = 100  # of text on a wide terminal
 ENDLESS = 10**6  # elsewhere: a line a paragraph
@@ -142,18 +142,6 @@ def name_values(schema: dict[str, Any]) -> str:
         bounds = ", {minimum} or more".format(**schema) if "minimum" in schema else ""
     names = {"integer": "whole number", "boolean": "true or false", "string": "text", "object": "table"}
     return names.get(schema["type"], schema["type"]) + bounds
-
-
-def to_toml(value: Any) -> str:
-    """A value as competition.toml writes it; JSON's texts, numbers and lists are TOML's too.
-
-    >>> to_toml({"deep": {"seeds": [1, 2]}}), to_toml({})
-    ('{ deep = { seeds = [1, 2] } }', '{}')
-    """
-    if not isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
-    pairs = ", ".join(f"{key} = {to_toml(part)}" for key, part in value.items())
-    return f"{{ {pairs} }}" if pairs else "{}"
 
 
 def select(fields: list[Field], wanted: str | None) -> list[Field]:

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from foldwise.data.features import join_texts
-from foldwise.data.targets import Targets, parse_number
+from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore, read_vocabulary
 from foldwise.data.tokenizer import UNK
-from foldwise.ensembling.blend import are_fitted
-from foldwise.ensembling.calibration import fit_calibration
 from foldwise.ensembling.predictions import read_predictions
+from foldwise.ensembling.submission import from_scale
 from foldwise.ensembling.weights import Mixture, assemble_oof, to_ranks
 from foldwise.metrics import score
 from foldwise.paths import ALL_ROWS, FOLD_OOF, FOLD_TEST, VOCABULARY
+from foldwise.records import Ensemble, read_checked
 from foldwise.run import Run
 from foldwise.tasks import HALF
 
@@ -84,7 +84,8 @@ class Results:
         given = self.summary["ensemble"]["threshold"]
         if given is None:
             return self.targets.spec.neutral_thresholds(self.targets.truth, self.predicted)
-        return from_scale(np.atleast_1d(np.array(given, dtype=np.float64)), self.targets)
+        given = np.atleast_1d(np.array(given, dtype=np.float64))
+        return from_scale(given, self.targets.names) if self.targets.spec.ordered else given
 
     @cached_property
     def ones(self) -> np.ndarray:
@@ -156,15 +157,13 @@ class Results:
 
     @cached_property
     def mixture(self) -> Mixture | None:
-        """How members became the submission; None where their folds are not those of oof.csv any more."""
-        spec, settings = self.targets.spec, self.summary["inputs"].get("ensemble", {})
-        oofs = [oof[self.rows] for oof in self.members.values()]
-        weights = np.array([self.summary["ensemble"]["weights"][name] for name in self.members])
-        calibrations = []
-        if len(oofs) > 1 and spec.y != "values" and are_fitted(settings.get("weights", "equal"), self.folds[self.rows]):
-            truth = self.targets.truth[self.rows]
-            calibrations = [fit_calibration(self.targets.task, truth, oof) for oof in oofs]
-        mixture = Mixture(weights, calibrations)
+        """How members became the submission; None where that was not kept, or their folds are others by now."""
+        made = read_checked(self.run.paths.ensemble, Ensemble)
+        if made is None or made["weights"].keys() != self.members.keys():
+            return None
+        weights = np.array([made["weights"][name] for name in self.members])
+        calibrations = [np.array(made["calibrations"][name]) for name in self.members if made["calibrations"]]
+        mixture, oofs = Mixture(weights, calibrations), [oof[self.rows] for oof in self.members.values()]
         same = np.allclose(mixture.apply(self.targets.task, oofs), self.predicted, atol=1e-6)
         return mixture if same else None
 
@@ -211,12 +210,3 @@ class Results:
         from sklearn.feature_extraction.text import TfidfTransformer
 
         return TfidfTransformer(sublinear_tf=True).fit_transform(self.counts).astype(np.float32)
-
-
-def from_scale(values: np.ndarray, targets: Targets) -> np.ndarray:
-    """Values on the scale of an ordinal task's labels, as oof.csv has them, on that of class numbers; others stay."""
-    if not targets.spec.ordered:
-        return values
-    scale = np.array([parse_number(name) for name in targets.names], dtype=np.float64)
-    lower = np.clip(np.searchsorted(scale, values, side="right") - 1, 0, len(scale) - 2)
-    return lower + (values - scale[lower]) / (scale[lower + 1] - scale[lower])

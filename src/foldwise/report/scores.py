@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 
 from foldwise.config import Recipe
-from foldwise.console import duration
+from foldwise.console import duration, learnt_nothing
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
 from foldwise.records import Content, FoldRecord, TokensRecord, read_checked, read_whole
 from foldwise.report.charts import Axis, chart, dots, line, span, upright
 from foldwise.report.markup import Markup, details, element, escape, figure, join, note, table
 from foldwise.report.results import Results
-from foldwise.report.wording import at_thresholds
+from foldwise.report.wording import at_thresholds, say_folds_are_others
 from foldwise.running.fold_folder import read_history
+from foldwise.toml_text import dotted
 
 
 class Rates(Content):
@@ -39,14 +40,14 @@ def scores(results: Results) -> Markup:
         weight = float(weights.get(member["name"], 0))
         adds = f"{member['adds']:+.4f}" if "adds" in member else ""
         rows.append((f"member {member['name']}", member["cv"], weight, adds, ""))
-    baseline = summary.get("baseline") or {}
-    for name, called in (("constant", "baseline: the best constant"), ("linear", "baseline: the linear learner")):
-        if isinstance(baseline.get(name), int | float):
-            rows.append((called, float(baseline[name]), "", "", ""))
     total = duration(summary["seconds"].get("total", 0.0))
     rows.append((element("b", "ensemble, out of fold"), cv["pooled"], "", "", total))
     if summary.get("leaderboard") is not None:
         rows.append((element("b", "leaderboard (solution.csv)"), summary["leaderboard"], "", "", ""))
+    baseline = summary.get("baseline") or {}
+    for name, called in (("constant", "baseline: constant prediction"), ("linear", "baseline: linear")):
+        if baseline.get(name) is not None:
+            rows.append((called, float(baseline[name]), "", "", ""))
     head = ["", summary["metric"], "weight", "adds", "time"]
     stages = ", ".join(f"{stage} {duration(value)}" for stage, value in summary["seconds"].items() if stage != "total")
     counts = summary.get("rows", {})
@@ -62,8 +63,8 @@ def scores(results: Results) -> Markup:
     lines = [note("; ".join(facts)), note(f"time when last made: {stages}")]
     if len(summary["members"]) > 1:
         lines.append(note("“adds”: by how much the ensemble is better with a member than without it."))
-    if baseline:
-        lines.append(note("A model below the baselines has learnt nothing."))
+    if any(score is not None for score in baseline.values()):
+        lines.append(note(f"{learnt_nothing(summary['greater_is_better']).capitalize()}."))
     if len(rows_left := np.setdiff1d(np.arange(len(results.ids)), results.rows)):
         lines.append(note(f"{len(rows_left):,} training rows have no prediction out of fold; sections leave them out."))
     return join(table(head, rows), *lines)
@@ -128,9 +129,7 @@ def members(results: Results) -> Markup:
     if len(names) < 2:
         return Markup("")
     if results.mixture is None:
-        return note(
-            f"Skipped: folds were trained since; run {results.run.hint('ensemble')} to put them together again."
-        )
+        return note(say_folds_are_others(results))
     oofs = [results.members[name][results.rows] for name in names]
     with np.errstate(all="ignore"):
         together = np.atleast_2d(np.corrcoef([oof.ravel() for oof in oofs]))
@@ -152,7 +151,7 @@ def members(results: Results) -> Markup:
 
 def recipe(results: Results) -> Markup:
     """The recipe of each member as its folds were trained, of tokens and ensemble; what is not the default is bold."""
-    paths, usual = results.run.paths, flatten(Recipe().model_dump())
+    paths, usual = results.run.paths, dotted(Recipe().model_dump())
     tokens = (read_checked(paths.tokens / TOKENS_RECORD, TokensRecord) or {"inputs": {}})["inputs"].get("tokens", {})
     parts = []
     shown = {"tokens": {"tokens": tokens}, "ensemble": {"ensemble": results.summary["inputs"].get("ensemble", {})}}
@@ -163,7 +162,7 @@ def recipe(results: Results) -> Markup:
         ran = ", ".join(f"{name} {value}" for name, value in record["runtime"].items())
         parts.append(note(f"{member['name']} ran on {ran}; torch {record['torch']}"))
     for title, fields in shown.items():
-        flat = flatten(fields)
+        flat = dotted(fields)
         other = {name: value for name, value in flat.items() if name in usual and usual[name] != value}
         rows = [(element("b", name) if name in other else name, element("code", value)) for name, value in flat.items()]
         changed = ", ".join(f"{name} = {value}" for name, value in other.items()) or "all as by default"
@@ -172,15 +171,3 @@ def recipe(results: Results) -> Markup:
     if decided := [f"{name} = {choice['value']}" for name, choice in auto.items() if isinstance(choice, dict)]:
         parts.append(note(f"decided by the tables (auto): {', '.join(decided)}"))
     return join(*parts, note(element("code", results.summary.get("command") or "")))
-
-
-def flatten(content: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested tables as dotted names.
-
-    >>> flatten({"a": {"b": 1}, "c": [2]})
-    {'a.b': 1, 'c': [2]}
-    """
-    flat = {}
-    for name, value in content.items():
-        flat.update(flatten(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value})
-    return flat

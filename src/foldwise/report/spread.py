@@ -8,7 +8,7 @@ from foldwise.metrics.formulas import mean_ranks, r2
 from foldwise.report.charts import chart, dots, histogram, line, span
 from foldwise.report.markup import Markup, cut, element, join, note, some, table
 from foldwise.report.results import Results
-from foldwise.report.wording import at_thresholds
+from foldwise.report.wording import at_thresholds, say_folds_are_others
 
 POINTS, MANY = 2000, 300  # of a scatter plot, and from how many on they are faint
 GROUPS = 30  # listed, the largest ones
@@ -55,9 +55,7 @@ def test_beside(results: Results) -> Markup:
     """Predictions of the test rows beside those out of fold: where they differ, so will the leaderboard from the CV."""
     test, oof, targets = results.test, results.predicted, results.targets
     if test is None:
-        return note(
-            f"Skipped: folds were trained since; run {results.run.hint('ensemble')} to put them together again."
-        )
+        return note(say_folds_are_others(results))
     if not len(test):
         return Markup("")
     names, series = targets.columns, [("out of fold", 0), ("test", 1)]

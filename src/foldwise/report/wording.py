@@ -42,6 +42,11 @@ def describe(results: Results, values: np.ndarray, labels: np.ndarray, exact: bo
     return ", ".join(f"{name} ({value:.3f})" if exact else name for name, value in pairs) or "none"
 
 
+def say_folds_are_others(results: Results) -> str:
+    """Why nothing is shown of the members, where `Results.mixture` is None."""
+    return f"Skipped: folds were trained since; run {results.run.hint('ensemble')} to put them together again."
+
+
 def at_thresholds(results: Results) -> str:
     """Where labels begin; "" where they are of the largest prediction."""
     if not len(results.thresholds):

@@ -19,7 +19,7 @@ from foldwise.data.token_store import TokenStore, open_array
 from foldwise.ensembling.calibration import TINY
 from foldwise.errors import InputError
 from foldwise.hashing import hash_of
-from foldwise.learners import LEARNERS, Learner, NewRows, learner_for
+from foldwise.learners import LEARNERS, Learner, NewRows, Trained, learner_for
 from foldwise.learners.linear_model import LinearFacts, Ngrams
 from foldwise.learners.ngrams import Words, count_characters, count_words, join_characters, weigh_ngrams
 from foldwise.learners.starting import learnt_part
@@ -153,32 +153,12 @@ def explain_network(
     """The text as the network read it, each word coloured by what the prediction loses without it."""
     import torch
 
-    from foldwise.models import Shape
     from foldwise.training.precision import Runtime
 
-    tokens, targets = results.run.paths.tokens, results.targets
-    store = TokenStore.open(tokens, learner.sees_whole_texts)
-    features = open_array(tokens / FEATURES, np.float64, 2)
-    rows = results.rows[places].tolist()
+    targets, rows = results.targets, results.rows[places].tolist()
+    store = TokenStore.open(results.run.paths.tokens, learner.sees_whole_texts)
     parts = [parts_of(len(store.row(row))) for row in rows]
-    versions, chosen = [], []
-    for row, cuts in zip(rows, parts, strict=True):
-        versions += [row_without(store, row, start, stop) for start, stop in [(0, 0), *cuts]]
-        chosen += [row] * (1 + len(cuts))
-    lengths = [len(text) for texts in versions for text in texts]
-    dimension = open_array(tokens / VECTORS, np.float32, 2).shape[1]
-    new = NewRows(
-        store=TokenStore(
-            np.concatenate([text for texts in versions for text in texts]), np.cumsum([0, *lengths]), store.columns
-        ),
-        words=results.words,
-        features=features[chosen] if features.shape[1] else None,
-        new_vectors=np.empty((0, dimension), np.float32),
-        vectors=tokens / VECTORS,
-        dimension=dimension,
-        shape=Shape(targets.outputs + targets.auxiliary_outputs, store.columns, features.shape[1]),
-        targets=targets,
-    )
+    new = versions_of(results, store, rows, parts)
     runtime = Runtime(torch.device("cpu"), "fp32", 1)  # more threads take ten times the time where others are busy
     predicted = learner.predict(replace(checkpoint, weights=checkpoint.weights[:1]), new, runtime, lambda _: None)
     shown, start = {}, 0
@@ -199,6 +179,29 @@ def explain_network(
         lead = f"{member}, for {cut(name, 60)} ({figure(made[0], 3)}; the strongest carries {largest:.2g}{unit}): "
         shown[place] = element("p", join(lead, *marks, between=" "))
     return shown
+
+
+def versions_of(results: Results, store: TokenStore, rows: list[int], parts: list[list[tuple[int, int]]]) -> NewRows:
+    """Of each row its texts as they are, and then without each of its parts."""
+    from foldwise.models import Shape
+
+    tokens, targets = results.run.paths.tokens, results.targets
+    features = open_array(tokens / FEATURES, np.float64, 2)
+    texts: list[np.ndarray] = []
+    chosen: list[int] = []
+    for row, cuts in zip(rows, parts, strict=True):
+        for start, stop in [(0, 0), *cuts]:
+            texts += row_without(store, row, start, stop)
+        chosen += [row] * (1 + len(cuts))
+    dimension = open_array(tokens / VECTORS, np.float32, 2).shape[1]
+    shape = Shape(targets.outputs + targets.auxiliary_outputs, store.columns, features.shape[1])
+    return NewRows(
+        store=TokenStore(np.concatenate(texts), np.cumsum([0, *map(len, texts)]), store.columns),
+        words=results.words,
+        features=features[chosen] if features.shape[1] else None,
+        new_vectors=np.empty((0, dimension), np.float32),
+        trained=Trained(len(results.words), tokens / VECTORS, dimension, shape, targets),
+    )
 
 
 def parts_of(length: int) -> list[tuple[int, int]]:

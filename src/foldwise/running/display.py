@@ -33,7 +33,7 @@ class FoldDisplay:
         later: int = 0,
         budget: Any = None,
     ) -> None:
-        self.bars: dict[int, Progress] = {}  # by worker slot,
+        self.bars: dict[int, Progress] = {}  # by worker slot
         self.time, self.budget = TimeLeft(jobs, at_once, later), budget
         self.before, self.all = before, before + len(jobs) + later
         self.overall = Progress("train", line=lambda _, width: self.overall_line(width)) if jobs else None

@@ -13,7 +13,7 @@ from foldwise.data.token_store import TokenStore
 from foldwise.ensembling.predictions import check_predictions, write_predictions
 from foldwise.files import atomic_folder, damaged_files, write_record
 from foldwise.freshness import TEST_TABLE, changes, read_fold
-from foldwise.learners import Learner, NewRows
+from foldwise.learners import Learner, NewRows, Trained
 from foldwise.paths import FOLD_RECORD, FOLD_TEST, VECTORS
 from foldwise.training.checkpoint import find_checkpoint
 
@@ -38,10 +38,7 @@ def predict_new_test(job: Any, learner: Learner, data: Any) -> dict[str, Any]:
         words=data.words,
         features=None if data.features is None else data.features[rows],
         new_vectors=np.empty((0, data.vectors.shape[1]), np.float32),
-        vectors=job.paths.tokens / VECTORS,
-        dimension=data.vectors.shape[1],
-        shape=data.shape,
-        targets=job.targets,
+        trained=Trained(len(data.words), job.paths.tokens / VECTORS, data.vectors.shape[1], data.shape, job.targets),
     )
     record = {**(read_fold(job.folder) or {}), "inputs": job.inputs}
     predictions = learner.predict(find_checkpoint(job.folder, record["files"]), new, job.runtime, lambda _: None)

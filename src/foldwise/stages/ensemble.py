@@ -60,7 +60,7 @@ def ensemble(run: Run, fold_of_row: np.ndarray) -> dict[str, Any]:
         "ensemble": run.config.recipe.ensemble.model_dump(),
         **run.config.model_dump(include={"submission", "files", "columns"}),
     }
-    summary, made = None, [run.paths.submission, run.paths.oof, run.paths.probabilities, run.paths.ensemble]
+    summary, made = None, run.paths.outcome
     try:
         summary = read_checked(run.paths.summary, Summary)
         why = why_combine(summary, inputs, made)

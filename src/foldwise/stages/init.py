@@ -7,7 +7,6 @@ Every inference is printed with what it rests on. Where two readings are equally
 names the choices; an option decides.
 """
 
-import json
 import tomllib
 from dataclasses import replace
 from typing import Any
@@ -23,6 +22,7 @@ from foldwise.files import write_text
 from foldwise.metrics import check_name, try_metric
 from foldwise.paths import COMPETITIONS, CONFIG, Paths
 from foldwise.run import check_config
+from foldwise.toml_text import to_toml
 
 OPTIONS = " (--id, --text, --target, --group, --task, --kind, --metric, --less-is-better)"
 TRIED = 10  # answers to a question, the likeliest first, of which it is found out whether they lead anywhere
@@ -54,7 +54,7 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
         raise ask(asked, choices, tables, paths) from None
     for name, (value, reason) in [*written.items(), *found.items()]:
         say("init", cut_lines(f"{name:<6} = {show(value)}: {reason}"))
-    text = to_toml(paths.slug, choices, {name: inference.value for name, inference in found.items()})
+    text = write_config(paths.slug, choices, {name: inference.value for name, inference in found.items()})
     check_accepted(text, paths)
     write_text(config, text)
     say("init", f"wrote {config}; next: ./run.sh all -c {paths.slug}")
@@ -104,7 +104,7 @@ def try_answer(question: Question, answer: str, choices: Choices, tables: Tables
     choices = replace(choices, **{name: decided})
     try:
         found = infer(choices, tables)
-        check_accepted(to_toml(paths.slug, choices, {key: value for key, (value, _) in found.items()}), paths)
+        check_accepted(write_config(paths.slug, choices, {key: value for key, (value, _) in found.items()}), paths)
     except Question as further:
         refusals = (try_answer(further, candidate, choices, tables, paths) for candidate in further.candidates)
         first = next(refusals)
@@ -114,7 +114,7 @@ def try_answer(question: Question, answer: str, choices: Choices, tables: Tables
     return None
 
 
-def to_toml(slug: str, choices: Choices, found: dict[str, Any]) -> str:
+def write_config(slug: str, choices: Choices, found: dict[str, Any]) -> str:
     """competition.toml, with what is not None."""
     names = ("id", "text", "target", "positive", "separator", "missing_targets", "group", "ignore", "renamed")
     sections: dict[str, dict[str, Any]] = {
@@ -127,14 +127,7 @@ def to_toml(slug: str, choices: Choices, found: dict[str, Any]) -> str:
     }
     tables = []
     for section, values in sections.items():
-        pairs = [f"{key} = {to_value(value)}\n" for key, value in values.items() if value is not None]
+        pairs = [f"{key} = {to_toml(value)}\n" for key, value in values.items() if value is not None]
         if pairs:
             tables.append("".join([f"[{section}]\n", *pairs]))
     return "\n".join(tables)
-
-
-def to_value(value: str | list[str] | dict[str, str]) -> str:
-    """A value in TOML; JSON's strings and lists are TOML's too, but for one control character."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{to_value(key)} = {to_value(text)}" for key, text in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

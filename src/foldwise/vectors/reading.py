@@ -67,8 +67,12 @@ class VectorTable:
     first_malformed: str = ""  # where the first of them is and what is wrong with it
 
 
-def read_vectors(source: VectorFile, wanted: Set[str]) -> VectorTable:
-    """Read the rows of wanted words, of a word that is there twice the first; `InputError` where that cannot be."""
+def read_vectors(source: VectorFile, wanted: Set[str] | None) -> VectorTable:
+    """Read the rows of wanted words, None for all, of a word that is there twice the first.
+
+    Raises:
+        InputError: no row can be used.
+    """
     malformed = Malformed(source)
     rows, parse = open_rows(source, malformed)
     chosen = choose_rows(rows, wanted, malformed)
@@ -81,7 +85,7 @@ def read_vectors(source: VectorFile, wanted: Set[str]) -> VectorTable:
         for index, (number, word, _) in enumerate(batch):
             if not usable[index]:
                 malformed.add(number, "not all values are finite numbers")
-            elif word in wanted and word not in words:
+            elif (wanted is None or word in wanted) and word not in words:
                 words[word] = None
                 kept.append(index)
         found.append(vectors[kept])
@@ -109,7 +113,7 @@ def read_dimension(source: VectorFile) -> int:
     raise InputError(f"{source}: no usable row")
 
 
-def choose_rows(rows: Iterator[Row], wanted: Set[str], malformed: Malformed) -> Iterator[tuple[int, str, Any]]:
+def choose_rows(rows: Iterator[Row], wanted: Set[str] | None, malformed: Malformed) -> Iterator[tuple[int, str, Any]]:
     """The rows to parse: the first `STD_ROWS`, and those of wanted words."""
     seen = 0
     for number, raw_word, values in rows:
@@ -118,7 +122,7 @@ def choose_rows(rows: Iterator[Row], wanted: Set[str], malformed: Malformed) -> 
             malformed.add(number, f"{shorten(raw_word)} is no word in UTF-8")
             continue
         seen += 1
-        if seen <= STD_ROWS or word in wanted:
+        if seen <= STD_ROWS or wanted is None or word in wanted:
             yield number, word, values
 
 
