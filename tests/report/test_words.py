@@ -37,6 +37,13 @@ def results_of(root: Path) -> Results:
     return read_results(run, read_made(run))
 
 
+def test_counting_words_leaves_the_tokens_as_they_are(root):
+    results = results_of(root)
+    before = results.store.tokens.copy()
+    assert results.counts.sum() > 0
+    assert (results.store.tokens == before).all()
+
+
 def test_what_all_ngrams_add_is_the_score(root, monkeypatch):
     monkeypatch.setattr(words, "NGRAMS", 10**6)
     results = results_of(root)

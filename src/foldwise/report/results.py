@@ -199,7 +199,8 @@ class Results:
         ends = self.store.offsets[: rows * self.store.columns + 1 : self.store.columns]
         tokens = self.store.tokens[: ends[-1]]
         ones = (tokens != UNK).astype(np.float32)
-        counts = sparse.csr_matrix((ones, np.asarray(tokens), ends.copy()), shape=(rows, len(self.words)))
+        # Copies: what follows sorts and merges in place, and other sections read the tokens.
+        counts = sparse.csr_matrix((ones, np.array(tokens), ends.copy()), shape=(rows, len(self.words)))
         counts.sum_duplicates()
         counts.eliminate_zeros()
         return counts
