@@ -179,7 +179,7 @@ def test_it_cannot_predict_new_rows_nor_teach(cli_here, tables):
     equal = ["--set", 'ensemble.weights="equal"']
     cli_here("all", "-c", SLUG, *equal)
     refused = "recipe.members.other: its predictions are another model's, from files, so that it has none of other rows"
-    fix = "leave it out, --set 'ensemble.members=[\"linear\"]'"
+    fix = "leave it out: `ensemble` and `kernel build` with --set 'ensemble.members=[\"linear\"]'"
     for how in (["--infer"], []):
         error = cli_here("kernel", "build", "-c", SLUG, *how, "--user", "ada", *equal, code=2).stderr
         assert f"{refused}; {fix}" in error

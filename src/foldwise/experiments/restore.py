@@ -18,6 +18,7 @@ from foldwise.errors import InputError, check
 from foldwise.experiments.comparing import changes_of_recipes
 from foldwise.experiments.edit_toml import edit_recipe, written_recipe
 from foldwise.experiments.finished import read_finished
+from foldwise.experiments.names import UNNAMED
 from foldwise.files import with_infinity, without_infinity, write_text
 from foldwise.freshness import changes
 from foldwise.hashing import hash_of
@@ -53,7 +54,10 @@ def restore_recipe(paths: Paths, name: str, folders: Sequence[str]) -> None:
     for phrase in changes_of_recipes(tell(before), tell(recipe)) if before else []:
         say("restore", phrase)
     again = shlex.join(["./run.sh", "all", "-c", paths.slug, *folders])
-    say("restore", f"next: `{again}`, which trains it; with --name {name} it is finished")
+    if name == UNNAMED:
+        say("restore", f"next: `{again}` keeps its results, where they are still there")
+    else:
+        say("restore", f"next: `{again}` trains it anew, in place of the run without a name; it stays as {name}, too")
     return None
 
 

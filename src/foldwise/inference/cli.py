@@ -41,14 +41,18 @@ def infer(
 
 def predict(
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="A table with the text columns; - or none: a text a line.")
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="A table with the text columns; - or none: a text a line, columns apart by tabs."
+        ),
     ] = None,
     competition: Competition = DEFAULT,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Instead of standard output.")] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities, a column for each class or target.")] = False,
     embed: Annotated[bool, typer.Option("--embed", help="Vectors of the texts; an array as --out FILE.npy.")] = False,
     weights: Annotated[
-        Path | None, typer.Option("--weights", metavar="DIR", help="As `kernel build --infer` packed them.")
+        Path | None,
+        typer.Option("--weights", metavar="DIR", help="As `kernel build --infer` packed them, or the folder of a run."),
     ] = None,
     device: DeviceOption = "auto",
     input_: InputFolder = None,

@@ -137,9 +137,12 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     target += ["--output", str(run.paths.home.parent)] if "--output" in run.options else []
     following = f"next: {shlex.join(['./run.sh', 'kernel', 'push', *target, *['--infer'] * options.infer])}"
     if user == NOBODY:
-        trial = f"in a folder beside input/, start {where.kernel / code_file}"
+        trial = f"in a new folder beside input/, start {where.kernel / code_file} with Python"
+        if travels:
+            trial = f"copy {where.dataset} to input/{dataset}; then {trial}"
         if options.infer:
-            trial = shlex.join(["./run.sh", "infer", "-c", slug, "--weights", str(where.dataset)])
+            tried = ["--submission", str(where.root / "kernel-infer-try.csv")]
+            trial = shlex.join(["./run.sh", "infer", "-c", slug, "--weights", str(where.dataset), *tried])
         following = f"to try it here: {trial}; to push it, build it with --user NAME"
     say("kernel", following)
 

@@ -204,7 +204,8 @@ def check_new_rows(recipe: Recipe, members: Iterable[str]) -> None:
     for name in chosen:
         if not learner_for(recipe.of_member(name)).predicts_new_rows:
             left = [other for other in chosen if learner_for(recipe.of_member(other)).predicts_new_rows]
-            without = f"leave it out, --set 'ensemble.members={json.dumps(left)}'" if left else "train another member"
+            option = f"--set 'ensemble.members={json.dumps(left)}'"
+            without = f"leave it out: `ensemble` and `kernel build` with {option}" if left else "train another member"
             raise InputError(
                 f"recipe.members.{name}: its predictions are another model's, from files, so that it has none of other "
                 f"rows; {without}"

@@ -60,7 +60,9 @@ def scores(results: Results) -> Markup:
     ]
     if commit := summary.get("git_commit"):
         facts.append(f"commit {commit[:10]}")
+    fitted = "Each fold is scored by weights and thresholds that the other folds ask for; oof.csv and the sections"
     lines = [note("; ".join(facts)), note(f"time when last made: {stages}")]
+    lines.append(note(f"{fitted} below have those of all folds, so that their figures differ a little."))
     if len(summary["members"]) > 1:
         lines.append(note("“adds”: by how much the ensemble is better with a member than without it."))
     if any(score is not None for score in baseline.values()):
