@@ -22,6 +22,10 @@ def read_made(run: Run) -> dict[str, Any]:
     summary = read_checked(run.paths.summary, Summary)
     if summary is None:
         raise InputError(f"{run.paths.output}: no summary.json; run `{run.hint('all')}` first")
+    if of := summary.get("blend"):
+        raise InputError(
+            f"{run.paths.output}: a blend of {', '.join(of)}, which has no folds to look at; name one of these"
+        )
     if not run.paths.oof.is_file() or hash_of(run.paths.oof) not in summary["outputs"]:
         raise DamagedError(run.paths.output, ["oof.csv is missing, damaged, or not of the run of summary.json"])
     if check_record(run.paths.tokens / TOKENS_RECORD, TokensRecord) is None:
