@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, Unpack, get_type_hints
 
@@ -181,7 +182,7 @@ class Competition:
                 check_teaching(run.config, timed=True)
             if fold is not None:
                 with only_writer(run.paths.output):
-                    train(run, folds(run), [fold] if isinstance(fold, int) else list(fold))
+                    train(run, folds(run), [int(fold)] if isinstance(fold, Integral) else list(fold))
             run_all(run)
             return Result(run)
 
