@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, Unpack, get_type_hints
 
@@ -182,7 +181,7 @@ class Competition:
                 check_teaching(run.config, timed=True)
             if fold is not None:
                 with only_writer(run.paths.output):
-                    train(run, folds(run), [int(fold)] if isinstance(fold, Integral) else list(fold))
+                    train(run, folds(run), list(fold) if isinstance(fold, Sequence) else [int(fold)])
             run_all(run)
             return Result(run)
 
