@@ -48,6 +48,7 @@ def open_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115, what was closed is empty
     sys.stdout, sys.stderr = reopen(1, sys.stdout), reopen(2, sys.stderr)
 
 

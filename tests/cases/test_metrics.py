@@ -18,6 +18,12 @@ def broken(truth, prediction):
     return float((truth @ prediction.T).mean(axis=7))
 """
 
+UNDEFINED = """
+def fbeta(truth, prediction):
+    score = float((truth == (prediction > 0.5)).mean())
+    return score if score in (0, 1) or len(truth) < ROWS else float("nan")
+"""
+
 
 @pytest.fixture
 def demo(cli_here, workspace, monkeypatch):
@@ -49,6 +55,11 @@ def test_a_metric_of_ones_own_stops_training_and_is_in_the_table(cli_here, works
     assert "kept bilstm" in cli_here("all", "-c", "demo", *QUICK).stdout
     (workspace / "mine.py").write_text(MINE.replace("0.5", "0.6"))
     assert "own.mine:fbeta changed" in cli_here("all", "-c", "demo", *QUICK).stdout
+    before = (workspace / "output" / "demo" / "submission.csv").read_bytes()
+    (workspace / "mine.py").write_text(UNDEFINED.replace("ROWS", str(len(rows))))
+    error = cli_here("all", "-c", "demo", *QUICK, code=2).stderr
+    assert "competition.metric = 'mine:fbeta': gives nan for all rows" in error
+    assert (workspace / "output" / "demo" / "submission.csv").read_bytes() == before
 
 
 @pytest.mark.case("35-own-metric")

@@ -44,6 +44,16 @@ def test_not_enough_to_blend(names, foldwise):
     assert "give two or more different experiments" in foldwise("blend", *names, code=2)
 
 
+def test_a_run_with_folds_of_its_own_loses_nothing_to_a_blend_and_a_blend_nothing_to_the_report(foldwise, output):
+    before = results(output / "experiments" / "both")
+    assert "--name both: a run with folds of its own" in foldwise("blend", "net", "lin", "--name", "both", code=2)
+    assert results(output / "experiments" / "both") == before
+    foldwise("blend", "net", "lin")
+    assert "a blend of net, lin" in (said := foldwise("report", "--name", "blend-net-lin", code=2))
+    assert "run.sh all" not in said
+    foldwise("blend", "net", "lin")  # again
+
+
 def test_what_does_not_go_together_is_refused_by_name(foldwise, output, trained):
     net = output / "experiments" / "net"
     change(net / "summary.json", fold_file="0" * 16)
@@ -73,6 +83,7 @@ def test_folds_that_are_damaged_or_of_another_training(foldwise, output):
     change(fold / "fold.json", seconds=1.0)
     message = foldwise("blend", "net", "lin", code=2)
     assert "error: net: bilstm was trained again since its submission was made" in message
+    assert "warning: bilstm was trained again since the submission was made" in foldwise("report", "--name", "net")
 
 
 def test_other_rows_to_predict(foldwise, trained):

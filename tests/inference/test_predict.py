@@ -194,7 +194,11 @@ def test_python_values_and_what_is_none(model):
     torch.set_num_threads(before[0])
     assert torch.are_deterministic_algorithms_enabled() == before[1]
     for wrong, message in (
-        ("a text", "one text, 'a text'; give a list of texts"),
+        ("a text", "'a text' is no list; give a list of texts"),
+        ({"text": "a text"}, "column text: 'a text' is no list"),
+        (None, "None is no list"),
+        (np.array([["a", "b"]]), "row 1, column text: .* is no text"),
+        (pd.DataFrame([["a", "b"]], columns=["text", "text"]), "several columns 'text'; give one"),
         ([b"bytes"], "row 1, column text: b'bytes' is no text; give a str"),
         ({"txt": texts}, "no column 'text'; did you mean 'txt'"),
         ({"text": texts, "id": ["1"]}, "columns of 1 and 4 rows; make them equally long"),
@@ -203,6 +207,13 @@ def test_python_values_and_what_is_none(model):
             loaded.predict(wrong)
     with pytest.raises(InputError, match="a list, and this competition reads 'title', 'text', 'words'"):
         model(SLUG).predict(texts)
+
+
+def test_a_folder_is_where_it_was_when_the_model_was_loaded(home, monkeypatch, tmp_path):
+    monkeypatch.chdir(home(ONE_TEXT))
+    loaded = Model.load(f"output/{ONE_TEXT}", input="input", device="cpu")
+    monkeypatch.chdir(tmp_path)
+    assert loaded.predict(["a text"], proba=True).shape == (1, 1)
 
 
 def test_packed_weights_give_the_same(packed, model):
@@ -338,3 +349,8 @@ def test_texts_on_standard_input(home, model, workspace):
         model(ONE_TEXT).predict(texts, proba=True), abs=1e-6
     )
     assert b"4 rows to standard output" in done.stderr
+    closed = subprocess.run(
+        ["bash", "-c", '"$@" <&-', "bash", *line], env=environment(), capture_output=True, check=False
+    )
+    assert (closed.returncode, closed.stdout) == (2, b"")
+    assert b"standard input: empty" in closed.stderr

@@ -79,7 +79,7 @@ def test_what_is_up_to_date_is_kept_and_one_fold_trains_anew(walked, capsys):
     capsys.readouterr()
     assert same.run(fw.Recipe(**QUICK)).scores == run.scores
     assert "kept submission.csv" in capsys.readouterr().out
-    again = contest.run(fw.Recipe(**QUICK), fold=1)
+    again = contest.run(fw.Recipe(**QUICK), fold=np.int64(1))
     after = results(run.folder, "*/fold*/*.json", "*/fold*/*.safetensors")
     assert after.keys() == before.keys()
     assert {name.split("/")[1] for name in after if after[name] != before[name]} == {"fold1"}

@@ -46,6 +46,7 @@ def test_fields_are_settings(fields, settings):
         ({"tokens": 5}, "tokens = 5: this is a table"),
         ({"epochs": "four"}, "training.epochs = 'four': give a whole number"),
         ({"epochs": None}, "training.epochs = None: give a number"),
+        ({"epochs": 4, "training.epochs": 3}, "epochs is given twice"),
         ({"epochs": 4, "training.epochs.more": 4}, "training.epochs.more is given twice"),
     ],
 )

@@ -66,6 +66,8 @@ def blend_runs(run: Run, names: Sequence[str]) -> None:
     """
     if len(names) < 2 or len(set(names)) < len(names) or run.paths.experiment in names:
         raise InputError(f"blend {' '.join(names)}: give two or more different experiments, and --name another one")
+    if any(run.paths.output.glob("*/fold*")):
+        raise InputError(f"--name {run.paths.experiment}: a run with folds of its own, which would lose their results")
     found = {name: read_finished(run.paths, name) for name in names}
     for name, (_, summary) in found.items():
         if of := summary.get("blend"):

@@ -102,7 +102,8 @@ def recipe_changes(first: Finished, run: Finished) -> list[str]:
     old, new = first.recipe, run.recipe
     if new is None or old is None or not first.settings or not run.settings:
         return ["recipe not kept: made by an earlier foldwise, or compared with such a run"]
-    then, now = ({**settings["asked"], "recipe": None} for settings in (first.settings, run.settings))
+    asked = (settings["asked"] for settings in (first.settings, run.settings))
+    then, now = ({**each, "recipe": None, "competition": {**each["competition"], "title": None}} for each in asked)
     return [*changes_of_recipes(old, new), *changes(then, now)]
 
 

@@ -85,7 +85,9 @@ def read_recipe(content: dict[str, Any]) -> Recipe | None:
 def tell_other_settings(content: dict[str, Any], asked: dict[str, Any], name: str) -> None:
     """Warn where the run had other settings than its recipe: those of competition.toml stay."""
     now = check(Config, {**content, "recipe": {}}, "competition.toml").model_dump(mode="json", exclude={"recipe"})
-    other = changes(without_infinity(now), {key: asked.get(key) for key in now})
+    then = {key: asked.get(key) for key in now}
+    then["competition"] = {**asked["competition"], "title": now["competition"]["title"]}  # which changes nothing
+    other = changes(without_infinity(now), then)
     if other:
         warn(f"{name} was made with other settings, which are no recipe and stay as they are now: {'; '.join(other)}")
 

@@ -1,6 +1,6 @@
 """What is given to predict: texts and numbers of a table, or of Python's own values, and the labels that come of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,22 +51,23 @@ def as_table(config: Config, texts: Any) -> Table:
     """A list of texts, or a table of columns as a DataFrame or a dict, as a table of strings."""
     wanted = [*config.columns.text, *config.columns.features]
     if isinstance(texts, pd.DataFrame):
-        columns = {str(name): texts[name].tolist() for name in texts.columns}
+        names = list(map(str, texts.columns))
+        if twice := next((name for name in wanted if names.count(name) > 1), None):
+            raise InputError(f"{HERE}: several columns {twice!r}; give one")
+        columns = {name: texts.iloc[:, place].tolist() for place, name in enumerate(names)}
     elif isinstance(texts, Mapping):
-        columns = {str(name): list(values) for name, values in texts.items()}
-    elif isinstance(texts, str):
-        raise InputError(f"{HERE}: one text, {shorten(texts)}; give a list of texts")
+        columns = {str(name): list_values(values, f"{HERE}, column {name}") for name, values in texts.items()}
     elif len(wanted) > 1:
         raise InputError(f"{HERE}: a list, and this competition reads {list_names(wanted)}; give a DataFrame of these")
     else:
-        columns = {wanted[0]: list(texts)}
+        columns = {wanted[0]: list_values(texts, str(HERE))}
     sizes = {len(values) for values in columns.values()}
     if len(sizes) > 1:
         raise InputError(f"{HERE}: columns of {' and '.join(map(str, sorted(sizes)))} rows; make them equally long")
     errors, strings = Errors(HERE, unit="row"), {name: [""] * len(values) for name, values in columns.items()}
     for name in {*wanted, config.columns.id, *config.columns.renamed} & set(columns):
         for row, value in enumerate(columns[name]):
-            text = to_text(None if value is pd.NA else value)
+            text = None if isinstance(value, np.ndarray) else to_text(None if value is pd.NA else value)
             if text is None:
                 errors.add(f"{shorten(value)} is no text; give a str", row + 1, name)
             else:
@@ -74,6 +75,13 @@ def as_table(config: Config, texts: Any) -> Table:
     errors.raise_if_any()
     count = max(sizes, default=0)
     return Table(HERE, pd.DataFrame(strings, dtype=object, index=range(count)), np.arange(1, count + 1), "row")
+
+
+def list_values(values: Any, where: str) -> list[Any]:
+    """The values of a column; InputError for a single one, whose letters a loop would take for texts."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InputError(f"{where}: {shorten(values)} is no list; give a list of texts")
+    return list(values)
 
 
 def label_columns(config: Config, targets: Targets) -> list[str]:

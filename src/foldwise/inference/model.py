@@ -49,7 +49,8 @@ class Model:
         Raises:
             InputError: folds or tokens are missing, damaged, or not those that the submission was made of.
         """
-        source, paths = find_source(Path(folder), None if input is None else Path(input))
+        # As they are now: folds are read at the first call, and where the program is by then may be another place.
+        source, paths = find_source(Path(folder).absolute(), None if input is None else Path(input).absolute())
         return cls(Predictor(source, paths, device))
 
     @property

@@ -181,7 +181,7 @@ class Competition:
                 check_teaching(run.config, timed=True)
             if fold is not None:
                 with only_writer(run.paths.output):
-                    train(run, folds(run), [fold] if isinstance(fold, int) else list(fold))
+                    train(run, folds(run), list(fold) if isinstance(fold, Sequence) else [int(fold)])
             run_all(run)
             return Result(run)
 

@@ -81,6 +81,8 @@ def add(table: dict[str, Any], names: list[str], value: Any) -> None:
         inner = table.setdefault(last, {})
         for key, part in value.items():
             add(inner, str(key).split("."), part)
+    elif last in table:
+        raise InputError(f"{SOURCE}: {last} is given twice; keep one")
     else:
         table[last] = to_plain(value, ".".join(names))
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from foldwise.console import warn
 from foldwise.ensembling.submission import from_scale
 from foldwise.errors import DamagedError, InputError
 from foldwise.hashing import hash_of
@@ -30,11 +31,18 @@ def read_made(run: Run) -> dict[str, Any]:
     if check_record(run.paths.tokens / TOKENS_RECORD, TokensRecord) is None:
         raise DamagedError(run.paths.tokens, [f"{TOKENS_RECORD} is missing"])
     for member in summary["members"]:
-        for fold in [*member["folds"], *[ALL_ROWS] * ("epochs_on_all_rows" in member)]:
+        folds = [*member["folds"], *[ALL_ROWS] * ("epochs_on_all_rows" in member)]
+        for fold in folds:
             folder = run.paths.fold(member["name"], fold)
             if check_record(folder / FOLD_RECORD, FoldRecord) is None:
                 raise DamagedError(folder, [f"{FOLD_RECORD} is missing"])
             read_history(folder)
+        made_of = [run.paths.fold(member["name"], fold) / FOLD_RECORD for fold in folds]
+        if hash_of(*made_of) != summary["inputs"]["folds"].get(member["name"]):
+            warn(
+                f"{member['name']} was trained again since the submission was made: its curves are newer than the "
+                f"scores; `{run.hint('ensemble')}`, with its --set options, makes them anew"
+            )
     read_checked(run.paths.ensemble, Ensemble)
     read_checked(run.paths.rates, Rates)
     return summary

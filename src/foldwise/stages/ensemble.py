@@ -30,7 +30,7 @@ from foldwise.ensembling.blend import (
 from foldwise.ensembling.oof import write_oof
 from foldwise.ensembling.record import write_ensemble
 from foldwise.ensembling.submission import in_sample_order, to_scale
-from foldwise.errors import DamagedError
+from foldwise.errors import DamagedError, InputError, list_names
 from foldwise.files import write_checked
 from foldwise.freshness import changes, submission_form
 from foldwise.hashing import hash_of
@@ -97,12 +97,18 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
     config, competition, metric = run.config, run.competition, run.metric
     targets = competition.targets
     solution = read_solution(config, run.paths, competition.sample, targets.names)  # an error comes before any file
+    scores, folds = blend.fold_scores, common_folds(records)
+    described = describe_members(run, fold_of_row, blend)
+    found = {f"fold {fold}": value for fold, value in zip(folds, scores, strict=True)} | {"all rows": blend.pooled}
+    found |= {f"member {member['name']}": member["cv"] for member in described}
+    if solution is not None:
+        test = in_sample_order(competition.sample[config.columns.id], competition.test_ids, blend.test)
+        leaderboard = score(metric, targets.task, solution.truth, test[solution.rows], blend.thresholds)
+        found["solution.csv"] = leaderboard
+    check_scores(run, found)
     submit(run, blend)
     write_oof(run, fold_of_row, blend)
     write_ensemble(run, records, blend)
-
-    scores, folds = blend.fold_scores, common_folds(records)
-    described = describe_members(run, fold_of_row, blend)
     first, *_ = records.values()
     any_fold, *_ = first.values()
     summary: dict[str, Any] = {
@@ -146,9 +152,18 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
     }
     summary |= budget_facts(run, records)
     if solution is not None:
-        test = in_sample_order(competition.sample[config.columns.id], competition.test_ids, blend.test)
-        summary["leaderboard"] = score(metric, targets.task, solution.truth, test[solution.rows], blend.thresholds)
+        summary["leaderboard"] = leaderboard
     return summary
+
+
+def check_scores(run: Run, scores: dict[str, float]) -> None:
+    """Refuse a metric that has no value for what was predicted, such as the user's own correlation of constants."""
+    odd = [what for what, value in scores.items() if not np.isfinite(value)]
+    if odd:
+        raise InputError(
+            f"competition.metric = {run.config.competition.metric!r}: gives {scores[odd[0]]} for "
+            f"{list_names(odd, quoted=False)}; it must give a finite number, also where all predictions are alike"
+        )
 
 
 def describe_members(run: Run, fold_of_row: np.ndarray, blend: Blend) -> list[dict[str, Any]]:
