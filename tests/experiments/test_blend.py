@@ -49,7 +49,9 @@ def test_a_run_with_folds_of_its_own_loses_nothing_to_a_blend_and_a_blend_nothin
     assert "--name both: a run with folds of its own" in foldwise("blend", "net", "lin", "--name", "both", code=2)
     assert results(output / "experiments" / "both") == before
     foldwise("blend", "net", "lin")
-    assert "a blend, whose models are those of net, lin" in (said := foldwise("report", "--name", "blend-net-lin", code=2))
+    assert "a blend, whose models are those of net, lin" in (
+        said := foldwise("report", "--name", "blend-net-lin", code=2)
+    )
     assert "run.sh all" not in said
     foldwise("blend", "net", "lin")  # again
 
