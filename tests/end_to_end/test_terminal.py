@@ -61,8 +61,9 @@ class Window:
     def end(self) -> int:
         """Wait for the end; → the exit code."""
         self.read_until(lambda _: False)
-        os.close(self.ours)
-        return self.process.wait()
+        code = self.process.wait()
+        os.close(self.ours)  # not before: that would hang up
+        return code
 
 
 def plain(text: str) -> str:

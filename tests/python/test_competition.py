@@ -1,5 +1,6 @@
 """The stages from Python, on real tables: the bytes of the command line, DataFrames, errors, Ctrl-C."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -211,7 +212,7 @@ def test_a_table_reads_back_as_it_was(tmp_path, frame):
     assert np.array_equal(numbers, frame["b"], equal_nan=True)
 
 
-def test_ctrl_c_saves_and_the_same_call_goes_on(workspace, monkeypatch, capsys):
+def test_ctrl_c_saves_and_the_same_call_goes_on(workspace, monkeypatch, capsys, request):
     (workspace / "pressed.py").write_text(
         "import os, signal\nfrom pathlib import Path\nfrom foldwise.models.textcnn import TextCNN\n"
         "from foldwise.config import Model\nfrom foldwise.models import Shape\n"
@@ -227,6 +228,8 @@ def test_ctrl_c_saves_and_the_same_call_goes_on(workspace, monkeypatch, capsys):
         "        return super().forward(*inputs)\n"
     )
     monkeypatch.syspath_prepend(workspace)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell has it ignored
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     recipe = fw.Recipe(name="pressed:Pressed", epochs=3, r_drop=0.0, members={"mine": {}})
 
     def contest(place: str) -> fw.Competition:
