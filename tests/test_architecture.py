@@ -21,7 +21,7 @@ CORE = {
     "inputs": "errors hashing",
     "screen": "interrupts",
     "console": "errors installed screen",
-    "lock": "console errors leftovers paths",
+    "lock": "console errors files leftovers paths",
     "records": "console errors files",
     "clock": "",
     "interrupts": "",

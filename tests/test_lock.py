@@ -10,7 +10,7 @@ import pytest
 
 from conftest import command, environment
 from foldwise import lock
-from foldwise.errors import RunError
+from foldwise.errors import InputError, RunError
 from foldwise.lock import only_maker, only_writer
 
 WRITERS = [
@@ -122,3 +122,12 @@ def test_of_two_runs_with_one_fold_file_one_makes_it_and_the_other_takes_it(work
     assert sorted(shown) == ["kept", "made"]
     assert [run.returncode for run in runs] == [0, 0]
     assert {path.name for path in Path(workspace / "folds").iterdir()} == {"twin-binary.csv", ".twin-binary.csv.lock"}
+
+
+def test_what_is_no_file_in_its_place_is_named(tmp_path):
+    (tmp_path / ".lock").mkdir()
+    with (
+        pytest.raises(InputError, match=r"\.lock: a folder, where a file is to be written; move it away"),
+        only_writer(tmp_path),
+    ):
+        raise AssertionError

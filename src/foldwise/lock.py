@@ -19,6 +19,7 @@ from typing import TextIO
 
 from foldwise.console import warn
 from foldwise.errors import RunError
+from foldwise.files import find_target
 from foldwise.leftovers import sweep
 from foldwise.paths import EXPERIMENTS
 
@@ -50,6 +51,7 @@ def only_maker(file: Path) -> Iterator[None]:
 def lock(path: Path, wait: float, what: str, fix: str) -> Iterator[None]:
     """Hold a lock while the block runs; a `RunError` of `what`, holder and `fix` if it is not free after `wait`."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    find_target(path)  # an `InputError` if a folder, say, lies in its place
     with open(path, "r+", encoding="utf-8", errors="replace", opener=open_or_make) as file:
         deadline = time.monotonic() + wait
         while not take(file):
