@@ -139,19 +139,25 @@ class Commands(TyperGroup):
 
 
 def add_command(
-    group: typer.Typer, name: str, function: Callable[..., None], without: Sequence[str] = (), **settings: Any
+    group: typer.Typer,
+    name: str,
+    function: Callable[..., None],
+    without: Sequence[str] = (),
+    make: Callable[..., Any] = make_run,
+    **settings: Any,
 ) -> None:
     """Register `function` as a command with `--traceback`, whose errors become one message and an exit code.
 
-    A function whose first parameter is a `Run` takes the options of `make_run` beside its own, but for those in
-    `without`, which have no meaning there. The settings are of `typer.Typer.command`.
+    A function whose first parameter is what `make` returns, a `Run` unless another is given, takes the options of
+    `make` beside its own, but for those in `without`, which have no meaning there. The settings are of
+    `typer.Typer.command`.
     """
     own = list(inspect.signature(function).parameters.values())
     common: dict[str, inspect.Parameter] = {}
-    if own and own[0].annotation is Run:
+    shared = inspect.signature(make)
+    if own and own[0].annotation is shared.return_annotation:
         del own[0]
-        shared = inspect.signature(make_run).parameters
-        common = {key: parameter for key, parameter in shared.items() if key not in without}
+        common = {key: parameter for key, parameter in shared.parameters.items() if key not in without}
         if any(parameter.name == "name" for parameter in own):
             common["experiment"] = common["experiment"].replace(annotation=ExperimentAlone)
 
@@ -159,7 +165,7 @@ def add_command(
         signals = Signals()
         try:
             with signals, same_inputs(), working(name, "working"):
-                given = [make_run(**{key: options.pop(key) for key in common})] if common else []
+                given = [make(**{key: options.pop(key) for key in common})] if common else []
                 function(*given, **options)
         except (Exception, KeyboardInterrupt, SystemExit) as error:
             if traceback:

@@ -8,7 +8,8 @@
 With --dry-run each but `kernel build` prints the client's commands and does nothing.
 """
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -18,8 +19,8 @@ from foldwise.hashing import hash_of
 from foldwise.kaggle import datasets, kernels, submissions
 from foldwise.kaggle.client import show_command
 from foldwise.kaggle.download import archive_folder, download_files
-from foldwise.kaggle.folders import build_again, find_kernel, kernel_of, paths_of, run_of, suggest
-from foldwise.kaggle.metadata import DATASET_METADATA, read_metadata
+from foldwise.kaggle.folders import Folders, build_again, find_folders, kernel_of, paths_of, run_of, suggest
+from foldwise.kaggle.metadata import DATASET_METADATA, KERNEL_METADATA, read_metadata
 from foldwise.lock import only_writer
 from foldwise.options import Experiment, ExperimentAlone, InputFolder, OutputFolder, add_command
 from foldwise.paths import Paths
@@ -101,15 +102,28 @@ def build(
         build_kernel(run, options)
 
 
-def push(
-    slug: Slug,
-    infer: Which = None,
-    output: OutputFolder = None,
-    experiment: ExperimentAlone = None,
-    dry_run: DryRun = False,
-) -> None:
+class BuiltKernel(NamedTuple):
+    """A kernel that was built, which the commands after `kernel build` are about."""
+
+    paths: Paths  # of the run
+    where: Folders
+    metadata: dict[str, Any]  # its id is owner/name
+    output: Path | None  # what --output was given
+
+
+def find_kernel(
+    slug: Slug, infer: Which = None, output: OutputFolder = None, experiment: ExperimentAlone = None
+) -> BuiltKernel:
+    """The options that these commands share."""
+    paths = paths_of(slug, output=output, experiment=experiment)
+    where = find_folders(paths.output, infer)
+    metadata = read_metadata(where.kernel / KERNEL_METADATA, build_again(paths, where, output))
+    return BuiltKernel(paths, where, metadata, output)
+
+
+def push(built: BuiltKernel, dry_run: DryRun = False) -> None:
     """Send the built kernel to Kaggle, which starts it."""
-    paths, where, metadata = find_kernel(slug, infer, output, experiment)
+    paths, where, metadata, output = built
     gpu, dataset, again = metadata.get("enable_gpu"), "", build_again(paths, where, output)
     if where.needs_dataset:
         dataset = read_metadata(where.dataset / DATASET_METADATA, again)["id"]
@@ -128,58 +142,39 @@ def push(
         return show_command("push", folder=where.kernel)
     with only_writer(paths.output):  # what is sent must not be built anew meanwhile
         if gpu:
-            kernels.show_quota(slug)
+            kernels.show_quota(paths.slug)
         if dataset:
-            datasets.update_dataset(where.dataset, dataset, where.uploaded, message, slug)
-        version = kernels.push_kernel(where.kernel, slug, metadata["id"], where.pushed)
+            datasets.update_dataset(where.dataset, dataset, where.uploaded, message, paths.slug)
+        version = kernels.push_kernel(where.kernel, paths.slug, metadata["id"], where.pushed)
     status_command = suggest(f"kernel status {kernel_of(paths, where)}", output)
     return say("kernel", f"{metadata['id']} version {version} runs; next: {status_command}")
 
 
-def status(
-    slug: Slug,
-    infer: Which = None,
-    output: OutputFolder = None,
-    experiment: ExperimentAlone = None,
-    dry_run: DryRun = False,
-) -> None:
+def status(built: BuiltKernel, dry_run: DryRun = False) -> None:
     """Wait until the kernel has ended; show the end of its log if it failed."""
-    paths, where, metadata = find_kernel(slug, infer, output, experiment)
+    paths, where, metadata, output = built
     if dry_run:
         show_command("status", kernel=metadata["id"])
         show_command("log", kernel=metadata["id"])
     else:
-        kernels.wait_for_kernel(metadata["id"], slug)
+        kernels.wait_for_kernel(metadata["id"], paths.slug)
         say("kernel", f"next: {suggest(f'kernel output {kernel_of(paths, where)}', output)}")
 
 
-def fetch(
-    slug: Slug,
-    infer: Which = None,
-    output: OutputFolder = None,
-    experiment: ExperimentAlone = None,
-    dry_run: DryRun = False,
-) -> None:
+def fetch(built: BuiltKernel, dry_run: DryRun = False) -> None:
     """Fetch what the kernel wrote into output/SLUG/kernel-output, or kernel-infer-output."""
-    paths, where, metadata = find_kernel(slug, infer, output, experiment)
+    paths, where, metadata, _ = built
     if dry_run:
         show_command("output", kernel=metadata["id"], folder=where.output)
     else:
         with only_writer(paths.output):
-            for path in kernels.fetch_output(metadata["id"], slug, where.output):
+            for path in kernels.fetch_output(metadata["id"], paths.slug, where.output):
                 say("kernel", f"{path}: {path.stat().st_size:,} bytes")
 
 
-def submit_kernel(
-    slug: Slug,
-    message: Message = None,
-    infer: Which = None,
-    output: OutputFolder = None,
-    experiment: ExperimentAlone = None,
-    dry_run: DryRun = False,
-) -> None:
+def submit_kernel(built: BuiltKernel, message: Message = None, dry_run: DryRun = False) -> None:
     """Submit the pushed version of the kernel to a code competition, and wait for the score."""
-    paths, where, metadata = find_kernel(slug, infer, output, experiment)
+    paths, where, metadata, output = built
     name, again = metadata["id"], suggest(f"kernel push {kernel_of(paths, where)}", output)
     pushed = read_or_warn(where.pushed, kernels.Pushed, "which version was pushed is not known") or {}
     if pushed.get("id") != name:
@@ -214,7 +209,7 @@ def send(paths: Paths, message: str | None, dry_run: bool, name: str, **values: 
 
 
 add_command(kernel, "build", build, without=("device", "submission", "debug", "force"))
-add_command(kernel, "push", push)
-add_command(kernel, "status", status)
-add_command(kernel, "output", fetch)
-add_command(kernel, "submit", submit_kernel)
+add_command(kernel, "push", push, make=find_kernel)
+add_command(kernel, "status", status, make=find_kernel)
+add_command(kernel, "output", fetch, make=find_kernel)
+add_command(kernel, "submit", submit_kernel, make=find_kernel)

@@ -15,7 +15,7 @@ from typing import Any
 from foldwise.console import say
 from foldwise.errors import InputError
 from foldwise.files import link_or_copy, write_checked
-from foldwise.kaggle.metadata import DATASET_METADATA, KERNEL_METADATA, read_metadata
+from foldwise.kaggle.metadata import DATASET_METADATA, KERNEL_METADATA
 from foldwise.options import name_paths
 from foldwise.paths import Paths, resolve
 from foldwise.records import Content, read_or_warn
@@ -139,15 +139,6 @@ def run_of(paths: Paths) -> str:
 def suggest(command: str, folder: Path | None, option: str = "--output") -> str:
     """A command line to type next, with the folder that this one was given."""
     return shlex.join(["./run.sh", *command.split(), *([option, str(folder)] if folder else [])])
-
-
-def find_kernel(
-    slug: str, infer: bool | None, output: Path | None, experiment: str | None
-) -> tuple[Paths, Folders, dict[str, Any]]:
-    """The run's folders, where the built kernel lies, and its metadata, of which the id is owner/name."""
-    paths = paths_of(slug, output=output, experiment=experiment)
-    where = find_folders(paths.output, infer)
-    return paths, where, read_metadata(where.kernel / KERNEL_METADATA, build_again(paths, where, output))
 
 
 def kernel_of(paths: Paths, where: Folders) -> str:
