@@ -227,16 +227,20 @@ def read_or_warn(path: Path, model: Any, instead: str) -> dict[str, Any] | None:
         return None
 
 
-def check_record(path: Path, model: type[Record] = Record) -> dict[str, Any] | None:
-    """A folder's record, whose files are all as they were written; None if there is none.
+def check_whole(path: Path, model: type[Record] = Record) -> dict[str, Any]:
+    """A folder's record, whose files are all as they were written.
 
     Raises:
-        DamagedError: they are not, or the record is not; it names them.
+        DamagedError: they are not, or the record is not or is missing; it names them.
     """
-    record = read_checked(path, model)
-    if record is not None:
-        check_files(path.parent, record["files"])
+    record = read_whole(path, model)
+    check_files(path.parent, record["files"])
     return record
+
+
+def check_record(path: Path, model: type[Record] = Record) -> dict[str, Any] | None:
+    """The same; None if there is no record."""
+    return check_whole(path, model) if path.exists() else None
 
 
 def check_files(folder: Path, checksums: dict[str, str]) -> None:

@@ -25,7 +25,7 @@ from foldwise.hashing import hash_of
 from foldwise.inputs import input_hash
 from foldwise.lock import only_writer
 from foldwise.paths import ALL_ROWS, FOLD_OOF, FOLD_RECORD, FOLD_TEST, Paths
-from foldwise.records import FoldRecord, check_record
+from foldwise.records import FoldRecord, check_whole
 from foldwise.run import Run, check_config
 from foldwise.stages.ensemble import write_outcome
 from foldwise.stages.folds import folds
@@ -137,11 +137,7 @@ def read_member(trained: Trained) -> tuple[dict[int, dict[str, Any]], tuple[str,
     numbers = [*trained.folds, *[ALL_ROWS] * trained.on_all_rows]
     records = {}
     for fold in numbers:
-        path = trained.paths.fold(trained.name, fold) / FOLD_RECORD
-        record = check_record(path, FoldRecord)
-        if record is None:
-            raise DamagedError(path.parent, [f"{path.name} is missing"])
-        records[fold] = record
+        records[fold] = check_whole(trained.paths.fold(trained.name, fold) / FOLD_RECORD, FoldRecord)
     made = hash_of(*(trained.paths.fold(trained.name, fold) / FOLD_RECORD for fold in numbers))
     predicted = hash_of(
         [[fold, record["files"].get(FOLD_OOF), record["files"].get(FOLD_TEST)] for fold, record in records.items()]

@@ -10,7 +10,7 @@ from foldwise.ensembling.submission import from_scale
 from foldwise.errors import DamagedError, InputError
 from foldwise.hashing import hash_of
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
-from foldwise.records import Ensemble, FoldRecord, Summary, TokensRecord, check_record, read_checked
+from foldwise.records import Ensemble, FoldRecord, Summary, TokensRecord, check_whole, read_checked
 from foldwise.report.results import Results
 from foldwise.report.scores import Rates
 from foldwise.run import Run
@@ -28,14 +28,12 @@ def read_made(run: Run) -> dict[str, Any]:
         raise InputError(f"{run.paths.output}: a blend, whose models are those of {', '.join(of)}; report on these")
     if not run.paths.oof.is_file() or hash_of(run.paths.oof) not in summary["outputs"]:
         raise DamagedError(run.paths.output, ["oof.csv is missing, damaged, or not of the run of summary.json"])
-    if check_record(run.paths.tokens / TOKENS_RECORD, TokensRecord) is None:
-        raise DamagedError(run.paths.tokens, [f"{TOKENS_RECORD} is missing"])
+    check_whole(run.paths.tokens / TOKENS_RECORD, TokensRecord)
     for member in summary["members"]:
         folds = [*member["folds"], *[ALL_ROWS] * ("epochs_on_all_rows" in member)]
         for fold in folds:
             folder = run.paths.fold(member["name"], fold)
-            if check_record(folder / FOLD_RECORD, FoldRecord) is None:
-                raise DamagedError(folder, [f"{FOLD_RECORD} is missing"])
+            check_whole(folder / FOLD_RECORD, FoldRecord)
             read_history(folder)
         made_of = [run.paths.fold(member["name"], fold) / FOLD_RECORD for fold in folds]
         if hash_of(*made_of) != summary["inputs"]["folds"].get(member["name"]):
