@@ -69,6 +69,17 @@ def differences(folder: Path, name: str, inputs: dict[str, Any], model: type[Rec
     return changes(record["inputs"], inputs) or damaged_files(folder, record["files"])
 
 
+def why_make_tokens(run: Run, reasons: list[str]) -> str:
+    """Why tokens must be made, of their `differences`; empty if they need not be.
+
+    Others may be training on the tokens of a named run, which are shared: --force leaves whole ones there, as new ones
+    would be the same.
+    """
+    if reasons == ["missing"]:
+        return "there were none"
+    return "; ".join(reasons) or "--force" * (run.force and not run.paths.experiment)
+
+
 def fold_differences(folder: Path, inputs: dict[str, Any]) -> list[str]:
     """The same of a trained fold."""
     return differences(folder, FOLD_RECORD, inputs, FoldRecord)

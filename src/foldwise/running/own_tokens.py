@@ -13,7 +13,7 @@ from foldwise.console import duration, say
 from foldwise.ensembling.blend import finished_folds
 from foldwise.errors import RunError
 from foldwise.files import atomic_folder, write_record
-from foldwise.freshness import Wanted, differences, own_token_inputs, shared
+from foldwise.freshness import Wanted, differences, own_token_inputs, shared, why_make_tokens
 from foldwise.learners import Learner, learner_for
 from foldwise.paths import TOKENS_RECORD
 from foldwise.run import Run
@@ -45,10 +45,9 @@ def update_tokens(run: Run, member: str, learner: Learner, device: torch.device)
     """Make the tokens of one member unless they are up to date; false if a time budget leaves too little time."""
     folder, inputs = run.paths.own_tokens(member), own_token_inputs(run, learner)
     with shared(run, folder, inputs):
-        reasons = differences(folder, TOKENS_RECORD, inputs)
-        if not reasons and not (run.force and not run.paths.experiment):
+        why = why_make_tokens(run, differences(folder, TOKENS_RECORD, inputs))
+        if not why:
             return True
-        why = "there were none" if reasons == ["missing"] else "; ".join(reasons) or "--force"
         return make_tokens(run, member, learner, device, inputs, why)
 
 

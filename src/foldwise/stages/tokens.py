@@ -17,7 +17,7 @@ from foldwise.data.own_tokenizer import find_splitter
 from foldwise.data.token_store import MOST_WHOLE, TokenStore, save_array
 from foldwise.data.tokenizer import length_limit, tokenize
 from foldwise.files import atomic_folder, write_json, write_record
-from foldwise.freshness import shared, token_differences, token_inputs
+from foldwise.freshness import shared, token_differences, token_inputs, why_make_tokens
 from foldwise.machine import check_room
 from foldwise.paths import FEATURES, TOKENS_RECORD, VECTORS, VOCABULARY
 from foldwise.records import TokensRecord, read_whole
@@ -42,13 +42,11 @@ def tokens(run: Run) -> None:
 
 def update_tokens(run: Run, inputs: dict[str, Any]) -> None:
     """The same; `inputs` are what they depend on."""
-    folder, reasons = run.paths.tokens, token_differences(run, inputs)
-    # Others may be training on tokens that are shared: whole ones stay, as new ones would be the same.
-    if not reasons and not (run.force and not run.paths.experiment):
+    folder, why = run.paths.tokens, why_make_tokens(run, token_differences(run, inputs))
+    if not why:
         record = read_whole(folder / TOKENS_RECORD, TokensRecord)
         say("tokens", f"kept {record['tokens']:,} tokens, {record['words']:,} words: input and settings are the same")
         return
-    why = "there were none" if reasons == ["missing"] else "; ".join(reasons) or "--force"
     competition, settings = run.competition, run.config.recipe.tokens
     start = time.perf_counter()
     parts = [competition.train_texts, competition.test_texts]
