@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -49,6 +49,13 @@ class PackedFold(Section):
     threads: int
     targets: str  # hash of the training table
     folds: str  # hash of its folds
+
+    @classmethod
+    def of(cls, record: dict[str, Any], weights: list[str], facts: str) -> "PackedFold":
+        """The fold of a `FoldRecord`, with these files."""
+        runtime = {key: record["runtime"][key] for key in ("device", "precision", "threads")}
+        made_of = {key: record["inputs"][key] for key in ("targets", "folds")}
+        return cls(fold=record["fold"], weights=weights, facts=facts, **runtime, **made_of)
 
 
 class PackedMember(Section):

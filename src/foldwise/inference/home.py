@@ -113,17 +113,8 @@ def open_member(
         needed = [*(path.name for path in checkpoint.weights), FACTS, FOLD_TEST]
         check_files(folder, {file: record["files"][file] for file in needed})
         own = record["inputs"]["own"].get(model)
-        runtime = {key: record["runtime"][key] for key in ("device", "precision", "threads")}
-        opened.append(
-            PackedFold(
-                fold=fold,
-                weights=[str(path.relative_to(paths.output)) for path in checkpoint.weights],
-                facts=str(checkpoint.facts.relative_to(paths.output)),
-                targets=record["inputs"]["targets"],
-                folds=record["inputs"]["folds"],
-                **runtime,
-            )
-        )
+        weights = [str(path.relative_to(paths.output)) for path in checkpoint.weights]
+        opened.append(PackedFold.of(record, weights, str(checkpoint.facts.relative_to(paths.output))))
     packed = {file: str(files[file].absolute()) for file in learner.packed_files()}
     return PackedMember(own=own if is_own(model) else None, folds=opened, files=packed)
 

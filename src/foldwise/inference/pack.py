@@ -92,7 +92,5 @@ def pack_member(run: Run, name: str, records: dict[int, dict[str, Any]], folder:
         copies = {path: f"{stem}{path.name.removeprefix('weights')}" for path in checkpoint.weights}
         for source, copy in [*copies.items(), (checkpoint.facts, facts := f"{stem}.json")]:
             shutil.copyfile(source, folder / copy)
-        runtime = {key: record["runtime"][key] for key in ("device", "precision", "threads")}
-        runtime |= {key: record["inputs"][key] for key in ("targets", "folds")}
-        folds.append(PackedFold(fold=fold, weights=list(copies.values()), facts=facts, **runtime))
+        folds.append(PackedFold.of(record, list(copies.values()), facts))
     return PackedMember(own=source_hash(model) if is_own(model) else None, folds=folds, files=files)
