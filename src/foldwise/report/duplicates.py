@@ -69,8 +69,7 @@ def targets_differ(results: Results, a: np.ndarray, b: np.ndarray) -> np.ndarray
 def words_of(results: Results) -> Any:
     """(N + M, V + U) bool sparse words of the rows; each unknown one counts as a word of its own."""
     known = results.counts.astype(bool)
-    rows, columns = known.shape[0], results.store.columns
-    ends = results.store.offsets[: rows * columns + 1 : columns]
+    rows, ends = known.shape[0], results.ends
     unknown = np.flatnonzero(results.store.tokens[: ends[-1]] == UNK)
     row = np.searchsorted(ends, unknown, side="right") - 1
     ones = np.ones(len(unknown), dtype=bool)

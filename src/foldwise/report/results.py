@@ -191,16 +191,21 @@ class Results:
         return read_vocabulary(self.run.paths.tokens / VOCABULARY)
 
     @cached_property
+    def ends(self) -> np.ndarray:
+        """(N + M + 1,) where each row's tokens begin in the store, and where the last one's end."""
+        rows = len(self.ids) + len(self.test_texts)
+        return self.store.offsets[: rows * self.store.columns + 1 : self.store.columns]
+
+    @cached_property
     def counts(self) -> Any:
         """(N + M, V) float32 sparse: how often each word stands in each row; unknown ones are left out."""
         from scipy import sparse
 
-        rows = len(self.ids) + len(self.test_texts)
-        ends = self.store.offsets[: rows * self.store.columns + 1 : self.store.columns]
-        tokens = self.store.tokens[: ends[-1]]
+        tokens = self.store.tokens[: self.ends[-1]]
         ones = (tokens != UNK).astype(np.float32)
         # Copies: what follows sorts and merges in place, and other sections read the tokens.
-        counts = sparse.csr_matrix((ones, np.array(tokens), ends.copy()), shape=(rows, len(self.words)))
+        shape = len(self.ends) - 1, len(self.words)
+        counts = sparse.csr_matrix((ones, np.array(tokens), self.ends.copy()), shape=shape)
         counts.sum_duplicates()
         counts.eliminate_zeros()
         return counts

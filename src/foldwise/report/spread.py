@@ -136,8 +136,8 @@ def unknown_shares(results: Results) -> np.ndarray:
     numbers = np.unique(results.folds)
     in_fold = np.stack([seen[results.folds == fold].getnnz(axis=0) > 0 for fold in numbers])  # (folds, V)
     lone = in_fold & (in_fold.sum(axis=0) == 1)  # words of one fold alone
-    tokens = results.store.tokens[: results.store.offsets[rows * results.store.columns]]
-    ends = results.store.offsets[: rows * results.store.columns + 1 : results.store.columns]
+    ends = results.ends[: rows + 1]
+    tokens = results.store.tokens[: ends[-1]]
     place = np.repeat(np.searchsorted(numbers, results.folds), np.diff(ends))
     new = lone[place, tokens] | (tokens == UNK)
     sums = np.concatenate([[0], np.cumsum(new)])
