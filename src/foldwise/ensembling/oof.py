@@ -6,7 +6,7 @@ import numpy as np
 
 from foldwise.data.targets import Targets
 from foldwise.ensembling.blend import Blend
-from foldwise.ensembling.probabilities import as_shown, name_apart, prediction_columns
+from foldwise.ensembling.probabilities import as_written, name_apart, prediction_columns
 from foldwise.files import atomic_file, write_csv
 from foldwise.run import Run
 
@@ -31,7 +31,7 @@ def write_oof(run: Run, fold_of_row: np.ndarray, blend: Blend) -> None:
         # As text a number has the shortest form that reads back as the same.
         numbers = np.where(known, targets.y, 0).astype(int) if whole else targets.y
         truth = np.where(known, numbers.astype(str), "")
-    oof = as_shown(targets, blend.oof)
+    oof = as_written(targets, blend.oof)
     predicted = [row if known else [""] * len(row) for row, known in zip(oof.tolist(), blend.rows, strict=True)]
     rows = zip(run.competition.train_ids, fold_of_row.tolist(), truth.tolist(), predicted, strict=True)
     with atomic_file(run.paths.oof) as temporary:

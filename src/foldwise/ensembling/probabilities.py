@@ -23,7 +23,7 @@ def prediction_columns(targets: Targets) -> list[str]:
     return [f"prediction_{name}" for name in targets.names]
 
 
-def as_shown(targets: Targets, predictions: np.ndarray) -> np.ndarray:
+def as_written(targets: Targets, predictions: np.ndarray) -> np.ndarray:
     """(n, C) predictions as files have them: those of an ordinal task on the scale of its labels."""
     return to_scale(predictions, targets.names) if targets.spec.ordered else predictions
 
@@ -33,7 +33,7 @@ def write_probabilities(
 ) -> None:
     """Write the (M, C) predictions of the test rows, in the order of the sample's rows."""
     ids = list(asked.sample[config.columns.id])
-    ordered = as_shown(targets, in_sample_order(ids, asked.test_ids, predictions))
+    ordered = as_written(targets, in_sample_order(ids, asked.test_ids, predictions))
     names = prediction_columns(targets)
     with atomic_file(path) as temporary:
         header = [config.columns.id, *name_apart(names, [config.columns.id])]

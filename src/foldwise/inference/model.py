@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from foldwise.ensembling.probabilities import as_shown
+from foldwise.ensembling.probabilities import as_written
 from foldwise.inference.bundle import MANIFEST, Source, open_manifest
 from foldwise.inference.given import Given, as_table, labels_of, take_columns
 from foldwise.inference.home import open_trained
@@ -84,7 +84,7 @@ class Model:
         with torch_left_alone():
             predictions = self.predictor.predict(given.texts, given.features)
         if proba:
-            return as_shown(self.targets, predictions)
+            return as_written(self.targets, predictions)
         return labels_of(self.config, self.targets, predictions, self.thresholds)
 
     def embed(self, texts: Any) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from foldwise.config import Config
 from foldwise.data.targets import Targets
-from foldwise.ensembling.probabilities import as_shown, name_apart, prediction_columns
+from foldwise.ensembling.probabilities import as_written, name_apart, prediction_columns
 from foldwise.files import atomic_file, write_rows
 from foldwise.inference.given import Given, label_cells, label_columns
 
@@ -47,7 +47,7 @@ class Writer:
         if self.what == "labels":
             cells = label_cells(self.config, self.targets, numbers, self.thresholds)
         else:
-            cells = (numbers if self.what == "embed" else as_shown(self.targets, numbers)).T.tolist()
+            cells = (numbers if self.what == "embed" else as_written(self.targets, numbers)).T.tolist()
         write_rows(self.file, zip(ids, *cells, strict=True))
         self.file.flush()
 
