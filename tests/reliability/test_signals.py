@@ -65,7 +65,7 @@ class Job(Run):
         (root / "work.py").write_text(WORK)
         self.count = workers
         super().__init__(root, [sys.executable, str(script), work, str(workers)], root)
-        self.wait_until(lambda: self.shown().count("begun") == workers)
+        self.wait_until(lambda: self.shown().count("begun\n") == workers)
 
 
 @pytest.mark.parametrize(
