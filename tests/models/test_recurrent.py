@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from foldwise.config import Model
 from foldwise.errors import InputError
 from foldwise.models import Shape, build_model
-from foldwise.models.recurrent import BiLSTM, PaddedGRU, PaddedLSTM, run_packed
+from foldwise.models.recurrent import BiLSTM, PaddedGRU, PaddedLSTM
 from models.batches import batch, check_rows_alone, vectors
 
 NAMES = ["bilstm", "bigru", "bilstm_bigru"]
@@ -36,7 +36,7 @@ def test_held_gates_equal_packed_sequences_in_values_and_gradients(net_class, le
     inputs = torch.randn(*mask.shape, 6, requires_grad=True)
     weight = torch.randn(*mask.shape, 2 * hidden) * mask[:, :, None]
     found = []
-    for states in (net(inputs, lengths, mask), packed(net, inputs, lengths)[0]):
+    for states in (net(inputs, mask), packed(net, inputs, lengths)[0]):
         gradients = torch.autograd.grad((states * weight).sum(), [inputs, *net.parameters()])
         found.append([states * mask[:, :, None], *gradients])
     for ours, theirs in zip(*found, strict=True):
@@ -95,16 +95,16 @@ def test_residual_adds_a_layers_input_where_widths_are_equal(name):
     model: Any = build_model(vectors(size=6), Shape(1), chosen, seed=0).eval()
     tokens, lengths = batch([5, 5])
     layers = [*(model.lstms if name == "bilstm" else model.grus)]
-    first = layers[0](model.embedding(tokens), lengths, None)  # 6 numbers in, 8 out: nothing to add
-    second = layers[1](first, lengths, None) + first
-    third = layers[2](second, lengths, None) + second
+    first = layers[0](model.embedding(tokens), None)  # 6 numbers in, 8 out: nothing to add
+    second = layers[1](first, None) + first
+    third = layers[2](second, None) + second
     assert torch.equal(model(tokens, lengths), model.head(third.amax(dim=1)))
     square: Any = build_model(
         vectors(size=8), Shape(1), Model(name=name, hidden=4, pooling=["max"], residual=True), seed=0
     )
     states = square.eval().embedding(tokens)
     (layer,) = square.lstms if name == "bilstm" else square.grus
-    assert torch.equal(square(tokens, lengths), square.head((layer(states, lengths, None) + states).amax(dim=1)))
+    assert torch.equal(square(tokens, lengths), square.head((layer(states, None) + states).amax(dim=1)))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -149,17 +149,3 @@ def test_spatial_dropout_drops_a_feature_of_all_tokens():
 def test_an_unknown_model_is_named():
     with pytest.raises(InputError, match=r"recipe\.model\.name = 'bert': no such model; known are bilstm, bigru"):
         build_model(vectors(), Shape(1), Model(name="bert"), seed=0)
-
-
-@pytest.mark.parametrize("net_class", NETS)
-@pytest.mark.parametrize("lengths", [[5, 4, 4, 1], [1, 5, 2, 4]])
-def test_the_way_of_a_gpu_takes_rows_in_any_order(net_class, lengths):
-    """Texts of several columns are not sorted by length."""
-    torch.manual_seed(0)
-    net, sizes = net_class(6, 3), torch.tensor(lengths)
-    inputs = torch.randn(4, 5, 6)
-    states = run_packed(lambda rows: NETS[net_class].forward(net, rows), inputs, sizes)
-    assert torch.allclose(states, packed(net, inputs, sizes)[0], atol=1e-6)
-    for row, length in enumerate(lengths):
-        alone = NETS[net_class].forward(net, inputs[row : row + 1, :length])[0]
-        assert torch.allclose(states[row, :length], alone[0], atol=1e-6)

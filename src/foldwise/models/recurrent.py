@@ -10,16 +10,17 @@ carries one extra input feature that holds one gate, so that the state stays zer
 """
 
 import typing
-from collections.abc import Callable
+import warnings
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from foldwise.config import Model
 from foldwise.models.pooling import build_pooling
 from foldwise.models.text import TextModel
 
+# Weights with the gate's column are no block of memory, and cuDNN copies them into one; an LSTM's are few.
+warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
 HOLD = 1e4
 ALIGN = 4  # columns added for the feature: one would do, but odd row lengths slow the matrix product down
 
@@ -33,15 +34,22 @@ class PaddedNet(nn.RNNBase):
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, batch_first=True, bidirectional=True)  # type: ignore[call-arg, arg-type]
 
-    def forward(self, inputs: Tensor, lengths: Tensor, mask: Tensor | None) -> Tensor:
-        """(B, T, E) → (B, T, 2H), the arguments as in `TextModel.encode`; what stands on padding is not meaningful."""
+    def forward(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, T, E) → (B, T, 2H), the mask as in `TextModel.encode`; what stands on padding is not meaningful."""
         if mask is None:
-            return super().forward(inputs)[0]
-        if inputs.is_cuda:
-            return run_packed(super().forward, inputs, lengths)
-        feature = inputs.new_zeros(*mask.shape, ALIGN)
-        feature[:, :, 0] = ~mask
-        inputs, weights = torch.cat([inputs, feature], dim=2), self.weights_with_gate()
+            weights: list[Tensor] = [weight for direction in self.all_weights for weight in direction]
+        else:
+            feature = inputs.new_zeros(*mask.shape, ALIGN)
+            feature[:, :, 0] = ~mask
+            inputs, weights = torch.cat([inputs, feature], dim=2), self.weights_with_gate()
+        # cuDNN has no LSTM in bf16 before 9.13. PyTorch then takes fp16, in which small gradients vanish.
+        if inputs.is_cuda and torch.get_autocast_dtype("cuda") == torch.bfloat16:
+            with torch.autocast("cuda", enabled=False):
+                return self.run(inputs.float(), weights)
+        return self.run(inputs, weights)
+
+    def run(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
+        """(B, T, E) → (B, T, 2H), from zero states."""
         start = inputs.new_zeros(2, inputs.shape[0], self.hidden_size)
         # has_biases, num_layers, dropout, train, bidirectional, batch_first
         options = (True, 1, 0.0, self.training, True, True)
@@ -71,14 +79,6 @@ class PaddedGRU(PaddedNet, nn.GRU):  # type: ignore[misc]
     gate, hold = 1, HOLD
 
 
-def run_packed(run: Callable[..., typing.Any], inputs: Tensor, lengths: Tensor) -> Tensor:
-    """Over packed rows, which cuDNN runs at full speed, and only with its weights as one flat block."""
-    # Our own batches are sorted, longest first. Sorting here would cost a copy that waits for the GPU.
-    is_sorted = bool((lengths[1:] <= lengths[:-1]).all())
-    packed = pack_padded_sequence(inputs, lengths.clamp(min=1), batch_first=True, enforce_sorted=is_sorted)
-    return pad_packed_sequence(run(packed)[0], batch_first=True, total_length=inputs.shape[1])[0]
-
-
 class Recurrent(TextModel):
     """Layers of bidirectional nets and pooling over their states."""
 
@@ -98,11 +98,11 @@ class Recurrent(TextModel):
                 setattr(self, name, pool)  # so that its weights are the model's
         return wide * len(settings.pooling)
 
-    def encode(self, states: Tensor, lengths: Tensor, mask: Tensor | None) -> Tensor:
+    def encode(self, states: Tensor, lengths: Tensor, mask: Tensor | None) -> Tensor:  # noqa: ARG002
         """Each layer over the states of the one before, with dropout between; then pooled."""
         layers = [layer for name in self.nets for layer in typing.cast(nn.ModuleList, getattr(self, name))]
         for index, layer in enumerate(layers):
-            outputs = layer(self.dropout(states) if index else states, lengths, mask)  # (R, T, 2H)
+            outputs = layer(self.dropout(states) if index else states, mask)  # (R, T, 2H)
             # As in Wu et al. 2016, "Google's neural machine translation system": what dropout left out is added too.
             states = states + outputs if self.residual and states.shape == outputs.shape else outputs
         return torch.cat([pool(states, mask) for _, pool in self.pools], dim=1)
