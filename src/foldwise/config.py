@@ -570,8 +570,8 @@ class Training(Section):
     """Predictions of this many best evaluations of a fold are averaged, instead of the best one's alone."""
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Number format. "auto" is bf16 on a CPU that has it and on a GPU from the A100 on, fp16 on a V100 or T4, else
-    fp32. "fp16" needs a GPU."""
+    """Number format. "auto" is bf16 on a CPU that has it, fp16 on a V100 or T4, else fp32; encoders and models of your
+    own have bf16 on a GPU from the A100 on. An LSTM or GRU stays in fp32 where a GPU has bf16. "fp16" needs a GPU."""
 
     start_from: str = ""
     """Folder of earlier weights that a network starts from: a member's (`output/SLUG/bilstm`, also of another output or

@@ -1,4 +1,4 @@
-"""Where folds train. GPUs are not needed here; the tests that need one are skipped without it."""
+"""Where folds train. No GPU is needed here; tests/gpu has the tests that need one."""
 
 import os
 
@@ -41,18 +41,6 @@ def test_a_gpu_takes_as_many_folds_as_memory_and_time_allow():
     assert folds_at_once(15 * gigabyte, 5 * gigabyte, 0.2) == 2
     assert folds_at_once(15 * gigabyte, 2 * gigabyte, 0.6) == 1
     assert folds_at_once(1 * gigabyte, 2 * gigabyte, 0.0) == 1
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_on_a_gpu_the_probe_finds_memory_and_busy_share():
-    runtime = Runtime(torch.device("cuda"), "fp32", 1)
-    needed, busy = placement.probe(make_data(), recipe(), runtime, build_from_vectors)
-    assert placement.CONTEXT < needed < torch.cuda.get_device_properties(0).total_memory
-    assert 0 < busy <= 1.5
-    assert (
-        place_on_gpus([(make_data(), recipe(), runtime, build_from_vectors)], 10**9).workers
-        >= torch.cuda.device_count()
-    )
 
 
 def test_folds_are_dealt_to_all_gpus_by_the_largest_member(monkeypatch):

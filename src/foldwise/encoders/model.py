@@ -1,12 +1,14 @@
 """A pretrained encoder as an `nn.Module` of tokens: its states, and the model that `train = "full"` trains."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from foldwise.config import Encoder, Recipe, Training
 from foldwise.data.token_store import TokenStore
@@ -83,7 +85,10 @@ class EncoderModel(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """(B, C) logits; the arguments as of `run_body`."""
-        output, mask = run_body(self.body, tokens, lengths)
+        # Of the kernels of attention only this one gives the same gradients each time on a GPU.
+        alike = sdpa_kernel(SDPBackend.MATH) if self.training and tokens.is_cuda else nullcontext()
+        with alike:
+            output, mask = run_body(self.body, tokens, lengths)
         states = output.last_hidden_state  # (B, T, H)
         pooled = torch.cat([pooling(states, mask) for pooling in self.pool], dim=1)
         return self.head(self.dropout(pooled))

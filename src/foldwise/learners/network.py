@@ -40,6 +40,7 @@ class Network(Learner):
         super().__init__(recipe)
         self.epochs = recipe.training.epochs
         self.is_own = is_own(recipe.model.name)
+        self.small_steps = not self.is_own
         self.needs_vectors = self.is_own or not recipe.model.train_embedding
 
     def describe(self, task: Task) -> str:  # noqa: ARG002

@@ -89,9 +89,12 @@ def make_jobs(run: Run, wanted: Wanted, fold_of_row: np.ndarray, device: torch.d
     """A job for each fold."""
     competition, targets = run.competition, run.competition.targets
     recipes = {fit.member: run.config.recipe.of_member(fit.member) for fit, _ in wanted}
-    precisions = {name: choose_precision(recipe.training.precision, device) for name, recipe in recipes.items()}
-    threads = {name: threads_per_fold(len(run.config.recipe.folds_of(name))) for name in recipes}
     learners = {name: learner_for(recipe) for name, recipe in recipes.items()}
+    precisions = {
+        name: choose_precision(recipe.training.precision, device, learners[name].small_steps)
+        for name, recipe in recipes.items()
+    }
+    threads = {name: threads_per_fold(len(run.config.recipe.folds_of(name))) for name in recipes}
     taken = {name: learner.take_predictions(run, name, fold_of_row) for name, learner in learners.items()}
     return [
         FoldJob(

@@ -113,10 +113,12 @@ def probe(data: FoldData, recipe: Recipe, runtime: Runtime, build: BuildModel) -
 
     train()
     seconds = train()
-    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+    # Without `acc_events` it warns of later cycles, of which there are none.
+    with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as profiler:
         train()
     with trainer.averages.applied():
         predict(trainer.model, dataset.select(longest[: PREDICT_TOKENS // 8]), runtime)
-    kernels = sum(event.self_device_time_total for event in profiler.key_averages()) / 1e6
+    # Annotations, such as that of an optimizer's step, span kernels that are counted themselves.
+    kernels = sum(e.self_device_time_total for e in profiler.events() if not e.is_user_annotation) / 1e6
     needed = torch.cuda.max_memory_reserved() + CONTEXT
     return needed, kernels / seconds if kernels else 1.0  # no kernel seen: the profiler does not work here

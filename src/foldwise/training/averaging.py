@@ -50,9 +50,10 @@ class AveragedWeights:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.log_decay += math.log(max(decay, 1e-30))  # 0, no averaging, has no logarithm
-        for parameter, average in self.dense:
-            if parameter.requires_grad:  # word vectors that are yet to be trained stand still
-                average.lerp_(parameter.detach(), 1 - decay)
+        # Word vectors that are yet to be trained stand still.
+        pairs = [pair for pair in self.dense if pair[0].requires_grad]
+        if pairs:
+            torch._foreach_lerp_([own for _, own in pairs], [parameter for parameter, _ in pairs], 1 - decay)
 
     @contextmanager
     def applied(self) -> Iterator[None]:

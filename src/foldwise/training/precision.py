@@ -48,8 +48,13 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> tuple[torch.device,
     return (cpu, f"tried in fp32, {error}; using the CPU") if error else (gpu, "")
 
 
-def choose_precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device) -> Precision:
+def choose_precision(
+    wanted: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device, small_steps: bool = False
+) -> Precision:
     """The number format to train in; `auto` is bf16 or fp16 where the device has units for it, else fp32.
+
+    Args:
+        small_steps: the learner's, see `Learner`; on a GPU with units for bf16 `auto` is then fp32.
 
     Raises:
         InputError: a format was asked for that this device cannot run.
@@ -62,6 +67,8 @@ def choose_precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], device: to
     # GPUs have units for bf16 from the A100 on (8.0), for fp16 from the V100 on (7.0; a T4 is 7.5).
     if device.type == "cuda" and (capability := torch.cuda.get_device_capability(device)) < (8, 0):
         best = "fp16" if capability >= (7, 0) else "fp32"
+    elif device.type == "cuda" and small_steps:
+        best = "fp32"  # an H200 takes 6.6 ms a step, and in bf16 8.8 (BENCHMARKS.md)
     return "fp32" if why_not(best, device) else best
 
 

@@ -25,14 +25,19 @@ def sum_rows_in_place(gradient: Tensor) -> Tensor:
     Those left over add 0 to row 0, the padding, whose own gradient is 0, since no model may look at padding.
     """
     values = gradient._values()
-    rows, order = gradient._indices()[0].sort(stable=True)
+    rows, order = gradient._indices()[0].int().sort(stable=True)  # half the passes that 64 bits would take
+    rows = rows.long()
     first = torch.ones_like(rows, dtype=torch.bool)
     first[1:] = rows[1:] != rows[:-1]
     place = first.cumsum(0) - 1  # of each entry's row among the different rows
-    sums = torch.zeros_like(values).index_add_(0, place, values[order])
+    values = values[order]
+    # A GPU adds up the entries of a row one after the other. Those of padding, thousands of zeros, go anywhere else.
+    spread = torch.where((values == 0).all(dim=1), torch.arange(len(rows), device=rows.device), place)
+    sums = torch.zeros_like(values).index_add_(0, spread, values)
     with any_order(rows.device):
         different = torch.zeros_like(rows).index_copy_(0, place, rows)
-    return torch.sparse_coo_tensor(different[None], sums, gradient.shape, is_coalesced=True, check_invariants=False)
+    torch.sparse.check_sparse_tensor_invariants.disable()  # the default, of which torch warns unless it is asked for
+    return torch.sparse_coo_tensor(different[None], sums, gradient.shape, is_coalesced=True)
 
 
 @contextmanager
@@ -77,14 +82,19 @@ class RowwiseAdam(Optimizer):
                     state["step"] = torch.zeros((), device=table.device)  # a tensor, as only the GPU knows of overflows
                     state.update(mean=torch.zeros_like(table), square=torch.zeros_like(table))
                 state["step"] += 1 if overflow is None else 1 - overflow.reshape(())
-                mean = state["mean"][rows].lerp_(gradient, 1 - beta1)
-                square = state["square"][rows].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+                wholes = (state["mean"], state["square"], table)
+                before = [whole[rows] for whole in wholes]
+                mean = before[0].lerp(gradient, 1 - beta1)
+                square = before[1].mul(beta2).addcmul_(gradient, gradient, value=1 - beta2)
                 rate = group["lr"] * (1 - beta2 ** state["step"]).sqrt() / (1 - beta1 ** state["step"])
-                moved = table[rows].sub_(mean / square.sqrt().add_(EPSILON) * rate)
+                moved = before[2].sub(mean / square.sqrt().add_(EPSILON) * rate)
+                after = [mean, square, moved]
+                if overflow is not None:
+                    skipped = overflow.bool()
+                    after = [torch.where(skipped, old, new) for old, new in zip(before, after, strict=True)]
                 with any_order(table.device):
-                    for whole, new in ((state["mean"], mean), (state["square"], square), (table, moved)):
-                        kept = new if overflow is None else torch.where(overflow.bool(), whole[rows], new)
-                        whole.index_copy_(0, rows, kept)
+                    for whole, values in zip(wholes, after, strict=True):
+                        whole.index_copy_(0, rows, values)
 
 
 def clip_gradients(parameters: Sequence[Tensor], largest: Tensor | float) -> Tensor:
@@ -96,6 +106,5 @@ def clip_gradients(parameters: Sequence[Tensor], largest: Tensor | float) -> Ten
     norm = nn.utils.get_total_norm(gradients)
     share = (largest / (norm + 1e-6)).clamp(max=1.0)
     share = torch.where(norm.isfinite(), share, torch.nan)
-    for gradient in gradients:
-        gradient.mul_(share)
+    torch._foreach_mul_(gradients, share)
     return norm

@@ -217,3 +217,5 @@ def use_repeatable_algorithms() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Would fill every new tensor with NaN first, to betray code that reads it before writing: a tenth of a step's time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    # cuDNN would round the inputs of fp32 products to the 10 bits of TF32: predictions would not be those of a CPU.
+    torch.backends.cudnn.allow_tf32 = False
