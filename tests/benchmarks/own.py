@@ -40,7 +40,7 @@ def place(folder: Path) -> tuple[Placement, Runtime]:
     """Processes, threads, device and number format that stage train would choose for a contest."""
     folds = RECIPE.folds.n
     device, _ = choose_device("auto")
-    runtime = Runtime(device, choose_precision("auto", device), threads_per_fold(folds))
+    runtime = Runtime(device, choose_precision("auto", device, small_steps=True), threads_per_fold(folds))
     if device.type == "cuda":
         return place_on_gpus([(load(folder), RECIPE, runtime, build_from_vectors)], WORTH_PROCESSES), runtime
     return place_on_cpu(folds, WORTH_PROCESSES), runtime

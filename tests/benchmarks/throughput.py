@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -71,24 +72,26 @@ def run_json(script: str, *options: object) -> Figures:
         return {**json.loads(out.read().splitlines()[-1]), "memory": peak}
 
 
-def time_variants(size: Size) -> tuple[dict[str, Figures], dict[str, Any]]:
-    """Median figures of each way, and facts about the data and the machine's load."""
-    repeats: dict[str, list[Figures]] = {name: [] for name in VARIANTS}
+def time_variants(size: Size, names: Collection[str] = VARIANTS) -> tuple[dict[str, Figures], dict[str, Any]]:
+    """Median figures of each way, (d) among them, and facts about the data and the machine's load."""
+    repeats: dict[str, list[Figures]] = {name: [] for name in names}
     load = []
     with tempfile.TemporaryDirectory() as folder:
         facts = run_json("contest.py", "--rows", size.rows, folder)
         for repeat in range(size.repeats):
-            for name, title in VARIANTS.items():
+            for name in names:
                 if any("unavailable" in figures for figures in repeats[name]):
                     continue
                 load.append(busy_cores())
-                print(f"bench     repeat {repeat + 1} of {size.repeats}: {name}, {title} …", end=" ", flush=True)
+                print(
+                    f"bench     repeat {repeat + 1} of {size.repeats}: {name}, {VARIANTS[name]} …", end=" ", flush=True
+                )
                 figures = run_json("variants.py", "--variant", name, "--data", folder, "--seconds", size.seconds)
                 repeats[name].append(figures)
                 print(f"{figures['rows']:,.0f} rows/s" if "rows" in figures else "not on this processor", flush=True)
     if max(load) > QUIET:
         print(f"bench     warning: other programs used up to {max(load):.1f} cores; run again on a quiet machine")
-    return {name: summarise(repeats[name], repeats["d"]) for name in VARIANTS}, {**facts, "load": max(load)}
+    return {name: summarise(repeats[name], repeats["d"]) for name in names}, {**facts, "load": max(load)}
 
 
 def summarise(repeats: list[Figures], ours: list[Figures]) -> Figures:

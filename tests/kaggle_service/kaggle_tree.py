@@ -46,8 +46,10 @@ def run_alone(script: Path, working: Path, python: Path | str = sys.executable) 
     shutil.copyfile(script, alone)
     sealed = ["unshare", "-rnm", "sh", "-c", SEALED, "sh", str(working.parent / "input")] if can_seal() else []
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(working.parent), "TMPDIR": str(working.parent / "temp")}
-    # Where a machine is told which kernels its linear algebra takes, others would give other last bits.
-    environment |= {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}
+    # Where a machine is told which kernels its linear algebra takes, others would give other last bits; and where the
+    # driver of its GPU lies, the script needs it.
+    told = ("OPENBLAS_", "LD_LIBRARY_PATH")
+    environment |= {name: value for name, value in os.environ.items() if name.startswith(told)}
     return subprocess.run(
         [*sealed, str(python), str(alone)],
         cwd=working,
