@@ -104,7 +104,7 @@ def test_ctrl_c_is_no_error_and_its_answer_stands_whole(workspace):
     window = Window(workspace, 70, "xterm", "all", "-c", "twin-binary", *settings)
     window.read_until(lambda text: "score" in text.rpartition("the table is stricter")[2])
     os.write(window.ours, b"\x03")
-    assert window.end() == -signal.SIGINT
+    assert window.end() == -signal.SIGINT, window.text
     rows = window.screen.screen()
     assert STOPPING.decode().strip() in "".join(window.screen.rows)
     assert "stopped; what was finished is kept, and bilstm fold " in "".join(window.screen.rows)
