@@ -2,12 +2,14 @@
 
     .venv/bin/python tests/benchmarks/growth.py
     .venv/bin/python tests/benchmarks/growth.py --sizes 10000 100000
+    .venv/bin/python tests/benchmarks/growth.py --sizes 1000000 10000000 --stages folds tokens
 
 Every stage is the real command line in a process of its own. The figures are raw: at the smallest size most of the
 seconds and of the memory are the start of Python and torch. Ten times the rows should cost at most ten times as much.
 """
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -25,7 +27,7 @@ STAGES = {"folds": ["folds"], "tokens": ["tokens"], "train, 1 fold": ["train", "
 # What suits a contest of this size: places of 512 rows of mean length in a batch, a small LSTM on frozen vectors.
 CONTEST = ["batches.tokens=7168", "batches.group=100", "model.hidden=64", "model.train_embedding=false"]
 SETTINGS = [*CONTEST, "training.epochs=1", "training.evaluations_per_epoch=1", "folds.n=2"]
-Figures = dict[tuple[str, int], tuple[float, float]]  # (stage, rows) → seconds, peak GB
+Figures = dict[tuple[str, int], tuple[float, float, float]]  # (stage, rows) → seconds, of a processor, peak GB
 
 
 def timed(process: subprocess.Popen[str]) -> tuple[float, float]:
@@ -38,49 +40,60 @@ def timed(process: subprocess.Popen[str]) -> tuple[float, float]:
         return seconds, peak.result() / 1e6
 
 
-def run_stage(folder: Path, arguments: list[str]) -> tuple[float, float]:
-    """Seconds and peak GB of one stage; if it fails, what it said."""
-    log = folder / "log.txt"
+def processor_seconds() -> float:
+    """Of all processes that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def run_stage(folder: Path, arguments: list[str]) -> tuple[float, float, float]:
+    """Seconds, processor seconds and peak GB of one stage; if it fails, what it said."""
+    log, before = folder / "log.txt", processor_seconds()
     with log.open("w") as file:
         line = command(folder, SLUG, arguments, SETTINGS)
         process = start(line, file.fileno())
-        figures = timed(process)
+        seconds, memory = timed(process)
     if process.returncode:
         sys.exit(f"{log.read_text()}exit code {process.returncode} of {' '.join(line)}")
-    return figures
+    return seconds, processor_seconds() - before, memory
 
 
-def measure(sizes: list[int]) -> Figures:
-    """All stages at all sizes, each size in a folder that is removed when it is done."""
+def measure(sizes: list[int], stages: list[str]) -> Figures:
+    """The stages at all sizes, each size in a folder that is removed when it is done."""
     figures: Figures = {}
     for rows in sizes:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             write_competition(folder / "input" / SLUG, rows, rows // 10)
-            for stage, arguments in STAGES.items():
-                seconds, memory = figures[stage, rows] = run_stage(folder, arguments)
-                print(f"{rows:,} rows, {stage}: {seconds:.1f} s, {memory:.2f} GB", flush=True)
+            for stage in stages:
+                seconds, used, memory = figures[stage, rows] = run_stage(folder, STAGES[stage])
+                print(f"{rows:,} rows, {stage}: {seconds:.1f} s, {used:.1f} s, {memory:.2f} GB", flush=True)
     return figures
 
 
-def show(figures: Figures, sizes: list[int]) -> None:
+def show(figures: Figures, sizes: list[int], stages: list[str]) -> None:
     """A table in Markdown; × is the ratio to the line above."""
-    print("\n| stage | rows | seconds | × | peak GB | × |\n|---|---|---|---|---|---|")
-    for stage in STAGES:
+    print("\n| stage | rows | seconds | × | of a processor | × | peak GB | × |\n|---|---|---|---|---|---|---|---|")
+    for stage in stages:
         before = None
         for rows in sizes:
-            seconds, memory = figures[stage, rows]
-            ratios = (f"{seconds / before[0]:.1f}", f"{memory / before[1]:.1f}") if before else ("", "")
-            print(f"| {stage} | {rows:,} | {seconds:.1f} | {ratios[0]} | {memory:.2f} | {ratios[1]} |")
-            before = seconds, memory
+            found = figures[stage, rows]
+            ratios = [f"{new / old:.1f}" for new, old in zip(found, before, strict=True)] if before else [""] * 3
+            numbers = zip((f"{found[0]:.1f}", f"{found[1]:.1f}", f"{found[2]:.2f}"), ratios, strict=True)
+            print(f"| {stage} | {rows:,} | {' | '.join(part for pair in numbers for part in pair)} |")
+            before = found
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="ROWS", help="of train.csv")
-    sizes = sorted(parser.parse_args().sizes)
-    show(measure(sizes), sizes)
+    parser.add_argument(
+        "--stages", nargs="+", choices=STAGES, default=list(STAGES), metavar="STAGE", help=", ".join(STAGES)
+    )
+    arguments = parser.parse_args()
+    sizes, stages = sorted(arguments.sizes), arguments.stages
+    show(measure(sizes, stages), sizes, stages)
 
 
 if __name__ == "__main__":

@@ -100,9 +100,11 @@ def test_the_classic_finds_what_is_easy():
 
 def test_growth_measures_every_stage(monkeypatch, capsys):
     monkeypatch.setattr(growth, "SETTINGS", [*growth.SETTINGS, *SHORT])
-    figures = growth.measure([150])
-    assert list(figures) == [(stage, 150) for stage in growth.STAGES]
-    growth.show({**figures, **{(stage, 300): (2.0, 0.4) for stage in growth.STAGES}}, [150, 300])
+    stages = list(growth.STAGES)
+    figures = growth.measure([150], stages)
+    assert list(figures) == [(stage, 150) for stage in stages]
+    assert all(0 < used < 60 for _, used, _ in figures.values())
+    growth.show({**figures, **{(stage, 300): (2.0, 1.0, 0.4) for stage in stages}}, [150, 300], stages)
     assert "| folds | 300 | 2.0 | " in capsys.readouterr().out
 
 
