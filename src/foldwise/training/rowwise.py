@@ -82,19 +82,14 @@ class RowwiseAdam(Optimizer):
                     state["step"] = torch.zeros((), device=table.device)  # a tensor, as only the GPU knows of overflows
                     state.update(mean=torch.zeros_like(table), square=torch.zeros_like(table))
                 state["step"] += 1 if overflow is None else 1 - overflow.reshape(())
-                wholes = (state["mean"], state["square"], table)
-                before = [whole[rows] for whole in wholes]
-                mean = before[0].lerp(gradient, 1 - beta1)
-                square = before[1].mul(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+                mean = state["mean"][rows].lerp_(gradient, 1 - beta1)
+                square = state["square"][rows].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
                 rate = group["lr"] * (1 - beta2 ** state["step"]).sqrt() / (1 - beta1 ** state["step"])
-                moved = before[2].sub(mean / square.sqrt().add_(EPSILON) * rate)
-                after = [mean, square, moved]
-                if overflow is not None:
-                    skipped = overflow.bool()
-                    after = [torch.where(skipped, old, new) for old, new in zip(before, after, strict=True)]
+                moved = table[rows].sub_(mean / square.sqrt().add_(EPSILON) * rate)
                 with any_order(table.device):
-                    for whole, values in zip(wholes, after, strict=True):
-                        whole.index_copy_(0, rows, values)
+                    for whole, new in ((state["mean"], mean), (state["square"], square), (table, moved)):
+                        kept = new if overflow is None else torch.where(overflow.bool(), whole[rows], new)
+                        whole.index_copy_(0, rows, kept)
 
 
 def clip_gradients(parameters: Sequence[Tensor], largest: Tensor | float) -> Tensor:
