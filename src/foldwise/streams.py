@@ -53,10 +53,14 @@ def open_streams() -> None:
 
 
 def reopen(number: int, old: Any) -> io.TextIOWrapper:
-    """A text stream as the old one, None where it was closed, in which characters that it cannot show are escaped."""
+    """A text stream as the old one, None where it was closed, in which characters that it cannot show are escaped.
+
+    Standard error has no buffer of bytes: its lock would be held while a write makes room on the screen, which flushes
+    this stream, and another thread that draws there would wait for it for ever.
+    """
     file: Any = LossyFile(number, "w", closefd=False)
     if old is None:
         return io.TextIOWrapper(file, "utf-8", "backslashreplace")
     lines, through = old.line_buffering, old.write_through
-    buffer = file if through else io.BufferedWriter(file)
+    buffer = file if through or number == 2 else io.BufferedWriter(file)
     return io.TextIOWrapper(buffer, old.encoding, "backslashreplace", line_buffering=lines, write_through=through)

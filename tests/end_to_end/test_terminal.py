@@ -11,6 +11,8 @@ import termios
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from conftest import command, environment
 from foldwise.interrupts import STOPPING
 from reliability.signals import heed_all
@@ -20,7 +22,7 @@ from terminal import Terminal
 class Window:
     """A run whose terminal is a window of so many columns; `text` is everything that it wrote so far."""
 
-    def __init__(self, root: Path, columns: int, kind: str, *arguments: str) -> None:
+    def __init__(self, root: Path, columns: int, kind: str, *arguments: str, **variables: str) -> None:
         self.ours, theirs = pty.openpty()
         self.columns, self.text, self.screen = 0, "", Terminal(columns)
         self.resize(columns)
@@ -29,10 +31,14 @@ class Window:
             heed_all()
             fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
-        known = {name: value for name, value in environment().items() if name not in ("COLUMNS", "NO_COLOR")}
+        known = {
+            name: value
+            for name, value in environment().items()
+            if name not in ("COLUMNS", "NO_COLOR", "PYTHONUNBUFFERED")
+        }
         self.process = subprocess.Popen(
             command(root, *arguments),
-            env=known | {"TERM": kind} | ({"NO_COLOR": "1"} if kind == "dumb" else {}),
+            env=known | variables | {"TERM": kind} | ({"NO_COLOR": "1"} if kind == "dumb" else {}),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -96,6 +102,16 @@ def test_a_run_in_a_window_that_is_made_narrower_leaves_plain_lines_alone(worksp
     assert {len(row) for row in table} == {len(table[0])}
     assert len(table[0]) <= 40
     assert " ± " in window.text
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}])
+def test_an_error_stands_below_the_lines_that_were_there(workspace, variables):
+    """Without the variable standard error is buffered, and its message comes while "starting" is shown."""
+    window = Window(workspace, 100, "xterm", "all", "-c", "nowhere", **variables)
+    assert window.end() == 2, window.text
+    rows = [row for row in window.screen.screen() if row]
+    assert re.match("error: .*nowhere", rows[0])
+    assert "starting" not in "".join(rows)
 
 
 def test_ctrl_c_is_no_error_and_its_answer_stands_whole(workspace):
