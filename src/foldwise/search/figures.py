@@ -38,8 +38,8 @@ def folder_of(paths: Paths) -> Path:
     return paths.home / FOLDER
 
 
-def write_figures(study: Study, paths: Paths, metric: str, folds: list[int]) -> None:
-    """Write search.json as things stand."""
+def write_figures(study: Study, paths: Paths, metric: str, folds: list[int], ended: bool = False) -> None:
+    """Write search.json as things stand; which fields matter once the search has ended."""
     names = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "running"}
     trials = [
         {
@@ -56,13 +56,14 @@ def write_figures(study: Study, paths: Paths, metric: str, folds: list[int]) -> 
     write_checked(
         folder_of(paths) / FILE,
         {
+            "study": study.key,
             "metric": metric,
             "greater_is_better": study.greater,
             "folds": folds,
             "space": {field: str(values) for field, values in study.space.items()},
             "best": study.name_of(best.number) if best else None,
             "trials": trials,
-            "importance": study.importance(),
+            "importance": study.importance() if ended else {},
         },
     )
 

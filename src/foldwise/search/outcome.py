@@ -18,7 +18,7 @@ def conclude(search: Search) -> None:
     before = None
     if default and default.number != best.number and search.time_left() > LEAST:
         before = finish(search, default, "the recipe as it is, to compare")
-    write_figures(study, run.paths, run.config.competition.metric, search.folds)
+    write_figures(study, run.paths, run.config.competition.metric, search.folds, ended=True)
     ends = [len(study.trials(state)) for state in (study.states.COMPLETE, study.states.PRUNED, study.states.FAIL)]
     say("search", f"{sum(ends)} trials: {ends[0]} finished, {ends[1]} pruned, {ends[2]} failed")
     changed = ", ".join(best.user_attrs["set"]) or "the recipe as it is"

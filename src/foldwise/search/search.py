@@ -56,14 +56,19 @@ class Search:
         """Seconds that the final training may take: the other folds of the best trial, and of the recipe as it was."""
         others = self.run.config.recipe.folds.n / len(self.folds) - 1
         chosen = {trial.number: trial for trial in (self.study.best, self.study.default) if trial}
-        seconds = sum(trial.user_attrs.get("seconds", 0.0) for trial in chosen.values())
+        seconds = sum(trial.user_attrs.get("seconds", self.usual_seconds) for trial in chosen.values())
         return MARGIN * others * seconds + ENDING
+
+    @property
+    def usual_seconds(self) -> float:
+        """The median of the trials that one process trained from beginning to end; 0 before there is one."""
+        known = [seconds for trial in self.study.finished if (seconds := trial.user_attrs.get("seconds"))]
+        return median(known) if known else 0.0
 
     @property
     def fits_another(self) -> bool:
         """Whether there is time for one more trial before the final training."""
-        known = [seconds for trial in self.study.finished if (seconds := trial.user_attrs.get("seconds"))]
-        return self.time_left(self.reserved) >= max(LEAST, MARGIN * median(known) if known else 0.0)
+        return self.time_left(self.reserved) >= max(LEAST, MARGIN * self.usual_seconds)
 
     @contextmanager
     def hold(self, trial: Any) -> Iterator[Run | None]:

@@ -74,8 +74,8 @@ class Range(Section):
         """Whether a value lies in it, and on its steps where it has some."""
         if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
             return False
-        on_step = not self.step or abs((value - self.low) / self.step % 1) < 1e-9
-        return bool(self.low <= value <= self.high and on_step)
+        steps = (value - self.low) / (self.step or 1)
+        return bool(self.low <= value <= self.high and (not self.step or abs(steps - round(steps)) < 1e-9))
 
     def write(self, value: float) -> str:
         """A number of it in TOML."""
@@ -163,7 +163,7 @@ def parse_range(table: dict[str, Any], place: str) -> Range:
         what = "a whole number " if found.whole else ""
         raise InputError(f"{shown}: step must be {what}above 0, and at most high - low")
     last = found.low + int((found.high - found.low) / found.step + 1e-9) * found.step
-    return found.model_copy(update={"high": last})
+    return found.model_copy(update={"high": last if found.whole else round(last, 12)})
 
 
 def check_value(run: Run, field: str, value: str) -> None:
