@@ -164,6 +164,10 @@ def test_a_section_is_a_function_and_a_line(root, page, monkeypatch):
     assert "Nothing" not in shown.text
 
 
+def test_a_section_of_an_extension_that_is_not_there_is_empty():
+    assert stage.of_extension("foldwise.nowhere.section:section")(None) == ""
+
+
 def test_a_baseline_in_the_summary_is_shown(root, monkeypatch):
     monkeypatch.setattr(stage, "SECTIONS", stage.SECTIONS[:1])
     path = root / "output" / SLUG / "summary.json"

@@ -36,7 +36,7 @@ def conclude(search: Search) -> None:
         score = f"{metric} of {list_folds(trained)}: {found['cv']['mean']:.4f}"
         where = make_run(run, name, ()).paths.submission
         say("search", f"{score}; submission: {where}")
-    if best.number:
+    if best.number and not run.debug:
         say("search", f"next: `{run.hint('restore', name)}` makes it the recipe of competition.toml")
 
 

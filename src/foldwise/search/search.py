@@ -27,7 +27,7 @@ from foldwise.run import Run, check_teaching
 from foldwise.search.figures import folder_of, write_figures
 from foldwise.search.space import Space, read_space
 from foldwise.search.study import Study, import_optuna
-from foldwise.search.trial import OutOfTimeError, PrunedError, Searched, make_run, train_folds
+from foldwise.search.trial import STEPS, OutOfTimeError, PrunedError, Searched, make_run, train_folds
 from foldwise.stages.folds import folds
 
 USUAL_FOLDS = 2  # that are searched
@@ -126,8 +126,9 @@ class Search:
         if step in self.study.trials()[trial.number].intermediate_values:
             return
         trial.report(score, step)
-        if trial.number and trial.should_prune():
-            raise PrunedError(f"{score:.4f} at {step * 10}% of its training is behind the others")
+        # At the end nothing is saved any more, and the members together may be better than the one that is looked at.
+        if trial.number and step < STEPS and trial.should_prune():
+            raise PrunedError(f"{score:.4f} at {step / STEPS:.0%} of its training is behind the others")
 
     def tell_score(self, run: Run, score: float, seconds: float) -> None:
         """Say what a trial came to."""
@@ -138,10 +139,14 @@ class Search:
         say("search", f"{run.paths.experiment}: {score:.4f}, {what}, in {duration(seconds)}")
 
     def sweep(self) -> None:
-        """Remove folders of trials that have ended without a score: a kill came between the two."""
+        """Remove folders of trials that have ended without a score: a kill came between the two.
+
+        One that has a summary was made by a user, who wanted such a trial all the same.
+        """
         for trial in self.study.trials(self.study.states.PRUNED, self.study.states.FAIL):
-            folder = make_run(self.run, self.study.name_of(trial.number), ()).paths.output
-            shutil.rmtree(folder, ignore_errors=True)
+            paths = make_run(self.run, self.study.name_of(trial.number), ()).paths
+            if not paths.summary.exists():
+                shutil.rmtree(paths.output, ignore_errors=True)
 
 
 @contextmanager

@@ -11,12 +11,12 @@ behind `--set FIELD=`. Without `[search]` there is a space by task, models and n
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import StrictFloat, StrictInt
+from pydantic import Field, StrictFloat, StrictInt
 
 from foldwise.auto import MOST_TWICE
-from foldwise.config import Recipe, Section
+from foldwise.config import Recipe, Section, explained
 from foldwise.errors import InputError, check
 from foldwise.load_config import load_config
 from foldwise.run import Run, check_config
@@ -31,6 +31,9 @@ NO_NETWORKS = {"linear", "external", "encoder"}
 RECURRENT = {"bilstm", "bigru", "bilstm_bigru"}
 LOSSES = {"multiclass": "label_smoothing", "regression": "smooth_l1", "ordinal": "smooth_l1"}  # beside the usual one
 WIDE = 3.0  # times the usual learning rate, and a part of it, that the space reaches to
+Number = Annotated[
+    StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)], explained("give a number, such as 4 or 0.5")
+]
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,10 @@ class Choices:
 class Range(Section):
     """Numbers between two ends, both included; whole ones where both ends are written without a point."""
 
-    low: StrictInt | StrictFloat
-    high: StrictInt | StrictFloat
+    low: Number
+    high: Number
     log: bool = False
-    step: StrictInt | StrictFloat | None = None
+    step: Number | None = None
 
     @property
     def whole(self) -> bool:
@@ -127,7 +130,7 @@ def parse_space(table: dict[str, Any], source: str, above: Names = ()) -> Space:
             space |= parse_space(value, source, path)
         else:
             raise InputError(
-                f"{place} = {to_toml(value)}: one value is no search; give choices, [1, 2], or a range, "
+                f"{place} = {value!r}: one value is no search; give choices, [1, 2], or a range, "
                 "{ low = 1, high = 4 }; one value for all belongs into [recipe]"
             )
     return space
@@ -141,8 +144,8 @@ def is_range(table: dict[str, Any], depth: int) -> bool:
 
 def parse_choices(values: list[Any], place: str) -> Choices:
     """Choices that differ, two or more."""
-    if any(isinstance(value, dict) for value in values):
-        raise InputError(f"{place} = {to_toml(values)}: a choice cannot be a table; name its fields one by one")
+    if not all(isinstance(value, str | int | float | list) for value in values):
+        raise InputError(f"{place}: a choice is a text, a number, true, false or a list; name fields one by one")
     texts = tuple(to_toml(value) for value in values)
     if len(texts) < 2 or len(set(texts)) < len(texts):
         raise InputError(f"{place} = {to_toml(values)}: give two or more choices, each once")
