@@ -23,6 +23,7 @@ from foldwise.console import duration, say, warn
 from foldwise.errors import InputError, RunError
 from foldwise.hashing import hash_of
 from foldwise.lock import only_writer
+from foldwise.records import Summary, read_or_warn
 from foldwise.run import Run, check_teaching
 from foldwise.search.figures import folder_of, write_figures
 from foldwise.search.space import Space, read_space
@@ -54,10 +55,19 @@ class Search:
     @property
     def reserved(self) -> float:
         """Seconds that the final training may take: the other folds of the best trial, and of the recipe as it was."""
-        others = self.run.config.recipe.folds.n / len(self.folds) - 1
+        folds, searched = self.run.config.recipe.folds.n, len(self.folds)
         chosen = {trial.number: trial for trial in (self.study.best, self.study.default) if trial}
-        seconds = sum(trial.user_attrs.get("seconds", self.usual_seconds) for trial in chosen.values())
-        return MARGIN * others * seconds + ENDING
+        seconds = 0.0
+        for trial in chosen.values():
+            each = trial.user_attrs.get("seconds", self.usual_seconds) / searched
+            seconds += each * (folds - max(searched, self.count_folds(trial)))
+        return MARGIN * seconds + ENDING
+
+    def count_folds(self, trial: Any) -> int:
+        """The folds that the summary of a trial is of: an earlier command may have trained all of them."""
+        paths = make_run(self.run, self.study.name_of(trial.number), ()).paths
+        summary = read_or_warn(paths.summary, Summary, "its folds are trained again")
+        return len(summary["folds"]) if summary else 0
 
     @property
     def usual_seconds(self) -> float:
