@@ -54,14 +54,19 @@ class Search:
 
     @property
     def reserved(self) -> float:
-        """Seconds that the final training may take: the other folds of the best trial, and of the recipe as it was."""
+        """Seconds that the final training may take: the other folds of the best trial, which may be one to come, and of
+        the recipe as it was, unless an earlier command has trained them.
+        """
         folds, searched = self.run.config.recipe.folds.n, len(self.folds)
-        chosen = {trial.number: trial for trial in (self.study.best, self.study.default) if trial}
-        seconds = 0.0
-        for trial in chosen.values():
-            each = trial.user_attrs.get("seconds", self.usual_seconds) / searched
-            seconds += each * (folds - max(searched, self.count_folds(trial)))
-        return MARGIN * seconds + ENDING
+        best, default = self.study.best, self.study.default
+        seconds = self.seconds_of(best) * (folds - searched) if best else 0.0
+        if default:
+            seconds += self.seconds_of(default) * (folds - max(searched, self.count_folds(default)))
+        return MARGIN * seconds / searched + ENDING
+
+    def seconds_of(self, trial: Any) -> float:
+        """What a trial took, or may have taken."""
+        return float(trial.user_attrs.get("seconds", self.usual_seconds))
 
     def count_folds(self, trial: Any) -> int:
         """The folds that the summary of a trial is of: an earlier command may have trained all of them."""
