@@ -1,11 +1,14 @@
 """The table `[search]`: what it may say, and what it may not."""
 
 import math
+import re
+import tomllib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import REPOSITORY
 from foldwise.errors import InputError
 from foldwise.search.space import Choices, Range, parse_space
 from foldwise.toml_text import to_toml
@@ -113,3 +116,14 @@ def test_a_range_in_steps_holds_its_steps():
     assert [values.holds(x) for x in (0.1, 0.3, 0.5, 0.2, 0.55, True, "x", None)] == [True] * 3 + [False] * 5
     with pytest.raises(InputError, match="step must be above 0"):
         parse_space({"model": {"dropout": {"low": 0.1, "high": 0.2, "step": 0.2}}}, "")
+
+
+def test_the_example_of_the_readme_is_a_space(workspace, cli_here):
+    pytest.importorskip("optuna")
+    text = (REPOSITORY / "input" / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(\[search\]\n.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    add(workspace, example)
+    shown = cli_here("search", "-c", SLUG, "--trials", "2", "--set", "training.epochs=1").stdout
+    for field in parse_space(tomllib.loads(example)["search"], ""):
+        assert f"search      {field}: " in shown
+        assert f" {field}=" in shown
