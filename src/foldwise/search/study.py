@@ -16,8 +16,8 @@ from foldwise.toml_text import to_toml
 REQUIREMENTS = "requirements-search.txt"
 JOURNAL = "journal.log"
 RANDOM = 4  # trials before the sampler goes by the scores of others
-COMPARED = 3  # finished trials before one is pruned
-EARLIEST = 3  # tenth of its training from which on a trial is pruned
+COMPARED = 4  # finished trials before one is pruned
+EARLIEST = 5  # tenth of its training from which on a trial is pruned
 WITH_IMPORTANCE = 6  # finished trials from which on the importance of fields is told
 
 
