@@ -30,7 +30,7 @@ def conclude(search: Search) -> None:
     if found and before:
         tell_unseen(metric, found, before, search.folds)
     elif best.number:
-        say("search", "no time was left to compare the two on folds that were not searched; run the same command again")
+        say("search", "the two are not compared yet on folds that were not searched; run the same command again")
     if found:
         trained = [entry["fold"] for entry in found["folds"]]
         score = f"{metric} of {list_folds(trained)}: {found['cv']['mean']:.4f}"

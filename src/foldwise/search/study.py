@@ -103,6 +103,7 @@ class Study:
     def candidates(self, most: int | None) -> Iterator[Any]:
         """Trials to work on: first those that somebody began, whom nobody may work on any more, then new ones."""
         for trial in self.trials(self.states.RUNNING):
+            self.study.sampler = self.sampler(trial.number)  # for values that it did not come to choose
             yield self.optuna.trial.Trial(self.study, trial._trial_id)
         while most is None or len(self.trials()) < most:
             self.study.sampler = self.sampler(len(self.trials()))
