@@ -66,11 +66,13 @@ EXTENSIONS = {
     " paths plugins records run running training vectors",
     "kaggle": "cli console data errors files hashing inference inputs installed learners lock options paths plugins"
     " records run stages training vectors",
-    "report": "clock config console data ensembling errors field_names files freshness hashing learners load_config"
+    "report": "clock config console data ensembling errors extensions field_names files freshness hashing learners load_config"
     " lock metrics models paths records run running training vectors toml_text",
     "competitions": "console errors installed load_config options paths",
     "experiments": "config console ensembling errors events files freshness hashing inputs leftovers load_config lock"
     " options paths plugins records run stages tracking toml_text",
+    "search": "auto cli clock config console errors events files hashing learners load_config lock options paths records"
+    " report run running stages toml_text",
     "rate_finder": "console data errors files freshness learners lock run running stages training",
     "teaching": "config data ensembling errors freshness hashing learners paths run running training",
     "external": "clock config console data ensembling errors events learners paths",

@@ -31,6 +31,7 @@ EXTENSIONS = {
     "restore": "foldwise.experiments.cli:restore",
     "blend": "foldwise.experiments.cli:blend",
     "find-lr": "foldwise.rate_finder.cli:find_lr",
+    "search": "foldwise.search.cli:search",
     "vectors": "foldwise.encoders.cli:vectors",
     "infer": "foldwise.inference.cli:infer",
     "predict": "foldwise.inference.cli:predict",

@@ -134,7 +134,9 @@ EncoderLayers = Annotated[
 ]
 CharNgrams = Annotated[Longest | Literal["auto"], explained('give a whole number from 0 on, at most 100, or "auto"')]
 # A member is a folder of the output, beside those of tokens and kernels.
-MEMBER = re.compile(r"^(?!(?:tokens|kernel(?:-infer)?(?:-dataset|-output)?|experiments|tracking)\Z)[A-Za-z0-9_-]+\Z")
+MEMBER = re.compile(
+    r"^(?!(?:tokens|kernel(?:-infer)?(?:-dataset|-output)?|experiments|tracking|search)\Z)[A-Za-z0-9_-]+\Z"
+)
 MemberName = Annotated[
     str,
     Field(pattern=MEMBER),
@@ -768,6 +770,8 @@ class Config(Section):
     columns: ColumnsSection
     submission: SubmissionSection
     recipe: Recipe = Recipe()
+    # Of the extension `search`, which checks it; no run depends on it.
+    search: Annotated[dict[str, Any], Field(exclude=True)] = {}
 
     @property
     def metric_choice(self) -> metrics.MetricChoice:

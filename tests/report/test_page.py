@@ -103,7 +103,8 @@ def test_hostile_texts_are_shown_and_nothing_else(page):
         assert shown in page.text
     assert page.content.count("<script>") == page.content.count("</script>") == 1
     for title, _ in stage.SECTIONS:
-        missing = title in ("Learning-rate range test", "Residuals", "Thresholds")  # which are not for this run
+        not_here = ("Learning-rate range test", "Residuals", "Thresholds", "Search for a recipe")
+        missing = title in not_here  # which are not for this run
         assert (title not in page.text) == missing, title
 
 
@@ -161,6 +162,10 @@ def test_a_section_is_a_function_and_a_line(root, page, monkeypatch):
     shown = write_report(root)
     assert "90 rows & more" in shown.text
     assert "Nothing" not in shown.text
+
+
+def test_a_section_of_an_extension_that_is_not_there_is_empty():
+    assert stage.of_extension("foldwise.nowhere.section:section")(None) == ""
 
 
 def test_a_baseline_in_the_summary_is_shown(root, monkeypatch):

@@ -15,6 +15,7 @@ from pathlib import Path
 from foldwise.clock import Clock
 from foldwise.console import duration, say
 from foldwise.errors import DamagedError, InputError
+from foldwise.extensions import load_extension
 from foldwise.files import write_text
 from foldwise.report import classes, leaks, scores, spread, worst
 from foldwise.report.markup import Markup, element, escape, join
@@ -23,6 +24,20 @@ from foldwise.report.results import Results
 from foldwise.run import Run
 
 Section = Callable[[Results], Markup]
+
+
+def of_extension(spec: str) -> Section:
+    """The section that another extension gives, "module:function"; an empty one where its folder is not there."""
+
+    def section(results: Results) -> Markup:
+        try:
+            found: Section = load_extension(spec, spec)
+        except InputError:
+            return Markup("")
+        return found(results)
+
+    return section
+
 
 SECTIONS: list[tuple[str, Section]] = [
     ("Scores", scores.scores),
@@ -41,6 +56,7 @@ SECTIONS: list[tuple[str, Section]] = [
     ("Duplicates", leaks.repeated),
     ("Train against test", leaks.shift),
     ("Ids and order", leaks.order),
+    ("Search for a recipe", of_extension("foldwise.search.section:searched")),
     ("Recipe", scores.recipe),
 ]
 

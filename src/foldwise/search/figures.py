@@ -1,0 +1,73 @@
+"""`output/SLUG/search/search.json`: what a search found so far, for people, programs and the report."""
+
+from pathlib import Path
+from typing import Any
+
+from foldwise.files import write_checked
+from foldwise.paths import Paths
+from foldwise.records import Content, read_or_warn
+from foldwise.search.study import Study
+
+FOLDER, FILE = "search", "search.json"
+
+
+class TrialFigures(Content):
+    """A trial in search.json."""
+
+    number: int
+    name: str
+    state: str  # finished, pruned, failed, running
+    score: float | None  # mean of the searched folds
+    seconds: float | None
+    set: list[str]  # as `--set` takes it; nothing of trial 0
+
+
+class Figures(Content):
+    """search.json."""
+
+    metric: str
+    greater_is_better: bool
+    folds: list[int]
+    best: str | None
+    trials: list[TrialFigures]
+    importance: dict[str, float]
+
+
+def folder_of(paths: Paths) -> Path:
+    """Where a search keeps what is not of one trial."""
+    return paths.home / FOLDER
+
+
+def write_figures(study: Study, paths: Paths, metric: str, folds: list[int], ended: bool = False) -> None:
+    """Write search.json as things stand; which fields matter once the search has ended."""
+    names = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "running"}
+    trials = [
+        {
+            "number": trial.number,
+            "name": study.name_of(trial.number),
+            "state": (state := names[trial.state.name]),
+            "score": trial.value if state == "finished" else None,
+            "seconds": trial.user_attrs.get("seconds"),
+            "set": trial.user_attrs.get("set", []),
+        }
+        for trial in study.trials()
+    ]
+    best = study.best
+    write_checked(
+        folder_of(paths) / FILE,
+        {
+            "study": study.key,
+            "metric": metric,
+            "greater_is_better": study.greater,
+            "folds": folds,
+            "space": {field: str(values) for field, values in study.space.items()},
+            "best": study.name_of(best.number) if best else None,
+            "trials": trials,
+            "importance": study.importance() if ended else {},
+        },
+    )
+
+
+def read_figures(paths: Paths) -> dict[str, Any] | None:
+    """The content of search.json; None without one, or with a warning where it is damaged."""
+    return read_or_warn(folder_of(paths) / FILE, Figures, "the search is not shown")

@@ -1,0 +1,69 @@
+"""The end of a search: the best recipe on all folds, the recipe as it was beside it, and what came out."""
+
+from dataclasses import replace
+from statistics import fmean, stdev
+from typing import Any
+
+from foldwise.console import say, warn
+from foldwise.search.figures import write_figures
+from foldwise.search.search import LEAST, Search, hold
+from foldwise.search.trial import make_run, train_folds
+
+
+def conclude(search: Search) -> None:
+    """The best recipe on all folds, beside the recipe as it was, and what came out."""
+    study, run, best = search.study, search.run, search.study.best
+    default, name = study.default, study.name_of(best.number)
+    found = finish(search, best, "the best")
+    before = None
+    if default and default.number != best.number and search.time_left() > LEAST:
+        before = finish(search, default, "the recipe as it is, to compare")
+    write_figures(study, run.paths, run.config.competition.metric, search.folds, ended=True)
+    ends = [len(study.trials(state)) for state in (study.states.COMPLETE, study.states.PRUNED, study.states.FAIL)]
+    say("search", f"{sum(ends)} trials: {ends[0]} finished, {ends[1]} pruned, {ends[2]} failed")
+    changed = ", ".join(best.user_attrs["set"]) or "the recipe as it is"
+    say("search", f"best: {name}: {changed}")
+    metric, seen = run.config.competition.metric, list_folds(search.folds)
+    if default:
+        gain = best.value - default.value
+        say("search", f"{metric} on {seen}: {best.value:.4f}; recipe as it is: {default.value:.4f} ({gain:+.4f})")
+    if found and before:
+        tell_unseen(metric, found, before, search.folds)
+    elif best.number:
+        say("search", "the two are not compared yet on folds that were not searched; run the same command again")
+    if found:
+        trained = [entry["fold"] for entry in found["folds"]]
+        score = f"{metric} of {list_folds(trained)}: {found['cv']['mean']:.4f}"
+        where = make_run(run, name, ()).paths.submission
+        say("search", f"{score}; submission: {where}")
+    if best.number and not run.debug:
+        say("search", f"next: `{run.hint('restore', name)}` makes it the recipe of competition.toml")
+
+
+def finish(search: Search, trial: Any, what: str) -> dict[str, Any] | None:
+    """Train a trial's other folds, as far as the time allows; → summary.json, None where somebody else does it."""
+    run = make_run(search.run, search.study.name_of(trial.number), trial.user_attrs["set"])
+    with hold(run.paths.output) as ours:
+        if not ours:
+            warn(f"{run.paths.experiment}: another process trains its other folds, so this one leaves them to it")
+            return None
+        say("search", f"{run.paths.experiment}: {what}, now on its other folds")
+        return train_folds(replace(run, budget=search.budget))
+
+
+def tell_unseen(metric: str, found: dict[str, Any], before: dict[str, Any], searched: list[int]) -> None:
+    """The honest comparison: folds that no trial was chosen by."""
+    scores = [{fold["fold"]: fold["score"] for fold in summary["folds"]} for summary in (found, before)]
+    unseen = sorted(scores[0].keys() & scores[1].keys() - set(searched))
+    if not unseen:
+        return say("search", "no fold is left that was not searched")
+    means = [fmean(known[fold] for fold in unseen) for known in scores]
+    gains = [scores[0][fold] - scores[1][fold] for fold in unseen]
+    error = f" ± {stdev(gains) / len(gains) ** 0.5:.4f}, one standard error" if len(gains) > 1 else ""
+    told = f"{means[0]:.4f}; recipe as it is: {means[1]:.4f} ({fmean(gains):+.4f}{error})"
+    return say("search", f"{metric} on {list_folds(unseen)}, not searched: {told}")
+
+
+def list_folds(numbers: list[int]) -> str:
+    """Folds for a message."""
+    return f"fold{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
