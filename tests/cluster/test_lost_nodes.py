@@ -1,22 +1,19 @@
 """Three nodes of a Ray cluster, one killed while it trains, one that joins later: the same bytes as at home."""
 
+import os
+import re
 import shutil
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
-from conftest import COMPETITIONS, REPOSITORY, command, environment
+from cluster.runs import LONG, PATIENCE, SLUG, start, submission, wait_for_state
+from conftest import COMPETITIONS, REPOSITORY, environment
+from foldwise.hashing import sha256_of
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.ray
 
-SLUG = "twin-binary"
-LONG = ["training.epochs=900", "training.patience=9999", "training.evaluations_per_epoch=1", "folds.n=3"]
-ARGUMENTS = [part for setting in ['ensemble.members=["bilstm"]', *LONG] for part in ("--set", setting)]
-PATIENCE = 100.0  # seconds for a moment to come, on a busy machine
+LOSS = "def squared(logits, targets):\n    return ((logits.sigmoid() - targets) ** 2).mean(dim=1)\n"
 
 
 @pytest.fixture
@@ -31,56 +28,58 @@ def cluster(monkeypatch):
     started.shutdown()
 
 
-def start(root: Path, *arguments: str) -> subprocess.Popen[str]:
-    """The real command line, whose output goes to a file."""
-    line = command(root, "all", "-c", SLUG, *ARGUMENTS, *arguments)
-    with (root / "log").open("w") as log:
-        return subprocess.Popen(line, env=environment(), stdout=log, stderr=subprocess.STDOUT, text=True)
-
-
-def submission(root: Path) -> bytes:
-    return (root / "output" / SLUG / "submission.csv").read_bytes()
-
-
-def wait_for(root: Path, process: subprocess.Popen[str], pattern: str, count: int) -> None:
-    """Until so many files are there."""
-    deadline = time.monotonic() + PATIENCE
-    while len(list((root / "output" / SLUG).glob(pattern))) < count:
-        assert process.poll() is None, (root / "log").read_text()
-        assert time.monotonic() < deadline, (root / "log").read_text()
-
-
 def test_a_lost_node_changes_no_byte(cluster, tmp_path, monkeypatch):
-    home, away = tmp_path / "home", tmp_path / "away"
+    home, away, own = tmp_path / "home", tmp_path / "away", tmp_path / "own"
+    own.mkdir()
+    (own / "mine.py").write_text(LOSS)
     for root in (home, away):
         shutil.copytree(COMPETITIONS / SLUG, root / "input" / SLUG)
-    alone = start(home)
+
+    def add_node(name):
+        """One that has a cache of its own, and knows nothing of `mine`."""
+        (tmp_path / name).mkdir()
+        with monkeypatch.context() as changed:
+            changed.setenv("TMPDIR", str(tmp_path / name))
+            return cluster.add_node(num_cpus=1, node_name=name)
+
+    def train(root, *arguments):
+        with monkeypatch.context() as changed:
+            changed.setenv("PYTHONPATH", os.pathsep.join([environment()["PYTHONPATH"], str(own)]))
+            return start(root, *LONG, "--set", "training.loss=mine:squared", *arguments)
 
     # A node that has other code is refused by its name.
     other = tmp_path / "other"
     shutil.copytree(REPOSITORY / "src", other, ignore=shutil.ignore_patterns("__pycache__"))
     (other / "foldwise" / "clock.py").write_text((other / "foldwise" / "clock.py").read_text() + "\n")
     with monkeypatch.context() as changed:
-        changed.setenv("PYTHONPATH", f"{other}:{environment()['PYTHONPATH']}")
-        older = cluster.add_node(num_cpus=1, node_name="older")
-    refused = start(away, "--engine", "ray", "--ray-address", cluster.address)
+        changed.setenv("PYTHONPATH", os.pathsep.join([str(other), environment()["PYTHONPATH"]]))
+        changed_node = add_node("changed")
+    refused = train(away, "--engine", "ray", "--ray-address", cluster.address)
     assert refused.wait(PATIENCE) == 2
-    assert "node older has foldwise" in (away / "log").read_text()
-    cluster.remove_node(older)
+    assert "node changed has foldwise" in (away / "log").read_text()
+    cluster.remove_node(changed_node)
 
-    names = ["first", "second", "third"]
-    nodes = [cluster.add_node(num_cpus=1, node_name=name) for name in names]
-    run = start(away, "--engine", "ray", "--ray-address", cluster.address)
-    wait_for(away, run, "bilstm/fold*-state/state.json", 3)
-    cluster.remove_node(nodes[1], allow_graceful=False)
-    cluster.add_node(num_cpus=1, node_name="later")
-    code = run.wait(PATIENCE)
+    nodes = {name: add_node(name) for name in ("first", "second", "third")}
+    run = train(away, "--engine", "ray", "--ray-address", cluster.address)
+    fold = wait_for_state(away, run)
+    lost = re.search(f"{fold}: on node (.*)", (away / "log").read_text())[1]
+    cached = [path.name for path in tmp_path.glob(f"{lost}/foldwise-*/cache/*[0-9a-f]")]
+    cluster.remove_node(nodes[lost], allow_graceful=False)
+    add_node("later")
+    alone = train(home)
+    assert run.wait(PATIENCE) == 0, (away / "log").read_text()
     shown = (away / "log").read_text()
-    print(shown)
-    assert code == 0
-    assert "node second is lost; goes on elsewhere from its last state" in shown
+    assert f"{fold}: node {lost} is lost; goes on elsewhere from its last state" in shown
     assert "node later has joined" in shown
-    assert ": goes on from epoch" in shown
+    assert "(raylet)" not in shown
+    assert shown.count(": goes on from epoch") == 1
+    assert f"{fold}: goes on from epoch" in shown
     assert not list((away / "output").rglob("*-state"))
-    assert alone.wait(PATIENCE) == 0
+    assert alone.wait(PATIENCE) == 0, (home / "log").read_text()
     assert submission(away) == submission(home)
+
+    # A node has each input once, by its hash, and nothing of jobs that have ended.
+    inputs = {sha256_of(path) for path in [*(home / "output" / SLUG / "tokens").iterdir(), own / "mine.py"]}
+    assert set(cached) == inputs
+    others = [path for name in {"first", "second", "third"} - {lost} for path in tmp_path.glob(f"{name}/*/work/*")]
+    assert not others

@@ -152,6 +152,8 @@ class Driver:
         )
         needs = {"num_cpus": asked.cpus, "num_gpus": asked.gpus, "memory": asked.memory}
         task = self.task.options(**needs, max_retries=0, scheduling_strategy=only_on(node.id)).remote(order)
+        if len(self.cluster.nodes) > 1:
+            say("train", f"{job}: on node {node.name}")
         self.running[task] = Attempt(order.number, attempt.slot, job, asked, attempt.tries + 1, node)
         return True
 

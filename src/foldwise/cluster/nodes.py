@@ -11,6 +11,7 @@ from typing import Any
 
 import ray
 import torch
+from ray._private import worker as ray_worker
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from foldwise.cluster.resources import Resources
@@ -155,6 +156,8 @@ def connect(address: str | None) -> None:
     """`ray.init`, in silence; an `InputError` where no cluster is found."""
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     logging.getLogger("ray").setLevel(logging.ERROR)
+    # What a raylet says of itself, such as that a node is lost, has no option: it would stand among the folds' bars.
+    ray_worker.print_worker_logs = lambda *_: None
     with as_a_library():
         try:
             if address is None:

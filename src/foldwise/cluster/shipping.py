@@ -12,7 +12,7 @@ from foldwise.hashing import content_digest, digest_of, sha256_of
 from foldwise.inputs import check_input
 from foldwise.learners import learner_for
 from foldwise.paths import Paths
-from foldwise.plugins import find_source, is_own
+from foldwise.plugins import find_source, is_own, is_users
 from foldwise.running.job import FoldJob
 from foldwise.running.new_test import only_test_changed
 
@@ -78,9 +78,10 @@ def own_modules(job: FoldJob) -> list[tuple[Path, Path]]:
     found = []
     for name in names:
         top = name.partition(":")[0].partition(".")[0]
-        for path in find_source(name.partition(":")[0]):
-            package = next((folder for folder in path.parents if folder.name == top), path)
-            found.append((path.absolute(), package.absolute().parent))
+        for path in filter(is_users, map(str, find_source(name.partition(":")[0]))):
+            file = Path(path).absolute()
+            package = next((folder for folder in file.parents if folder.name == top), file)
+            found.append((file, package.parent))
     return found
 
 
