@@ -33,6 +33,12 @@ def test_ctrl_c_saves_and_the_same_bytes_come_of_it_at_home(tmp_path):
     assert submission(away) == submission(home)
 
 
+def test_an_address_where_no_cluster_is(cli, workspace):
+    cli("tokens", "-c", SLUG)
+    done = cli("train", "-c", SLUG, "--engine", "ray", "--ray-address", "127.0.0.1:1", code=2)
+    assert "error: --ray-address 127.0.0.1:1: no cluster that this machine is a node of" in done.stderr
+
+
 def test_time_budget_and_single_folds(tmp_path, cli, workspace):
     done = cli("all", "-c", SLUG, "--engine", "ray", "--time-budget", "10m")
     assert "on a Ray cluster of 1 node" in done.stdout

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +26,7 @@ from foldwise.running.placement import count_cores
 
 STORE = 500 << 20  # bytes of the object store of a cluster of our own; what does not fit goes to the disk
 ANSWER = 60.0  # seconds that a node has to say which versions it has
+REACHED = 10.0  # seconds that a cluster has to take a connection
 LOOK_AGAIN = 1.0  # seconds between two looks for nodes that have come or gone
 DOUBT = 30.0  # seconds in which a node gets no job after one died there: it may be lost, and nobody knows it yet
 
@@ -165,21 +168,25 @@ def connect(address: str | None) -> None:
                 own = {"num_cpus": count_cores(), "num_gpus": gpus, "object_store_memory": STORE}
                 ray.init(address="local", include_dashboard=False, **own, **quiet)
             else:
+                if address != "auto":  # Ray would wait for two minutes
+                    host, _, port = address.rpartition(":")
+                    socket.create_connection((host, int(port)), REACHED).close()
                 ray.init(address=address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            where = "a cluster on this machine" if address is None else f"--ray-address {address}"
-            fix = (
-                "start it with `ray start --head`, and here `ray start --address HOST:PORT`" if address else "see above"
-            )
-            raise InputError(f"--engine ray: {where}: {first}; {fix}") from error
+        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+            first = str(error).strip().splitlines()[0].rstrip(".")
+            if address is None:
+                raise InputError(f"--engine ray: no cluster starts here: {first}; take --engine ray away") from error
+            raise InputError(
+                f"--ray-address {address}: no cluster that this machine is a node of ({first}); run `ray start --head` "
+                "on one machine, and on this one, if it is another, `ray start --address HOST:PORT`"
+            ) from error
+        except SystemExit as error:  # SIGTERM, which is Ray's own for this moment
+            raise KeyboardInterrupt from error
 
 
 @contextmanager
 def as_a_library() -> Iterator[None]:
     """Around the start of Ray: it takes over a signal, reads the environment, and would tell its makers of its use."""
-    import signal
-
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     paths = os.pathsep.join(dict.fromkeys(path for path in sys.path if path))
     ours = {"PYTHONPATH": paths, "RAY_USAGE_STATS_ENABLED": "0", HUGE_PAGES[0]: HUGE_PAGES[1]}
