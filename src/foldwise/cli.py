@@ -39,8 +39,10 @@ EXTENSIONS = {
     "submit": "foldwise.kaggle.cli:submit",
     "kernel": "foldwise.kaggle.cli:kernel",
     "--time-budget": "foldwise.time_budget.budget:parse_budget",
+    "--engine": "foldwise.cluster.choice:choose_engine",
 }
 
+LOCAL = "local"  # the engine that is no extension
 ALSO = "Also: ./run.sh test (lint, types, tests); ./run.sh bench (speed beside other ways; --quick)."
 
 app = typer.Typer(
@@ -58,6 +60,18 @@ Trackers = Annotated[
     typer.Option("--tracker", metavar="NAME", help="tensorboard, mlflow, wandb (offline) or module:Class. Repeatable."),
 ]
 
+EngineName = Annotated[
+    str, typer.Option("--engine", metavar="NAME", help="Where folds train: local, or ray, as tasks of a Ray cluster.")
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option("--ray-address", metavar="HOST:PORT", help="Of the cluster, or auto; without it one on this machine."),
+]
+Checkpoints = Annotated[
+    str | None,
+    typer.Option("--checkpoints", metavar="URL", help="Shared storage for states of folds that train on a cluster."),
+]
+
 
 def run_all(
     run: Run,
@@ -66,8 +80,12 @@ def run_all(
         str | None,
         typer.Option("--time-budget", metavar="TIME", help="Be done by then: 2h, 40m; trains less where it must."),
     ] = None,
+    engine: EngineName = LOCAL,
+    ray_address: RayAddress = None,
+    checkpoints: Checkpoints = None,
 ) -> None:
     """All stages; only what is missing or out of date runs, and each says why."""
+    run = with_engine(run, engine, ray_address, checkpoints)
     if time_budget is not None:
         run = replace(run, budget=find_extension("--time-budget")(time_budget))
         check_teaching(run.config, timed=True)
@@ -79,6 +97,13 @@ def with_trackers(run: Run, names: list[str] | None) -> Run:
     return replace(run, tracker=find_experiments("--tracker")(run, names)) if names else run
 
 
+def with_engine(run: Run, name: str, address: str | None, checkpoints: str | None) -> Run:
+    """The run, with its folds trained where `--engine` says."""
+    if name == LOCAL and address is None and checkpoints is None:
+        return run
+    return replace(run, engine=find_extension("--engine")(name, address, checkpoints))
+
+
 def run_train(
     run: Run,
     fold: Annotated[
@@ -88,9 +113,12 @@ def run_train(
         list[str] | None, typer.Option("--member", metavar="NAME", help="Train just this member; repeatable.")
     ] = None,
     tracker: Trackers = None,
+    engine: EngineName = LOCAL,
+    ray_address: RayAddress = None,
+    checkpoints: Checkpoints = None,
 ) -> None:
     """Train the folds that are missing or out of date, or those named."""
-    run = with_trackers(run, tracker)
+    run = with_trackers(with_engine(run, engine, ray_address, checkpoints), tracker)
     with only_writer(run.paths.output), run.tracked():
         train(run, folds(run), fold, member)
 

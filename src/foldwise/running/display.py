@@ -42,6 +42,8 @@ class FoldDisplay:
         """Show an event of the fold `name`, which runs in worker `slot`; other kinds of events show nothing."""
         match event:
             case Started():
+                if slot in self.bars:  # the same fold began before, on a machine that was lost
+                    self.remove(slot)
                 unit = "steps (fewer if it stops early)"
                 bar = Progress("train", event.steps, unit, name, done=event.done, line=fold_line, place=slot + 1)
                 self.bars[slot] = bar

@@ -9,7 +9,7 @@ test.safetensors          predictions of the test rows, by id
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,13 @@ def write_fold(
         write_predictions(temporary / FOLD_OOF, valid_ids, result.oof)
         write_predictions(temporary / FOLD_TEST, test_ids, result.test)
         write_record(temporary / FOLD_RECORD, record)
+
+
+def write_files(folder: Path, files: Mapping[str, bytes | memoryview], record: str = "") -> None:
+    """A folder as another machine has written it, byte for byte, all of it or nothing; `record` as `atomic_folder`."""
+    with atomic_folder(folder, record) as temporary:
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
 
 
 def write_stopped(folder: Path, history: Sequence[Evaluated], weights: dict[str, Any]) -> Path:

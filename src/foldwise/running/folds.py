@@ -51,6 +51,8 @@ def run_folds(
     jobs = [replace(job, redo=redo) for job in make_jobs(run, wanted, fold_of_row, device)]
     check_room(run.paths.output, sum(map(least_bytes, jobs)), f"{len(jobs)} fold{'s' * (len(jobs) > 1)}")
     placement = place(run, jobs, device)
+    if run.engine:
+        placement = run.engine(jobs, placement)
     at_once, threads = min(placement.workers, len(jobs)), jobs[0].runtime.threads
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
     say("train", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {threads}")
@@ -78,7 +80,8 @@ def run_folds(
         after = source.after if run.budget else do_nothing
         taught = with_lessons(run, source, fold_of_row)
         with torch_left_alone():
-            find_engine(at_once)(taught, train_job, at_once, on_event, placement.prepare, after)
+            engine = placement.engine or find_engine(at_once)
+            engine(taught, train_job, at_once, on_event, placement.prepare, after)
     finally:
         display.close()
     seconds = Clock.now() - start

@@ -21,7 +21,7 @@ from typing import Any
 from foldwise.errors import RunError
 from foldwise.interrupts import SIGNALS, Interrupted, describe_places, one_job, request_stop, stop_requested
 from foldwise.running.engine import After, OnEvent, Prepare, Work, do_nothing
-from foldwise.running.worker import WorkerError, serve
+from foldwise.running.worker import raise_failure, serve
 
 # An LSTM step takes and frees some 40 MB of workspace, which glibc gives back to the kernel and gets back zeroed, page
 # by page, at the next step: a quarter of a step at batch 512. Asking for pages of 2 MB leaves a third of that cost
@@ -143,9 +143,5 @@ def receive(pipe: Connection, process: BaseProcess, job: Any) -> Any:
         raise RunError(
             f"{job}: its process died ({why}); finished folds are kept, run the same command again to go on"
         ) from None
-    if isinstance(event, WorkerError):
-        message, trace = event.args
-        raise RunError(f"{job}: {message}; finished folds are kept, --traceback shows where") from WorkerError(trace)
-    if isinstance(event, Exception) and not isinstance(event, Interrupted):
-        raise event
+    raise_failure(job, event if isinstance(event, Exception) else None)
     return event

@@ -16,7 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from foldwise.config import Recipe
 from foldwise.data.dataset import make_loader
-from foldwise.running.engine import Prepare, do_nothing
+from foldwise.running.engine import Engine, Prepare, do_nothing
 from foldwise.training.fold_data import FoldData, Units, build_dataset
 from foldwise.training.precision import Runtime
 from foldwise.training.prediction import PREDICT_TOKENS, predict
@@ -37,6 +37,7 @@ class Placement:
 
     workers: int
     prepare: Prepare = do_nothing
+    engine: Engine | None = None  # another one than that of this machine
 
 
 def count_cores() -> int:

@@ -6,13 +6,16 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from functools import cache
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
+from typing import Any
 
 from foldwise.errors import InputError, RunError, find_own_code
 from foldwise.interrupts import ASKED, SIGNALS, Interrupted, one_job, request_stop
 from foldwise.machine import explain_machine
+from foldwise.running.engine import Work
 from foldwise.streams import open_streams
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
@@ -33,26 +36,43 @@ def serve(pipe: Connection, slot: int) -> None:
     try:
         work, prepare = pipe.recv()  # not among the arguments: what they import takes seconds, and that may be ended
         prepare_once = cache(prepare)
+
+        def prepared(job: Any, report: Callable[[Any], object]) -> None:
+            prepare_once(slot)
+            work(job, report)
+
         while (job := pipe.recv()) is not None:
-            outcome: Exception | None = None
-            try:
-                prepare_once(slot)
-                with one_job():
-                    work(job, pipe.send)
-            except (InputError, RunError, Interrupted) as error:
-                outcome = error
-            except BrokenPipeError:
-                raise
-            except (Exception, SystemExit) as error:
-                message = f"{type(error).__name__}: {str(error).strip()}"
-                if place := find_own_code(error):
-                    message = f"{place}: {message}; correct it there"
-                outcome = WorkerError(message, traceback.format_exc().strip())
-                if lack := explain_machine(error):
-                    outcome = RunError(f"{job}: {lack}; finished folds are kept, the same command goes on")
-            pipe.send(outcome)
+            pipe.send(attempt(prepared, job, pipe.send))
     except (EOFError, OSError):  # the parent is gone, or has no further jobs
         return
+
+
+def attempt(work: Work, job: Any, report: Callable[[Any], object]) -> Exception | None:
+    """Do a job; → its outcome: None, or an error, or `Interrupted`, all of which can be sent to another process."""
+    try:
+        with one_job():
+            work(job, report)
+    except (InputError, RunError, Interrupted) as error:
+        return error
+    except BrokenPipeError:
+        raise
+    except (Exception, SystemExit) as error:
+        if lack := explain_machine(error):
+            return RunError(f"{job}: {lack}; finished folds are kept, the same command goes on")
+        message = f"{type(error).__name__}: {str(error).strip()}"
+        if place := find_own_code(error):
+            message = f"{place}: {message}; correct it there"
+        return WorkerError(message, traceback.format_exc().strip())
+    return None
+
+
+def raise_failure(job: Any, outcome: Exception | None) -> None:
+    """Raise an outcome that is an error; of a fault of the code as a `RunError`."""
+    if isinstance(outcome, WorkerError):
+        message, trace = outcome.args
+        raise RunError(f"{job}: {message}; finished folds are kept, --traceback shows where") from WorkerError(trace)
+    if isinstance(outcome, Exception) and not isinstance(outcome, Interrupted):
+        raise outcome
 
 
 def end_with_parent() -> None:

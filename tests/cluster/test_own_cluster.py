@@ -1,0 +1,52 @@
+"""`--engine ray` with a cluster on this machine: the same bytes, stopped and gone on with, here or at home."""
+
+import os
+import shutil
+import signal
+
+import pytest
+
+from cluster.runs import LONG, PATIENCE, SLUG, start, submission, wait_for_state
+from conftest import COMPETITIONS
+from foldwise.files import read_json
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.ray
+
+
+def test_ctrl_c_saves_and_the_same_bytes_come_of_it_at_home(tmp_path):
+    home, away = tmp_path / "home", tmp_path / "away"
+    for root in (home, away):
+        shutil.copytree(COMPETITIONS / SLUG, root / "input" / SLUG)
+    run = start(away, *LONG, "--engine", "ray")
+    wait_for_state(away, run)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: all processes of the group have it
+    assert run.wait(PATIENCE) == -signal.SIGINT, (away / "log").read_text()
+    shown = (away / "log").read_text()
+    assert "stopping: training finishes its step" in shown
+    assert "on from epoch" in shown
+
+    alone, again = start(home, *LONG), start(away, *LONG)
+    assert again.wait(PATIENCE) == 0, (away / "log").read_text()
+    assert ": goes on from epoch" in (away / "log").read_text()
+    assert alone.wait(PATIENCE) == 0, (home / "log").read_text()
+    assert submission(away) == submission(home)
+
+
+def test_an_address_where_no_cluster_is(cli, workspace):
+    cli("tokens", "-c", SLUG)
+    done = cli("train", "-c", SLUG, "--engine", "ray", "--ray-address", "127.0.0.1:1", code=2)
+    assert "error: --ray-address 127.0.0.1:1: no cluster that this machine is a node of" in done.stderr
+
+
+def test_time_budget_and_single_folds(tmp_path, cli, workspace):
+    done = cli("all", "-c", SLUG, "--engine", "ray", "--time-budget", "10m")
+    assert "on a Ray cluster of 1 node" in done.stdout
+    folder = workspace / "output" / SLUG
+    assert read_json(folder / "summary.json")["budget"]["dropped_folds"] == []
+    whole, weights = submission(workspace), (folder / "bilstm" / "fold1" / "weights.safetensors").read_bytes()
+    done = cli("train", "-c", SLUG, "--engine", "ray", "--fold", "1", "--member", "bilstm")
+    assert "bilstm fold 1: asked for with --fold" in done.stdout
+    assert (folder / "bilstm" / "fold1" / "weights.safetensors").read_bytes() == weights
+    cli("ensemble", "-c", SLUG)
+    assert submission(workspace) == whole
