@@ -74,6 +74,7 @@ EXTENSIONS = {
     "rate_finder": "console data errors files freshness learners lock run running stages training",
     "teaching": "config data ensembling errors freshness hashing learners paths run running training",
     "external": "clock config console data ensembling errors events learners paths",
+    "distributed": "data errors inputs interrupts learners machine running training",
     "python": "cli clock config console data errors extensions files hashing inputs installed interrupts lock machine"
     " options paths pipeline records run running stages toml_text",
     "encoders": "clock config console data errors events files freshness inputs installed learners lock metrics models options"

@@ -38,6 +38,7 @@ EXTENSIONS = {
     "submit": "foldwise.kaggle.cli:submit",
     "kernel": "foldwise.kaggle.cli:kernel",
     "--time-budget": "foldwise.time_budget.budget:parse_budget",
+    "--gpus-per-fold": "foldwise.distributed.together:train_together",
 }
 
 ALSO = "Also: ./run.sh test (lint, types, tests); ./run.sh bench (speed beside other ways; --quick)."
@@ -57,6 +58,13 @@ Trackers = Annotated[
     typer.Option("--tracker", metavar="NAME", help="tensorboard, mlflow, wandb (offline) or module:Class. Repeatable."),
 ]
 
+GpusPerFold = Annotated[
+    int,
+    typer.Option(
+        "--gpus-per-fold", metavar="N", min=1, help="N GPUs train a fold together; on CPUs, for trying, N processes."
+    ),
+]
+
 
 def run_all(
     run: Run,
@@ -65,17 +73,25 @@ def run_all(
         str | None,
         typer.Option("--time-budget", metavar="TIME", help="Be done by then: 2h, 40m; trains less where it must."),
     ] = None,
+    gpus_per_fold: GpusPerFold = 1,
 ) -> None:
     """All stages; only what is missing or out of date runs, and each says why."""
     if time_budget is not None:
         run = replace(run, budget=find_extension("--time-budget")(time_budget))
         check_teaching(run.config, timed=True)
-    pipeline.run_all(with_trackers(run, tracker))
+    pipeline.run_all(with_trackers(with_gpus(run, gpus_per_fold), tracker))
 
 
 def with_trackers(run: Run, names: list[str] | None) -> Run:
     """The run, with the trackers of these names told of it."""
     return replace(run, tracker=find_experiments("--tracker")(run, names)) if names else run
+
+
+def with_gpus(run: Run, per_fold: int) -> Run:
+    """The run, with so many GPUs or processes for each fold."""
+    if per_fold == 1:
+        return run
+    return replace(run, together=find_extension("--gpus-per-fold")(per_fold, run.device))
 
 
 def run_train(
@@ -87,9 +103,10 @@ def run_train(
         list[str] | None, typer.Option("--member", metavar="NAME", help="Train just this member; repeatable.")
     ] = None,
     tracker: Trackers = None,
+    gpus_per_fold: GpusPerFold = 1,
 ) -> None:
     """Train the folds that are missing or out of date, or those named."""
-    run = with_trackers(run, tracker)
+    run = with_trackers(with_gpus(run, gpus_per_fold), tracker)
     with only_writer(run.paths.output), run.tracked():
         train(run, folds(run), fold, member)
 

@@ -39,6 +39,7 @@ class Run:
     settings: tuple[str, ...] = ()  # `--set` as given, `--seed` among them
     tracker: Tracker = NOBODY  # who else is told
     budget: Any = None  # how long the run may take: `foldwise.time_budget.budget.TimeBudget`
+    together: Any = None  # how many processes train a fold: `foldwise.distributed.together.Together`
 
     def hint(self, command: str, *extra: str) -> str:
         """A command line to suggest: for this competition, and with the folders that this call was given."""

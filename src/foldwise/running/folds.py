@@ -54,6 +54,8 @@ def run_folds(
     at_once, threads = min(placement.workers, len(jobs)), jobs[0].runtime.threads
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
     say("train", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {threads}")
+    if placement.note:
+        say("train", placement.note)
     scores = f"scores are {run.config.competition.metric} {direction(run.metric.greater_is_better)}"
     if run.metric.prediction_type == "label" and TASKS[run.config.competition.task].thresholds != "none":
         scores += ", so far each fold's at its own best threshold; the table is stricter"
@@ -78,7 +80,8 @@ def run_folds(
         after = source.after if run.budget else do_nothing
         taught = with_lessons(run, source, fold_of_row)
         with torch_left_alone():
-            find_engine(at_once)(taught, train_job, at_once, on_event, placement.prepare, after)
+            engine = placement.engine or find_engine(at_once)
+            engine(taught, train_job, at_once, on_event, placement.prepare, after)
     finally:
         display.close()
     seconds = Clock.now() - start
@@ -141,6 +144,9 @@ def with_lessons(run: Run, jobs: Iterable[FoldJob], fold_of_row: np.ndarray) -> 
 
 def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
     """How many folds train at once, and where."""
+    if run.together:
+        placed: Placement = run.together.place(jobs, device)
+        return placed
     learners = {job.member: learner_for(job.recipe) for job in jobs}
     made = read_whole(run.paths.tokens / TOKENS_RECORD, TokensRecord)
     tokens = made["tokens"] * sum(learners[job.member].epochs for job in jobs)
