@@ -61,7 +61,7 @@ class Group(Peers):
 
     def split(self, objective: Objective, batch: Batch, count: int) -> list[tuple[Batch, Shares]]:
         """Every n-th row, in `count` parts. Without a row of its own a process takes the first one, for nothing."""
-        rows = torch.arange(self.rank, len(batch.rows), self.size)
+        rows = torch.arange(len(batch.rows))[self.rank :: self.size]
         if not len(rows):
             part = batch.take(torch.zeros(1, dtype=torch.int64))
             return [(part, (0.0, 0.0))]
