@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from foldwise.data.dataset import Batch
 from foldwise.errors import RunError
-from foldwise.interrupts import stop_requested
+from foldwise.interrupts import Interrupted, stop_requested
 from foldwise.machine import is_out_of_memory
 from foldwise.training.losses import Objective, Shares
 from foldwise.training.peers import Followed, Peers
@@ -46,10 +46,11 @@ class Group(Peers):
         self.step, self.stopping = 0, False
 
     def begin(self, model: nn.Module) -> None:
-        """Send weights and buffers from the first process, as DistributedDataParallel does."""
+        """Send weights that train, and buffers, from the first process, as DistributedDataParallel does."""
         with answered(), torch.no_grad():
-            for part in [*model.parameters(), *buffers_of(model)]:
-                dist.broadcast(part.detach(), 0)
+            weights = [weight.detach() for weight in model.parameters() if weight.requires_grad]
+            for part in [*weights, *buffers_of(model)]:
+                dist.broadcast(part, 0)
 
     def before_step(self, seed: int, step: int) -> None:
         """Draw from (seed, step, rank) from here on, so that no process must know how far others had drawn."""
@@ -124,8 +125,12 @@ def group_of(rank: int, size: int, device: torch.device, store: Path) -> Iterato
         found = dist.FileStore(str(store), size)  # type: ignore[attr-defined]  # documented, but not in `__all__`
         dist.init_process_group(backend, store=found, rank=rank, world_size=size, timeout=TIMEOUT)
     group = Group(rank, size)
-    yield group
-    group.ask_first(lambda: 0.0)
+    try:
+        yield group
+        group.ask_first(lambda: 0.0)
+    except Interrupted:  # all of them are, at the same step
+        dist.destroy_process_group()
+        raise
     dist.destroy_process_group()
 
 
