@@ -99,4 +99,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from several_processes import main as main_of_module  # what workers do must lie in a module
+
+    main_of_module()
