@@ -2,7 +2,7 @@
 
     .venv/bin/python tests/benchmarks/several_processes.py [--rows 20000] [--repeats 3]
 
-Prints rows a second, the median of the repeats, as rows of a table.
+Each has one thread. Prints rows a second, the median of the repeats, as rows of a table.
 """
 
 import argparse
@@ -31,7 +31,6 @@ class Share:
 
     folder: Path
     fold: int
-    threads: int
     rank: int = 0
     size: int = 1
     store: Path = Path()
@@ -44,7 +43,7 @@ class Share:
 
 def train(share: Share, report: Callable[[float], object]) -> None:
     """An epoch of a fold; reports the rows of all its processes a second."""
-    data, runtime = load(share.folder), Runtime(torch.device("cpu"), "fp32", share.threads)
+    data, runtime = load(share.folder), Runtime(torch.device("cpu"), "fp32", threads=1)
     known = (data, RECIPE, "bilstm", share.fold, metric_for("f1", "binary"))
     rows, _ = data.split(share.fold)
     if share.size == 1:
@@ -82,13 +81,12 @@ def main() -> None:
         share = partial(Share, folder, 0)
 
         def pair(repeat: int) -> list[Share]:
-            return [share(1, rank, 2, folder / f"store{repeat}") for rank in range(2)]
+            return [share(rank, 2, folder / f"store{repeat}") for rank in range(2)]
 
         ways: dict[str, Callable[[int], list[Share]]] = {
-            "one process of 1 thread": lambda _: [share(1)],
-            "one process of 2 threads": lambda _: [share(2)],
-            "two processes of 1 thread, one fold together": pair,
-            "two processes of 1 thread, a fold each": lambda _: [Share(folder, fold, 1) for fold in range(2)],
+            "one process": lambda _: [share()],
+            "two processes, one fold together": pair,
+            "two processes, a fold each": lambda _: [Share(folder, fold) for fold in range(2)],
         }
         rates: dict[str, list[float]] = {way: [] for way in ways}
         for repeat in range(arguments.repeats):
