@@ -77,6 +77,7 @@ EXTENSIONS = {
     "teaching": "config data ensembling errors freshness hashing learners paths run running training",
     "external": "clock config console data ensembling errors events learners paths",
     "cluster": "clock console errors events files hashing inputs interrupts learners paths plugins running training",
+    "distributed": "data errors inputs interrupts learners machine running training",
     "python": "cli clock config console data errors extensions files hashing inputs installed interrupts lock machine"
     " options paths pipeline records run running stages toml_text",
     "encoders": "clock config console data errors events files freshness inputs installed learners lock metrics models options"

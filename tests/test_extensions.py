@@ -68,7 +68,7 @@ def test_the_core_works_without(extension, tmp_path):
 
         for name, module in PLUGGED_IN.items():
             if module.startswith(f"foldwise.{extension}."):
-                gone = run(*(["all", name, "1h"] if name.startswith("--") else [name]), "-c", SLUG)
+                gone = run(*(["all", name, "2"] if name.startswith("--") else [name]), "-c", SLUG)
                 message = f"error: {name}: not part of this checkout, which has no src/foldwise/{extension}\n"
                 assert gone == (2, message)
         if extension == "experiments":

@@ -40,6 +40,7 @@ EXTENSIONS = {
     "kernel": "foldwise.kaggle.cli:kernel",
     "--time-budget": "foldwise.time_budget.budget:parse_budget",
     "--engine": "foldwise.cluster.choice:choose_engine",
+    "--gpus-per-fold": "foldwise.distributed.together:train_together",
 }
 
 LOCAL = "local"  # the engine that is no extension
@@ -71,6 +72,12 @@ Checkpoints = Annotated[
     str | None,
     typer.Option("--checkpoints", metavar="URL", help="Shared storage for states of folds that train on a cluster."),
 ]
+GpusPerFold = Annotated[
+    int,
+    typer.Option(
+        "--gpus-per-fold", metavar="N", min=1, help="N GPUs train a fold together; on CPUs, for trying, N processes."
+    ),
+]
 
 
 def run_all(
@@ -83,9 +90,10 @@ def run_all(
     engine: EngineName = LOCAL,
     ray_address: RayAddress = None,
     checkpoints: Checkpoints = None,
+    gpus_per_fold: GpusPerFold = 1,
 ) -> None:
     """All stages; only what is missing or out of date runs, and each says why."""
-    run = with_engine(run, engine, ray_address, checkpoints)
+    run = with_engine(run, engine, ray_address, checkpoints, gpus_per_fold)
     if time_budget is not None:
         run = replace(run, budget=find_extension("--time-budget")(time_budget))
         check_teaching(run.config, timed=True)
@@ -97,8 +105,12 @@ def with_trackers(run: Run, names: list[str] | None) -> Run:
     return replace(run, tracker=find_experiments("--tracker")(run, names)) if names else run
 
 
-def with_engine(run: Run, name: str, address: str | None, checkpoints: str | None) -> Run:
-    """The run, with its folds trained where `--engine` says."""
+def with_engine(run: Run, name: str, address: str | None, checkpoints: str | None, gpus_per_fold: int) -> Run:
+    """The run, with its folds trained where `--engine` says, or each by so many GPUs or processes."""
+    if gpus_per_fold > 1:
+        if name != LOCAL:
+            raise InputError(f"--gpus-per-fold {gpus_per_fold}: not with --engine {name}, which sends out whole folds")
+        return replace(run, engine=find_extension("--gpus-per-fold")(gpus_per_fold, run.device))
     if name == LOCAL and address is None and checkpoints is None:
         return run
     return replace(run, engine=find_extension("--engine")(name, address, checkpoints))
@@ -116,9 +128,10 @@ def run_train(
     engine: EngineName = LOCAL,
     ray_address: RayAddress = None,
     checkpoints: Checkpoints = None,
+    gpus_per_fold: GpusPerFold = 1,
 ) -> None:
     """Train the folds that are missing or out of date, or those named."""
-    run = with_trackers(with_engine(run, engine, ray_address, checkpoints), tracker)
+    run = with_trackers(with_engine(run, engine, ray_address, checkpoints, gpus_per_fold), tracker)
     with only_writer(run.paths.output), run.tracked():
         train(run, folds(run), fold, member)
 

@@ -39,7 +39,7 @@ class Run:
     settings: tuple[str, ...] = ()  # `--set` as given, `--seed` among them
     tracker: Tracker = NOBODY  # who else is told
     budget: Any = None  # how long the run may take: `foldwise.time_budget.budget.TimeBudget`
-    engine: Any = None  # where else than here folds train: jobs and their `Placement` at home → `Placement` there
+    engine: Any = None  # how else folds train: jobs, device, and what gives their `Placement` at home → `Placement`
 
     def hint(self, command: str, *extra: str) -> str:
         """A command line to suggest: for this competition, and with the folders that this call was given."""

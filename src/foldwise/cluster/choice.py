@@ -1,6 +1,7 @@
 """What `--engine`, `--ray-address` and `--checkpoints` ask for. Nothing here loads Ray, which takes a second."""
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ class RayEngine:
     address: str | None = None
     checkpoints: str | None = None
 
-    def __call__(self, jobs: "list[Any]", placement: "Placement") -> "Placement":
+    def __call__(self, jobs: list[Any], device: Any, at_home: "Callable[[], Placement]") -> "Placement":
         """Connect to the cluster, or start one; as many folds at once as its nodes hold, each asking for what it has
         at home.
         """
@@ -36,7 +37,7 @@ class RayEngine:
         from foldwise.cluster.resources import Resources, gpu_share
         from foldwise.running.placement import Placement
 
-        share = gpu_share(jobs[0].runtime.device, placement.workers)
+        share = gpu_share(device, at_home().workers)
         cluster = Cluster.connect(self.address)
         asked = [Resources.of_job(job, share) for job in jobs]
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,12 +51,13 @@ def run_folds(
         return
     jobs = [replace(job, redo=redo) for job in make_jobs(run, wanted, fold_of_row, device)]
     check_room(run.paths.output, sum(map(least_bytes, jobs)), f"{len(jobs)} fold{'s' * (len(jobs) > 1)}")
-    placement = place(run, jobs, device)
-    if run.engine:
-        placement = run.engine(jobs, placement)
+    at_home = partial(place, run, jobs, device)
+    placement: Placement = run.engine(jobs, device, at_home) if run.engine else at_home()
     at_once, threads = min(placement.workers, len(jobs)), jobs[0].runtime.threads
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
     say("train", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {threads}")
+    if placement.note:
+        say("train", placement.note)
     scores = f"scores are {run.config.competition.metric} {direction(run.metric.greater_is_better)}"
     if run.metric.prediction_type == "label" and TASKS[run.config.competition.task].thresholds != "none":
         scores += ", so far each fold's at its own best threshold; the table is stricter"

@@ -82,7 +82,8 @@ class FoldJob:
         """What its bits depend on besides its inputs, as fold.json has it."""
         device, runtime = self.runtime.device, self.runtime
         used = {"device": device.type, "precision": runtime.precision, "threads": runtime.threads}
-        return {**used, "processor": name_processor(device)}
+        together = {"processes": runtime.peers.size} if runtime.peers.size > 1 else {}
+        return {**used, "processor": name_processor(device), **together}
 
     @property
     def maps(self) -> Path:

@@ -27,6 +27,7 @@ WORTH_PROCESSES = 500_000
 CONTEXT = 700 << 20  # bytes of GPU memory that a process needs before its first tensor
 USABLE = 0.9  # of the GPU's free memory
 STEPS = 20  # of the probe
+SPREAD = "the folds are spread over them, each on one; GPUs that shared a fold would wait for each other at each step"
 # The same for tokens that are only predicted, which goes several times as fast as training, and on a GPU by far.
 WORTH_PREDICTING = {"cpu": 1_000_000, "cuda": 20_000_000}
 
@@ -37,7 +38,8 @@ class Placement:
 
     workers: int
     prepare: Prepare = do_nothing
-    engine: Engine | None = None  # another one than that of this machine
+    engine: Engine | None = None  # instead of the usual one for so many workers
+    note: str = ""  # to be said
 
 
 def count_cores() -> int:
@@ -66,10 +68,11 @@ def place_on_gpus(asked: Sequence[tuple[FoldData, Recipe, Runtime, BuildModel]],
     prepare = partial(choose_gpu, gpus=gpus)
     if tokens < WORTH_PROCESSES:
         return Placement(1, prepare)
+    note = f"{gpus} GPUs: {SPREAD}" if gpus > 1 else ""
     sizes, shares = zip(*(probe(*fold) for fold in asked), strict=True)
     torch.cuda.empty_cache()  # what the probes took is the workers' now
     workers = gpus * folds_at_once(torch.cuda.mem_get_info()[0], max(sizes), max(shares))
-    return Placement(min(workers, max(gpus, count_cores())), prepare)
+    return Placement(min(workers, max(gpus, count_cores())), prepare, note=note)
 
 
 def place_prediction(device: torch.device, threads: int, tokens: int) -> Placement:

@@ -46,6 +46,7 @@ def train_on_all(
     state.begin(MAIN, training, progress)
     for loss in training.run(lambda step: step / steps, report, state):
         report(training.log(loss, score=None, best=training.over))
+    runtime.peers.leave_to_first()
     with training.trainer.averages.applied():
         test = predict_values(model, training.dataset.select(data.test_rows), units, data.targets, runtime)
         kept = copy_weights(model, frozen)

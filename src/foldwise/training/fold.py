@@ -84,12 +84,16 @@ def train_fold(
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     stopping = EarlyStopping(metric.greater_is_better, settings.patience, settings.min_delta, settings.snapshots)
     state.begin(MAIN, training, progress, stopping=stopping)
+
+    def evaluate() -> float:
+        values = predict_values(model, dataset.select(valid_rows), units, targets, runtime)
+        return best_score(metric, targets.task, targets.truth[valid_rows], values)
+
     try:
         for loss in training.run(lambda step: progress.in_stage(training.before + step), report, state):
             # Evaluate the averaged weights on the whole validation fold; keep the best
             with trainer.averages.applied():
-                values = predict_values(model, dataset.select(valid_rows), units, targets, runtime)
-                score = best_score(metric, targets.task, targets.truth[valid_rows], values)
+                score = runtime.peers.ask_first(evaluate)
                 best = stopping.update(score, partial(copy_weights, model, frozen))
             trainer.rate.on_score(score, metric.greater_is_better)
             trainer.rate.set(training.done)
@@ -101,6 +105,7 @@ def train_fold(
         raise
 
     # Predict with the best weights
+    runtime.peers.leave_to_first()
     if not stopping.kept:
         raise RunError(
             f"fold {fold} of {member}: no evaluation gave a finite score; either its {len(valid_rows)} rows have one "

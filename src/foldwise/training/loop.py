@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
@@ -76,15 +77,16 @@ class Stage:
             StoppedError: the loss was not finite in too many steps.
             Interrupted: this process is asked to end; the state is saved.
         """
-        device, counter = self.trainer.runtime.device, StepCounter(report)
+        device, peers, counter = self.trainer.runtime.device, self.trainer.peers, StepCounter(report)
         loader = make_loader(self.dataset, self.sampler, device)
 
         def step(batch: Batch) -> Tensor:
             self.trainer.rate.set(self.done)
+            peers.before_step(self.sampler.seed, self.before + self.step)
             loss = self.trainer.step(batch.to(device))
             self.losses.append((loss, self.trainer.rate.value, batch.rows))
             self.step, self.batch = self.step + 1, self.batch + 1
-            self.done = progress(self.step)
+            self.done = peers.ask_first(partial(progress, self.step))
             counter.count()
             state.after_step()
             return loss

@@ -2,13 +2,14 @@
 
 import os
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import nn
 
 from foldwise.errors import InputError
+from foldwise.training.peers import ALONE, Peers
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -27,6 +28,7 @@ class Runtime:
     device: torch.device
     precision: Precision
     threads: int  # of one fold; results depend on it in the last bits, so it is the same however many folds run
+    peers: Peers = field(default=ALONE, repr=False, compare=False)  # with whom this process trains a fold
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> tuple[torch.device, str]:

@@ -25,9 +25,10 @@ from foldwise.errors import DamagedError, RunError
 from foldwise.events import Event, Noted
 from foldwise.files import write_checked
 from foldwise.hashing import hash_of
-from foldwise.interrupts import Interrupted, stop_requested
+from foldwise.interrupts import Interrupted
 from foldwise.records import Content, read_checked
 from foldwise.training.packing import Generators, pack, read_arrays, unpack, write_arrays
+from foldwise.training.peers import ALONE
 from foldwise.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ COPIES, SECONDS_PER_BYTE = 5, 5e-10
 EXTRA, MAIN = "extra rows", "rows"  # the two stages
 
 
-CODE = ("training", "models", "data", "learners", "encoders", "metrics")  # folders; encoders may not be there
+CODE = ("training", "models", "data", "learners", "metrics", "encoders", "distributed")  # the last two may be missing
 
 
 def code_hash() -> str:
@@ -93,7 +94,7 @@ class TrainingState:
         self.folder, self.inputs, self.report = folder, inputs, report
         self.began = self.saved_at = Clock.now()
         self.last, self.spent = 0.0, 0.0  # seconds that the last save took, and all of them
-        self.stage = ""
+        self.stage, self.peers = "", ALONE
         self.parts: dict[str, Any] = {}
         self.found: dict[str, Any] = {}  # what was there, until it is loaded
         self.arrays: list[Tensor] = []  # the same
@@ -125,16 +126,19 @@ class TrainingState:
         generators = Generators(training.trainer.runtime.device)
         self.parts = {"training": training, "trainer": training.trainer, "progress": progress, **others}
         self.parts["generators"] = generators  # loaded last: what else is made may draw from them
-        if self.folder is None or not self.holds(stage):
+        self.peers, folder = training.trainer.peers, self.folder
+        if self.peers.rank:
+            self.folder = None  # the first process saves for all
+        if folder is None or not self.holds(stage):
             return
         try:
             content = unpack(json.loads(self.found["parts"]), self.arrays)
             for name, part in self.parts.items():
                 part.load_state_dict(content[name])
         except Exception as error:  # parts of the user's own may refuse what they gave; some are already changed
-            shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise RunError(
-                f"{self.folder}: cannot be used ({error}), and is removed; run the same command again: this fold then "
+                f"{folder}: cannot be used ({error}), and is removed; run the same command again: this fold then "
                 "begins anew"
             ) from error
         where = f"epoch {training.epochs_done:.2f} of {training.epochs}{' on the extra rows' * (stage == EXTRA)}"
@@ -143,14 +147,14 @@ class TrainingState:
 
     def after_step(self) -> None:
         """Save if it is time to, or if this process is asked to end; that then raises `Interrupted`."""
-        if stop_requested():
+        if self.peers.stop_requested():
             self.save_and_end()
         if self.folder and Clock.now() - self.saved_at >= SECONDS:
             self.save_if_cheap()
 
     def after_evaluation(self) -> None:
         """Save, unless the last time was so recent that it would take too large a share of the time."""
-        if stop_requested():
+        if self.peers.stop_requested():
             self.save_and_end()
         if self.folder:
             self.save_if_cheap()

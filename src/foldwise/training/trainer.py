@@ -43,6 +43,7 @@ class Trainer:
         report: Callable[[Event], object] = lambda _: None,
     ) -> None:
         self.model, self.objective, self.runtime, self.report = model, objective, runtime, report
+        self.peers = runtime.peers
         self.accumulation, self.r_drop, self.skipped = settings.accumulation, settings.r_drop, SkippedSteps()
         self.tables = trained_embeddings(model)
         self.optimizers = build_optimizers(model, settings)
@@ -101,18 +102,19 @@ class Trainer:
         Where memory does not suffice, this and later batches are taken in more parts, which add up to the same
         gradient, but for other random numbers of dropout and `r_drop`.
         """
-        result, parts = fit_into_memory(lambda count: self.add_gradients(batch, count), self.accumulation, batch)
+        loss, parts = fit_into_memory(lambda count: self.add_gradients(batch, count), self.accumulation, batch)
+        loss, parts = self.peers.add_up(self.model, loss, parts)
         if parts != self.accumulation:
             self.accumulation = parts
             self.report(Noted(f"out of memory; batches are now taken in {parts} parts, whose gradients add up"))
-        return result
+        return loss, clip_gradients(self.averages.parameters, self.scaler.scale(self.max_grad_norm))
 
-    def add_gradients(self, batch: Batch, parts: int) -> tuple[Tensor, Tensor]:
-        """`backward` in so many parts."""
+    def add_gradients(self, batch: Batch, parts: int) -> Tensor:
+        """The gradients of this process's rows, in so many parts; → their share of the batch's loss."""
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         losses = []
-        for part, shares in self.objective.split(batch, parts):
+        for part, shares in self.peers.split(self.objective, batch, parts):
             seen = part.twice() if self.r_drop else part  # twice, since dropout is another each time
             with autocast(self.runtime.device, self.runtime.precision):
                 logits = self.model(*seen.inputs).float()
@@ -124,8 +126,7 @@ class Trainer:
         for parameter in self.averages.parameters:
             if parameter.grad is not None and parameter.grad.is_sparse:
                 parameter.grad = sum_rows(parameter.grad)
-        norm = clip_gradients(self.averages.parameters, self.scaler.scale(self.max_grad_norm))
-        return torch.stack(losses).sum(), norm
+        return torch.stack(losses).sum()
 
     def state_dict(self) -> dict[str, Any]:
         """All that a step changes."""
@@ -194,6 +195,7 @@ def build_trainer(
     model = build(data, recipe, seed).to(runtime.device)
     if weights is not None:
         model.load_state_dict(weights)
+    runtime.peers.begin(model)
     return Trainer(model, objective, settings, steps, runtime, report)
 
 

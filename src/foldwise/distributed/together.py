@@ -1,0 +1,50 @@
+"""`--gpus-per-fold n`: how many GPUs, or processes, train each fold."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from foldwise.errors import InputError
+from foldwise.running.placement import Placement, choose_gpu, count_cores
+
+
+@dataclass(frozen=True)
+class Together:
+    """So many processes train each fold together."""
+
+    size: int
+
+    def __call__(self, jobs: list[Any], device: Any, _: Callable[[], Placement]) -> Placement:
+        """As many folds side by side as GPUs, or cores, suffice for."""
+        import torch
+
+        from foldwise.distributed.engine import run_together
+
+        engine = partial(run_together, self.size)
+        what = f"each fold is trained by {self.size} processes, which share out the rows of each batch"
+        if device.type == "cpu":
+            return Placement(max(1, count_cores() // (jobs[0].runtime.threads * self.size)), engine=engine, note=what)
+        gpus = torch.cuda.device_count()
+        if len(jobs) >= gpus:
+            what += f"; {len(jobs)} folds keep {gpus} GPUs busier without --gpus-per-fold, spread over them"
+        return Placement(gpus // self.size, partial(choose_gpu, gpus=gpus), engine, what)
+
+
+def train_together(size: int, device: Literal["auto", "cpu", "cuda"]) -> Together:
+    """What `--gpus-per-fold` asks for.
+
+    Raises:
+        InputError: there are not so many GPUs, or this torch cannot do it.
+    """
+    import torch
+
+    from foldwise.training.precision import choose_device
+
+    if not torch.distributed.is_available():
+        raise InputError(f"--gpus-per-fold {size}: this torch is built without torch.distributed; leave it out")
+    found, _ = choose_device(device)
+    if found.type == "cuda" and size > (gpus := torch.cuda.device_count()):
+        there = "there is 1 GPU; leave it out" if gpus == 1 else f"there are {gpus} GPUs; give at most that"
+        raise InputError(f"--gpus-per-fold {size}: {there}")
+    return Together(size)
