@@ -64,7 +64,8 @@ def test_groups_of_gpus_side_by_side(gpus, monkeypatch):
 
 def test_groups_of_processes_where_there_is_no_gpu(monkeypatch):
     monkeypatch.setattr(together, "count_cores", lambda: 16)
-    assert Together(2).place([Job("cpu", 3)], torch.device("cpu")).workers == 2
+    assert Together(2).place([Job("cpu", 4)], torch.device("cpu")).workers == 4
+    assert Together(2).place([Job("cpu", 1)], torch.device("cpu")).workers == 8
     assert Together(2).place([Job("cpu", 16)], torch.device("cpu")).workers == 1
 
 
