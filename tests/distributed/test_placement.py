@@ -68,7 +68,8 @@ def test_groups_of_gpus_side_by_side(gpus, monkeypatch):
 
 def test_groups_of_processes_where_there_is_no_gpu(monkeypatch):
     monkeypatch.setattr(together, "count_cores", lambda: 16)
-    assert Together(2)([Job("cpu", 3)], torch.device("cpu"), not_asked).workers == 2
+    assert Together(2)([Job("cpu", 4)], torch.device("cpu"), not_asked).workers == 4
+    assert Together(2)([Job("cpu", 1)], torch.device("cpu"), not_asked).workers == 8
     assert Together(2)([Job("cpu", 16)], torch.device("cpu"), not_asked).workers == 1
 
 

@@ -79,6 +79,11 @@ def ranks_of(jobs: Iterable[FoldJob], size: int, folder: Path) -> Iterator[RankJ
             yield RankJob(job, rank, size if trains else 1, folder / str(number))
 
 
+def threads_of_rank(threads: int, size: int) -> int:
+    """Threads of each process of a fold that is to have so many."""
+    return max(1, threads // size)
+
+
 def train_rank(work: Work, found: RankJob, report: Callable[[Any], object]) -> None:
     """One process's share of a fold: the first one does all `work` of the job, the others train with it."""
     job, runtime = found.job, found.job.runtime
@@ -86,7 +91,8 @@ def train_rank(work: Work, found: RankJob, report: Callable[[Any], object]) -> N
         work(job, report)
         return
     with group_of(found.rank, found.size, runtime.device, found.store) as group:
-        job = replace(job, runtime=replace(runtime, peers=group))
+        threads = threads_of_rank(runtime.threads, found.size)
+        job = replace(job, runtime=replace(runtime, peers=group, threads=threads))
         if not found.rank:
             work(job, report)
             return

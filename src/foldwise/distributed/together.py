@@ -19,12 +19,13 @@ class Together:
         """As many folds side by side as GPUs, or cores, suffice for."""
         import torch
 
-        from foldwise.distributed.engine import run_together
+        from foldwise.distributed.engine import run_together, threads_of_rank
 
         engine = partial(run_together, self.size)
         what = f"each fold is trained by {self.size} processes, which share out the rows of each batch"
         if device.type == "cpu":
-            return Placement(max(1, count_cores() // (jobs[0].runtime.threads * self.size)), engine=engine, note=what)
+            threads = self.size * threads_of_rank(jobs[0].runtime.threads, self.size)
+            return Placement(max(1, count_cores() // threads), engine=engine, note=what)
         gpus = torch.cuda.device_count()
         if len(jobs) >= gpus:
             what += f"; {len(jobs)} folds keep {gpus} GPUs busier without --gpus-per-fold, spread over them"
