@@ -31,10 +31,10 @@ def submission(root: Path) -> bytes:
     return (root / "output" / SLUG / "submission.csv").read_bytes()
 
 
-def wait_for_state(root: Path, process: "subprocess.Popen[bytes]") -> str:
-    """Until a fold has a state in the folder of results; → the fold, as the log names it."""
+def wait_for_state(root: Path, process: "subprocess.Popen[bytes]", folder: str = f"output/{SLUG}") -> str:
+    """Until a fold has a state in a folder of results; → the fold, as the log names it."""
     deadline = time.monotonic() + PATIENCE
-    while not (states := list((root / "output" / SLUG).glob("bilstm/fold*-state/state.json"))):
+    while not (states := list(root.glob(f"{folder}/bilstm/fold*-state/state.json"))):
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.1)
         assert process.poll() is None, (root / "log").read_text()

@@ -81,5 +81,5 @@ def test_a_lost_node_changes_no_byte(cluster, tmp_path, monkeypatch):
     # A node has each input once, by its hash, and nothing of jobs that have ended.
     inputs = {sha256_of(path) for path in [*(home / "output" / SLUG / "tokens").iterdir(), own / "mine.py"]}
     assert set(cached) == inputs
-    others = [path for name in {"first", "second", "third"} - {lost} for path in tmp_path.glob(f"{name}/*/work/*")]
+    others = [path for name in {"first", "second", "third"} - {lost} for path in tmp_path.glob(f"{name}/*/work/*/*")]
     assert not others

@@ -18,8 +18,9 @@ def test_ctrl_c_saves_and_the_same_bytes_come_of_it_at_home(tmp_path):
     home, away = tmp_path / "home", tmp_path / "away"
     for root in (home, away):
         shutil.copytree(COMPETITIONS / SLUG, root / "input" / SLUG)
-    run = start(away, *LONG, "--engine", "ray")
-    wait_for_state(away, run)
+    shared = away / "shared"
+    run = start(away, *LONG, "--engine", "ray", "--checkpoints", shared.as_uri())
+    wait_for_state(away, run, f"shared/{SLUG}/*")
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: all processes of the group have it
     assert run.wait(PATIENCE) == -signal.SIGINT, (away / "log").read_text()
     shown = (away / "log").read_text()

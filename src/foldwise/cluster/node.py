@@ -90,6 +90,7 @@ def do_job(order: Order, job: FoldJob, root: Path) -> Outcome:
             text = f"trains with {processor}, and at home with {order.processor}: its last bits may differ"
             courier.report(Noted(text))
         error = named_as_at_home(attempt(order.work, job, courier.report), root)
+        courier.is_done = True
         written = {} if read_record(job) == before else read_folder(job.folder)
         state = read_state(job.state_folder)
         courier.keep_state(state)
@@ -122,6 +123,7 @@ class Courier:
         self.sent_at, self.took = -math.inf, 0.0
         self.last = self.saved_at()  # the state that came with the job is no news
         self.complained = False
+        self.is_done = False  # the job is, and what it wrote is on its way
 
     def __enter__(self) -> "Courier":
         self.thread.start()
@@ -143,7 +145,7 @@ class Courier:
             try:
                 if self.flush():
                     request_stop()
-                    if not ASKED.is_set():
+                    if not ASKED.is_set() and not self.is_done:
                         os._exit(1)  # what cannot be cut has nothing to save
                 self.send_state()
             except ray.exceptions.RayError:

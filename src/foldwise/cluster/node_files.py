@@ -6,6 +6,7 @@ reads and writes there is the code at home.
 
 import fcntl
 import os
+import platform
 import shutil
 import tempfile
 import time
@@ -35,11 +36,11 @@ def own_folder() -> Path:
 
 @contextmanager
 def work_folder() -> Iterator[Path]:
-    """An empty folder for a job of this process; those of processes that are no more are removed."""
-    parent = own_folder() / "work"
-    parent.mkdir(exist_ok=True)
-    for other in parent.iterdir():
-        if not Path(f"/proc/{other.name.partition('-')[0]}").exists() and Path("/proc/self").exists():
+    """An empty folder for a job of this process; those of processes of this machine that are no more are removed."""
+    parent, processes = own_folder() / "work" / (platform.node() or "node"), Path("/proc")
+    parent.mkdir(parents=True, exist_ok=True)
+    for other in parent.iterdir() if (processes / str(os.getpid())).exists() else []:
+        if not (processes / other.name.partition("-")[0]).exists():
             shutil.rmtree(other, ignore_errors=True)
     root = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=parent))
     try:
