@@ -64,7 +64,7 @@ def test_layers_shapes_and_parameters(cli_here, model, layers, head):
     else:
         width = 12 if model == "bilstm_bigru" else 10
         last = table[list(layers)[-1]][1]
-        assert last == [f"3×7×{width}, 3, 3×7 → 3×7×12", f"5×12×{width}, 5, 5×12 → 5×12×12"]
+        assert last == [f"3×7×{width}, 3×7 → 3×7×12", f"5×12×{width}, 5×12 → 5×12×12"]
     (outputs,) = map(int, re.findall(r"(\d+) outputs", shown))
     assert table["head"] == (
         "Linear", [f"3×{head} → 3×{outputs}", f"5×{head} → 5×{outputs}"], f"{outputs * (head + 1):,}", "yes",
