@@ -58,13 +58,13 @@ def some_steps(data: FoldData, recipe: Recipe, runtime: Runtime, count: int) -> 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_ten_steps_are_those_of_the_cpu(name, columns):
     """Of SGD: Adam divides a gradient by its size, and where it is next to nothing rounding decides its sign."""
-    plain = {"optimizer": "SGD", "embedding_optimizer": "same", "learning_rate": 0.5, "embedding_learning_rate": 0.5}
+    plain = {"optimizer": "SGD", "embedding_optimizer": "same", "learning_rate": 0.1, "embedding_learning_rate": 0.1}
     data, recipe = make_contest(columns), without_dropout(make_recipe(name, **plain))
     first, *weights = (
         [value.cpu() for value in some_steps(data, recipe, runtime, count).model.state_dict().values()]
         for runtime, count in ((on_gpu(), 0), (on_gpu(), 10), (Runtime(CPU, "fp32", 1), 10))
     )
-    assert max(float((one - ten).abs().max()) for one, ten in zip(first, weights[0], strict=True)) > 0.01
+    assert max(float((one - ten).abs().max()) for one, ten in zip(first, weights[0], strict=True)) > 0.002
     torch.testing.assert_close(*weights, atol=1e-4, rtol=0)
 
 

@@ -45,7 +45,7 @@ OTHERS |= {"validate", "start_from", "r_drop", "distill", "distill_weight", "pse
 class EncoderLearner(Learner):
     """Reads the texts by its own tokenizer; the numbers beside them it does not see."""
 
-    uses_vectors, reads_texts = False, True
+    uses_vectors, reads_texts, small_steps = False, True, False
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)

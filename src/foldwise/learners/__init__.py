@@ -88,7 +88,7 @@ class Learner(ABC):
     needs_vectors = False  # predicting, too, needs that table, because the weights do not hold it
     starts_from_weights = False  # it reads `training.start_from`
     predicts_new_rows = True  # not so where its predictions are another model's
-    small_steps = False  # a GPU spends a training step on starting kernels: a reduced precision is no faster
+    small_steps = True  # a GPU spends a training step on starting kernels: a reduced precision is no faster
     epochs = 1  # passes over the data that the recipe asks for
 
     def __init__(self, recipe: Recipe) -> None:
