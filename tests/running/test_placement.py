@@ -7,6 +7,8 @@ import torch
 
 from foldwise.running import placement
 from foldwise.running.placement import (
+    Placement,
+    add_others,
     folds_at_once,
     place_on_cpu,
     place_on_gpus,
@@ -64,6 +66,15 @@ def test_folds_are_dealt_to_all_gpus_by_the_largest_member(monkeypatch):
     for slot in range(4):
         placed.prepare(slot)
     assert chosen == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("workers", "on_gpus", "others", "expected"),
+    [(6, 5, 5, 8), (6, 5, 0, 6), (4, 5, 5, 4), (20, 5, 5, 20), (5, 5, 2, 7)],
+)
+def test_folds_that_need_no_gpu_have_idle_cores_where_all_others_fit(monkeypatch, workers, on_gpus, others, expected):
+    monkeypatch.setattr(placement, "count_cores", lambda: 16)
+    assert add_others(Placement(workers), on_gpus, others, threads=3).workers == expected
 
 
 def test_predictions_are_dealt_to_all_gpus_or_cores_if_there_are_many(monkeypatch):

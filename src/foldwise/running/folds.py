@@ -26,7 +26,7 @@ from foldwise.running.display import FoldDisplay
 from foldwise.running.engine import do_nothing, find_engine
 from foldwise.running.job import FoldJob, open_data, train_job
 from foldwise.running.own_tokens import make_own_tokens
-from foldwise.running.placement import Placement, place_on_cpu, place_on_gpus, threads_per_fold
+from foldwise.running.placement import Placement, add_others, place_on_cpu, place_on_gpus, threads_per_fold
 from foldwise.tasks import TASKS
 from foldwise.training.fold import torch_left_alone
 from foldwise.training.precision import Runtime, choose_device, choose_precision
@@ -155,7 +155,7 @@ def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
             str((recipe.model, recipe.batches, recipe.encoder, job.runtime)): (job, recipe, build)
             for job, recipe, build in trained
         }
-        return place_on_gpus(
-            [(open_data(job), recipe, job.runtime, build) for job, recipe, build in alike.values()], tokens
-        )
+        asked = [(open_data(job), recipe, job.runtime, build) for job, recipe, build in alike.values()]
+        others = len(jobs) - len(trained)
+        return add_others(place_on_gpus(asked, tokens), len(trained), others, jobs[0].runtime.threads)
     return place_on_cpu(run.config.recipe.folds.n, tokens)

@@ -7,7 +7,7 @@ of a result depend on it, and fold 3 alone must give the bytes that it gives amo
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -73,6 +73,17 @@ def place_on_gpus(asked: Sequence[tuple[FoldData, Recipe, Runtime, BuildModel]],
     torch.cuda.empty_cache()  # what the probes took is the workers' now
     workers = gpus * folds_at_once(torch.cuda.mem_get_info()[0], max(sizes), max(shares))
     return Placement(min(workers, max(gpus, count_cores())), prepare, note=note)
+
+
+def add_others(placed: Placement, on_gpus: int, others: int, threads: int) -> Placement:
+    """The placement of `on_gpus` folds, with room on idle cores for others that need no GPU, of so many threads each.
+
+    Only where all of the former fit at once: a worker that is free takes whichever fold comes next.
+    """
+    if on_gpus > placed.workers:
+        return placed
+    beside = min(others, max(0, count_cores() - on_gpus) // threads)
+    return replace(placed, workers=max(placed.workers, on_gpus + beside))
 
 
 def place_prediction(device: torch.device, threads: int, tokens: int) -> Placement:
