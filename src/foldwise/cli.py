@@ -107,13 +107,14 @@ def with_trackers(run: Run, names: list[str] | None) -> Run:
 
 def with_engine(run: Run, name: str, address: str | None, checkpoints: str | None, gpus_per_fold: int) -> Run:
     """The run, with its folds trained where `--engine` says, or each by so many GPUs or processes."""
+    engine = None
+    if name != LOCAL or address is not None or checkpoints is not None:
+        engine = find_extension("--engine")(name, address, checkpoints)
     if gpus_per_fold > 1:
-        if name != LOCAL:
+        if engine:
             raise InputError(f"--gpus-per-fold {gpus_per_fold}: not with --engine {name}, which sends out whole folds")
-        return replace(run, engine=find_extension("--gpus-per-fold")(gpus_per_fold, run.device))
-    if name == LOCAL and address is None and checkpoints is None:
-        return run
-    return replace(run, engine=find_extension("--engine")(name, address, checkpoints))
+        engine = find_extension("--gpus-per-fold")(gpus_per_fold, run.device)
+    return replace(run, engine=engine) if engine else run
 
 
 def run_train(

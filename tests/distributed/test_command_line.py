@@ -66,7 +66,7 @@ def train(cli_here, workspace, monkeypatch):
 def test_stopped_or_killed_it_goes_on_to_the_same_bytes(train, workspace):
     output = workspace / "output" / "twin-binary"
     shown = train().stdout
-    assert "each fold is trained by 2 processes, which share out the rows of each batch" in shown
+    assert "each fold of a network is trained by 2 processes, which share out the rows of each batch" in shown
     assert json.loads((output / "bilstm" / "fold0" / "fold.json").read_text())["runtime"]["processes"] == 2
     names = ["submission.csv", "oof.csv", *(str(path.relative_to(output)) for path in output.rglob("*.safetensors"))]
     whole = {name: (output / name).read_bytes() for name in names}

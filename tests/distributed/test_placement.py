@@ -82,3 +82,8 @@ def test_more_than_there_are_is_refused(gpus, count, asked, told):
     with pytest.raises(InputError, match=f"--gpus-per-fold {told}"):
         train_together(asked, "auto")
     assert train_together(asked, "cpu") == Together(asked)
+
+
+def test_without_a_gpu_there_is_a_limit_to_processes():
+    with pytest.raises(InputError, match="--gpus-per-fold 1000: without a GPU these are processes; give at most"):
+        train_together(1000, "cpu")

@@ -210,9 +210,21 @@ def test_a_pruned_trial_looks_like_no_experiment(workspace, cli_here, output):
     assert {path.name for path in (output / "experiments").iterdir()} == {"tokens", found["best"]}
 
 
-def test_a_damaged_journal_is_named(cli_here, output):
+def test_a_journal_is_cut_before_a_line_that_is_none(cli_here, output):
     cli_here(*SEARCH, "--trials", "1")
-    (output / "search" / JOURNAL).write_text("this is no journal\nat all\n")
+    journal = output / "search" / JOURNAL
+    before = journal.read_bytes()
+    journal.write_bytes(before + b'{"op_code": 4, "wor\nand what came after it\n')
+    done = cli_here(*SEARCH, "--trials", "1")
+    assert f"{JOURNAL}: damaged; trials from there on are tried anew" in done.stderr
+    assert "goes on: 1 trials so far, 1 of them finished" in done.stdout
+    assert (output / "search" / f"{JOURNAL}.damaged").read_bytes().startswith(before)
+
+
+def test_a_journal_of_other_lines_is_refused(cli_here, output):
+    cli_here(*SEARCH, "--trials", "1")
+    journal = output / "search" / JOURNAL
+    journal.write_bytes(journal.read_bytes() + b'{"op_code": 99, "worker_id": "x"}\n')
     errors = cli_here(*SEARCH, "--trials", "1", code=2).stderr
     assert f"{JOURNAL}: damaged" in errors
     assert "move it away" in errors

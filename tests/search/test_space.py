@@ -38,6 +38,8 @@ def add(workspace, text):
         ("model.hidden = { low = 4, high = 9, step = 1.5 }", "step must be a whole number above 0"),
         ("model.hidden = [4]", "[search] model.hidden = [4]: give two or more choices, each once"),
         ("model.hidden = [4, 4]", "[search] model.hidden = [4, 4]: give two or more choices, each once"),
+        ('"model.hidden" = [4, 8]', '[search] "model.hidden": write model.hidden without quotes'),
+        ("recipe.model.hidden = [4, 8]\nmodel.hidden = [4, 6]", "[search] model.hidden: stands there twice"),
         ("model.hidden = 4", "[search] model.hidden = 4: one value is no search; give choices, [1, 2], or a range"),
         ("model.pooling = [{ a = 1 }, { a = 2 }]", "a choice is a text, a number, true, false or a list"),
         ("model.hidden = [1979-05-27, 1979-05-28]", "[search] model.hidden: a choice is a text, a number, true, fal"),

@@ -121,9 +121,14 @@ def group_of(rank: int, size: int, device: torch.device, store: Path) -> Iterato
     """
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     use_loopback()
-    with answered():
-        found = dist.FileStore(str(store), size)  # type: ignore[attr-defined]  # documented, but not in `__all__`
+    found = dist.FileStore(str(store), size)  # type: ignore[attr-defined]  # documented, but not in `__all__`
+    try:
         dist.init_process_group(backend, store=found, rank=rank, world_size=size, timeout=TIMEOUT)
+    except RuntimeError as error:
+        raise RunError(
+            f"its processes cannot reach each other ({error}); unset GLOO_SOCKET_IFNAME and NCCL_…, or leave out "
+            "--gpus-per-fold"
+        ) from error
     group = Group(rank, size)
     try:
         yield group

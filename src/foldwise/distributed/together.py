@@ -22,7 +22,7 @@ class Together:
         from foldwise.distributed.engine import run_together, threads_of_rank
 
         engine = partial(run_together, self.size)
-        what = f"each fold is trained by {self.size} processes, which share out the rows of each batch"
+        what = f"each fold of a network is trained by {self.size} processes, which share out the rows of each batch"
         if device.type == "cpu":
             threads = self.size * threads_of_rank(jobs[0].runtime.threads, self.size)
             return Placement(max(1, count_cores() // threads), engine=engine, note=what)
@@ -48,4 +48,6 @@ def train_together(size: int, device: Literal["auto", "cpu", "cuda"]) -> Togethe
     if found.type == "cuda" and size > (gpus := torch.cuda.device_count()):
         there = "there is 1 GPU; leave it out" if gpus == 1 else f"there are {gpus} GPUs; give at most that"
         raise InputError(f"--gpus-per-fold {size}: {there}")
+    if found.type == "cpu" and size > (most := max(8, count_cores())):
+        raise InputError(f"--gpus-per-fold {size}: without a GPU these are processes; give at most {most}")
     return Together(size)

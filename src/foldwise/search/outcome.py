@@ -36,7 +36,16 @@ def conclude(search: Search) -> None:
         score = f"{metric} of {list_folds(trained)}: {found['cv']['mean']:.4f}"
         where = make_run(run, name, ()).paths.submission
         say("search", f"{score}; submission: {where}")
-    if best.number and not run.debug:
+    worse = False
+    if found and before and best.number:
+        means = [summary["cv"]["mean"] for summary in (found, before)]
+        worse = means[0] < means[1] if study.greater else means[0] > means[1]
+        say("search", f"of all folds: {means[0]:.4f}; recipe as it is: {means[1]:.4f}")
+    if worse:
+        say(
+            "search", "on all folds together the recipe as it is stays the better one: keep it, or search on more folds"
+        )
+    elif best.number and not run.debug:
         say("search", f"next: `{run.hint('restore', name)}` makes it the recipe of competition.toml")
 
 

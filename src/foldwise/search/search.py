@@ -199,6 +199,8 @@ def search_recipes(run: Run, budget: Any, most: int | None, chosen: list[int] | 
     search = Search(run, study, searched, budget)
     search.sweep()
     search.try_recipes(most)
+    if study.best is None and study.trials(study.states.RUNNING) and search.time_left() > 0:
+        raise RunError("another process works on all trials that there may be; wait for it, or give more --trials")
     if study.best is None:
         raise RunError("the time is over before a trial was finished; run the same command with more, it goes on")
     return search

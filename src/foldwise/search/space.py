@@ -116,18 +116,27 @@ def read_space(run: Run) -> tuple[Space, bool]:
 def parse_space(table: dict[str, Any], source: str, above: Names = ()) -> Space:
     """The table as it is written, its fields not yet checked."""
     space: Space = {}
+
+    def add(field: str, values: Values, place: str) -> None:
+        if field in space:
+            raise InputError(f"{place}: stands there twice, with `recipe.` and without; take one of them out")
+        space[field] = values
+
     for name, value in table.items():
         path = (*above, name)
         field = write_key(path).removeprefix("recipe.")
         place = f"{source}: [search] {field}"
+        if "." in name:
+            raise InputError(f"{place}: write {name} without quotes")
         if field.partition(".")[0] in NOT_SEARCHED:
             raise InputError(f"{place}: not to be searched: {NOT_SEARCHED[field.partition('.')[0]]}; take it out")
         if isinstance(value, list):
-            space[field] = parse_choices(value, place)
+            add(field, parse_choices(value, place), place)
         elif isinstance(value, dict) and is_range(value, len(path)):
-            space[field] = parse_range(value, place)
+            add(field, parse_range(value, place), place)
         elif isinstance(value, dict):
-            space |= parse_space(value, source, path)
+            for below, values in parse_space(value, source, path).items():
+                add(below, values, f"{source}: [search] {below}")
         else:
             raise InputError(
                 f"{place} = {value!r}: one value is no search; give choices, [1, 2], or a range, "

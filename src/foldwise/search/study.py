@@ -4,11 +4,14 @@ A trial that runs is held by the lock of its experiment's folder, which the syst
 whoever joins sees which trials nobody works on any more, and goes on with them before it begins another one.
 """
 
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from foldwise.config import Recipe
+from foldwise.console import warn
 from foldwise.errors import InputError
 from foldwise.search.space import Choices, Space, Values, value_now
 from foldwise.toml_text import to_toml
@@ -31,17 +34,37 @@ def import_optuna() -> Any:
     return optuna
 
 
-def mend(path: str, lock: Any) -> None:
-    """Cut off what a process wrote of a line when the machine stopped: Optuna would read nothing behind it."""
-    if not Path(path).exists():
+def repair(path: Path, lock: Any) -> None:
+    """Cut a journal before its first line that is none, behind which Optuna would read nothing.
+
+    Such is what a process wrote of a line when the machine stopped. Whole lines that are cut off stay in another file.
+    """
+    if not path.exists():
         return
     lock.acquire()
     try:
-        with Path(path).open("r+b") as file:
-            content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
+        content, good = path.read_bytes(), 0
+        for line in content.splitlines(keepends=True):
+            if not (line.endswith(b"\n") and is_json(line)):
+                break
+            good += len(line)
+        if b"\n" in content[good:]:
+            kept = path.with_name(f"{path.name}.damaged")
+            kept.write_bytes(content)
+            warn(f"{path}: damaged; trials from there on are tried anew, the whole file is kept as {kept.name}")
+        if good < len(content):
+            os.truncate(path, good)
     finally:
         lock.release()
+
+
+def is_json(line: bytes) -> bool:
+    """Whether a line is a JSON value."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 class Study:
@@ -62,7 +85,7 @@ class Study:
         # Absolute: the lock is a link to the file, which its holder's death is told by.
         path = str(folder.absolute() / JOURNAL)
         lock = journal.JournalFileSymlinkLock(path)
-        mend(path, lock)
+        repair(Path(path), lock)
         try:
             self.study = self.optuna.create_study(
                 storage=self.optuna.storages.JournalStorage(journal.JournalFileBackend(path, lock)),
@@ -71,14 +94,15 @@ class Study:
                 pruner=self.optuna.pruners.MedianPruner(COMPARED, EARLIEST),
                 load_if_exists=True,
             )
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: damaged ({error}); move it away, and the search begins anew") from error
+        except Exception as error:  # of any kind, where a line is JSON and yet no entry of a journal
+            reason = f"{type(error).__name__}: {error}"
+            raise InputError(f"{path}: damaged ({reason}); move it away, and the search begins anew") from error
         self.greater = greater_is_better
         self.states = self.optuna.trial.TrialState
 
     def name_of(self, number: int) -> str:
         """What the experiment of a trial is called."""
-        return f"search-{self.key[:4]}-{number}"
+        return f"search-{self.key[:8]}-{number}"
 
     def trials(self, *states: Any) -> list[Any]:
         """Trials in these states, or all, as they are now."""
