@@ -9,11 +9,11 @@ from typing import Any
 import fsspec
 import numpy as np
 
-from foldwise.cluster.node_files import STATE
 from foldwise.errors import InputError
 from foldwise.files import read_json
 from foldwise.hashing import hash_of
 from foldwise.running.job import FoldJob
+from foldwise.training.state import ARRAYS, RECORD
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,21 @@ class Place:
                 system.rm(folder, recursive=True)
             return
         system.makedirs(folder, exist_ok=True)
-        for name in sorted(files, key=lambda name: name == STATE):
+        for name in sorted(files, key=lambda name: name == RECORD):
             system.pipe_file(f"{folder}/{name}", files[name].tobytes())
 
     def fetch(self, to: Path) -> None:
         """Copy what is there, unless `to` has a state that is as far."""
         system, folder = open_url(self.url)
-        if not system.exists(f"{folder}/{STATE}"):
+        if not system.exists(f"{folder}/{RECORD}"):
             return
-        record = system.cat_file(f"{folder}/{STATE}")
-        content, here = json.loads(record), read_json(to / STATE) or {}
+        record = system.cat_file(f"{folder}/{RECORD}")
+        content, here = json.loads(record), read_json(to / RECORD) or {}
         if content["steps"] > here.get("steps", 0):
             to.mkdir(parents=True, exist_ok=True)
-            arrays = f"arrays-{content['turn']}"
+            arrays = ARRAYS.format(content["turn"])
             (to / arrays).write_bytes(system.cat_file(f"{folder}/{arrays}"))
-            (to / STATE).write_bytes(record)
+            (to / RECORD).write_bytes(record)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import ray
 from foldwise.cluster.checkpoints import Checkpoints
 from foldwise.cluster.mailbox import Mailbox
 from foldwise.cluster.node import Order, Outcome, run_order
-from foldwise.cluster.node_files import STATE, Files
+from foldwise.cluster.node_files import Files
 from foldwise.cluster.nodes import DOUBT, Cluster, Node, only_on
 from foldwise.cluster.resources import Resources
 from foldwise.cluster.shipping import Warehouse, own_modules, portable_job
@@ -32,6 +32,7 @@ from foldwise.running.job import FoldJob
 from foldwise.running.local import LOOK_SECONDS, SAVING_SECONDS
 from foldwise.running.worker import raise_failure
 from foldwise.training.precision import name_processor
+from foldwise.training.state import ARRAYS, RECORD
 
 TRIES = 3  # of a job whose process or node dies; what dies as often does so for a reason of its own
 LESS_OFTEN = 60.0  # seconds between two lines that say that no node is there
@@ -203,7 +204,7 @@ class Driver:
                 f"{attempt.job}: its process died {TRIES} times, at last on node {attempt.node.name} ({first}); often "
                 "that is lack of memory; finished folds are kept, the same command goes on"
             ) from error
-        kept = self.checkpoints or (attempt.job.state_folder / STATE).is_file()
+        kept = self.checkpoints or (attempt.job.state_folder / RECORD).is_file()
         how = "goes on elsewhere from its last state" if kept else "begins again elsewhere"
         self.on_event(attempt.slot, attempt.job, Noted(f"node {attempt.node.name} is lost; {how}"))
         self.waiting.append(attempt)
@@ -228,8 +229,8 @@ def keep_state(job: FoldJob, files: Files) -> None:
     for name, content in sorted(views(files).items()):  # state.json, which names the arrays, last
         with atomic_file(folder / name, durable=False) as temporary:
             temporary.write_bytes(content)
-    turn = json.loads(bytes(files[STATE]))["turn"]
-    (folder / f"arrays-{1 - turn}").unlink(missing_ok=True)
+    turn = json.loads(bytes(files[RECORD]))["turn"]
+    (folder / ARRAYS.format(1 - turn)).unlink(missing_ok=True)
 
 
 def views(files: Files) -> dict[str, memoryview]:

@@ -16,7 +16,7 @@ import ray
 
 from foldwise.clock import Clock
 from foldwise.cluster.checkpoints import Checkpoints
-from foldwise.cluster.node_files import STATE, Files, place_below, read_folder, read_state, unpack, work_folder
+from foldwise.cluster.node_files import Files, place_below, read_folder, read_state, unpack, work_folder
 from foldwise.cluster.shipping import Shipped, moved_job
 from foldwise.errors import InputError, RunError
 from foldwise.events import Event, Noted
@@ -27,6 +27,7 @@ from foldwise.running.fold_folder import stopped_folder
 from foldwise.running.job import FoldJob
 from foldwise.running.worker import attempt
 from foldwise.training.precision import name_processor
+from foldwise.training.state import RECORD
 
 FLUSH = 0.25  # seconds between two letters to the driver
 STATE_SECONDS = 10.0  # between two states that go to the driver, at least
@@ -159,7 +160,7 @@ class Courier:
     def saved_at(self) -> float:
         """When the state was last saved, as its file says; 0 without one."""
         with suppress(FileNotFoundError):
-            return (self.folder / STATE).stat().st_mtime
+            return (self.folder / RECORD).stat().st_mtime
         return 0.0
 
     def fetch_state(self) -> None:

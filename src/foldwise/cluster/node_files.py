@@ -19,9 +19,10 @@ import ray
 
 from foldwise.cluster.shipping import Shipped
 from foldwise.files import read_json
+from foldwise.training.state import ARRAYS, RECORD
 
 KEPT = 7 * 86400.0  # seconds that a file of the cache is kept after it was last needed
-STATE, RETRIES = "state.json", 3
+RETRIES = 3
 Files = dict[str, np.ndarray]  # bytes by name; arrays pass through Ray's object store without a copy
 
 
@@ -101,12 +102,12 @@ def read_folder(folder: Path) -> Files:
 def read_state(folder: Path) -> Files:
     """The files of the last saved state of a fold that may save the next one meanwhile; {} where there is none."""
     for _ in range(RETRIES):
-        record = read_json(folder / STATE)
+        record = read_json(folder / RECORD)
         if record is None:
             return {}
-        names = [f"arrays-{record['turn']}", STATE]
+        names = [ARRAYS.format(record["turn"]), RECORD]
         with suppress(FileNotFoundError):
             files = {name: np.fromfile(folder / name, np.uint8) for name in names}
-            if read_json(folder / STATE) == record:
+            if read_json(folder / RECORD) == record:
                 return files
     return {}
