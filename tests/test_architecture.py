@@ -38,7 +38,7 @@ CORE = {
     "metrics": "arguments errors plugins",
     "config": "errors metrics",
     "load_config": "config console errors inputs",
-    "data": "config errors files inputs machine metrics paths plugins",
+    "data": "config errors extensions files hashing inputs machine metrics paths plugins",
     "auto": "config",
     "vectors": "config console data errors files hashing inputs leftovers paths",
     "models": "config errors plugins",
@@ -80,6 +80,7 @@ EXTENSIONS = {
     "distributed": "data errors inputs interrupts learners machine running training",
     "python": "cli clock config console data errors extensions files hashing inputs installed interrupts lock machine"
     " options paths pipeline records run running stages toml_text",
+    "images": "clock config console data errors files hashing inputs learners machine metrics models paths plugins training",
     "encoders": "clock config console data errors events files freshness inputs installed learners lock metrics models options"
     " paths plugins run running training",
 }

@@ -141,6 +141,9 @@ def run_init(
     slug: Annotated[str, typer.Argument(help="Folder below input/ with train, test and sample_submission.")],
     id_: Annotated[str | None, typer.Option("--id", metavar="COLUMN")] = None,
     text: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Repeatable.")] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Of names of image files; none: no column.")
+    ] = None,
     target: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Repeatable.")] = None,
     group: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Rows of one group share a fold; none: no column.")
@@ -175,7 +178,7 @@ def run_init(
     files = {key: value for key, value in written.items() if value is not None}
     told = Choices(
         *(id_, text or [], target or [], group, task, kind, metric, metric_argument or []),
-        *(files, numbered, positive, label_separator, less_is_better),
+        *(files, numbered, positive, label_separator, less_is_better, image),
     )
     init(resolve(slug, input_, None, None), told, force)
 

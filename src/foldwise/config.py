@@ -7,7 +7,7 @@ What stands below a field of the recipe is its documentation: `./run.sh recipe` 
 import re
 import warnings
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
     WrapValidator,
     field_validator,
+    model_validator,
 )
 
 from foldwise import metrics
@@ -231,7 +232,8 @@ class ColumnsSection(Section):
     """Where things are in the tables. Those from `target` to `fold` are in the training table only."""
 
     id: str
-    text: Annotated[list[str], Field(min_length=1)]
+    text: list[str] = []  # may be left out where there is `image`
+    image: str | None = None  # names of image files, for members that see them
     features: list[str] = []  # numbers beside the text
     target: Annotated[list[str], Field(min_length=1)]
     positive: str | None = None  # of the two labels in the target of a binary task, if they are not 0 and 1
@@ -246,10 +248,22 @@ class ColumnsSection(Section):
     ignore: list[str] = []  # columns that are there and not used
     renamed: dict[str, str] = {}  # of all tables but the sample: the name in the file → the name it goes by here
 
+    @model_validator(mode="after")
+    def check_inputs(self) -> Self:
+        """There is something to predict from."""
+        if not self.text and self.image is None:
+            raise ValueError("text is missing: name the columns of the text, or with image the one of image files")
+        return self
+
+    @property
+    def read(self) -> list[str]:
+        """Columns that members read as they stand: texts, and behind them names of image files."""
+        return [*self.text, *filter(None, [self.image])]
+
     @property
     def of_both(self) -> list[str]:
         """Columns that the training and the test table have."""
-        return [self.id, *self.text, *self.features]
+        return [self.id, *self.read, *self.features]
 
     @property
     def of_train(self) -> list[str]:
@@ -348,12 +362,14 @@ class Batches(Section):
 
 
 class Model(Section):
-    """The model. Not every field is read by every model; "linear", "encoder" and "external" have their own tables."""
+    """The model. Not every field is read by every model; "linear", "encoder", "convnet" and "external" have tables of
+    their own.
+    """
 
     name: str = "bilstm"
     """One of "bilstm", "bigru", "bilstm_bigru" (a GRU over an LSTM), "textcnn", "linear" (n-grams, no network),
-    "encoder" (a pretrained Transformer) and "external" (predictions of another program), or a class of your own as
-    "module:Class"."""
+    "encoder" (a pretrained Transformer), "convnet" (images) and "external" (predictions of another program), or a class
+    of your own as "module:Class"."""
 
     hidden: Width = 128
     """Units of an LSTM or GRU in each direction. 64 is much faster; more helps with many rows."""
@@ -463,6 +479,63 @@ class Encoder(Section):
     def poolings(self) -> list[str]:
         """`pooling`, or what it is if empty."""
         return [*self.pooling] or (["mean", "max"] if self.train == "frozen" else ["mean"])
+
+
+class Images(Section):
+    """The model "convnet": a residual network of convolutions over the images that `columns.image` names, and over the
+    words of text columns beside them. Numbers beside the text are not seen.
+    """
+
+    size: Annotated[list[Width], Field(min_length=2, max_length=2)] = [64, 64]
+    """Height and width that images are brought to, in pixels. `init` proposes the usual size of the images there, 128
+    at most. Time grows with their product."""
+
+    channels: Literal[1, 3] = 3
+    """Numbers a pixel: 1 for grey images, 3 for colours."""
+
+    cache: Literal["auto", "always", "never"] = "auto"
+    """Whether images are kept as they are after reading and resizing, in `output/SLUG/MEMBER/tokens/`, so that only the
+    first reading takes long. "auto" is "always" where that takes at most half of the free disk; with "never" every
+    epoch reads the files again."""
+
+    width: Width = 32
+    """Channels of the first layer; each stage has twice as many as the one before."""
+
+    stages: Annotated[int, Field(ge=1, le=6)] = 3
+    """Stages of residual blocks. From the second on, each begins with half the height and width."""
+
+    blocks: Depth = 1
+    """Residual blocks of each stage, of two convolutions each."""
+
+    augment: list[Literal["flip", "shift", "crop", "rotate", "colour", "cutout", "mixup"]] = ["shift"]
+    """What training changes at random in each image, each time it is seen: "flip" left to right, "shift" by up to an
+    eighth, "crop" to a part of 60% to 100% of the area, "rotate" by up to 15 degrees, "colour" (brightness, contrast,
+    saturation), "cutout" (a grey square), "mixup" (two images and their targets mixed)."""
+
+    backbone: str = ""
+    """Instead of the network of our own: code that makes another, as "module:Class" or "module:function", such as
+    "timm:create_model". It gives a torch.nn.Module that is called with (B, channels, H, W) float32 images of mean 0 and
+    gives (B, F) numbers of each."""
+
+    arguments: dict[str, Any] = {}
+    """Keyword arguments of `images.backbone`, such as { model_name = "resnet18", num_classes = 0 }."""
+
+    weights: str = ""
+    """File of pretrained weights for `images.backbone` (.safetensors), beside competition.toml or the tables."""
+
+    transform: str = ""
+    """Code of your own that changes training images instead of `images.augment`, as "module:Class" or
+    "module:function", such as a torchvision transform. It is called with one (channels, H, W) uint8 tensor and gives
+    another of the same size; torch's random numbers are seeded for each image."""
+
+    batch_size: Count = 64
+    """Images in a batch, instead of `batches.size`."""
+
+    epochs: Count = 20
+    """How many times each training image is seen, unless training stops before."""
+
+    learning_rate: Finite = 3e-3
+    """The largest learning rate."""
 
 
 class External(Section):
@@ -676,6 +749,9 @@ class Member(Section):
     encoder: dict[str, Any] = {}
     """Fields of `encoder` that differ."""
 
+    images: dict[str, Any] = {}
+    """Fields of `images` that differ."""
+
     external: dict[str, Any] = {}
     """Fields of `external` that differ."""
 
@@ -692,6 +768,8 @@ def member_name(model: Model) -> str:
 def default_members(model: Model) -> dict[str, Member]:
     """The recipe's own model, and the linear learner beside it: words that say the topic are its strength."""
     members = {member_name(model): Member()}
+    if model.name == "convnet":
+        return members
     members.setdefault("linear", Member(model={"name": "linear"}))
     return members
 
@@ -708,12 +786,13 @@ class Recipe(Section):
     model: Model = Model()
     linear: Linear = Linear()
     encoder: Encoder = Encoder()
+    images: Images = Images()
     external: External = External()
     training: Training = Training()
     ensemble: Ensemble = Ensemble()
     members: dict[MemberName, Member] = Field(default_factory=lambda recipe: default_members(recipe["model"]))
     """The models to train and average, each in a folder `output/SLUG/NAME/`. By default `model.name`, and "linear"
-    beside it."""
+    beside it, but beside "convnet" nothing."""
 
     @field_validator("members")
     @classmethod

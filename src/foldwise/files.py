@@ -156,6 +156,13 @@ def usual_mode(path: Path) -> Iterator[None]:
         path.chmod(mode)
 
 
+def reserve(path: Path) -> None:
+    """Have the disk set aside the size of a file that is written by mapping it: if it is full, that kills a process."""
+    if hasattr(os, "posix_fallocate"):  # not on a Mac
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
 def write_text(path: Path, text: str, durable: bool = True) -> None:
     """Write `text` as UTF-8 with the line ends it has, as `atomic_file`."""
     with atomic_file(path, durable) as temporary:

@@ -19,7 +19,7 @@ from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
 from foldwise.plugins import is_own, source_hash
 from foldwise.records import FoldRecord, Record, TokensRecord, read_checked
 from foldwise.run import Run
-from foldwise.vectors.files import content_hash, vector_sources
+from foldwise.vectors.files import VectorFile, content_hash, vector_sources
 
 
 class Fit(NamedTuple):
@@ -100,8 +100,13 @@ def token_inputs(run: Run) -> dict[str, Any]:
         **text_inputs(run, {"id", "text", "features"}, extra=True),
         "tokens": settings.model_dump(),
         "tokenizer": tokenizer_hash(settings, run.paths.own_files),
-        "vectors": {source.file_name: content_hash(source) for source in vector_sources(settings, run.paths)},
+        "vectors": {source.file_name: content_hash(source) for source in sources_of_vectors(run)},
     }
+
+
+def sources_of_vectors(run: Run) -> list[VectorFile]:
+    """The files of word vectors; none where there are no texts."""
+    return vector_sources(run.config.recipe.tokens, run.paths) if run.config.columns.text else []
 
 
 def text_inputs(run: Run, columns: set[str], extra: bool) -> dict[str, Any]:
@@ -126,7 +131,12 @@ def text_inputs(run: Run, columns: set[str], extra: bool) -> dict[str, Any]:
 def own_token_inputs(run: Run, learner: Learner) -> dict[str, Any]:
     """What the tokens depend on that a learner makes of the texts."""
     return {
-        **text_inputs(run, {"id", "text"}, extra=bool(learner.recipe.training.extra_weight)),
+        **text_inputs(
+            run,
+            {"id", *(name for name in ("text", "image") if getattr(run.config.columns, name))},
+            extra=bool(learner.recipe.training.extra_weight),
+        ),
+        **learner.row_inputs(run),
         "model": {name: sample_hash(path) for name, path in learner.find_files(run.paths).items()},
         "settings": learner.token_settings(),
     }

@@ -137,6 +137,8 @@ def check_config(config: Config, slug: str) -> None:
         raise InputError(f"{asking} needs columns that say whom a text is about; name them in [columns] subgroups")
     check_unfreezing(recipe)
     check_folds_of_members(recipe)
+    for name in recipe.members:
+        learner_for(recipe.of_member(name)).check_columns(config.columns)
     check_weights(recipe)
     check_teaching(config)
 

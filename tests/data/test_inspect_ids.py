@@ -1,10 +1,16 @@
 """Names of columns that differ between tables, and ids, from files to what `all` reads."""
 
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import pytest
 
 from foldwise.data.competition import load_competition
 from foldwise.data.inspect_competition import Choices
-from foldwise.data.inspect_tables import Question
+from foldwise.data.inspect_ids import match_names
+from foldwise.data.inspect_tables import Question, Tables
+from foldwise.data.table import Table, rename_columns
 from foldwise.errors import InputError
 from foldwise.load_config import load_config
 from foldwise.paths import Paths
@@ -136,3 +142,14 @@ def test_a_question_stays_short():
     message = str(Question("the target", "--target", names, "there are many"))
     assert len(message) < 500
     assert message.endswith("(or 26 more)")
+
+
+def test_no_two_columns_of_a_table_get_one_name():
+    columns = {"train": ["id", "TEXT"], "test": ["id", "other"], "sample": ["Text "]}
+    values = {"id": ["0", "1"], "Text ": ["0", "1"], "TEXT": ["a", "b"], "other": ["c", "d"]}
+    frames = [pd.DataFrame({name: values[name] for name in names}, dtype=object) for names in columns.values()]
+    tables = Tables(
+        *(Table(Path(f"{name}.csv"), frame, np.arange(2)) for name, frame in zip(columns, frames, strict=True))
+    )
+    renamed, _ = match_names(tables)
+    assert all(rename_columns(frame, renamed).columns.is_unique for frame in frames)

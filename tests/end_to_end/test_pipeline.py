@@ -27,6 +27,11 @@ def rows_of(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
+def write_rows(path: Path, rows: list[list[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
 def hashes(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
@@ -151,20 +156,31 @@ def test_one_fold_again_leaves_the_others_and_the_submission_byte_for_byte(cli_h
     assert (workspace / "output" / "twin-binary" / "submission.csv").read_bytes() == submission
 
 
-def test_a_fold_alone_gives_the_bytes_it_gives_beside_others(cli_here, workspace):
-    """On the embedded competition, whose folds are trained in processes side by side; one alone is trained here."""
-    shutil.copytree(REPOSITORY / "input" / "movie-reviews", workspace / "input" / "movie-reviews")
+def test_a_fold_alone_gives_the_bytes_it_gives_beside_others(cli_here, workspace, monkeypatch):
+    """On rows of the embedded competition; folds are trained in processes side by side, and one alone is trained here."""
+    source, folder = REPOSITORY / "input" / "movie-reviews", workspace / "input" / "movie-reviews"
+    folder.mkdir()
+    shutil.copy(source / "competition.toml", folder)
+    for name, rows in {"train": 240, "test": 60, "sample_submission": 60, "solution": 60}.items():
+        write_rows(folder / f"{name}.csv", rows_of(source / f"{name}.csv")[: rows + 1])
+    monkeypatch.setattr("foldwise.running.placement.count_cores", lambda: 2)
     options = ["--set", "training.epochs=1", "--set", "model.hidden=8", "--set", "folds.n=3"]
-    first = cli_here("all", *options)
-    member = workspace / "output" / "movie-reviews" / "bilstm"
-    beside = hashes(member / "fold2")
+    with monkeypatch.context() as worth:
+        worth.setattr("foldwise.running.placement.WORTH_PROCESSES", 0)
+        first = cli_here("all", *options)
+    output = workspace / "output" / "movie-reviews"
+    beside = hashes(output)
+    assert "folds side by side: 2" in first.stdout
     assert "bilstm fold 2: epoch 1.00" in first.stdout
-    cli_here("train", "--fold", "2", *options)
-    alone = hashes(member / "fold2")
-    for name in ("weights.safetensors", "oof.safetensors", "test.safetensors"):
-        assert alone[name] == beside[name]
-    summary = json.loads((workspace / "output" / "movie-reviews" / "summary.json").read_text())
-    assert 0.5 < summary["leaderboard"] < 1
+    assert "folds side by side: 1" in cli_here("train", "--fold", "2", *options).stdout
+    alone = hashes(output)
+    for member in ("bilstm", "linear"):
+        assert alone[f"{member}/fold2/fold.json"] != beside[f"{member}/fold2/fold.json"]  # seconds
+        for name in ("weights.safetensors", "oof.safetensors", "test.safetensors"):
+            assert alone[f"{member}/fold2/{name}"] == beside[f"{member}/fold2/{name}"]
+    solution = dict(rows_of(folder / "solution.csv")[1:])
+    right = [solution[row_id] == label for row_id, label in rows_of(output / "submission.csv")[1:]]
+    assert json.loads((output / "summary.json").read_text())["leaderboard"] == pytest.approx(sum(right) / 60)
 
 
 def test_same_seed_same_bytes_another_seed_other_bytes(cli, cli_here, workspace):
@@ -271,8 +287,7 @@ def test_numbers_beside_the_text_two_texts_apart_and_a_package_of_ones_own(cli_h
         table[0] += ["title", "words"]
         for row in table[1:]:
             row += [row[1][:20], "" if row[0].endswith("1") else str(len(row[1].split()))]
-        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(table)
+        write_rows(folder / f"{name}.csv", table)
     config = (
         (folder / "competition.toml")
         .read_text()

@@ -1,13 +1,16 @@
 """A competition's tables, read together and checked against each other and against competition.toml (`InputError`)."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from foldwise.config import Config
+from foldwise.data.features import contents_of, read_texts
 from foldwise.data.labels import apply_pattern, find_pattern, has_names, labelled_rows, split_cell, write_like
 from foldwise.data.open_table import open_table
 from foldwise.data.splits import number_folds
@@ -25,7 +28,7 @@ class ToPredict:
     """What the contest asks for: the M rows of the test table, and the sample."""
 
     test_ids: list[str]  # M, in file order
-    test_texts: list[list[str]]  # of each text column the texts of the rows
+    test_texts: list[list[str]]  # of each text column the texts of the rows, then paths of their images, if any
     features: np.ndarray  # (M, D) float64 of the columns given as features; NaN where a cell is empty
     sample: pd.DataFrame  # sample_submission.csv, whose ids are the same in any order
     sample_columns: list[str]  # its prediction columns, in the order of the outputs; one for hard labels
@@ -42,6 +45,12 @@ class Competition(ToPredict):
     own_folds: np.ndarray | None = None  # (N,) int64 of `columns.fold`, as in the fold file
     extra: "ExtraRows | None" = None  # `features` are then (N + M + X, D)
     left_out: int = 0  # rows of the training table, for want of a target
+    has_images: bool = False  # the last of the texts are paths of images
+
+    @cached_property
+    def contents(self) -> Sequence[str]:
+        """N texts by which training rows are the same."""
+        return contents_of(self.train_texts, self.has_images)
 
     @property
     def row_ids(self) -> list[str]:
@@ -78,24 +87,25 @@ def load_competition(config: Config, paths: Paths, debug: bool = False) -> Compe
     targets = encode_extras(train, config, encode_targets(train, config))
     check_weights(train, config, targets)
     own_folds = number_folds(train, columns.fold, config.recipe.folds.n, OWN_FIX) if columns.fold else None
-    asked = check_test(config, test, sample, targets, train.path.name)
+    asked = check_test(config, paths, test, sample, targets, train.path.name)
     extra = read_extra(config, paths, targets, debug) if config.files.extra else None
     if debug:  # after the whole tables have passed their checks
         rng = np.random.default_rng(0)
         rows, test_rows = (np.sort(rng.permutation(len(table))[:DEBUG_ROWS]) for table in (train, test))
         train, targets, test = train.take(rows), targets.take(rows), test.take(test_rows)
         sample = sample.take(np.flatnonzero(sample.frame[columns.id].isin(test.column(columns.id))))
-        asked = check_test(config, test, sample, targets, train.path.name)
+        asked = check_test(config, paths, test, sample, targets, train.path.name)
     features = encode_numbers(train, columns.features, NUMBER, empty=np.nan)
     return Competition(
         **vars(asked) | {"features": np.vstack([features, asked.features, *([extra.features] if extra else [])])},
         train_ids=train.column(columns.id),
-        train_texts=[train.column(name) for name in columns.text],
+        train_texts=read_texts(train, columns, paths.input),
         targets=targets,
         groups=train.column(columns.group) if columns.group else None,
         own_folds=None if debug else own_folds,
         extra=extra,
         left_out=left_out,
+        has_images=columns.image is not None,
     )
 
 
@@ -134,7 +144,7 @@ def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> E
     weighed = columns.weight if columns.weight in table.frame.columns else None
     return ExtraRows(
         ids=table.column(columns.id),
-        texts=[table.column(name) for name in columns.text],
+        texts=read_texts(table, columns, paths.input),
         targets=labels,
         features=encode_numbers(table, columns.features, NUMBER, empty=np.nan),
         weights=encode_numbers(table, [weighed], WEIGHT)[:, 0].astype(np.float32) if weighed else None,
@@ -145,10 +155,10 @@ def read_extra(config: Config, paths: Paths, targets: Targets, debug: bool) -> E
 def load_test(config: Config, paths: Paths, targets: Targets) -> ToPredict:
     """Read and check test and sample_submission alone; `targets` may be of no rows."""
     test, sample = (open_table(config, paths, name) for name in ("test", "sample_submission"))
-    return check_test(config, test, sample, targets, "the training table")
+    return check_test(config, paths, test, sample, targets, "the training table")
 
 
-def check_test(config: Config, test: Table, sample: Table, targets: Targets, train: str) -> ToPredict:
+def check_test(config: Config, paths: Paths, test: Table, sample: Table, targets: Targets, train: str) -> ToPredict:
     """Hold test and sample against each other and against what the training table, called `train`, gave."""
     columns = config.columns
     check_columns(test, columns.of_both, [*columns.ignore, *columns.of_train])
@@ -161,7 +171,7 @@ def check_test(config: Config, test: Table, sample: Table, targets: Targets, tra
         table.refuse({columns.id: {row_id: f"id {shorten(row_id)} {fix}" for row_id in unknown}})
     return ToPredict(
         test_ids=test.column(columns.id),
-        test_texts=[test.column(name) for name in columns.text],
+        test_texts=read_texts(test, columns, paths.input),
         features=encode_numbers(test, columns.features, NUMBER, empty=np.nan),
         sample=sample.frame,
         sample_columns=sample_columns,
@@ -176,7 +186,7 @@ def check_sample(config: Config, sample: Table, targets: Targets, train: str) ->
     Labels in the sample must be some of train, but for one placeholder that stands in every row.
     """
     id_column, by_name = config.columns.id, config.submission.kind == "label" and has_names(config)
-    others = [*config.columns.text, *config.columns.features, *config.columns.ignore]
+    others = [*config.columns.read, *config.columns.features, *config.columns.ignore]
     given = [name for name in sample.frame.columns if name not in (id_column, *others)]
     expected = targets.columns if targets.spec.ordered else apply_pattern(config.submission.columns, targets.names)
     if by_name and set(given) != set(expected):

@@ -23,11 +23,12 @@ CPU = torch.device("cpu")
 
 
 class Item(NamedTuple):
-    """One row: K texts of (T,) int32 tokens, its target or None, and its row number."""
+    """One row: K texts of (T,) int32 tokens, its target or None, its row number, and maybe its image."""
 
     texts: list[Tensor]
     target: Tensor | None
     row: int
+    image: Tensor | None = None  # (channels, H, W) uint8
 
 
 class Batch(NamedTuple):
@@ -40,13 +41,14 @@ class Batch(NamedTuple):
     weights: Tensor | None = None  # (B,) float32 how much each row counts in the loss; None for all alike
     auxiliary: Tensor | None = None  # (B, A) float32 targets learnt beside
     features: Tensor | None = None  # (B, D) float32 numbers beside the text
+    images: Tensor | None = None  # (B, channels, H, W) uint8
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on the model's device; a copy from pinned memory runs beside the computation."""
         if self.tokens.device.type == device.type:
             return self
         moved = self._asdict()
-        for name in ("tokens", "targets", "weights", "auxiliary", "features"):
+        for name in ("tokens", "targets", "weights", "auxiliary", "features", "images"):
             moved[name] = None if moved[name] is None else moved[name].to(device, non_blocking=True)
         return Batch(**moved)
 
@@ -55,7 +57,7 @@ class Batch(NamedTuple):
         texts = torch.arange(len(self.lengths)).view(-1, len(self.rows))[:, rows].reshape(-1)  # (K * n,)
         lengths = self.lengths[texts]
         tokens = self.tokens[texts.to(self.tokens.device, non_blocking=True), : max(int(lengths.max()), 1)]
-        names = ("targets", "rows", "weights", "auxiliary", "features")
+        names = ("targets", "rows", "weights", "auxiliary", "features", "images")
         whole = {name: value for name in names if (value := getattr(self, name)) is not None}
         beside = {name: value[rows.to(value.device, non_blocking=True)] for name, value in whole.items()}
         return self._replace(tokens=tokens, lengths=lengths, **beside)
@@ -73,7 +75,7 @@ class Batch(NamedTuple):
     @property
     def inputs(self) -> list[Tensor]:
         """What a model is called with."""
-        return [part for part in (self.tokens, self.lengths, self.features) if part is not None]
+        return [part for part in (self.tokens, self.lengths, self.features, self.images) if part is not None]
 
     def parts(self, count: int) -> list["Batch"]:
         """The batch in `count` parts of like many rows, itself in one; at most a part a row."""
@@ -91,6 +93,8 @@ class TokenDataset(Dataset[Item]):
         features: (N + M, D) of all rows.
         device: where batches are gathered: a GPU that has room for all tokens, else the CPU.
     """
+
+    epoch = 0  # that training is in, for datasets whose rows change
 
     def __init__(
         self,
@@ -116,7 +120,7 @@ class TokenDataset(Dataset[Item]):
 
     def select(self, rows: np.ndarray, labelled: bool = True) -> "TokenDataset":
         """Other rows of the same store, the arrays shared; without targets where `labelled` is false."""
-        other = TokenDataset.__new__(TokenDataset)
+        other = type(self).__new__(type(self))
         other.__dict__ = {**self.__dict__, "rows": rows}
         if not labelled:
             other.beside = {name: part for name, part in self.beside.items() if name == "features"}
@@ -164,7 +168,9 @@ def pad_collate(items: Sequence[Item] | Batch) -> Batch:
     for padded, text in zip(tokens, texts, strict=True):
         padded[: len(text)] = text
     targets = [item.target for item in items if item.target is not None]
-    return Batch(tokens, lengths, torch.stack(targets) if targets else None, torch.tensor([item.row for item in items]))
+    images = [item.image for item in items if item.image is not None]
+    rows, stacked = torch.tensor([item.row for item in items]), torch.stack(images) if images else None
+    return Batch(tokens, lengths, torch.stack(targets) if targets else None, rows, images=stacked)
 
 
 def make_loader(

@@ -1,13 +1,17 @@
-"""The texts of a row, and numbers that stand beside them; `columns` are of each text column the texts of all rows."""
+"""The texts of a row, and numbers that stand beside them; `columns` are of each column that is read all rows' cells."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
-from foldwise.config import Config, Tokens
+from foldwise.config import ColumnsSection, Config, Tokens
+from foldwise.data.table import Table
 from foldwise.data.tokenizer import SEPARATOR
+from foldwise.extensions import load_extension
+from foldwise.hashing import digest_of
 
 
 @cache
@@ -35,6 +39,33 @@ def join_texts(texts: Sequence[Sequence[str]], separator: str = "\n") -> Sequenc
     return texts[0] if len(texts) == 1 else [separator.join(parts) for parts in zip(*texts, strict=True)]
 
 
+def read_texts(table: Table, named: ColumnsSection, folder: Path) -> list[list[str]]:
+    """Of each text column the texts of a table's rows; behind them, where images are named, the paths of these.
+
+    Args:
+        folder: where image files are looked for, also in folders within.
+
+    Raises:
+        InputError: a file is not there, or a name fits several.
+    """
+    texts = [table.column(name) for name in named.text]
+    if named.image is not None:
+        find = load_extension("foldwise.images.names:find_images", "columns.image")
+        texts.append(find(table.column(named.image), folder, table.path, named.image))
+    return texts
+
+
+def contents_of(columns: Sequence[Sequence[str]], has_images: bool) -> Sequence[str]:
+    """One text a row, by which rows are the same; of an image the bytes of its file count, and not its name."""
+    *texts, images = columns
+    return join_texts([*texts, [digest_of(Path(path)).hex() for path in images]] if has_images else columns)
+
+
+def only_texts(columns: Sequence[Sequence[str]], named: ColumnsSection) -> Sequence[Sequence[str]]:
+    """The text columns, without that of image files behind them; one empty text a row where there are none."""
+    return columns[: len(named.text)] or [[""] * len(columns[0])]
+
+
 def texts_of(columns: Sequence[Sequence[str]], settings: Tokens) -> tuple[list[str], int]:
     """The texts to tokenize, row after row, and how many of them a row has."""
     if settings.columns == "apart":
@@ -45,7 +76,7 @@ def texts_of(columns: Sequence[Sequence[str]], settings: Tokens) -> tuple[list[s
 def texts_and_features(config: Config) -> tuple[int, int]:
     """K texts of a row that are encoded apart, and D numbers beside them."""
     columns, settings = config.columns, config.recipe.tokens
-    texts = len(columns.text) if settings.columns == "apart" else 1
+    texts = max(1, len(columns.text)) if settings.columns == "apart" else 1
     return texts, len(columns.features) + len(settings.features)
 
 

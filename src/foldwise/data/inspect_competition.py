@@ -1,9 +1,19 @@
 """All of competition.toml, each part from the tables and what was inferred before, unless the user says it."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from foldwise.data.inspect_ids import add_ids, infer_id, lacking_id, match_names, number_rows
+from foldwise.data.inspect_images import (
+    HALF,
+    NO_IMAGE,
+    infer_image,
+    infer_images,
+    infer_members,
+    naming_columns,
+    of_folders,
+)
 from foldwise.data.inspect_labels import infer_missing, infer_pattern, infer_positive, infer_separator, labels_in
 from foldwise.data.inspect_tables import Inference, Question, Tables, hide_useless, infer_asked
 from foldwise.data.inspect_targets import infer_kind, infer_target, infer_task
@@ -11,7 +21,7 @@ from foldwise.data.inspect_texts import infer_group, infer_text
 from foldwise.data.table import rename_columns
 from foldwise.data.targets import parse_number
 from foldwise.errors import InputError, did_you_mean, list_names, with_article
-from foldwise.metrics import MetricChoice, metric_for
+from foldwise.metrics import MetricChoice, find_named, metric_for
 from foldwise.tasks import TASKS, Kind
 
 NO_GROUP = "none"  # --group none
@@ -34,6 +44,7 @@ class Choices:
     positive: str | None = None
     label_separator: str | None = None
     less_is_better: bool = False  # of a metric of one's own
+    image: str | None = None  # the column of images' names
 
 
 def infer(choices: Choices, tables: Tables) -> dict[str, Inference]:
@@ -45,7 +56,8 @@ def infer(choices: Choices, tables: Tables) -> dict[str, Inference]:
         train, test = (replace(table, frame=rename_columns(table.frame, renamed)) for table in tables[:2])
         tables = Tables(train, test, tables.sample)
     check_told(choices, tables)
-    found["id"] = told(choices.id) or (number_or_infer_id if choices.numbered else infer_id)(tables)
+    named = find_named_images(choices, tables)
+    found["id"] = told(choices.id) or (number_or_infer_id if choices.numbered else infer_id)(tables, named)
     id_column = found["id"].value
     if numbered := lacking_id(tables, id_column):
         found["numbered"] = Inference(numbered, "no ids there: rows count from 1")
@@ -55,34 +67,63 @@ def infer(choices: Choices, tables: Tables) -> dict[str, Inference]:
     asked = infer_asked(tables, id_column, choices.target)
     found["target"] = target = told(choices.target) or infer_target(tables, asked, id_column)
     taken = [id_column, *target.value]
+    named = {name: share for name, share in named.items() if name not in target.value}
+    image = infer_image(tables, named, choices.image)
+    if image:
+        found["image"] = image
+    taken += [*named, *([image.value] if image else [])]  # names are no groups: images that are alike share a fold
     group = told(choices.group) or infer_group(tables, [*taken, *choices.text])
     if group and group.value != NO_GROUP:
         found["group"] = group
-    found["text"] = told(choices.text) or infer_text(tables, [*taken, *([choices.group] if choices.group else [])])
+    taken_too = [*taken, *([choices.group] if choices.group else [])]
+    found["text"] = told(choices.text) or infer_text(tables, taken_too, optional=image is not None)
     train = tables.train.frame
     asked = [name for name in asked if name in target.value or name not in train]  # others of train stay as they are
-    implied = "binary" if choices.positive else "multilabel" if choices.label_separator else None
-    found["task"] = told(choices.task or implied) or infer_task(
-        tables, asked, target.value, choices.metric, choices.kind
-    )
+    found["task"] = infer_task_of(choices, tables, asked, target.value)
     task = found["task"].value
     found |= infer_labels(choices, tables, asked, target.value, task)
     separator = found["separator"].value if "separator" in found else None
     found["kind"] = told(choices.kind) or infer_kind(tables, asked, target.value, task, choices.metric, separator)
     found["metric"] = infer_metric(choices, task, found["kind"].value)
-    used = {*taken, *found["text"].value, *asked, *([found["group"].value] if "group" in found else [])}
+    inputs = [*found["text"].value, *(found[name].value for name in ("group", "image") if name in found)]
+    used = {id_column, *target.value, *asked, *inputs}
     ignore = [name for name in dict.fromkeys(columns) if name not in used]
     advice = "not used; texts among them can be --text, numbers [columns] features"
     if own := [name for name in ignore if name in ("fold", "kfold")]:
         advice += f"; {own[0]}, if it has the contest's folds, can be [columns] fold"
     found["ignore"] = Inference(ignore, advice if ignore else "every column is used")
+    if image:
+        found |= infer_images(tables, image.value)
+        found["members"] = infer_members(found["text"].value)[0]
     return found
 
 
-def number_or_infer_id(tables: Tables) -> Inference:
+def find_named_images(choices: Choices, tables: Tables) -> dict[str, float]:
+    """Columns that seem to name images, but for those that the user says are something else."""
+    if choices.image == NO_IMAGE:
+        return {}
+    others = [*choices.text, *choices.target, choices.group]
+    named = {name: share for name, share in naming_columns(tables).items() if name not in others}
+    return {name: share for name, share in named.items() if share >= HALF or not (choices.text or choices.image)}
+
+
+def infer_task_of(choices: Choices, tables: Tables, asked: list[str], target: list[str]) -> Inference:
+    """The task as told, or as other options imply it, or of what the target holds; folders' names are classes."""
+    implied = "binary" if choices.positive else "multilabel" if choices.label_separator else None
+    if task := told(choices.task or implied):
+        return task
+    if of_folders(tables.train.frame) and target == ["label"]:
+        many = tables.train.frame["label"].nunique() > 2 and choices.metric != "quadratic_kappa"
+        named = find_named(choices.metric)
+        if choices.metric is None or (many and named and "classes" in named.fits):
+            return Inference("multiclass", "the folders below train/ are classes")
+    return infer_task(tables, asked, target, choices.metric, choices.kind)
+
+
+def number_or_infer_id(tables: Tables, named: Container[str]) -> Inference:
     """The column that names the rows, or a new name where none does without repeating itself."""
     try:
-        return infer_id(tables)
+        return infer_id(tables, named)
     except Question:
         raise
     except InputError:
@@ -94,8 +135,12 @@ def check_told(choices: Choices, tables: Tables) -> None:
     present = list(tables.train.frame)
     anywhere = [name for table in tables for name in table.frame]
     group = None if choices.group == NO_GROUP else choices.group
+    image = None if choices.image == NO_IMAGE else choices.image
     id_there = anywhere + [choices.id] * choices.numbered  # then it may be a new name
-    for name, there in [(choices.id, id_there), *((name, present) for name in (group, *choices.text, *choices.target))]:
+    for name, there in [
+        (choices.id, id_there),
+        *((name, present) for name in (group, image, *choices.text, *choices.target)),
+    ]:
         if name is not None and name not in there:
             fix = did_you_mean(name, present, f"there are {list_names(present)}")
             raise InputError(f"{tables.train.path}: no column {name!r}; {fix}")

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Container
 from dataclasses import replace
 
 import pandas as pd
@@ -41,7 +42,8 @@ def match_names(tables: Tables) -> tuple[dict[str, str], str]:
     there = {renamed.get(name, name) for name in test.columns}
     named_rows = [name for name in sample.columns if sample[name].is_unique and len(sample) > 1]
     if not there.intersection(named_rows):
-        same = [(other, name) for name in named_rows for other in test.columns if same_ids(test[other], sample[name])]
+        free = [name for name in named_rows if name not in renamed.values()]  # two columns of one name would be left
+        same = [(other, name) for name in free for other in test.columns if same_ids(test[other], sample[name])]
         if len(same) == 1:
             renamed.update(same)
             why = "with the same ids" if len(renamed) == 1 else f"{why}, or with the same ids"
@@ -62,15 +64,19 @@ def plain(name: str) -> str:
     return "".join(name.split()).casefold()
 
 
-def infer_id(tables: Tables) -> Inference:
-    """The column that names each row of test and sample once, and those of train where it has one; else a new name."""
+def infer_id(tables: Tables, named: Container[str] = ()) -> Inference:
+    """The column that names each row of test and sample once, and those of train where it has one; else a new name.
+
+    Args:
+        named: columns of files' names, which may have many words.
+    """
     train, test, sample = (table.frame for table in tables)
     shared = [name for name in sample.columns if name in test.columns]
     unique = [
         name
         for name in shared
         if all(frame[name].is_unique for frame in (train, test, sample) if name in frame.columns)
-        and sample[name].str.split().str.len().mean() <= ID_WORDS
+        and (name in named or sample[name].str.split().str.len().mean() <= ID_WORDS)
     ]
     by_likelihood = (
         lambda name: set(test[name]) == set(sample[name]),

@@ -77,23 +77,31 @@ def words_a_row(column: pd.Series) -> float:
     return sum(len(text.split()) for text in column) / len(column)
 
 
-def infer_text(tables: Tables, taken: list[str]) -> Inference:
-    """All columns of train and test that are texts; where none is by its words, the one with by far the most."""
+def infer_text(tables: Tables, taken: list[str], optional: bool = False) -> Inference:
+    """All columns of train and test that are texts; where none is by its words, the one with by far the most.
+
+    Args:
+        optional: there is something else to learn from, so that only what is a text by its words is one.
+    """
     train, test = tables.train.frame, tables.test.frame
     words = {
         name: words_a_row(train[name])
         for name in train.columns
         if name in test.columns and name not in taken and None in map(parse_number, different_values(train[name]))
     }
+    texts = [name for name in words if is_text(train[name])]
+    if optional and not texts:
+        return Inference([], "no other column of train and test is a text by its words (--text decides)")
     if not words:
         columns = f"train has {list_names(train.columns)}, test has {list_names(test.columns)}"
         raise InputError(f"{tables.test.path}: no column of words that train has too; {columns}")
-    texts = [name for name in words if is_text(train[name])]
     most = max(words[name] for name in texts or words)
     # Beside texts only a column of the same length may be one; without any, whatever is not much shorter.
     share = ALMOST if texts else 1 / CLEARLY
     unsure = [name for name in words if name not in texts and (words[name] == most or words[name] > share * most)]
-    if texts:
+    if optional:
+        unsure = []
+    elif texts:
         unsure = [name for name in unsure if has_words(different_values(train[name]))]
     shown = {name: f"{name} {count:.1f}" for name, count in words.items()}
     if (texts and unsure) or len(unsure) > 1:

@@ -58,7 +58,7 @@ def check_id(table: Table, id_column: str, name: str) -> None:
 def number_columns(config: Config, table: Table, name: TableName) -> list[str]:
     """The columns of a table that hold numbers. In the sample that is whatever is to be predicted, by any name."""
     columns = config.columns
-    words = {columns.id, *columns.text, columns.group, *columns.ignore}
+    words = {columns.id, *columns.read, columns.group, *columns.ignore}
     ordered = TASKS[config.competition.task].ordered
     if (has_names(config) or columns.positive is not None) and not ordered:  # labels may be anything
         words |= {*columns.target, *(table.frame.columns if config.submission.kind == "label" else ())}

@@ -1,6 +1,5 @@
 """What `train = "frozen"` learns from: pooled hidden states of every row, computed once and kept on disk."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from foldwise.data.dataset import TokenDataset, make_loader
 from foldwise.data.token_store import TokenStore, open_array
 from foldwise.encoders.model import build_pooling, run_body
 from foldwise.errors import RunError
+from foldwise.files import reserve
 from foldwise.training.fold import GivenUpError
 from foldwise.training.fold_data import choose_home
 from foldwise.training.precision import Runtime, autocast
@@ -34,13 +34,6 @@ def choose_layers(layers: list[int] | str, depth: int) -> list[int]:
     if isinstance(layers, list):
         return layers
     return sorted({round(layer) for layer in np.linspace(np.ceil(depth / 3), depth, FEW)})
-
-
-def reserve(path: Path) -> None:
-    """Have the disk set aside the size of a file that is written by mapping it: if it is full, that kills a process."""
-    if hasattr(os, "posix_fallocate"):  # not on a Mac
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 @torch.inference_mode()

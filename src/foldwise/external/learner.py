@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldwise.clock import Clock
-from foldwise.config import Task
+from foldwise.config import ColumnsSection, Task
 from foldwise.console import warn
-from foldwise.data.features import join_texts
 from foldwise.data.splits import units_of
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError
@@ -55,6 +54,9 @@ class ExternalLearner(Learner):
     def prepare(self, targets: Targets, texts: int, features: int) -> None:
         """Nothing is made of rows here; `take_predictions` checks the tables, before any member trains."""
 
+    def check_columns(self, columns: ColumnsSection) -> None:
+        """It reads none."""
+
     def take_predictions(self, run: Any, member: str, fold_of_row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The (N, C) and (M, C) float64 predictions of the two tables; warns of what looks like a leak.
 
@@ -67,8 +69,7 @@ class ExternalLearner(Learner):
         oof_table = open_predictions(files["oof"], run)
         more = f"set members.{member}.folds to the folds that it has"
         oof = read_values(oof_table, competition.train_ids, run, needed, fold_of_row, more)
-        texts = join_texts(competition.train_texts)
-        units = units_of(texts, competition.groups)
+        units = units_of(competition.contents, competition.groups)
         theirs = check_folds(oof_table, run, fold_of_row, trained, units)
         test = read_values(open_predictions(files["test"], run), competition.test_ids, run)
         if is_truth(competition.targets, oof, needed):

@@ -9,6 +9,7 @@ import pandas as pd
 
 from foldwise.config import Config
 from foldwise.data.competition import ToPredict
+from foldwise.data.features import read_texts
 from foldwise.data.labels import has_names
 from foldwise.data.open_table import point_decimals, refuse_commas
 from foldwise.data.records import to_text
@@ -25,7 +26,7 @@ class Given(NamedTuple):
     """n rows to predict."""
 
     ids: list[str]
-    texts: list[list[str]]  # of each text column
+    texts: list[list[str]]  # of each column that is read, as in `ToPredict`
     features: np.ndarray  # (n, d) float64 of the columns given as features
 
 
@@ -36,7 +37,7 @@ def take_columns(config: Config, table: Table, before: int = 0) -> Given:
     """
     columns, form = config.columns, config.files.format_of("test")
     table = Table(table.path, rename_columns(table.frame, columns.renamed), table.lines, table.unit)
-    check_columns(table, [*columns.text, *columns.features], table.frame.columns)
+    check_columns(table, [*columns.read, *columns.features], table.frame.columns)
     if form.decimal == ",":
         table = point_decimals(table, columns.features)
     elif form.separator not in (None, ","):
@@ -44,12 +45,12 @@ def take_columns(config: Config, table: Table, before: int = 0) -> Given:
     features = encode_numbers(table, columns.features, NUMBER, empty=np.nan)
     named = columns.id in table.frame.columns
     ids = table.column(columns.id) if named else list(map(str, range(before + 1, before + len(table) + 1)))
-    return Given(ids, [table.column(name) for name in columns.text], features)
+    return Given(ids, read_texts(table, columns, table.path.parent), features)
 
 
 def as_table(config: Config, texts: Any) -> Table:
     """A list of texts, or a table of columns as a DataFrame or a dict, as a table of strings."""
-    wanted = [*config.columns.text, *config.columns.features]
+    wanted = [*config.columns.read, *config.columns.features]
     if isinstance(texts, pd.DataFrame):
         names = list(map(str, texts.columns))
         if twice := next((name for name in wanted if names.count(name) > 1), None):

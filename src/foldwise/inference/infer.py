@@ -74,7 +74,8 @@ def prepare_own_tokens(source: Source, asked: ToPredict, data: Path, device: tor
         (folder := data / name).mkdir()
         runtime = choose_runtime(member.folds[0], recipe.folds.n, device)
         files, counts = source.files(name), [len(asked.test_ids)]
-        made = learner.write_tokens(asked.test_texts, counts, files, folder, replace(runtime, threads=count_cores()))
+        texts = learner.choose_columns(asked.test_texts, source.manifest.config.columns)
+        made = learner.write_tokens(texts, counts, files, folder, replace(runtime, threads=count_cores()))
         say("infer", f"{name}: made {made}, in {duration(time.perf_counter() - start)}")
 
 
@@ -89,7 +90,10 @@ def predict_folds(source: Source, data: Path, device: torch.device) -> dict[str,
     warn_of_precision([(job.packed, job.runtime) for job in jobs])
     threads = max(job.runtime.threads for job in jobs)
     store, passes = TokenStore.open(data), sum(len(job.packed.weights) for job in jobs)
-    placement = place_prediction(device, threads, len(store.tokens) * passes)
+    recipe = source.manifest.config.recipe
+    learners = {name: learner_for(recipe.of_member(name)) for name in members}
+    work = sum(learners[job.member].count_work(len(store.tokens), len(store)) * len(job.packed.weights) for job in jobs)
+    placement = place_prediction(device, threads, work)
     precisions = "/".join(dict.fromkeys(job.runtime.precision for job in jobs))
     at_once = min(placement.workers, len(jobs))
     say("infer", f"on {device.type} in {precisions}, folds side by side: {at_once}, threads each: {threads}")

@@ -150,11 +150,12 @@ class Predictor:
         learner, source = learner_for(self.recipe.of_member(member)), self.source
         if not learner.reads_texts:
             return None
+        chosen = learner.choose_columns(texts, source.manifest.config.columns)
         if member not in self.readers:
             all_cores = replace(self.runtime_of(source.member(member).folds[0]), threads=count_cores())
-            self.readers[member] = learner.open_texts(source.files(member), len(texts), all_cores)
+            self.readers[member] = learner.open_texts(source.files(member), len(chosen), all_cores)
         (own := folder / member).mkdir()
-        self.readers[member](texts, [len(texts[0])], own)
+        self.readers[member](chosen, [len(chosen[0])], own)
         return own
 
 

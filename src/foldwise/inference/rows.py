@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from foldwise.config import Tokens
-from foldwise.data.features import features_of, texts_of
+from foldwise.data.features import features_of, only_texts, texts_of
 from foldwise.data.own_tokenizer import Splitter
 from foldwise.data.token_store import TokenStore, save_array
 from foldwise.data.tokenizer import tokenize_further
@@ -70,13 +70,14 @@ def read_rows(
     """Tokenize the texts of M rows.
 
     Args:
-        texts: of each text column the M texts.
+        texts: of each column that is read the M cells.
         features: (M, d) of the columns given as features.
         settings: of the recipe; what it says of the vocabulary decides which new words there are.
         find_vectors: gives the vectors of these.
         progress: called with the number of texts done; twice over all texts.
     """
     manifest = source.manifest
+    texts = only_texts(texts, manifest.config.columns)
     joined, columns = texts_of(texts, settings)
     store, new, counts = tokenize_further(joined, source.words, settings, progress, splitter=splitter)
     store = replace(store, columns=columns)

@@ -98,7 +98,7 @@ def take_parts(predictor: Predictor, file: Path | None, rows: int) -> Iterator[G
     if file is None and config.columns.features:
         numbers = list_names(config.columns.features)
         raise InputError(f"standard input: texts alone, and the folds also read the columns {numbers}; give a table")
-    form, texts = config.files.format_of("test"), config.columns.text
+    form, texts = config.files.format_of("test"), config.columns.read
     tables = read_parts(file, form, rows) if file else line_parts(sys.stdin.buffer, texts, rows)
     for table in tables:
         given = take_columns(config, table, before)

@@ -53,7 +53,7 @@ def describe_recipe(run: Run, kernel: Kernel) -> str:
     task, metric = config.competition.task, config.competition.metric.replace("_", " ")
     members = [f"`{name}`: {learner_for(recipe.of_member(name)).describe(task)}." for name in kernel.folds]
     lines = [
-        f"The task is {task}, scored by {metric}; texts: {', '.join(config.columns.text)}; word vectors: "
+        f"The task is {task}, scored by {metric}; columns read: {', '.join(config.columns.read)}; word vectors: "
         f"{', '.join(recipe.tokens.vectors)}.",
         *members,
         f"Predictions of {recipe.folds.n} folds are combined by {recipe.ensemble.method.replace('_', ' ')}.",

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from foldwise.config import Recipe, Task
+from foldwise.config import ColumnsSection, Recipe, Task
+from foldwise.data.features import only_texts
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore
 from foldwise.errors import InputError
@@ -27,6 +28,7 @@ LEARNERS = {
     "network": "foldwise.learners.network:Network",
     "linear": "foldwise.learners.linear:LinearLearner",
     "encoder": "foldwise.encoders.learner:EncoderLearner",  # an extension
+    "convnet": "foldwise.images.learner:ImageLearner",  # an extension
     "external": "foldwise.external.learner:ExternalLearner",  # an extension
 }
 
@@ -114,9 +116,33 @@ class Learner(ABC):
         """
         return {}
 
+    def check_columns(self, columns: ColumnsSection) -> None:
+        """Raise an `InputError` where the tables have nothing that it reads."""
+        if not columns.text:
+            raise InputError(
+                f"recipe.model.name = {self.recipe.model.name!r}: it reads texts, and competition.toml names no column "
+                "of texts; set [columns] text, or model.name to a model of what there is"
+            )
+
+    def choose_columns(self, columns: Sequence[Sequence[str]], named: ColumnsSection) -> Sequence[Sequence[str]]:
+        """Of the columns that are read those that its own tokens are made of."""
+        return only_texts(columns, named)
+
+    def row_inputs(self, run: Any) -> dict[str, Any]:  # noqa: ARG002
+        """What the rows of a `Run` depend on besides the tables, such as files that these name."""
+        return {}
+
+    def open_rows(self, job: Any) -> Callable[..., Any] | None:  # noqa: ARG002
+        """What makes the `TokenDataset` of a `FoldJob`, where its rows have more than tokens."""
+        return None
+
     def token_settings(self) -> dict[str, Any]:
         """The fields of the recipe that its own tokens depend on."""
         return {}
+
+    def count_work(self, tokens: int, rows: int) -> int:  # noqa: ARG002
+        """What it takes to see all rows once, in tokens of a network of texts, by which folds are placed."""
+        return tokens
 
     def packed_files(self) -> Sequence[str]:
         """Names of those of its files that predicting needs beside the weights of a fold."""
@@ -159,6 +185,10 @@ class Learner(ABC):
         Raises:
             InputError: they are not of the rows and folds of a `Run`.
         """
+        return None
+
+    def build_example(self, outputs: int, columns: ColumnsSection) -> tuple[Any, Sequence[Sequence[Any]]] | None:  # noqa: ARG002
+        """An untrained model, and two batches of random inputs, for `describe`; None where it takes word vectors."""
         return None
 
     @abstractmethod

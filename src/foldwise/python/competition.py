@@ -42,6 +42,7 @@ class Settings(TypedDict, total=False):
 
     id: str
     text: str | list[str]
+    image: str  # the column of names of image files
     target: str | list[str]
     group: str | None  # rows of one group share a fold; None: no column
     task: Literal["binary", "multiclass", "multilabel", "regression", "ordinal"]

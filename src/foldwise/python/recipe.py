@@ -16,7 +16,7 @@ OPEN = "arguments"  # how fields end whose tables hold names of other people's
 class Recipe:
     """Fields of the recipe by name; all others stay as competition.toml and the defaults have them.
 
-    A name that only one table has needs no table; where the encoder has it too, it is not the encoder's:
+    A name that only one table has needs no table; where the encoder or images have it too, it is not theirs:
 
     >>> Recipe(epochs=4, hidden=64)
     Recipe(training.epochs=4, model.hidden=64)
@@ -63,7 +63,7 @@ def full_name(name: str) -> str:
     found = [
         f"{table}.{name}" for table, info in tables.items() if name in getattr(info.annotation, "model_fields", ())
     ]
-    found = [full for full in found if not full.startswith("encoder.")] or found
+    found = [full for full in found if not full.startswith(("encoder.", "images."))] or found
     if len(found) > 1:
         table = found[0].partition(".")[0]
         raise InputError(f'{SOURCE}: {name} may be {" or ".join(found)}; write it as {table}={{"{name}": …}}')

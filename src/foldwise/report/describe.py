@@ -8,6 +8,7 @@ length, which shows what follows the length of a text and what does not.
 """
 
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -48,21 +49,30 @@ def describe(run: Run, member: str | None) -> None:
     shape = Shape(targets.outputs + targets.auxiliary_outputs, texts, features)
     learner = learner_for(recipe)
     learner.prepare(targets, texts, features)
-    if not learner.uses_vectors:
-        parts: list[str | Table] = [learner.describe(run.config.competition.task)]
+    outputs = f"{shape.outputs} output{'s' if shape.outputs > 1 else ''}"
+    if example := learner.build_example(shape.outputs, run.config.columns):
+        said = f"{learner.describe(run.config.competition.task)}; {outputs}"
+        parts: list[str | Table] = [said, *list_layers(*example, "channels × height × width")]
+    elif not learner.uses_vectors:
+        parts = [learner.describe(run.config.competition.task)]
     else:
         words, dimension, source = size_of_vectors(run)
         model = build_model(torch.from_numpy(random_vectors(words, dimension)), shape, recipe.model, recipe.seed)
         columns = f"{texts} text columns encoded apart" if texts > 1 else "one text a row"
         beside = f", {features} numbers beside it" if features else ""
-        outputs = f"{shape.outputs} output{'s' if shape.outputs > 1 else ''}"
         inputs = f"{words:,} words ({source}) of {dimension} numbers; {columns}{beside}; {outputs}"
-        total = sum(value.numel() for value in model.parameters())
-        trained = sum(value.numel() for value in model.parameters() if value.requires_grad)
-        size = sum(value.nbytes for value in model.parameters()) / 1e6
-        ending = f"of which {trained:,} are trained and {total - trained:,} are not; {size:,.2f} MB"
-        parts = [inputs, layer_table(model, trace(model, words, shape)), f"parameters: {total:,}, {ending}"]
+        parts = [inputs, *list_layers(model, random_texts(words, shape), "tokens × numbers")]
     open_page().print(Text(title, style="bold"), *parts, sep="\n", markup=False)
+
+
+def list_layers(model: nn.Module, batches: Iterable[Sequence[Tensor]], sides: str) -> Sequence[str | Table]:
+    """The table of layers, and a line on all parameters together."""
+    table = layer_table(model, trace(model, batches), sides)
+    total = sum(value.numel() for value in model.parameters())
+    trained = sum(value.numel() for value in model.parameters() if value.requires_grad)
+    size = sum(value.nbytes for value in model.parameters()) / 1e6
+    ending = f"of which {trained:,} are trained and {total - trained:,} are not; {size:,.2f} MB"
+    return table, f"parameters: {total:,}, {ending}"
 
 
 def size_of_vectors(run: Run) -> tuple[int, int, str]:
@@ -78,7 +88,7 @@ def size_of_vectors(run: Run) -> tuple[int, int, str]:
 
 
 @torch.inference_mode()
-def trace(model: nn.Module, words: int, shape: Shape) -> dict[str, Counter[str]]:
+def trace(model: nn.Module, batches: Iterable[Sequence[Tensor]]) -> dict[str, Counter[str]]:
     """How often each module was called with which shapes, "" for the model itself, in the order of the first call."""
     calls: dict[str, Counter[str]] = {}
 
@@ -92,13 +102,19 @@ def trace(model: nn.Module, words: int, shape: Shape) -> dict[str, Counter[str]]
         module.register_forward_pre_hook(partial(begin, name))
         module.register_forward_hook(partial(end, name), with_kwargs=True)
     model.eval()
+    for batch in batches:
+        model(*batch)
+    return calls
+
+
+def random_texts(words: int, shape: Shape) -> Iterator[Sequence[Tensor]]:
+    """Batches for a model of texts."""
     for rows, width in BATCHES:
         lengths = torch.randint(1, width + 1, (shape.columns * rows,))
         lengths[0] = width
         tokens = torch.randint(len(SPECIAL), max(words, len(SPECIAL) + 1), (len(lengths), width), dtype=torch.int32)
         features = [torch.randn(rows, shape.features)] if shape.features else []
-        model(tokens * (torch.arange(width) < lengths[:, None]), lengths, *features)
-    return calls
+        yield tokens * (torch.arange(width) < lengths[:, None]), lengths, *features
 
 
 def shapes_in(value: Any) -> str:
@@ -108,11 +124,11 @@ def shapes_in(value: Any) -> str:
     return ", ".join(filter(None, map(shapes_in, value))) if isinstance(value, list | tuple) else ""
 
 
-def layer_table(model: nn.Module, calls: dict[str, Counter[str]]) -> Table:
+def layer_table(model: nn.Module, calls: dict[str, Counter[str]], sides: str) -> Table:
     """A row for each module that was called, then for others with weights; below a line the model itself."""
     columns = [Column(title, overflow="fold") for title in ("layer", "type", "input → output")]
     columns += [Column("parameters", justify="right", no_wrap=True), Column("trained", no_wrap=True)]
-    table = Table(*columns, caption="shapes: a line for each batch; rows × tokens × numbers", caption_justify="left")
+    table = Table(*columns, caption=f"shapes: a line for each batch; rows × {sides}", caption_justify="left")
     modules = dict(model.named_modules())
     idle = [name for name in modules if name not in calls and list(modules[name].parameters(recurse=False))]
     for name in [*filter(None, calls), *idle, ""]:

@@ -35,7 +35,7 @@ class Pair(NamedTuple):
 def find_pairs(results: Results) -> list[Pair]:
     """Pairs with at least one training row: of the same text with its first row, of near ones those found."""
     rows = len(results.ids)
-    texts = [normalise(text) for text in (*results.texts, *results.test_texts)]
+    texts = [normalise(text) for text in results.contents]
     number, different = number_values(texts)
     first_of = np.full(len(different), len(texts))
     np.minimum.at(first_of, number, np.arange(len(texts)))

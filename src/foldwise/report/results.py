@@ -3,6 +3,7 @@
 Letters: N training rows, of which n are predicted; M test rows; C outputs; K classes.
 """
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,16 +11,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from foldwise.data.features import join_texts
+from foldwise.data.features import contents_of, join_texts
 from foldwise.data.targets import Targets
 from foldwise.data.token_store import TokenStore, read_vocabulary
 from foldwise.data.tokenizer import UNK
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.ensembling.submission import from_scale
 from foldwise.ensembling.weights import Mixture, assemble_oof, to_ranks
+from foldwise.extensions import load_extension
 from foldwise.metrics import score
 from foldwise.paths import ALL_ROWS, FOLD_OOF, FOLD_TEST, VOCABULARY
 from foldwise.records import Ensemble, read_checked
+from foldwise.report.markup import Markup
 from foldwise.run import Run
 from foldwise.tasks import HALF
 
@@ -54,13 +57,40 @@ class Results:
 
     @cached_property
     def texts(self) -> Sequence[str]:
-        """N texts."""
-        return join_texts(self.run.competition.train_texts)
+        """N texts, with the name of the image where rows have one."""
+        return self.show(self.run.competition.train_texts)
 
     @cached_property
     def test_texts(self) -> Sequence[str]:
         """M texts."""
-        return join_texts(self.run.competition.test_texts)
+        return self.show(self.run.competition.test_texts)
+
+    def show(self, columns: Sequence[Sequence[str]]) -> Sequence[str]:
+        """One text a row; an image by its path below the competition's folder."""
+        if self.has_images:
+            folder = f"{self.run.paths.input.absolute()}/"
+            columns = [*columns[:-1], [path.removeprefix(folder) for path in columns[-1]]]
+        return join_texts(columns)
+
+    @property
+    def has_images(self) -> bool:
+        """Whether each row has an image."""
+        return self.run.competition.has_images
+
+    @cached_property
+    def contents(self) -> list[str]:
+        """(N + M) texts by which rows are the same."""
+        competition = self.run.competition
+        test = contents_of(competition.test_texts, competition.has_images)
+        return [*competition.contents, *test]
+
+    def picture(self, row: int) -> Markup:
+        """The image of a training row, small, inside the page; nothing where there is none."""
+        if not self.has_images:
+            return Markup("")
+        draw = load_extension("foldwise.images.reading:draw_small", "columns.image")
+        jpeg = draw(self.run.competition.train_texts[-1][row])
+        return Markup(f'<img class="picture" alt="" src="data:image/jpeg;base64,{b64encode(jpeg).decode()}">')
 
     @property
     def ids(self) -> list[str]:

@@ -35,7 +35,7 @@ def worst_rows(results: Results) -> Markup:
             quotes.append(element("blockquote", lead + cut(results.texts[other], 200)))
         parts = [details("nearest training rows", join(*quotes))] if quotes else []
         parts += [details("telling words", join(*explained[place]))] if explained.get(place) else []
-        text = join(element("div", cut(results.texts[row])), *parts)
+        text = join(results.picture(row), element("div", cut(results.texts[row])), *parts)
         true, predicted = cut(describe_truth(results, row), 100), cut(describe_predicted(results, place), 200)
         ids = (cut(results.ids[row], 60), int(results.folds[row]))
         rows.append((number + 1, *ids, true, predicted, float(results.errors[place]), text))
@@ -99,7 +99,7 @@ def suspect(results: Results, problem: Problem, place: int, other: int) -> tuple
     label = f"{problem.title}: " * bool(problem.title)
     names = [cut(f"{label}{problem.names[index]}", 80) for index in (given, other)]
     chances = [float(problem.chances[place, index]) for index in (other, given)]
-    return (cut(results.ids[row], 60), *names, *chances, cut(results.texts[row], 300))
+    return (cut(results.ids[row], 60), *names, *chances, join(results.picture(row), cut(results.texts[row], 300)))
 
 
 def confident_errors(labels: np.ndarray, chances: np.ndarray) -> tuple[list[int], list[int]]:

@@ -148,11 +148,12 @@ def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
     """How many folds train at once, and where."""
     learners = {job.member: learner_for(job.recipe) for job in jobs}
     made = read_whole(run.paths.tokens / TOKENS_RECORD, TokensRecord)
-    tokens = made["tokens"] * sum(learners[job.member].epochs for job in jobs)
+    used = [learners[job.member] for job in jobs]
+    tokens = sum(learner.epochs * learner.count_work(made["tokens"], made["rows"]) for learner in used)
     trained = [(job, *found) for job in jobs if (found := learners[job.member].trained_model(job))]
     if device.type == "cuda" and len(jobs) > 1 and trained:
         alike = {
-            str((recipe.model, recipe.batches, recipe.encoder, job.runtime)): (job, recipe, build)
+            str((recipe.model, recipe.batches, recipe.encoder, recipe.images, job.runtime)): (job, recipe, build)
             for job, recipe, build in trained
         }
         asked = [(open_data(job), recipe, job.runtime, build) for job, recipe, build in alike.values()]

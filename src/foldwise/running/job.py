@@ -102,7 +102,9 @@ def open_data(job: FoldJob) -> FoldData:
         store = TokenStore.open(job.paths.own_tokens(job.member))
         extra = len(store) - len(job.folds) - len(job.test_ids)
         nothing = np.empty((0, 0), np.float32)
-        return FoldData(store, nothing, job.targets, job.folds, extra=extra, lesson=job.lesson)
+        data = FoldData(store, nothing, job.targets, job.folds, extra=extra, lesson=job.lesson)
+        make_dataset = learner.open_rows(job)
+        return replace(data, make_dataset=make_dataset) if make_dataset else data
     tokens = job.paths.tokens
     vectors, features = open_array(tokens / VECTORS, np.float32, 2), open_array(tokens / FEATURES, np.float64, 2)
     beside = features if features.shape[1] else None

@@ -62,7 +62,7 @@ def make_tokens(
     if competition.extra and learner.recipe.training.extra_weight:
         tables.append(competition.extra.texts)
         counts.append(len(competition.extra.ids))
-    texts = [list(chain(*parts)) for parts in zip(*tables, strict=True)]
+    texts = learner.choose_columns([list(chain(*parts)) for parts in zip(*tables, strict=True)], run.config.columns)
     # All cores, whatever the folds have: nothing else runs now.
     runtime = Runtime(device, choose_precision(learner.recipe.training.precision, device), count_cores())
     deadline = start + SHARE * (run.budget.deadline - start) if run.budget else None

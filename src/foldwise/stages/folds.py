@@ -10,7 +10,6 @@ from contextlib import nullcontext
 import numpy as np
 
 from foldwise.console import say, warn, working
-from foldwise.data.features import join_texts
 from foldwise.data.fold_file import packed_name, read_folds, read_own_folds, unpack_folds, write_folds
 from foldwise.data.splits import (
     HIDDEN,
@@ -48,7 +47,7 @@ class FoldsRecord(Content):
 def folds(run: Run, remake: bool = False) -> np.ndarray:
     """The (N,) int64 folds that stages work with: those of the fold file, but `HIDDEN` for rows of weight 0."""
     competition, settings = run.competition, run.config.recipe.folds
-    units = units_of(join_texts(competition.train_texts), competition.groups, settings.same_text)
+    units = units_of(competition.contents, competition.groups, settings.same_text)
     there = run.paths.folds.is_file() and not remake and not run.debug
     with nullcontext() if there else only_maker(run.paths.folds):
         in_file = update_fold_file(run, units, remake)

@@ -1,5 +1,7 @@
 """Stage init: read a competition's three CSVs, work out what they hold, and write competition.toml.
 
+Where images lie in a folder a class, it writes the CSVs first.
+
     ./run.sh init SLUG
     ./run.sh init SLUG --text title --text body --task regression --metric rmse
 
@@ -16,15 +18,17 @@ from foldwise.console import say, warn
 from foldwise.data.competition import load_competition
 from foldwise.data.inspect_competition import Choices, arguments_of, infer
 from foldwise.data.inspect_files import inspect_files
+from foldwise.data.inspect_images import has_class_folders, infer_members, lists_folders
 from foldwise.data.inspect_tables import Question, Tables
 from foldwise.errors import InputError, check, cut_lines, list_names
+from foldwise.extensions import load_extension
 from foldwise.files import write_text
 from foldwise.metrics import check_name, try_metric
 from foldwise.paths import COMPETITIONS, CONFIG, Paths
 from foldwise.run import check_config
 from foldwise.toml_text import to_toml
 
-OPTIONS = " (--id, --text, --target, --group, --task, --kind, --metric, --less-is-better)"
+OPTIONS = " (--id, --text, --image, --target, --group, --task, --kind, --metric, --less-is-better)"
 TRIED = 10  # answers to a question, the likeliest first, of which it is found out whether they lead anywhere
 
 
@@ -45,6 +49,7 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
             check_name(choices.metric)
         except ValueError as error:
             raise InputError(f"--metric {choices.metric}: {error}") from error
+    write_tables(paths, force)
     tables, written = inspect_files(replace(paths, stems=choices.files), choices.files)
     choices = replace(choices, files={name: inference.value for name, inference in written.items()})
     paths = replace(paths, stems={name: stem for name, stem in choices.files.items() if name == "labels"})
@@ -60,11 +65,18 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     say("init", f"wrote {config}; next: ./run.sh all -c {paths.slug}")
 
 
-def show(value: str | list[str] | dict[str, str]) -> str:
+def write_tables(paths: Paths, force: bool) -> None:
+    """Write the tables of images in a folder a class, where there are none, or anew those that init wrote."""
+    train = paths.tables("train")
+    if has_class_folders(paths.input) and (not train or (force and lists_folders(train[0]))):
+        load_extension("foldwise.images.class_folders:write_tables", f"{paths.input}/train/CLASS/")(paths)
+
+
+def show(value: Any) -> str:
     """A value that was inferred, for people."""
     if isinstance(value, dict):
         return ", ".join(f"{old!r} is {new!r}" for old, new in value.items())
-    names = [value] if isinstance(value, str) else value
+    names = [str(name) for name in (value if isinstance(value, list) else [value])]
     return list_names([name if name.strip() else repr(name) for name in names], quoted=False) or "(none)"
 
 
@@ -116,18 +128,21 @@ def try_answer(question: Question, answer: str, choices: Choices, tables: Tables
 
 def write_config(slug: str, choices: Choices, found: dict[str, Any]) -> str:
     """competition.toml, with what is not None."""
-    names = ("id", "text", "target", "positive", "separator", "missing_targets", "group", "ignore", "renamed")
+    names = ("id", "text", "image", "target", "positive", "separator", "missing_targets", "group", "ignore", "renamed")
     sections: dict[str, dict[str, Any]] = {
         "competition": {"slug": slug, "title": slug, "task": found["task"], "metric": found["metric"]}
         | {"greater_is_better": False if choices.less_is_better else None}
         | {f"metric_arguments.{key}": value for key, value in arguments_of(choices).items()},
         "files": {**choices.files, "numbered": found.get("numbered")},
-        "columns": {**{name: found.get(name) for name in names}, "ignore": found["ignore"] or None},
+        "columns": {name: None if found.get(name) == [] else found.get(name) for name in names},
         "submission": {"kind": found["kind"], "columns": found.get("columns")},
     }
+    if "image" in found:
+        sections["recipe.images"] = {name: found.get(name) for name in ("size", "channels")}
+        sections |= infer_members(found["text"])[1]
     tables = []
     for section, values in sections.items():
         pairs = [f"{key} = {to_toml(value)}\n" for key, value in values.items() if value is not None]
-        if pairs:
+        if pairs or not values:
             tables.append("".join([f"[{section}]\n", *pairs]))
     return "\n".join(tables)

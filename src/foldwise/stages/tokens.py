@@ -12,18 +12,17 @@ import numpy as np
 
 from foldwise.auto import tell
 from foldwise.console import Progress, duration, say, warn, working
-from foldwise.data.features import features_of, texts_of
+from foldwise.data.features import features_of, only_texts, texts_of
 from foldwise.data.own_tokenizer import find_splitter
 from foldwise.data.token_store import MOST_WHOLE, TokenStore, save_array
 from foldwise.data.tokenizer import length_limit, tokenize
 from foldwise.files import atomic_folder, write_json, write_record
-from foldwise.freshness import shared, token_differences, token_inputs, why_make_tokens
+from foldwise.freshness import shared, sources_of_vectors, token_differences, token_inputs, why_make_tokens
 from foldwise.machine import check_room
 from foldwise.paths import FEATURES, TOKENS_RECORD, VECTORS, VOCABULARY
 from foldwise.records import TokensRecord, read_whole
 from foldwise.run import Run
 from foldwise.vectors.cache import read_tables
-from foldwise.vectors.files import vector_sources
 from foldwise.vectors.table import Coverage, build_vectors, random_vectors
 
 FEW_TOKENS = 2  # of the median text
@@ -45,14 +44,14 @@ def update_tokens(run: Run, inputs: dict[str, Any]) -> None:
     folder, why = run.paths.tokens, why_make_tokens(run, token_differences(run, inputs))
     if not why:
         record = read_whole(folder / TOKENS_RECORD, TokensRecord)
-        say("tokens", f"kept {record['tokens']:,} tokens, {record['words']:,} words: input and settings are the same")
-        return
+        there = f"{record['tokens']:,} tokens, {record['words']:,} words" if run.config.columns.text else "no texts"
+        return say("tokens", f"kept {there}: input and settings are the same")
     competition, settings = run.competition, run.config.recipe.tokens
     start = time.perf_counter()
     parts = [competition.train_texts, competition.test_texts]
     if competition.extra:
         parts.append(competition.extra.texts)
-    together = [list(chain(*tables)) for tables in zip(*parts, strict=True)]
+    together = only_texts([list(chain(*tables)) for tables in zip(*parts, strict=True)], run.config.columns)
     texts, columns = texts_of(together, settings)
     with Progress("tokens", 2 * len(texts), "texts") as shown:
         splitter = find_splitter(settings, run.paths.own_files)
@@ -60,7 +59,7 @@ def update_tokens(run: Run, inputs: dict[str, Any]) -> None:
     whole = replace(whole, columns=columns)
     limit, few = length_limit(settings, whole, columns * len(competition.train_ids)), len(whole.tokens) <= MOST_WHOLE
     features = features_of(together, competition.features, settings)
-    if sources := vector_sources(settings, run.paths):
+    if sources := sources_of_vectors(run):
         tables = read_tables(sources, words, run.paths.vector_cache, "tokens")
         vectors, coverage = build_vectors(words, counts, tables, settings.combine)
     else:
@@ -76,6 +75,8 @@ def update_tokens(run: Run, inputs: dict[str, Any]) -> None:
         found = {"limit": limit, "whole": few, "coverage": asdict(coverage) if coverage else None}
         write_record(temporary / TOKENS_RECORD, {"inputs": inputs, **counted, **found})
     run.record_seconds("tokens", seconds)
+    if not run.config.columns.text:
+        return say("tokens", f"no texts ({why})")
     lengths = store.lengths
     say("tokens", f"made {len(store.tokens):,} tokens, {len(words):,} words, in {duration(seconds)} ({why})")
     say("tokens", f"row lengths: median {np.median(lengths):.0f}, longest {whole.lengths.max()}, limit {limit}")
@@ -85,6 +86,7 @@ def update_tokens(run: Run, inputs: dict[str, Any]) -> None:
     for line in coverage.lines() if coverage else []:
         say("tokens", line)
     warn_of_odd_tokens(lengths, coverage)
+    return None
 
 
 def least_bytes(whole: TokenStore, limit: int, few: bool, vectors: np.ndarray, features: np.ndarray) -> int:

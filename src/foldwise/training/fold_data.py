@@ -1,6 +1,6 @@
 """What a fold learns from, and in which units."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,7 @@ class FoldData:
     extra: int = 0  # X
     first: Lesson | None = None  # what a network trains on before
     lesson: Lesson | None = None  # what it then trains on instead of the labels; it is scored by these all the same
+    make_dataset: Callable[..., TokenDataset] = TokenDataset
 
     @property
     def shape(self) -> Shape:
@@ -122,7 +123,7 @@ def build_dataset(
     parts = {"targets": y, "weights": weights, "auxiliary": auxiliary, "features": features}
     beside = {name: torch.from_numpy(part) for name, part in parts.items() if part is not None}
     rows = rows if lesson is None else lesson.rows
-    dataset = TokenDataset(data.store, rows, device=choose_home(data.store.tokens.nbytes, device), **beside)
+    dataset = data.make_dataset(data.store, rows, device=choose_home(data.store.tokens.nbytes, device), **beside)
     dataset.mapped.append(data.vectors)
     return dataset
 

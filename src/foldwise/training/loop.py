@@ -94,6 +94,7 @@ class Stage:
         while self.epoch < self.epochs and not self.over:
             self.trainer.train_tables(self.epoch >= self.unfreeze_epoch)
             self.sampler.set_epoch(self.epoch, self.batch)
+            self.dataset.epoch = self.epoch
             size, batches = len(self.sampler), iter(loader)
             self.padding = padding_share(self.dataset.lengths, self.sampler.batches)
             parts = min(self.parts, size)
