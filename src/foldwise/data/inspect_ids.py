@@ -42,12 +42,17 @@ def match_names(tables: Tables) -> tuple[dict[str, str], str]:
     there = {renamed.get(name, name) for name in test.columns}
     named_rows = [name for name in sample.columns if sample[name].is_unique and len(sample) > 1]
     if not there.intersection(named_rows):
-        free = [name for name in named_rows if name not in renamed.values()]  # two columns of one name would be left
-        same = [(other, name) for name in free for other in test.columns if same_ids(test[other], sample[name])]
+        same = [(other, name) for name in named_rows for other in test.columns if same_ids(test[other], sample[name])]
+        same = [(other, name) for other, name in same if not has_both(train, other, renamed, name)]
         if len(same) == 1:
             renamed.update(same)
             why = "with the same ids" if len(renamed) == 1 else f"{why}, or with the same ids"
     return renamed, why
+
+
+def has_both(frame: pd.DataFrame, name: str, renamed: dict[str, str], new: str) -> bool:
+    """Whether a table has a column `name`, and another that is to be called `new`: both would be."""
+    return name in frame and any(old in frame for old, other in renamed.items() if other == new)
 
 
 def same_ids(test: pd.Series, sample: pd.Series) -> bool:
