@@ -45,6 +45,13 @@ def test_a_batch_is_what_its_items_are_put_together(tmp_path):
         assert one is other is None or torch.equal(one, other)
 
 
+def test_any_number_of_threads_reads_the_same(tmp_path):
+    dataset, _ = open_files(tmp_path)
+    rows = np.array([7, 1, 4])
+    one, two = (dataset.pixels._replace(threads=threads).read(rows) for threads in (1, 2))
+    assert torch.equal(one, two)
+
+
 def test_kept_pixels_are_those_of_the_files(tmp_path):
     lazy, _ = open_files(tmp_path / "a")
     kept, _ = open_files(tmp_path / "b", cache="always")

@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from conftest import command, environment
 from foldwise.errors import RunError
 from foldwise.training import state
 from foldwise.training.loop import StepCounter
@@ -114,6 +117,24 @@ def test_a_run_that_was_cut_off_ends_with_the_same_bytes(cli_here, workspace, mo
     said = cli_here(*command).stdout
     assert "goes on" in said
     assert made(workspace) == whole
+
+
+def test_killed_in_training_it_goes_on_to_the_same_bytes(cli_here, workspace):
+    folder = make_contest(workspace, epochs=30)
+    with (folder / "competition.toml").open("a") as file:
+        file.write('images.cache = "never"\ntraining.patience = 99\n')
+    line = command(workspace, "all", *HERE)
+    with subprocess.Popen(line, env=environment(), stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        for said in process.stdout or []:
+            if "fold 1: epoch 10" in said:
+                process.kill()
+                break
+    assert process.returncode == -signal.SIGKILL
+    assert "kept convnet fold 0" in cli_here("all", *HERE).stdout
+    after = made(workspace)
+    shutil.rmtree(workspace / "output")
+    cli_here("all", *HERE)
+    assert made(workspace) == after
 
 
 def test_kept_or_read_again_the_bytes_are_the_same(cli_here, workspace):

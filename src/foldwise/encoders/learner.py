@@ -23,8 +23,7 @@ from foldwise.errors import InputError
 from foldwise.events import Started, Stepped
 from foldwise.learners import Learner, Loaded, NewRows, Trained, WriteTokens, average
 from foldwise.learners.linear import SAFETY, SAMPLE, result_of_fit
-from foldwise.learners.network import Network
-from foldwise.metrics import metric_for
+from foldwise.learners.network import Network, fit_network
 from foldwise.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -157,17 +156,10 @@ class EncoderLearner(Learner):
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Train one fold, or fit the head of one."""
         from foldwise.encoders.states import read_states
-        from foldwise.training.all_rows import train_on_all
-        from foldwise.training.fold import fold_seed, train_fold
+        from foldwise.training.fold import fold_seed
 
         if trained := self.trained_model(job):
-            recipe, build = trained
-            state = job.open_state(report)
-            if job.epochs is not None:
-                return train_on_all(data, recipe, job.member, job.epochs, job.runtime, report, build, state)
-            metric = metric_for(job.metric, data.targets.task)
-            arguments = (job.member, job.fold, metric, job.runtime, report, job.limit, build, state)
-            return train_fold(data, recipe, *arguments)
+            return fit_network(*trained, data, job, report)
         targets, started = data.targets, Clock.now()
         _, valid_rows = data.split(job.fold)
         train_rows, y, weights = data.learnt(job.fold)

@@ -18,8 +18,7 @@ from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 from foldwise.hashing import hash_of
 from foldwise.learners import Learner, Loaded, NewRows, Trained, average
-from foldwise.learners.network import Network
-from foldwise.metrics import metric_for
+from foldwise.learners.network import Network, fit_network
 from foldwise.plugins import as_input_error, load
 
 if TYPE_CHECKING:
@@ -214,14 +213,7 @@ class ImageLearner(Learner):
 
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Train one fold."""
-        from foldwise.training.all_rows import train_on_all
-        from foldwise.training.fold import train_fold
-
-        (recipe, build), state = self.trained_model(job), job.open_state(report)
-        if job.epochs is not None:
-            return train_on_all(data, recipe, job.member, job.epochs, job.runtime, report, build, state)
-        metric = metric_for(job.metric, data.targets.task)
-        return train_fold(data, recipe, job.member, job.fold, metric, job.runtime, report, job.limit, build, state)
+        return fit_network(*self.trained_model(job), data, job, report)
 
     def load(self, checkpoint: "Checkpoint", trained: Trained, runtime: "Runtime") -> Loaded:
         """All weights of a fold in memory."""

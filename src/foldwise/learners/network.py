@@ -31,6 +31,21 @@ NAMED: dict[str, Any] = {
 }
 
 
+def fit_network(
+    recipe: Recipe, build: "BuildModel", data: "FoldData", job: "FoldJob", report: Callable[[Any], object]
+) -> "FoldResult":
+    """Train the network that `build` makes on a fold, or where the job says for how many epochs on all rows."""
+    from foldwise.metrics import metric_for
+    from foldwise.training.all_rows import train_on_all
+    from foldwise.training.fold import train_fold
+
+    state = job.open_state(report)
+    if job.epochs is not None:
+        return train_on_all(data, recipe, job.member, job.epochs, job.runtime, report, build, state)
+    metric = metric_for(job.metric, data.targets.task)
+    return train_fold(data, recipe, job.member, job.fold, metric, job.runtime, report, job.limit, build, state)
+
+
 class Network(Learner):
     """A model of `foldwise.models` or of the user's own."""
 
@@ -74,17 +89,10 @@ class Network(Learner):
 
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Train one fold."""
-        from foldwise.metrics import metric_for
-        from foldwise.training.all_rows import train_on_all
-        from foldwise.training.fold import train_fold
         from foldwise.training.trainer import build_from_vectors
 
         build: BuildModel = build_from_vectors if job.start is None else partial(build_started, job.start, report)
-        state = job.open_state(report)
-        if job.epochs is not None:
-            return train_on_all(data, self.recipe, job.member, job.epochs, job.runtime, report, build, state)
-        metric = metric_for(job.metric, data.targets.task)
-        return train_fold(data, self.recipe, job.member, job.fold, metric, job.runtime, report, job.limit, build, state)
+        return fit_network(self.recipe, build, data, job, report)
 
     def load(self, checkpoint: "Checkpoint", trained: Trained, runtime: "Runtime") -> Loaded:
         """All weights of a fold in memory."""
