@@ -21,6 +21,7 @@ from foldwise.data.dataset import Batch, Item, TokenDataset
 from foldwise.data.token_store import open_array
 from foldwise.files import read_json
 from foldwise.images.reading import read_image
+from foldwise.learners import NewRows
 
 PIXELS, NAMES = "pixels.npy", "images.json"
 PLACES = 64  # pixels that count as one token where batches of prediction are cut by their size
@@ -54,6 +55,12 @@ class Pixels(NamedTuple):
     def read_file(self, row: int) -> np.ndarray:
         """(channels, H, W) uint8 of one row, from its file."""
         return read_image(self.paths[row], self.size, self.channels)
+
+
+def open_images(settings: Images, data: NewRows) -> "ImageFiles":
+    """New rows with their images, at the size of the training."""
+    assert data.own is not None
+    return ImageFiles(Pixels.open(data.own, settings), data.store, np.arange(len(data.store)))
 
 
 class ImageFiles(TokenDataset):

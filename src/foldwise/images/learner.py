@@ -125,27 +125,16 @@ class ImageLearner(Learner):
         return model, batches
 
     def prepare(self, targets: Targets, texts: int, features: int) -> None:  # noqa: ARG002
-        """A network on a few random images; loss and optimizer are rehearsed with one of texts."""
-        import torch
-
-        if self.settings.backbone or self.settings.transform:
-            with torch.random.fork_rng(devices=[]):
-                self.try_own()
-        Network(self.trained_recipe.model_copy(update={"model": Model()})).prepare(targets, 1, 0)
-
-    def try_own(self) -> None:
-        """Call the user's own code once; weights are read when a fold begins."""
+        """The user's own code on a few random images; loss and optimizer are rehearsed with a network of texts."""
         import numpy as np
         import torch
 
-        from foldwise.images.convnet import build_convnet
-
-        settings = self.settings.model_copy(update={"weights": ""})
-        build_convnet(settings, {}, 2, texts=False, seed=0)
-        if change := self.changes(0):
-            images = torch.zeros(2, settings.channels, *settings.size, dtype=torch.uint8)
-            with as_input_error(f"recipe.images.transform = {settings.transform!r}: "):
-                change(images, np.arange(2), 0)
+        with torch.random.fork_rng(devices=[]):
+            _, ((*_, images), _) = self.build_example(2, ColumnsSection(id="", image="", target=[""]))
+            with as_input_error(f"recipe.images.transform = {self.settings.transform!r}: "):
+                if change := self.changes(0):
+                    change(images, np.arange(len(images)), 0)
+        Network(self.trained_recipe.model_copy(update={"model": Model()})).prepare(targets, 1, 0)
 
     def changes(self, seed: int) -> Any:
         """What training changes in images; None for nothing."""
@@ -217,9 +206,27 @@ class ImageLearner(Learner):
 
     def load(self, checkpoint: "Checkpoint", trained: Trained, runtime: "Runtime") -> Loaded:
         """All weights of a fold in memory."""
-        from foldwise.images.loading import load_convnet
+        return average([self.load_one(checkpoint, path, trained, runtime) for path in checkpoint.weights])
 
-        return average([load_convnet(checkpoint, path, self.settings, trained, runtime) for path in checkpoint.weights])
+    def load_one(self, checkpoint: "Checkpoint", path: Path, trained: Trained, runtime: "Runtime") -> Loaded:
+        """One file of a fold's weights, which hold all of the network."""
+        from safetensors import safe_open
+
+        from foldwise.images.convnet import build_convnet
+        from foldwise.images.dataset import open_images
+        from foldwise.learners.loaded_network import LoadedNetwork, load_weights
+        from foldwise.training.fold_data import Units
+        from foldwise.training.trainer import use_repeatable_algorithms
+
+        use_repeatable_algorithms()
+        with safe_open(path, "pt") as weights:
+            texts = "embedding.weight" in set(weights.keys())
+        settings = self.settings.model_copy(update={"weights": ""})
+        model = build_convnet(settings, {}, trained.shape.outputs, texts, 0)
+        load_weights(model, path)
+        units, open_rows = checkpoint.read_facts(Units), partial(open_images, settings)
+        loaded = LoadedNetwork(model, units, trained, runtime, open_rows=open_rows)
+        return Loaded(loaded.predict, loaded.embed)
 
     def predict(
         self, checkpoint: "Checkpoint", data: NewRows, runtime: "Runtime", on_rows: Callable[[int], object]

@@ -25,13 +25,20 @@ class LoadedNetwork:
 
     Args:
         learns_words: words that training did not know get rows in its table of word vectors; else they are `<unk>`.
+        open_rows: makes the dataset of a learner whose rows have more than tokens.
     """
 
     def __init__(
-        self, model: nn.Module, units: Units, trained: Trained, runtime: Runtime, learns_words: bool = False
+        self,
+        model: nn.Module,
+        units: Units,
+        trained: Trained,
+        runtime: Runtime,
+        learns_words: bool = False,
+        open_rows: Callable[[NewRows], TokenDataset] | None = None,
     ) -> None:
         self.model, self.units, self.trained, self.runtime = model.to(runtime.device), units, trained, runtime
-        self.learns_words = learns_words
+        self.learns_words, self.open_rows = learns_words, open_rows
 
     def predict(self, data: NewRows, on_rows: Callable[[int], object]) -> np.ndarray:
         """(M, C) probabilities, or values in the target's own units."""
@@ -51,6 +58,8 @@ class LoadedNetwork:
     def take(self, data: NewRows) -> TokenDataset:
         """The rows as the model reads them, once it has the vectors of their new words."""
         torch.set_num_threads(self.runtime.threads)
+        if self.open_rows:
+            return self.open_rows(data)
         store, features, device = data.store, None, self.runtime.device
         if self.learns_words:
             self.add_vectors(data.new_vectors)
