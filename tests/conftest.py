@@ -22,7 +22,7 @@ settings.load_profile("foldwise")
 # Threads of tensors this small only wait for each other, in loops: with two on two busy cores that is most of the time.
 torch.set_num_threads(1)
 
-pytest_plugins = ["kaggle_service.fixtures", "inference.twins"]
+pytest_plugins = ["kaggle_service.fixtures", "inference.twins", "forked"]
 # on PYTHONPATH of programs that a test starts; a script that runs when it is imported
 collect_ignore = ["reliability/no_network", "python/plain_loop.py"]
 REPOSITORY = Path(__file__).resolve().parents[1]

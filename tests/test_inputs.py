@@ -110,6 +110,7 @@ def test_a_worker_imports_the_code_that_its_parent_recorded(tmp_path, monkeypatc
     del sys.modules["mine_changed"]
 
 
+@pytest.mark.usefixtures("forked_workers")  # from a process that has torch, and none of the code
 def test_code_that_changes_before_a_worker_process_imports_it(cli_here, workspace, monkeypatch):
     path = workspace / "mine_worker.py"
     path.write_text("import torch\n\n\nclass Loss(torch.nn.BCEWithLogitsLoss):\n    factor = 1\n")

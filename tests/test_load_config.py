@@ -63,17 +63,15 @@ def test_later_sources_win(toml):
         ("ensemble.members=['wide']", ["'wide'", "not among recipe.members (bilstm, linear)"]),
         (
             "lr=1e-3",
-            [
-                "recipe.lr = 0.001: unknown key; did you mean training.learning_rate, encoder.learning_rate or images.learning_rate?"
-            ],
+            ["recipe.lr = 0.001: unknown key; did you mean training.learning_rate or encoder.learning_rate?"],
         ),
         ("training.lr=1", ["did you mean learning_rate?"]),
-        ("epochs=3", ["did you mean training.epochs, encoder.epochs or images.epochs?"]),
+        ("epochs=3", ["did you mean training.epochs or encoder.epochs?"]),
         ("dropout=0.2", ["did you mean model.dropout or model.spatial_dropout?"]),
         ("max_len=9", ["did you mean tokens.max_length or encoder.max_length?"]),
         ("nfolds=5", ["did you mean folds.n?"]),
         ("n_folds=5", ["did you mean folds.n?"]),
-        ("batch_size=8", ["did you mean batches.size, encoder.batch_size or images.batch_size?"]),
+        ("batch_size=8", ["did you mean batches.size or encoder.batch_size?"]),
         ("scheduler=cosine", ["did you mean training.schedule?"]),
         ("modle.hidden=3", ["did you mean model?"]),
         ("xyz=3", ["known here: seed, folds"]),

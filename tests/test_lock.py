@@ -12,6 +12,7 @@ from conftest import command, environment
 from foldwise import lock
 from foldwise.errors import InputError, RunError
 from foldwise.lock import only_maker, only_writer
+from forked import start_programs
 
 WRITERS = [
     *(["all"], ["folds"], ["tokens"], ["train", "--fold", "0"], ["ensemble"], ["report"], ["find-lr"]),
@@ -113,14 +114,14 @@ def test_a_fold_file_is_locked_only_while_it_is_made(cli_here, workspace, monkey
 
 
 def test_of_two_runs_with_one_fold_file_one_makes_it_and_the_other_takes_it(workspace):
-    runs = []
+    lines = []
     for seed in ("1", "2"):
         line = command(workspace, "folds", "-c", "twin-binary", "--set", f"folds.seed={seed}")
         line[line.index("--output") + 1] = str(workspace / f"output{seed}")
-        runs.append(subprocess.Popen(line, env=environment(), stdout=subprocess.PIPE, text=True))
-    shown = [run.communicate(timeout=300)[0].split()[1] for run in runs]
-    assert sorted(shown) == ["kept", "made"]
-    assert [run.returncode for run in runs] == [0, 0]
+        lines.append(line)
+    codes, shown = zip(*(run.end() for run in start_programs(*lines)), strict=True)
+    assert sorted(text.split()[1] for text in shown) == ["kept", "made"]
+    assert codes == (0, 0)
     assert {path.name for path in Path(workspace / "folds").iterdir()} == {"twin-binary.csv", ".twin-binary.csv.lock"}
 
 

@@ -483,7 +483,8 @@ class Encoder(Section):
 
 class Images(Section):
     """The model "convnet": a residual network of convolutions over the images that `columns.image` names, and over the
-    words of text columns beside them. Numbers beside the text are not seen.
+    words of text columns beside them. Numbers beside the text are not seen. It needs `pip install -r
+    requirements-images.txt`. `training`, `batches` and `model.dropout` hold for it; `init` writes what suits it.
     """
 
     size: Annotated[list[Width], Field(min_length=2, max_length=2)] = [64, 64]
@@ -527,15 +528,6 @@ class Images(Section):
     """Code of your own that changes training images instead of `images.augment`, as "module:Class" or
     "module:function", such as a torchvision transform. It is called with one (channels, H, W) uint8 tensor and gives
     another of the same size; torch's random numbers are seeded for each image."""
-
-    batch_size: Count = 64
-    """Images in a batch, instead of `batches.size`."""
-
-    epochs: Count = 20
-    """How many times each training image is seen, unless training stops before."""
-
-    learning_rate: Finite = 3e-3
-    """The largest learning rate."""
 
 
 class External(Section):

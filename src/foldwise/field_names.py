@@ -28,11 +28,7 @@ ALIASES = {
     "vocab_size": "tokens.max_size",
     "max_features": "tokens.max_size",
 }
-ONE_LEARNER = (
-    "linear",
-    "encoder",
-    "images",
-)  # tables of one kind of learner: their fields come after those that all have
+ONE_LEARNER = ("linear", "encoder")  # tables of one kind of learner: their fields come after those that all have
 # How near a field's name is; a kind of `dropout` is `spatial_dropout`.
 SAME, SHORT, KIND, WITH_TABLE = range(4)
 

@@ -19,7 +19,7 @@ from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
 from foldwise.plugins import is_own, source_hash
 from foldwise.records import FoldRecord, Record, TokensRecord, read_checked
 from foldwise.run import Run
-from foldwise.vectors.files import VectorFile, content_hash, vector_sources
+from foldwise.vectors.files import content_hash, sources_for
 
 
 class Fit(NamedTuple):
@@ -100,13 +100,8 @@ def token_inputs(run: Run) -> dict[str, Any]:
         **text_inputs(run, {"id", "text", "features"}, extra=True),
         "tokens": settings.model_dump(),
         "tokenizer": tokenizer_hash(settings, run.paths.own_files),
-        "vectors": {source.file_name: content_hash(source) for source in sources_of_vectors(run)},
+        "vectors": {source.file_name: content_hash(source) for source in sources_for(run.config, run.paths)},
     }
-
-
-def sources_of_vectors(run: Run) -> list[VectorFile]:
-    """The files of word vectors; none where there are no texts."""
-    return vector_sources(run.config.recipe.tokens, run.paths) if run.config.columns.text else []
 
 
 def text_inputs(run: Run, columns: set[str], extra: bool) -> dict[str, Any]:

@@ -19,11 +19,7 @@ RENAMED = {
 UNREADABLE = (ValueError, RecursionError)  # of tomllib: no TOML, no UTF-8, numbers of 5,000 digits, 500 brackets
 DEEPEST = 20  # names in a dotted key; no field is as deep
 # Of every member; only `--set` goes before it.
-DEBUG = {
-    "training": {"epochs": 1, "evaluations_per_epoch": 1, "unfreeze_epoch": 0},
-    "encoder": {"epochs": 1},
-    "images": {"epochs": 1},
-}
+DEBUG = {"training": {"epochs": 1, "evaluations_per_epoch": 1, "unfreeze_epoch": 0}, "encoder": {"epochs": 1}}
 
 
 def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:

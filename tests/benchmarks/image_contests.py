@@ -28,14 +28,12 @@ from sklearn.svm import SVC
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
-from foldwise.config import Images
+from foldwise.config import Images, Recipe
 from foldwise.data.batching import BucketBatchSampler
 from foldwise.data.dataset import make_loader
 from foldwise.images.augment import RandomChanges
-from foldwise.images.cache import hash_words
 from foldwise.images.convnet import build_convnet
-from foldwise.images.dataset import ImageFiles, Pixels
-from foldwise.images.reading import read_image
+from foldwise.images.dataset import ImageFiles, hash_words, write_rows
 
 TEST = 10  # images of the test folder
 CLASSICS = {
@@ -125,7 +123,15 @@ def measure_epochs(count: int, kilobytes: int, repeats: int) -> None:
         (folder := root / "input" / "many" / "train_images").mkdir(parents=True)
         paths = write_images(folder, count, kilobytes)
         write_tables(root / "input" / "many", paths)
-        settings = ['model.name="convnet"', 'images.cache="never"', "images.epochs=1", "images.width=8", "folds.n=2"]
+        settings = [
+            'model.name="convnet"',
+            'images.cache="never"',
+            "training.epochs=1",
+            "training.r_drop=0",
+            "batches.size=64",
+            "images.width=8",
+            "folds.n=2",
+        ]
         settings += ["training.evaluations_per_epoch=1", "folds.same_text=false"]
         run(root, "many", ["folds"], *settings)
         run(root, "many", ["tokens"], *settings)
@@ -135,11 +141,9 @@ def measure_epochs(count: int, kilobytes: int, repeats: int) -> None:
         if process.returncode:
             sys.exit(log.read_text())
         print(f"one fold, one epoch, every file opened: {seconds:.0f} s, peak {memory * 1000:,.0f} MB", flush=True)
-        pixels = Pixels((64, 64), 3, np.stack([read_image(path, (64, 64), 3) for path in paths[:1920]]), [])
-    dataset = ImageFiles(
-        *(pixels, hash_words([], 1920), np.arange(1920), torch.from_numpy(np.arange(1920) % 10)),
-        augment=RandomChanges(Images().augment, 0),
-    )
+        write_rows([], paths[:1920], Images(cache="always"), root, 2, None)
+        rows, labels = np.arange(1920), torch.from_numpy(np.arange(1920) % 10)
+        dataset = ImageFiles(root, Images(), hash_words([], 1920), rows, labels)
     rates: dict[str, list[float]] = {"kept": [], "kept, without changes": [], "bare": []}
     for _ in range(repeats):
         for name, times in rates.items():
@@ -169,7 +173,7 @@ def write_tables(folder: Path, paths: list[str]) -> None:
 
 def epoch(dataset: ImageFiles, bare: bool) -> float:
     """Seconds of an epoch of training; a bare one has its batches in memory before."""
-    model = build_convnet(Images(), {}, 10, texts=False, seed=0)
+    model = build_convnet(Recipe(), None, 10, texts=False, seed=0)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     loader = make_loader(dataset, BucketBatchSampler(dataset.lengths, 64))
     batches = list(loader) if bare else loader

@@ -47,7 +47,7 @@ TOGETHER = ["all", "-c", "twin-binary", "--device", "cpu", "--gpus-per-fold", "2
 
 
 @pytest.fixture
-def train(cli_here, workspace, monkeypatch):
+def train(cli_here, workspace, monkeypatch, forked_workers):
     """Run it; where a plan is given, rank, step and signal, one process breaks."""
     (workspace / "breaking.py").write_text(BREAKING)
     monkeypatch.syspath_prepend(workspace)

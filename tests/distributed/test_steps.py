@@ -14,6 +14,7 @@ from foldwise.training.loop import Stage
 from foldwise.training.peers import ALONE, Peers
 from foldwise.training.state import TrainingState
 from foldwise.training.trainer import build_trainer, make_sampler
+from forked import forked_workers
 from training import DECIDED
 from training.test_fold import RUNTIME, make_data
 
@@ -74,7 +75,8 @@ def train_all(group: Group) -> dict[str, dict[str, np.ndarray]]:
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
-    return run_ranks(train_all, 2, tmp_path_factory.mktemp("two"))
+    with forked_workers():
+        return run_ranks(train_all, 2, tmp_path_factory.mktemp("two"))
 
 
 @pytest.mark.parametrize("name", make_cases())

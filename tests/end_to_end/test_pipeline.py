@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
@@ -12,8 +11,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from conftest import REPOSITORY, command, environment
+from conftest import COMPETITIONS, REPOSITORY, command, environment
 from foldwise.data.table import read_table
+from forked import start_program
+from reliability.in_process import results
 from report_pages import read_page
 
 SUMMARY = {
@@ -37,10 +38,30 @@ def hashes(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Where another process, whose sets and hashes of texts have another order, ran all stages, and what it printed."""
+    root = tmp_path_factory.mktemp("elsewhere")
+    shutil.copytree(COMPETITIONS, root / "input")
+    line = command(root, "all", "-c", "twin-regression")
+    done = subprocess.run(line, env=environment(), capture_output=True, text=True, timeout=300, check=True)
+    assert "Traceback" not in done.stderr
+    return root, done.stdout
+
+
+@pytest.fixture
+def made_elsewhere(elsewhere: tuple[Path, str], workspace: Path) -> str:
+    """The workspace has what it made; → what it printed."""
+    root, shown = elsewhere
+    shutil.rmtree(workspace / "input")
+    shutil.copytree(root, workspace, dirs_exist_ok=True)
+    return shown.replace(str(root), str(workspace))
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression"])
-def test_from_csv_to_submission(cli, cli_here, workspace, task):
+def test_from_csv_to_submission(cli_here, workspace, task, request):
     slug = f"twin-{task}"
-    shown = (cli if task == "binary" else cli_here)("all", "-c", slug).stdout
+    shown = request.getfixturevalue("made_elsewhere") if task == "regression" else cli_here("all", "-c", slug).stdout
     output, source = workspace / "output" / slug, workspace / "input" / slug
 
     submission, sample = rows_of(output / "submission.csv"), rows_of(source / "sample_submission.csv")
@@ -99,13 +120,13 @@ def test_from_csv_to_submission(cli, cli_here, workspace, task):
         assert phrase in shown
 
 
-def test_a_second_run_keeps_everything_and_says_why(cli, cli_here, workspace):
-    """Also one in another process, where sets and hashes of texts have another order."""
-    cli("all", "-c", "twin-binary")
+@pytest.mark.usefixtures("made_elsewhere")
+def test_a_second_run_keeps_everything_and_says_why(cli_here, workspace):
+    """Also one in another process than the first."""
     before = hashes(workspace)
-    shown = cli_here("all", "-c", "twin-binary").stdout
+    shown = cli_here("all", "-c", "twin-regression").stdout
     assert hashes(workspace) == before
-    for phrase in ("kept twin-binary.csv", "kept 4", "kept bilstm folds 0, 1", "kept submission.csv"):
+    for phrase in ("kept twin-regression.csv", "kept 4", "kept bilstm folds 0, 1", "kept submission.csv"):
         assert phrase in shown
     assert "made" not in shown.split("ensemble (weighted mean)")[0].replace("made from these folds", "")
 
@@ -156,6 +177,7 @@ def test_one_fold_again_leaves_the_others_and_the_submission_byte_for_byte(cli_h
     assert (workspace / "output" / "twin-binary" / "submission.csv").read_bytes() == submission
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_fold_alone_gives_the_bytes_it_gives_beside_others(cli_here, workspace, monkeypatch):
     """On rows of the embedded competition; folds are trained in processes side by side, and one alone is trained here."""
     source, folder = REPOSITORY / "input" / "movie-reviews", workspace / "input" / "movie-reviews"
@@ -183,40 +205,35 @@ def test_a_fold_alone_gives_the_bytes_it_gives_beside_others(cli_here, workspace
     assert json.loads((output / "summary.json").read_text())["leaderboard"] == pytest.approx(sum(right) / 60)
 
 
-def test_same_seed_same_bytes_another_seed_other_bytes(cli, cli_here, workspace):
-    files = {}
-    for name, run, options in (("a", cli, []), ("b", cli_here, []), ("c", cli_here, ["--seed", "1"])):
-        run("all", "-c", "twin-regression", *options)
-        files[name] = (workspace / "output" / "twin-regression" / "submission.csv").read_bytes()
+@pytest.mark.usefixtures("made_elsewhere")
+def test_same_seed_same_bytes_another_seed_other_bytes(cli_here, workspace):
+    files: list[bytes] = []
+    for options in ([], [], ["--seed", "1"]):
+        if files:
+            cli_here("all", "-c", "twin-regression", *options)
+        files.append((workspace / "output" / "twin-regression" / "submission.csv").read_bytes())
         shutil.rmtree(workspace / "output")
-    assert files["a"] == files["b"] != files["c"]
+        shutil.rmtree(workspace / "folds")
+    first, again, other = files
+    assert first == again != other
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(cli_here, workspace):
     options = ["-c", "twin-binary", "--set", "folds.n=4", "--set", "training.epochs=8"]
     output = workspace / "output" / "twin-binary"
     cli_here("all", *options)
-    expected = (output / "submission.csv").read_bytes()
+    expected = results(output, "*/fold*/*.safetensors")
     shutil.rmtree(workspace / "output")
-    process = subprocess.Popen(
-        command(workspace, "all", *options),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
+    program = start_program(command(workspace, "all", *options))
+    for line in program.lines:
         if "bilstm fold 1: epoch" in line:  # fold 0 is finished, fold 1 is not
             break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    program.kill()
     assert not (output / "submission.csv").exists()
     shown = cli_here("all", *options).stdout
     assert "kept bilstm fold 0:" in shown
     assert "bilstm folds 1, 2, 3: not trained yet" in shown
-    assert (output / "submission.csv").read_bytes() == expected
+    assert results(output, "*/fold*/*.safetensors") == expected
     assert not list(output.rglob("*.tmp*"))
 
 

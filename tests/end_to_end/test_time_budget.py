@@ -331,6 +331,7 @@ def test_a_budget_that_is_none(cli_here):
     assert "--time-budget 'soon': give a length of time with units" in done.stderr
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_quicker_second_member_may_be_first_with_a_fold(cli_here, workspace, monkeypatch):
     """Three workers and two folds: one of them has the second member, whose fold is done long before the others."""
     monkeypatch.setattr("foldwise.running.placement.WORTH_PROCESSES", 0)
@@ -397,6 +398,7 @@ def clocks(tmp_path_factory, monkeypatch) -> Any:
         sys.modules.pop(name, None)
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_folds_side_by_side_end_in_time_by_themselves(cli_here, workspace, monkeypatch, clocks):
     """Two processes, of which nobody tells the other anything: each reads its clock."""
     monkeypatch.setattr("foldwise.running.folds.place_on_cpu", lambda *_: Placement(2, clocks.start))

@@ -13,6 +13,7 @@ from foldwise.experiments.names import name_paths
 from foldwise.inference.model import Model
 from foldwise.lock import lock, only_writer
 from foldwise.paths import resolve
+from forked import start_programs
 from reliability.in_process import results
 
 EVERYTHING = ("*/fold*/*.safetensors",)
@@ -124,9 +125,8 @@ def test_whoever_needs_tokens_that_another_run_makes_waits(trained, output):
 def test_two_started_at_once_make_the_tokens_once(trained, output):
     shutil.rmtree(output / "experiments")
     lines = [command(trained, "tokens", "--name", name, "-c", SLUG) for name in ("one", "two")]
-    both = [subprocess.Popen(line, env=environment(), stdout=subprocess.PIPE, text=True) for line in lines]
-    said = [process.communicate()[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    codes, said = zip(*(program.end() for program in start_programs(*lines)), strict=True)
+    assert codes == (0, 0), said
     assert sorted("there were none" in text for text in said) == [False, True]
     assert sorted("kept 425 tokens" in text for text in said) == [False, True]
 

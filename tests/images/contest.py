@@ -26,9 +26,10 @@ images.size = [12, 12]
 images.channels = 1
 images.width = 8
 images.stages = 2
-images.epochs = {epochs}
-images.batch_size = 8
-images.learning_rate = 0.01
+training.epochs = {epochs}
+training.learning_rate = 0.01
+training.r_drop = 0.0
+batches.size = 8
 training.evaluations_per_epoch = 1
 """
 TASKS = {

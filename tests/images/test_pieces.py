@@ -6,13 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foldwise.config import Images
+from foldwise.config import Images, Recipe
 from foldwise.data.dataset import make_loader, pad_collate
 from foldwise.errors import InputError
 from foldwise.images.augment import Mixup, RandomChanges, cut_out, draw
-from foldwise.images.cache import hash_words, write_rows
 from foldwise.images.convnet import ResNet, build_convnet
-from foldwise.images.dataset import ImageFiles, Pixels
+from foldwise.images.dataset import ImageFiles, hash_words, write_rows
 from images.contest import SIDE, make_pictures
 
 EVERYTHING = ["flip", "shift", "crop", "rotate", "colour", "cutout"]
@@ -25,8 +24,9 @@ def open_files(folder, rows=9, texts=(), **options):
     paths = [str(folder / name) for name in names]
     (folder / "made").mkdir()
     write_rows(texts, paths, SETTINGS.model_copy(update=options), folder / "made", 2, None)
-    pixels = Pixels.open(folder / "made", SETTINGS)
-    return ImageFiles(pixels, hash_words(texts, rows), np.arange(rows), torch.from_numpy(labels)), paths
+    return ImageFiles(
+        folder / "made", SETTINGS, hash_words(texts, rows), np.arange(rows), torch.from_numpy(labels)
+    ), paths
 
 
 def test_files_are_opened_when_their_row_is_asked_for(tmp_path):
@@ -48,15 +48,17 @@ def test_a_batch_is_what_its_items_are_put_together(tmp_path):
 def test_any_number_of_threads_reads_the_same(tmp_path):
     dataset, _ = open_files(tmp_path)
     rows = np.array([7, 1, 4])
-    one, two = (dataset.pixels._replace(threads=threads).read(rows) for threads in (1, 2))
-    assert torch.equal(one, two)
+    found = []
+    for dataset.threads in (1, 2):
+        found.append(dataset.read(rows))
+    assert torch.equal(*found)
 
 
 def test_kept_pixels_are_those_of_the_files(tmp_path):
     lazy, _ = open_files(tmp_path / "a")
     kept, _ = open_files(tmp_path / "b", cache="always")
-    assert lazy.pixels.array is None
-    assert torch.equal(lazy.pixels.read(np.arange(9)), torch.from_numpy(kept.pixels.array))
+    assert lazy.pixels is None
+    assert torch.equal(lazy.read(np.arange(9)), kept.pixels)
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=8, unique=True), st.integers(0, 99), st.integers(0, 99))
@@ -107,6 +109,22 @@ def test_a_square_is_cut_out_where_it_is_asked_for():
     assert (changed[1] > 0).sum() == 4
 
 
+def test_a_row_without_a_target_is_not_mixed(tmp_path):
+    dataset, _ = open_files(tmp_path)
+    targets = torch.rand(9, 2)
+    targets[4] = torch.nan
+    batch = dataset.__getitems__(range(9))._replace(targets=targets)
+    mixed = Mixup(0, 0)(batch, 0)
+    assert mixed.targets.isnan().nonzero()[:, 0].unique().tolist() == [4]
+    assert torch.equal(mixed.images[4:6], batch.images[4:6])  # 5 would be mixed with 4
+    assert not torch.equal(mixed.images, batch.images)
+
+
+@pytest.mark.parametrize("width", [1, 9, 12])
+def test_any_width_is_normalised_in_groups(width):
+    assert ResNet(1, width, 2, 1)(torch.zeros(1, 1, 6, 6)).shape == (1, 2 * width)
+
+
 def test_two_images_and_their_targets_are_mixed_in_one_share(tmp_path):
     dataset, _ = open_files(tmp_path)
     batch = dataset.__getitems__(range(9))
@@ -124,7 +142,7 @@ def test_any_height_and_width_fit(size):
 
 
 def test_a_prediction_depends_on_no_other_row():
-    model = build_convnet(Images(width=8), {}, 4, texts=True, seed=0).eval()
+    model = build_convnet(Recipe(images=Images(width=8)), None, 4, texts=True, seed=0).eval()
     words, sizes = torch.randint(1, 99, (5, 6), dtype=torch.int32), torch.tensor([6, 3, 1, 0, 2])
     images = torch.randint(0, 256, (5, 3, 16, 16), dtype=torch.uint8)
     together = model(words, sizes, images)
@@ -139,11 +157,11 @@ def test_pretrained_weights_are_read_and_those_that_do_not_fit_are_refused(tmp_p
         "from torch import nn\ndef make(out):\n    return nn.Sequential(nn.Flatten(), nn.Linear(12, out))\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    settings = Images(size=[2, 2], backbone="mine_net:make", arguments={"out": 3}, weights="x.safetensors")
+    recipe = Recipe(images=Images(size=[2, 2], backbone="mine_net:make", arguments={"out": 3}))
     known = {"1.weight": torch.rand(3, 12), "1.bias": torch.rand(3), "head.weight": torch.rand(9, 3)}
     save_file(known, tmp_path / "x.safetensors")
-    model = build_convnet(settings, {"weights": tmp_path / "x.safetensors"}, 5, texts=False, seed=0)
+    model = build_convnet(recipe, tmp_path / "x.safetensors", 5, texts=False, seed=0)
     assert torch.equal(model.features[1].weight, known["1.weight"])
     save_file({"1.weight": torch.rand(4, 12)}, tmp_path / "x.safetensors")
-    with pytest.raises(InputError, match=r"1\.weight is missing or of another size"):
-        build_convnet(settings, {"weights": tmp_path / "x.safetensors"}, 5, texts=False, seed=0)
+    with pytest.raises(InputError, match=r"size mismatch for 1\.weight"):
+        build_convnet(recipe, tmp_path / "x.safetensors", 5, texts=False, seed=0)

@@ -83,8 +83,15 @@ def test_another_picture_of_the_same_name_makes_its_folds_anew(cli_here, workspa
     assert "convnet folds 0, 1: tokens changed" in said
 
 
-def test_the_same_picture_twice_shares_a_fold(cli_here, workspace):
-    folder = make_contest(workspace, epochs=1)
+@pytest.mark.parametrize("text", [False, True])
+def test_the_same_picture_twice_shares_a_fold(cli_here, workspace, text):
+    folder = make_contest(workspace, text=text, epochs=1)
+    if text:  # captions differ
+        path = folder / "train.csv"
+        lines = [
+            line.replace("something", f"thing {number}") for number, line in enumerate(path.read_text().splitlines())
+        ]
+        path.write_text("\n".join(lines))
     pictures = sorted((folder / "train_images").iterdir())
     for copy in pictures[1:20]:
         shutil.copyfile(pictures[0], copy)
@@ -155,6 +162,7 @@ def test_damaged_and_missing_files_are_named_before_anything_trains(cli_here, wo
     said = cli_here("all", *HERE, code=2).stderr
     assert "2 of 58 images cannot be read" in said
     assert all(pictures[number].name in said for number in (3, 5))
+    assert "2 of 58 images cannot be read" in cli_here("all", *HERE, "--set", "images.cache=never", code=2).stderr
     pictures[3].unlink()
     said = cli_here("all", *HERE, code=2).stderr
     assert pictures[3].name in said
@@ -200,3 +208,22 @@ def test_code_of_ones_own_sees_and_changes_images(cli_here, workspace, monkeypat
     assert "not uint8 of (1, 12, 12)" in said
     said = cli_here("all", *HERE, "--set", 'images.backbone="mine_images:Nothing"', code=2).stderr
     assert "has no 'Nothing'" in said
+
+
+def test_what_does_not_fit_is_said_before_anything_is_made(cli_here, workspace):
+    make_contest(workspace, epochs=1)
+    mixed = ("--set", 'images.augment=["mixup"]', "--set", "training.loss=focal")
+    said = cli_here("all", *HERE, *mixed, code=2).stderr
+    assert "recipe.training.loss = 'focal': it takes numbers of classes" in said
+    assert not list((workspace / "output").rglob("images.json"))
+
+
+def test_kept_images_follow_the_setting_and_moved_ones_are_found(cli_here, workspace):
+    folder = make_contest(workspace, epochs=1)
+    kept = workspace / "output" / SLUG / "convnet" / "tokens" / "pixels.npy"
+    cli_here("all", *HERE, "--set", "images.cache=never")
+    assert not kept.exists()
+    (folder / "train_images").rename(folder / "train_pictures")
+    cli_here("all", *HERE, "--set", "images.cache=never")
+    cli_here("all", *HERE, "--set", "images.cache=always")
+    assert kept.exists()

@@ -25,6 +25,7 @@ from foldwise.inference.predictor import Predictor
 from foldwise.inference.stream import Asked, predict, run_parts, take_parts
 from foldwise.inference.writing import Writer
 from foldwise.running.placement import Placement
+from forked import start_program
 from inference.twins import CASES, other_test, rows_of, table, write_rows
 
 SLUG, ONE_TEXT = "twin-regression", "twin-binary"
@@ -349,8 +350,7 @@ def test_texts_on_standard_input(home, model, workspace):
         model(ONE_TEXT).predict(texts, proba=True), abs=1e-6
     )
     assert b"4 rows to standard output" in done.stderr
-    closed = subprocess.run(
-        ["bash", "-c", '"$@" <&-', "bash", *line], env=environment(), capture_output=True, check=False
-    )
-    assert (closed.returncode, closed.stdout) == (2, b"")
-    assert b"standard input: empty" in closed.stderr
+    code, shown = start_program(line, closed_input=True).end()
+    assert code == 2
+    assert shown.startswith("error: standard input: empty"), shown
+    assert shown.count("\n") == 1

@@ -25,7 +25,7 @@ from foldwise import paths
 from foldwise.cli import main
 from foldwise.errors import InputError
 from foldwise.files import write_checked
-from foldwise.kaggle import credentials
+from foldwise.kaggle import credentials, script
 from foldwise.kaggle.metadata import short_name, title_of
 from foldwise.kaggle.script import LIMIT, check_size, pack
 from kaggle_service.fixtures import SECRET
@@ -34,7 +34,7 @@ SLUG = "twin-binary"
 
 
 @pytest.fixture
-def build(cli_here, workspace, monkeypatch):
+def build(cli_here, workspace, monkeypatch, quick_packing):
     """Build a kernel of twin-binary; → the folder of the output, or what a failed call wrote."""
     monkeypatch.setenv("HOME", str(workspace / "home"))
     for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR"):
@@ -104,6 +104,7 @@ def test_what_is_packed_and_the_metadata(build, workspace):
 
 
 def test_the_same_input_gives_the_same_bytes_wherever_it_is_built(build, workspace, tmp_path, monkeypatch):
+    monkeypatch.setattr(script, "tarfile", tarfile)  # as it is packed for Kaggle
     before = {form: contents(build(*form) / "kernel") for form in ((), ("--notebook",))}
     other = tmp_path / "another place"
     for name in ("input", "folds"):

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ import nbformat
 import pytest
 
 from conftest import COMPETITIONS
+from foldwise.kaggle import script as kaggle_script
 from foldwise.kaggle import script_template
 from foldwise.kaggle.notebook import INFER_CELLS, TRAIN_CELLS, tools
 from foldwise.kaggle.script import Kernel, fill_template
@@ -34,7 +36,7 @@ PINS = [
 
 
 @pytest.fixture
-def build(cli_here, workspace):
+def build(cli_here, workspace, quick_packing):
     """Build a kernel of a twin, with vectors of the user's own; → its folder and the datasets beside it."""
     folder = workspace / "input" / "embeddings"
     folder.mkdir()
@@ -203,7 +205,10 @@ def image(tmp_path_factory) -> Path:
     return folder / "bin" / "python"
 
 
-def test_a_hidden_test_set_in_the_older_mounts_with_the_versions_of_kaggles_image(build, workspace, tmp_path, image):
+def test_a_hidden_test_set_in_the_older_mounts_with_the_versions_of_kaggles_image(
+    build, workspace, tmp_path, image, monkeypatch
+):
+    monkeypatch.setattr(kaggle_script, "tarfile", tarfile)  # as it is packed for Kaggle
     folder, datasets = build()
     ids = write_hidden(workspace / "input" / SLUG, rows=56)
     working = lay_out(tmp_path / "kaggle", workspace / "input" / SLUG, SLUG, datasets, old=True)

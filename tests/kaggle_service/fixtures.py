@@ -6,15 +6,18 @@ import pty
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from foldwise.cli import main
-from foldwise.kaggle import client
+from foldwise.kaggle import client, script
 from kaggle_service import quick_client
 from kaggle_service.loopback import Service, serving
 
@@ -32,6 +35,13 @@ class Done:
 
 
 Foldwise = Callable[..., Done]
+
+
+@pytest.fixture
+def quick_packing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel is packed in a sixth of the time, and a fifth larger."""
+    quick = SimpleNamespace(open=partial(tarfile.open, preset=1), TarInfo=tarfile.TarInfo)
+    monkeypatch.setattr(script, "tarfile", quick)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The lock, the audit of what is installed, and that nothing but Kaggle's commands and set-up uses a network."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,11 +10,20 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from conftest import REPOSITORY, command, environment
+from conftest import REPOSITORY, command, script_environment
 from foldwise.requirements import LOCK, check, pins
 from reliability.supply_chain import audit, holes, licences, locked, odd_pins
 
 NO_NETWORK = Path(__file__).parent / "no_network"
+# Commands, a line each of JSON, in one process, which loads torch once.
+COMMANDS = """
+import json, sys
+from reliability.in_process import run_main
+
+for line in sys.stdin:
+    code, shown, errors = run_main(json.loads(line))
+    assert code == 0, line + shown + errors
+"""
 
 
 def test_the_audit_finds_nothing():
@@ -95,24 +105,27 @@ def test_run_sh_installs_no_file_that_the_lock_does_not_know(tmp_path, wheels):
 
 def test_nothing_but_kaggle_and_set_up_uses_a_network(workspace, tmp_path):
     blocked = tmp_path / "blocked.txt"
-    variables = environment()
+    variables = script_environment()
     variables |= {"PYTHONPATH": f"{variables['PYTHONPATH']}:{NO_NETWORK}", "BLOCKED": str(blocked)}
-
-    def run(*arguments: str) -> None:
-        line = command(workspace, *arguments)
-        done = subprocess.run(line, env=variables, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
-
-    epochs = ["--set", "training.epochs=1"]
-    run("all", "-c", "twin-binary", *epochs)
-    run("report", "-c", "twin-binary", *epochs)
-    run("kernel", "build", "--infer", "--user", "someone", "-c", "twin-binary", *epochs)
-    run("infer", "-c", "twin-binary", "--weights", str(workspace / "output" / "twin-binary" / "kernel-infer-dataset"))
+    weights = str(workspace / "output" / "twin-binary" / "kernel-infer-dataset")
+    asked = [["all"], ["report"], ["kernel", "build", "--infer", "--user", "someone"], ["infer", "--weights", weights]]
+    more = ["-c", "twin-binary", "--set", "training.epochs=1"]
+    lines = [command(workspace, *arguments, *more[: 2 if arguments[0] == "infer" else 4])[3:] for arguments in asked]
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS],
+        env=variables,
+        input="\n".join(map(json.dumps, lines)),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     assert not blocked.exists(), blocked.read_text(encoding="utf-8")
     # That it would be seen, also where a child of a child tries, as a worker is.
     tried = "import socket; socket.create_connection(('127.0.0.1', 9))"
     child = f"import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', {tried!r}]).returncode)"
-    done = subprocess.run([sys.executable, "-c", child], env=variables, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-c", child], env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert b"the network is blocked" in done.stderr
+    assert "the network is blocked" in done.stderr
     assert blocked.read_text(encoding="utf-8").startswith("socket.getaddrinfo")

@@ -1,18 +1,17 @@
 """Searches on the 20-row competitions, by the real command line."""
 
 import json
-import os
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from conftest import command, environment
+from conftest import command
 from foldwise.lock import only_writer
 from foldwise.search.study import JOURNAL
+from forked import start_program, start_programs
 from reliability.in_process import results
 
 optuna = pytest.importorskip("optuna")
@@ -121,22 +120,13 @@ def test_a_killed_search_goes_on_with_the_same_trials(workspace, cli_here, outpu
 
     # Killed in the second trial, and again in the fourth.
     for number in (1, 3):
-        process = subprocess.Popen(
-            command(workspace, *SEARCH, "--trials", "5"),
-            env={**environment(), "PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        seen = ""
-        for line in process.stdout:
+        program, seen = start_program(command(workspace, *SEARCH, "--trials", "5")), ""
+        for line in program.lines:
             seen += line
             if line.startswith("search") and f"-{number}: " in line:
                 break
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL, seen
+        program.kill()
+        assert program.process.exitcode == -signal.SIGKILL, seen
     journal = output / "search" / JOURNAL
     with journal.open("ab") as file:
         file.write(b'{"op_code": 4, "wor')  # as a stop of the machine leaves it
@@ -153,12 +143,8 @@ def test_a_killed_search_goes_on_with_the_same_trials(workspace, cli_here, outpu
 
 def test_several_processes_share_the_trials(workspace, cli_here, output):
     line = command(workspace, *SEARCH, "--trials", "4")
-    both = [
-        subprocess.Popen(line, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for _ in range(2)
-    ]
-    shown = [process.communicate(timeout=240)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], shown
+    codes, shown = zip(*(program.end() for program in start_programs(line, line)), strict=True)
+    assert codes == (0, 0), shown
     cli_here(*SEARCH, "--trials", "4")  # ends what one left to the other
     trials = figures(output)["trials"]
     assert len(trials) in (4, 5)  # both may begin the last one

@@ -23,12 +23,12 @@ def give_extra(workspace: Path, text: str) -> None:
     path.write_text(path.read_text().replace("[columns]", '[files]\nextra = "extra"\n\n[columns]', 1))
 
 
-def test_all_three_together_in_one_command(cli, cli_here, workspace):
+def test_all_three_together_in_one_command(cli_here, workspace):
     give_extra(
         workspace, "id,text,target\nold-1,A very good film of last year.,1\nold-2,A very bad film of last year.,0\n"
     )
     everything = [*BASE, *DISTILL, *PSEUDO, "--set", "members.bilstm.training.extra_epochs=2"]
-    shown = cli("all", "-c", SLUG, *everything).stdout
+    shown = cli_here("all", "-c", SLUG, *everything).stdout
     assert "train     linear folds 0, 1, 2: not trained yet" in shown
     assert "train     linear folds 0, 2 without 1: not trained yet" in shown
     assert shown.index("linear fold 2 without 1: 0.") < shown.index("bilstm folds 0, 1, 2: not trained yet")

@@ -11,7 +11,7 @@ from foldwise.config import ColumnsSection, Config, Tokens
 from foldwise.data.table import Table
 from foldwise.data.tokenizer import SEPARATOR
 from foldwise.extensions import load_extension
-from foldwise.hashing import digest_of
+from foldwise.hashing import sha256_of
 
 
 @cache
@@ -56,9 +56,8 @@ def read_texts(table: Table, named: ColumnsSection, folder: Path) -> list[list[s
 
 
 def contents_of(columns: Sequence[Sequence[str]], has_images: bool) -> Sequence[str]:
-    """One text a row, by which rows are the same; of an image the bytes of its file count, and not its name."""
-    *texts, images = columns
-    return join_texts([*texts, [digest_of(Path(path)).hex() for path in images]] if has_images else columns)
+    """One text a row, by which rows are the same: where rows have images, the bytes of these, whatever the texts."""
+    return [sha256_of(Path(path)) for path in columns[-1]] if has_images else join_texts(columns)
 
 
 def only_texts(columns: Sequence[Sequence[str]], named: ColumnsSection) -> Sequence[Sequence[str]]:

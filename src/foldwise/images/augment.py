@@ -4,8 +4,7 @@ What a row gets depends on the seed, the epoch and its number, and on nothing el
 in, whatever thread reads it, and after a kill.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection
 
 import numpy as np
 import torch
@@ -14,10 +13,11 @@ from torch.nn import functional
 
 from foldwise.data.dataset import Batch
 from foldwise.hashing import hash_of
+from foldwise.plugins import load
 
 SHIFT = 1 / 8  # of height or width, at most
 LEAST_AREA = 0.6  # of the part that "crop" keeps
-DEGREES = 15.0
+ANGLE = np.pi / 12  # of "rotate", at most
 COLOUR = 0.4  # how far brightness, contrast and saturation go from 1
 CUT = 0.4  # side of the square of "cutout", as a share of height and width
 GREY = 128
@@ -26,26 +26,22 @@ DRAWS = 10  # random numbers of each row
 
 
 def draw(seed: int, epoch: int, rows: np.ndarray) -> Tensor:
-    """(DRAWS, B) float32 random numbers from 0 to 1 of B rows, by hashing (SplitMix64, Steele et al. 2014)."""
-    key = np.uint64(int(hash_of(seed, epoch), 16))
-    counter = rows.astype(np.uint64)[None, :] * np.uint64(DRAWS) + np.arange(DRAWS, dtype=np.uint64)[:, None]
-    z = key + (counter + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return torch.from_numpy(((z ^ (z >> np.uint64(31))) >> np.uint64(40)).astype(np.float32) / 2**24)
+    """(DRAWS, B) float32 random numbers from 0 to 1 of B rows."""
+    of_rows = [np.random.default_rng([seed, epoch, row]).random(DRAWS, np.float32) for row in rows.tolist()]
+    return torch.from_numpy(np.stack(of_rows, axis=1))
 
 
 class RandomChanges:
-    """The changes of `images.augment`, without "mixup"."""
+    """The changes of `images.augment` that see one image at a time."""
 
-    def __init__(self, names: Sequence[str], seed: int) -> None:
-        self.names, self.seed = frozenset(names), seed
+    def __init__(self, names: Collection[str], seed: int) -> None:
+        self.names, self.seed = names, seed
 
     def __call__(self, images: Tensor, rows: np.ndarray, epoch: int) -> Tensor:
         """(B, channels, H, W) uint8 of the same size."""
         numbers = draw(self.seed, epoch, rows)
         changed = images.float()
-        if self.names & {"flip", "shift", "crop", "rotate"}:
+        if not {"flip", "shift", "crop", "rotate"}.isdisjoint(self.names):
             changed = self.move(changed, numbers[:5])
         if "colour" in self.names:
             changed = recolour(changed, 1 + COLOUR * (2 * numbers[5:8] - 1))
@@ -55,18 +51,17 @@ class RandomChanges:
 
     def move(self, images: Tensor, numbers: Tensor) -> Tensor:
         """One affine map for all that moves pixels; what comes in from outside repeats the border."""
-        centred = 2 * numbers - 1  # -1 … 1
-        zoom = (
-            (LEAST_AREA + (1 - LEAST_AREA) * numbers[0]).sqrt() if "crop" in self.names else torch.ones_like(numbers[0])
+        flip, shift, crop, rotate = (float(name in self.names) for name in ("flip", "shift", "crop", "rotate"))
+        zoom = (1 - crop * (1 - LEAST_AREA) * numbers[0]).sqrt()
+        room = 1 - zoom + shift * 2 * SHIFT  # an image is 2 wide here
+        right, down, angle = (
+            room * (2 * numbers[1] - 1),
+            room * (2 * numbers[2] - 1),
+            rotate * ANGLE * (2 * numbers[3] - 1),
         )
-        room = 1 - zoom if "crop" in self.names else torch.zeros_like(zoom)  # for the part that is kept
-        room = room + 2 * SHIFT if "shift" in self.names else room  # a picture is 2 wide here
-        angle = centred[3] * (DEGREES * torch.pi / 180 if "rotate" in self.names else 0.0)
-        mirror = 1 - 2 * (numbers[4] < 0.5).float() if "flip" in self.names else torch.ones_like(zoom)
-        height, width = images.shape[2:]
-        cos, sin, shape = zoom * angle.cos(), zoom * angle.sin(), height / width
-        rows = [cos * mirror, -sin * shape, room * centred[1], sin / shape * mirror, cos, room * centred[2]]
-        maps = torch.stack(rows, dim=1).view(-1, 2, 3)
+        mirror = 1 - 2 * flip * (numbers[4] < 0.5)
+        cos, sin, shape = zoom * angle.cos(), zoom * angle.sin(), images.shape[2] / images.shape[3]
+        maps = torch.stack([cos * mirror, -sin * shape, right, sin / shape * mirror, cos, down], dim=1).view(-1, 2, 3)
         grid = functional.affine_grid(maps, list(images.shape), align_corners=False)
         return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
@@ -81,18 +76,17 @@ def recolour(images: Tensor, factors: Tensor) -> Tensor:
 
 def cut_out(images: Tensor, centres: Tensor) -> Tensor:
     """A grey square around each of the (2, B) centres (DeVries & Taylor 2017)."""
-    inside = []
-    for size, centre in zip(images.shape[2:], centres, strict=True):
-        places = (torch.arange(size) + 0.5) / size
-        inside.append((places - centre[:, None]).abs() < CUT / 2)  # (B, size)
-    return images.masked_fill((inside[0][:, :, None] & inside[1][:, None, :])[:, None], GREY)
+    sides = zip(images.shape[2:], centres, strict=True)
+    down, right = (((torch.arange(size) + 0.5) / size - centre[:, None]).abs() < CUT / 2 for size, centre in sides)
+    return images.masked_fill((down[:, :, None] & right[:, None, :])[:, None], GREY)
 
 
 class OwnTransform:
     """Code of the user's own, called image by image, with torch's random numbers seeded for each."""
 
-    def __init__(self, transform: Any, seed: int) -> None:
-        self.transform, self.seed = transform, seed
+    def __init__(self, name: str, seed: int) -> None:
+        own = load(name, "recipe.images.transform")
+        self.transform, self.seed = own() if isinstance(own, type) else own, seed
 
     def __call__(self, images: Tensor, rows: np.ndarray, epoch: int) -> Tensor:
         """(B, channels, H, W) uint8 of the same size; ValueError where it gives something else."""
@@ -101,11 +95,9 @@ class OwnTransform:
             for image, row in zip(images, rows.tolist(), strict=True):
                 torch.manual_seed(int(hash_of(self.seed, epoch, row), 16) % 2**63)
                 changed.append(self.transform(image))
-        for image in changed:
-            if image.shape != images.shape[1:] or image.dtype != torch.uint8:
-                raise ValueError(
-                    f"it gives {image.dtype} of {tuple(image.shape)}, not uint8 of {tuple(images.shape[1:])}"
-                )
+        if wrong := [image for image in changed if image.shape != images.shape[1:] or image.dtype != torch.uint8]:
+            what = f"{wrong[0].dtype} of {tuple(wrong[0].shape)}, not uint8 of {tuple(images.shape[1:])}"
+            raise ValueError(f"it gives {what}")
         return torch.stack(changed)
 
 
@@ -120,13 +112,18 @@ class Mixup:
         self.classes, self.seed = classes, seed
 
     def __call__(self, batch: Batch, epoch: int) -> Batch:
-        """The batch mixed; its weights stay those of the first of two rows."""
-        rows = batch.rows.tolist()
-        rng = np.random.default_rng([self.seed, epoch, rows[0]])
-        share = torch.from_numpy(rng.beta(BETA, BETA, len(rows)).astype(np.float32))
+        """The batch mixed, but for words; a row counts as much as before, and one that lacks a target is not mixed."""
+        rng = np.random.default_rng([self.seed, epoch, int(batch.rows[0])])
         assert batch.images is not None
         assert batch.targets is not None
         targets = functional.one_hot(batch.targets, self.classes).float() if self.classes else batch.targets
-        images = torch.lerp(batch.images.roll(1, 0).float(), batch.images.float(), share[:, None, None, None])
-        mixed = torch.lerp(targets.roll(1, 0), targets, share[:, None])
-        return batch._replace(images=images.round_().byte(), targets=mixed)
+        share = torch.from_numpy(rng.beta(BETA, BETA, len(targets)).astype(np.float32))
+        known = targets.isfinite().all(dim=1)
+        share = torch.where(known & known.roll(1), share, 1.0)
+
+        def blend(part: Tensor) -> Tensor:
+            own = share.view(-1, *[1] * (part.ndim - 1))
+            return torch.where(own < 1, torch.lerp(part.roll(1, 0), part, own), part)
+
+        beside = {} if batch.auxiliary is None else {"auxiliary": blend(batch.auxiliary)}
+        return batch._replace(images=blend(batch.images.float()).round_().byte(), targets=blend(targets), **beside)

@@ -4,24 +4,20 @@ images (B, channels, H, W) → convolution → stages of residual blocks → mea
 mean of the word vectors → dropout → head, (B, C). Any height and width fit, as the mean is over whatever is left.
 """
 
-from collections.abc import Mapping
+from math import gcd
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foldwise.config import Images
-from foldwise.errors import InputError
+from foldwise.config import Recipe
 from foldwise.models.pooling import masked_mean
 from foldwise.plugins import as_input_error, load
 
 WORDS, WORD_SIZE = 1 << 15, 64  # rows and numbers of the table of hashed words
 GROUPS = 8  # of channels that are normalised together
-DROPOUT = 0.2
 
 
 class Block(nn.Module):
@@ -33,7 +29,7 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.norm1, self.norm2 = nn.GroupNorm(min(GROUPS, inputs), inputs), nn.GroupNorm(min(GROUPS, outputs), outputs)
+        self.norm1, self.norm2 = nn.GroupNorm(gcd(GROUPS, inputs), inputs), nn.GroupNorm(gcd(GROUPS, outputs), outputs)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.around = nn.Conv2d(inputs, outputs, 1, stride, bias=False) if stride > 1 or inputs != outputs else None
@@ -54,7 +50,7 @@ class ResNet(nn.Sequential):
             inputs, outputs = width * 2 ** max(0, stage - 1), width * 2**stage
             layers += [Block(inputs, outputs, 2 if stage else 1)]
             layers += [Block(outputs, outputs, 1) for _ in range(blocks - 1)]
-        norm = nn.GroupNorm(min(GROUPS, outputs), outputs)
+        norm = nn.GroupNorm(gcd(GROUPS, outputs), outputs)
         super().__init__(*layers, norm, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
@@ -65,13 +61,13 @@ class ConvNet(nn.Module):
         texts: whether rows have texts.
     """
 
-    def __init__(self, features: nn.Module, width: int, outputs: int, texts: bool) -> None:
+    def __init__(self, features: nn.Module, width: int, outputs: int, texts: bool, dropout: float) -> None:
         super().__init__()
         self.features = features
         self.embedding = nn.Embedding(WORDS, WORD_SIZE, sparse=True) if texts else None
         if self.embedding is not None:
             nn.init.normal_(self.embedding.weight, std=0.1)
-        self.dropout = nn.Dropout(DROPOUT)
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width + WORD_SIZE * texts, outputs)
 
     def forward(self, tokens: Tensor, lengths: Tensor, images: Tensor) -> Tensor:
@@ -84,49 +80,29 @@ class ConvNet(nn.Module):
         return self.head(self.dropout(seen))
 
 
-def build_convnet(settings: Images, files: Mapping[str, Path], outputs: int, texts: bool, seed: int) -> ConvNet:
-    """The network that the recipe asks for, its weights drawn from `seed`, or of `images.backbone` read from a file.
+def build_convnet(recipe: Recipe, weights: Path | None, outputs: int, texts: bool, seed: int) -> ConvNet:
+    """The network that the recipe asks for, drawn from `seed`; `images.backbone` with pretrained weights, if any.
 
     Raises:
         InputError: code or weights of the user's own that do not fit.
     """
+    settings, dropout = recipe.images, recipe.model.dropout
     torch.manual_seed(seed)
     if not settings.backbone:
-        net: nn.Module = ResNet(settings.channels, settings.width, settings.stages, settings.blocks)
-        return ConvNet(net, settings.width * 2 ** (settings.stages - 1), outputs, texts)
-    net = build_backbone(settings)
-    if settings.weights:
-        read_weights(net, files["weights"])
-    where = f"recipe.images.backbone = {settings.backbone!r}"
+        net = ResNet(settings.channels, settings.width, settings.stages, settings.blocks)
+        return ConvNet(net, settings.width * 2 ** (settings.stages - 1), outputs, texts, dropout)
+    where, own = f"recipe.images.backbone = {settings.backbone!r}", load(settings.backbone, "recipe.images.backbone")
     example = torch.zeros(2, settings.channels, *settings.size)
-    with as_input_error(f"{where}: called with {tuple(example.shape)} it fails: "), torch.no_grad():
-        found = net.eval()(example)
-    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != len(example):
-        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-        raise InputError(f"{where}: called with {tuple(example.shape)} it gives {shape}; it must give (2, F) numbers")
-    return ConvNet(net, found.shape[1], outputs, texts)
-
-
-def build_backbone(settings: Images) -> nn.Module:
-    """The user's `module:Class`, called with its arguments."""
-    where = f"recipe.images.backbone = {settings.backbone!r}"
-    make: Any = load(settings.backbone, "recipe.images.backbone")
-    with as_input_error(f"{where}: "):
-        net = make(**settings.arguments)
-    if not isinstance(net, nn.Module):
-        raise InputError(f"{where}: gave {type(net).__name__}, not a torch.nn.Module")
-    return net
+    with as_input_error(f"{where}: ", f"; it must give (2, F) numbers for {tuple(example.shape)}"), torch.no_grad():
+        backbone = own(**settings.arguments)
+        _, width = backbone.eval()(example).shape
+    if weights:
+        read_weights(backbone, weights)
+    return ConvNet(backbone, width, outputs, texts, dropout)
 
 
 def read_weights(net: nn.Module, path: Path) -> None:
     """Give a network its weights of a file, in which there may be further ones, such as those of another head."""
-    try:
-        known = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); give a .safetensors file") from error
-    wanted = net.state_dict()
-    if missing := [name for name in wanted if name not in known or known[name].shape != wanted[name].shape]:
-        raise InputError(
-            f"{path}: not the weights of recipe.images.backbone: {missing[0]} is missing or of another size"
-        )
-    net.load_state_dict({name: known[name] for name in wanted})
+    with as_input_error(f"{path}: no weights of recipe.images.backbone: ", "; give a .safetensors file of it"):
+        if missing := net.load_state_dict(load_file(path), strict=False).missing_keys:
+            raise ValueError(f"{missing[0]} is missing")

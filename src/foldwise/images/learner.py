@@ -17,9 +17,9 @@ from foldwise.config import ColumnsSection, Model, Recipe, Task
 from foldwise.data.targets import Targets
 from foldwise.errors import InputError
 from foldwise.hashing import hash_of
-from foldwise.learners import Learner, Loaded, NewRows, Trained, average
+from foldwise.learners import Loaded, NewRows, Trained
 from foldwise.learners.network import Network, fit_network
-from foldwise.plugins import as_input_error, load
+from foldwise.plugins import as_input_error
 
 if TYPE_CHECKING:
     from foldwise.paths import Paths
@@ -30,43 +30,40 @@ if TYPE_CHECKING:
     from foldwise.training.precision import Runtime
     from foldwise.training.trainer import BuildModel
 
-OWN = ("epochs", "learning_rate")  # fields of [training] that [images] has
-UNREAD = {*OWN, "validate", "start_from", "r_drop", "distill", "distill_weight", "pseudo_labels", "extra_epochs"}
 
-
-class ImageLearner(Learner):
+class ImageLearner(Network):
     """Reads the image column, and hashed words of the text columns; numbers beside them it does not see."""
 
-    can_be_cut, uses_vectors, reads_texts, small_steps = True, False, True, False
+    uses_vectors = starts_from_weights = False
+    reads_texts = True
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
         self.settings = recipe.images
-        self.epochs = recipe.images.epochs
+        self.small_steps = self.needs_vectors = False
 
     def describe(self, task: Task) -> str:  # noqa: ARG002
         """Its network, its images and its epochs."""
-        settings = self.settings
-        height, width = settings.size
+        settings, size = self.settings, " × ".join(map(str, self.settings.size))
         net = (
             settings.backbone or f"{settings.stages} stages of {settings.blocks} residual blocks, {settings.width} wide"
         )
         changes = settings.transform or ", ".join(settings.augment) or "none"
-        seen = f"images of {height} × {width}, random changes: {changes}"
+        seen = f"images of {size}, random changes: {changes}"
         return f"a network of convolutions ({net}) on {seen}; up to {self.epochs} epochs"
 
     def inputs(self) -> dict[str, Any]:
         """All that training reads, but for what its own tokens depend on."""
-        return self.recipe.model_dump(
-            include={"seed": True, "model": {"name"}, "images": True, "training": True},
-            exclude={"images": {"size", "channels", "cache"}, "training": UNREAD},
-        )
+        parts: dict[str, Any] = {
+            **super().inputs(),
+            "model": {name: getattr(self.recipe.model, name) for name in ("name", "dropout")},
+        }
+        return parts | {"images": self.settings.model_dump(exclude=set(self.token_settings()))}
 
     def own_parts(self) -> dict[str, str]:
         """Network, changes, loss and optimizer."""
-        images, training = self.settings, self.recipe.training
-        parts = {"images.backbone": images.backbone, "images.transform": images.transform}
-        return parts | {"training.loss": training.loss, "training.optimizer": training.optimizer}
+        own = {f"images.{name}": getattr(self.settings, name) for name in ("backbone", "transform")}
+        return {name: part for name, part in super().own_parts().items() if name != "model.name"} | own
 
     def check_columns(self, columns: ColumnsSection) -> None:
         """There must be images."""
@@ -81,30 +78,28 @@ class ImageLearner(Learner):
         return columns
 
     def row_inputs(self, run: Any) -> dict[str, Any]:
-        """The content of all images."""
-        competition = run.competition
-        tables = [
-            competition.train_texts,
-            competition.test_texts,
-            *([competition.extra.texts] if competition.extra else []),
-        ]
-        return {"images": hash_of(*(Path(path) for texts in tables for path in texts[-1]))}
+        """The content of all images; where they are not kept, also where they are."""
+        columns = [run.competition.train_texts, run.competition.test_texts]
+        columns += [run.competition.extra.texts] if run.competition.extra else []
+        paths = [path for texts in columns for path in texts[-1]]
+        return {"images": hash_of(paths if self.settings.cache == "never" else [], *map(Path, paths))}
 
     def find_files(self, paths: "Paths") -> dict[str, Path]:
         """Pretrained weights, where the recipe names some."""
-        if not self.settings.weights:
+        name = self.settings.weights
+        if not name:
             return {}
-        places = [folder / self.settings.weights for folder in paths.own_files]
-        if found := next((path for path in places if path.is_file()), None):
-            return {"weights": found}
-        raise InputError(f"recipe.images.weights = {self.settings.weights!r}: no such file in {places[0].parent}")
+        for folder in (*paths.own_files, *paths.mounts):
+            if (folder / name).is_file():
+                return {"weights": folder / name}
+        raise InputError(f"recipe.images.weights = {name!r}: no such file in {paths.input}; put it there")
 
     def token_settings(self) -> dict[str, Any]:
-        """What images are brought to."""
-        return self.settings.model_dump(include={"size", "channels"})
+        """What images are brought to, and whether they are kept."""
+        return self.settings.model_dump(include={"size", "channels", "cache"})
 
     def count_work(self, tokens: int, rows: int) -> int:
-        """By pixels: two of them take as long as a token (EXPERIMENTS.md)."""
+        """By pixels: two of them take as long as a token (EXPERIMENTS.md, "Images")."""
         height, width = self.settings.size
         return tokens + rows * height * width // 2
 
@@ -114,9 +109,8 @@ class ImageLearner(Learner):
 
         from foldwise.images.convnet import WORDS, build_convnet
 
-        settings = self.settings.model_copy(update={"weights": ""})
-        model, batches = build_convnet(settings, {}, outputs, bool(columns.text), self.recipe.seed), []
-        length = 7 if columns.text else 1
+        settings, length = self.settings, 7 if columns.text else 1
+        model, batches = build_convnet(self.recipe, None, outputs, bool(columns.text), self.recipe.seed), []
         for rows, part in ((3, 1), (5, 1 if settings.backbone else 2)):
             size = [max(1, side // part) for side in settings.size]
             words = torch.randint(1, WORDS, (rows, length), dtype=torch.int32)
@@ -125,27 +119,37 @@ class ImageLearner(Learner):
         return model, batches
 
     def prepare(self, targets: Targets, texts: int, features: int) -> None:  # noqa: ARG002
-        """The user's own code on a few random images; loss and optimizer are rehearsed with a network of texts."""
+        """Network and changes on a few random images; loss and optimizer are rehearsed with a network of texts."""
         import numpy as np
         import torch
 
+        from foldwise.training.loss_functions import SOFT_CLASSES
+
+        settings, loss = self.settings, self.recipe.training.loss
+        if self.mixes and targets.spec.y == "classes" and loss not in ("auto", *SOFT_CLASSES):
+            raise InputError(
+                f'recipe.training.loss = {loss!r}: it takes numbers of classes, and with "mixup" in images.augment the '
+                f"targets are probabilities; use one of {', '.join(SOFT_CLASSES)}, or take it out"
+            )
         with torch.random.fork_rng(devices=[]):
             _, ((*_, images), _) = self.build_example(2, ColumnsSection(id="", image="", target=[""]))
-            with as_input_error(f"recipe.images.transform = {self.settings.transform!r}: "):
-                if change := self.changes(0):
+            if change := self.changes(0):
+                with as_input_error(f"recipe.images.transform = {settings.transform!r}: "):
                     change(images, np.arange(len(images)), 0)
-        Network(self.trained_recipe.model_copy(update={"model": Model()})).prepare(targets, 1, 0)
+        Network(self.recipe.model_copy(update={"model": Model()})).prepare(targets, 1, 0)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether training mixes images and targets."""
+        return "mixup" in self.settings.augment and not self.settings.transform
 
     def changes(self, seed: int) -> Any:
         """What training changes in images; None for nothing."""
         from foldwise.images.augment import OwnTransform, RandomChanges
 
-        settings, key = self.settings, "recipe.images.transform"
-        if settings.transform:
-            own = load(settings.transform, key)
-            with as_input_error(f"{key} = {settings.transform!r}: "):
-                return OwnTransform(own() if isinstance(own, type) else own, seed)
-        names = [name for name in settings.augment if name != "mixup"]
+        if self.settings.transform:
+            return OwnTransform(self.settings.transform, seed)
+        names = {*self.settings.augment} - {"mixup"}
         return RandomChanges(names, seed) if names else None
 
     def write_tokens(
@@ -158,33 +162,21 @@ class ImageLearner(Learner):
         deadline: float | None = None,
     ) -> str:
         """Images at one size, and hashed words."""
-        from foldwise.images.cache import write_rows
+        from foldwise.images.dataset import write_rows
 
         *words, paths = texts
         return write_rows(words, paths, self.settings, folder, runtime.threads, deadline)
 
-    @property
-    def trained_recipe(self) -> Recipe:
-        """The recipe with the settings of training that images have of their own in their places."""
-        settings = self.settings
-        own: dict[str, Any] = {name: getattr(settings, name) for name in OWN} | {"r_drop": 0.0, "unfreeze_epoch": 0}
-        own["embedding_learning_rate"] = settings.learning_rate
-        batches = self.recipe.batches.model_copy(update={"size": settings.batch_size, "tokens": 0})
-        training = self.recipe.training.model_copy(update=own)
-        return self.recipe.model_copy(update={"batches": batches, "training": training})
-
     def open_rows(self, job: "FoldJob") -> Callable[..., Any]:
         """`ImageFiles` of the job's rows, with their random changes."""
         from foldwise.images.augment import Mixup
-        from foldwise.images.dataset import ImageFiles, Pixels
+        from foldwise.images.dataset import ImageFiles
         from foldwise.training.fold import fold_seed
 
-        seed = fold_seed(self.recipe.seed, job.member, job.fold)
-        pixels = Pixels.open(job.paths.own_tokens(job.member), self.settings)
-        mixes = "mixup" in self.settings.augment and not self.settings.transform
-        classes = job.targets.outputs if job.targets.spec.y == "classes" else 0
-        mix = Mixup(classes, seed) if mixes else None
-        return partial(ImageFiles, pixels, augment=self.changes(seed), mix=mix)
+        seed, targets = fold_seed(self.recipe.seed, job.member, job.fold), job.targets
+        mix = Mixup(targets.outputs if targets.spec.y == "classes" else 0, seed) if self.mixes else None
+        folder = job.paths.own_tokens(job.member)
+        return partial(ImageFiles, folder, self.settings, augment=self.changes(seed), mix=mix)
 
     def trained_model(self, job: "FoldJob") -> tuple[Recipe, "BuildModel"]:
         """The network for images, with or without texts."""
@@ -193,27 +185,20 @@ class ImageLearner(Learner):
         from foldwise.images.dataset import NAMES
 
         texts = read_json(job.paths.own_tokens(job.member) / NAMES)["texts"]
-        files = self.find_files(job.paths)
-
-        def build(data: "FoldData", recipe: Recipe, seed: int) -> Any:
-            return build_convnet(recipe.images, files, data.shape.outputs, texts, seed)
-
-        return self.trained_recipe, build
+        weights = self.find_files(job.paths).get("weights")
+        return self.recipe, lambda data, recipe, seed: build_convnet(recipe, weights, data.shape.outputs, texts, seed)
 
     def fit(self, data: "FoldData", job: "FoldJob", report: Callable[[Any], object]) -> "FoldResult":
         """Train one fold."""
         return fit_network(*self.trained_model(job), data, job, report)
 
-    def load(self, checkpoint: "Checkpoint", trained: Trained, runtime: "Runtime") -> Loaded:
-        """All weights of a fold in memory."""
-        return average([self.load_one(checkpoint, path, trained, runtime) for path in checkpoint.weights])
-
     def load_one(self, checkpoint: "Checkpoint", path: Path, trained: Trained, runtime: "Runtime") -> Loaded:
         """One file of a fold's weights, which hold all of the network."""
+        import numpy as np
         from safetensors import safe_open
 
         from foldwise.images.convnet import build_convnet
-        from foldwise.images.dataset import open_images
+        from foldwise.images.dataset import ImageFiles
         from foldwise.learners.loaded_network import LoadedNetwork, load_weights
         from foldwise.training.fold_data import Units
         from foldwise.training.trainer import use_repeatable_algorithms
@@ -221,15 +206,12 @@ class ImageLearner(Learner):
         use_repeatable_algorithms()
         with safe_open(path, "pt") as weights:
             texts = "embedding.weight" in set(weights.keys())
-        settings = self.settings.model_copy(update={"weights": ""})
-        model = build_convnet(settings, {}, trained.shape.outputs, texts, 0)
+        model = build_convnet(self.recipe, None, trained.shape.outputs, texts, 0)
         load_weights(model, path)
-        units, open_rows = checkpoint.read_facts(Units), partial(open_images, settings)
-        loaded = LoadedNetwork(model, units, trained, runtime, open_rows=open_rows)
-        return Loaded(loaded.predict, loaded.embed)
 
-    def predict(
-        self, checkpoint: "Checkpoint", data: NewRows, runtime: "Runtime", on_rows: Callable[[int], object]
-    ) -> Any:
-        """(M, C) float32, of a regression or an ordinal task float64."""
-        return self.load(checkpoint, data.trained, runtime).predict(data, on_rows)
+        def open_rows(data: NewRows) -> ImageFiles:
+            assert data.own is not None
+            return ImageFiles(data.own, self.settings, data.store, np.arange(len(data.store)))
+
+        loaded = LoadedNetwork(model, checkpoint.read_facts(Units), trained, runtime, open_rows=open_rows)
+        return Loaded(loaded.predict, loaded.embed)

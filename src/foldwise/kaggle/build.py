@@ -44,7 +44,7 @@ from foldwise.plugins import is_own
 from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
 from foldwise.stages.train import ensemble_fits, prepare_members
-from foldwise.vectors.files import vector_sources
+from foldwise.vectors.files import sources_for
 
 CARRIED = ("*.py", "*.toml", "*.css", "*.js")  # of the code
 
@@ -83,7 +83,7 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     members = list(dict.fromkeys(fit.member for fit in fits)) or recipe.ensemble_members
     check_modules(run, members, options.infer, options.datasets)
     prepare_members(run, fits)
-    sources = [] if options.datasets else vector_sources(recipe.tokens, run.paths)
+    sources = [] if options.datasets else sources_for(run.config, run.paths)
     # The contest's own files are on Kaggle; what foldwise made beside them is not.
     vectors = [f for f in sources if f.suffix == ".safetensors" or not f.path.is_relative_to(run.paths.input)]
     travels = options.infer or bool(vectors)

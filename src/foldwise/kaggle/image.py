@@ -11,7 +11,7 @@ from foldwise.run import Run
 # What a recipe may name of Kaggle's image.
 IMAGE = (
     *("torch", "numpy", "scipy", "sklearn", "pandas", "tokenizers", "safetensors", "pydantic", "typer", "rich", "tqdm"),
-    *("matplotlib", "pyarrow", "torchvision", "transformers"),
+    *("matplotlib", "pyarrow", "torchvision", "timm", "transformers"),
 )
 
 
@@ -32,7 +32,7 @@ def check_modules(run: Run, members: Sequence[str], infer: bool, datasets: Seque
     for member in members:
         learner = learner_for(run.config.recipe.of_member(member))
         for field, name in learner.own_parts().items():
-            if not infer or field.startswith("model"):
+            if not infer or not field.startswith("training"):
                 check_module(f"recipe.{field}", name)
         if not infer and not datasets and (files := learner.find_files(run.paths)):
             folder = next(iter(files.values())).parent

@@ -53,7 +53,8 @@ class LoadedNetwork:
             pooled = predict(model, dataset, self.runtime, on_rows).numpy()
         finally:
             model.head = head
-        return pooled[:, : pooled.shape[1] - self.trained.shape.features]
+        beside = 0 if self.units.features is None else self.trained.shape.features  # which the head saw behind them
+        return pooled[:, : pooled.shape[1] - beside]
 
     def take(self, data: NewRows) -> TokenDataset:
         """The rows as the model reads them, once it has the vectors of their new words."""

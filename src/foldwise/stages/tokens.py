@@ -17,12 +17,13 @@ from foldwise.data.own_tokenizer import find_splitter
 from foldwise.data.token_store import MOST_WHOLE, TokenStore, save_array
 from foldwise.data.tokenizer import length_limit, tokenize
 from foldwise.files import atomic_folder, write_json, write_record
-from foldwise.freshness import shared, sources_of_vectors, token_differences, token_inputs, why_make_tokens
+from foldwise.freshness import shared, token_differences, token_inputs, why_make_tokens
 from foldwise.machine import check_room
 from foldwise.paths import FEATURES, TOKENS_RECORD, VECTORS, VOCABULARY
 from foldwise.records import TokensRecord, read_whole
 from foldwise.run import Run
 from foldwise.vectors.cache import read_tables
+from foldwise.vectors.files import sources_for
 from foldwise.vectors.table import Coverage, build_vectors, random_vectors
 
 FEW_TOKENS = 2  # of the median text
@@ -59,7 +60,7 @@ def update_tokens(run: Run, inputs: dict[str, Any]) -> None:
     whole = replace(whole, columns=columns)
     limit, few = length_limit(settings, whole, columns * len(competition.train_ids)), len(whole.tokens) <= MOST_WHOLE
     features = features_of(together, competition.features, settings)
-    if sources := sources_of_vectors(run):
+    if sources := sources_for(run.config, run.paths):
         tables = read_tables(sources, words, run.paths.vector_cache, "tokens")
         vectors, coverage = build_vectors(words, counts, tables, settings.combine)
     else:

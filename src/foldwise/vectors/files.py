@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from foldwise.config import Tokens
+from foldwise.config import Config, Tokens
 from foldwise.console import Progress
 from foldwise.data.unpacking import DAMAGED
 from foldwise.errors import InputError
@@ -88,6 +88,11 @@ def vector_sources(settings: Tokens, paths: Paths) -> list[VectorFile]:
     if twice := [source for source in sources if sources.count(source) > 1]:
         raise InputError(f"recipe.tokens.vectors = {names}: {twice[0]} is named twice; take one out")
     return sources
+
+
+def sources_for(config: Config, paths: Paths) -> list[VectorFile]:
+    """As `vector_sources`; none where there are no texts."""
+    return vector_sources(config.recipe.tokens, paths) if config.columns.text else []
 
 
 def find_vectors(name: str, paths: Paths) -> VectorFile:
