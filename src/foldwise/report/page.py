@@ -80,7 +80,7 @@ def build_page(results: Results) -> str:
     run = results.run
     style, script = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     allowed = f"style-src {hash_source(style)}; script-src {hash_source(script)}"
-    policy = f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+    policy = f"default-src 'none'; img-src data:; {allowed}; base-uri 'none'; form-action 'none'"
     shown = [(title, content) for title, section in SECTIONS if (content := section(results))]
     links = [element("a", title, href=f"#section-{number}") for number, (title, _) in enumerate(shown)]
     title = run.config.competition.title or run.paths.slug

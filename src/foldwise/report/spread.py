@@ -91,13 +91,15 @@ def kinds_of_rows(results: Results) -> Markup:
     lengths, unknown = results.store.lengths[results.rows], unknown_shares(results)
     folds = results.folds[results.rows]
     metric = results.run.config.competition.metric
+    of_texts = {
+        "by length in words": quantiles(lengths, "{:,.0f}\u00a0to\u00a0{:,.0f}"),
+        "by share of words that no other fold has": quantiles(100 * unknown, "{:.1f}\u00a0to\u00a0{:.1f}%"),
+    }
     parts = [
-        kinds("by length in words", metric, results, quantiles(lengths, "{:,.0f}\u00a0to\u00a0{:,.0f}")),
-        kinds(
-            "by share of words that no other fold has",
-            metric,
-            results,
-            quantiles(100 * unknown, "{:.1f}\u00a0to\u00a0{:.1f}%"),
+        *(
+            kinds(title, metric, results, groups)
+            for title, groups in of_texts.items()
+            if results.run.config.columns.text
         ),
         kinds("by fold", metric, results, [(f"fold {fold}", folds == fold) for fold in np.unique(folds).tolist()]),
     ]
