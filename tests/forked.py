@@ -54,6 +54,7 @@ class Program:
 
     process: ForkServerProcess
     lines: TextIO  # its standard output and error
+    gate: Barrier | None = None  # there until all have passed it
 
     def kill(self) -> None:
         """SIGKILL to all of it."""
@@ -84,7 +85,7 @@ def start_program(line: Iterable[str], closed_input: bool = False, gate: Barrier
     process.start()
     theirs.close()
     with ours:
-        return Program(process, os.fdopen(os.dup(ours.fileno()), encoding="utf-8"))
+        return Program(process, os.fdopen(os.dup(ours.fileno()), encoding="utf-8"), gate)
 
 
 def be_program(
@@ -108,7 +109,7 @@ def be_program(
     sys.stdout.reconfigure(line_buffering=True)
     sys.argv = ["foldwise", *arguments]
     if gate:
-        gate.wait()
+        gate.wait(60)
     clock.STARTED = clock.Clock.now()
     start()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from images.test_init_images import draw, read, result, write
+from images.test_init_images import CONVNET, draw, read, result, write
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_a_folder_a_class(cli_here, folder):
     found = result(folder)
     assert found["competition"]["task"] == "multiclass"  # whatever numbers the folders are called by
     assert found["columns"] == {"id": "id", "image": "file", "target": ["label"]}
-    assert found["recipe"] == {"images": {"size": [8, 8], "channels": 1}, "model": {"name": "convnet"}}
+    assert found["recipe"] == {"images": {"size": [8, 8], "channels": 1}, **CONVNET}
     assert "8 images to learn from, 3 to predict, 2 classes: '3', '7'" in shown
 
 
@@ -37,11 +37,10 @@ def test_what_is_in_folders_is_a_class_or_said_to_be_left_out(cli_here, folder):
     draw(folder / "train" / "loose.png")
     draw(folder / "train" / "3" / ".hidden.png")
     draw(folder / "train" / "3" / "__MACOSX" / "0.png")
-    (folder / "train" / "empty").mkdir()
     (folder / "train" / "3" / "notes.txt").write_text("x")
     shown = cli_here("init", "pictures", code=0)
-    assert "left out, images in no folder and folders without images: 'loose.png', 'empty'" in shown.stderr
-    assert "1 files left out, which are no images by their endings: '3/notes.txt'" in shown.stderr
+    left = "2 files left out, which are no images by their endings or in no folder of a class"
+    assert f"{left}: '3/notes.txt', 'loose.png'" in shown.stderr
     rows = read(folder / "train.csv")
     assert [row[0] for row in rows if row[2] == "3"] == ["3/0.png", "3/0.webp", "3/1", "3/2", "3/3"]
     assert rows[-1][2] == 'a, "b"'
@@ -67,7 +66,7 @@ def test_tables_that_init_wrote_are_written_anew_with_force_alone(cli_here, fold
 
 def test_a_table_of_test_images(cli_here, folder):
     write(folder / "test.csv", {"image": ["0.png"]})
-    assert "test.csv: has the columns 'image'; where classes are folders" in cli_here("init", "pictures", code=2).stderr
+    assert "no column 'file'; there are 'image'" in cli_here("init", "pictures", code=2).stderr
     assert not (folder / "train.csv").exists()
     write(folder / "test.csv", {"id": ["x"], "file": ["0.png"]})
     cli_here("init", "pictures")

@@ -11,6 +11,11 @@ from PIL import Image
 from foldwise import extensions
 from foldwise.errors import InputError
 
+CONVNET = {
+    "model": {"name": "convnet"},
+    "training": {"epochs": 20, "learning_rate": 0.003, "r_drop": 0.0},
+    "batches": {"size": 64},
+}
 TEXTS = [f"{what} {where}" for what in ("red car", "old car", "red bike") for where in ("here", "there", "inside", "")]
 
 
@@ -61,9 +66,11 @@ def test_a_column_of_file_names(cli_here, pictures):
     shown = cli_here("init", "pictures").stdout
     found = result(pictures)
     assert found["columns"] == {"id": "id", "image": "file", "target": ["label"]}
-    assert found["recipe"] == {"images": {"size": [10, 12]}, "model": {"name": "convnet"}}
+    assert found["recipe"] == {"images": {"size": [10, 12]}, **CONVNET}
     assert "image  = file: its values name images below " in shown
     assert "size   = 10, 12: height and width, the median of 12 images" in shown
+    assert "'training.epochs' is 20" in shown
+    assert "suits small networks of convolutions; change it as you like" in shown
     assert "text   = (none): no other column" in shown
 
 
@@ -82,7 +89,7 @@ def test_texts_beside_the_images_keep_their_members(cli_here, workspace):
     }
     assert found["recipe"]["images"] == {"size": [8, 128], "channels": 1}
     linear = {"model": {"name": "linear"}}
-    assert found["recipe"]["members"] == {"convnet": {"model": {"name": "convnet"}}, "bilstm": {}, "linear": linear}
+    assert found["recipe"]["members"] == {"convnet": CONVNET, "bilstm": {}, "linear": linear}
 
 
 def test_ids_that_name_the_images(cli_here, workspace):
@@ -120,8 +127,11 @@ def test_images_that_are_not_there(cli_here, pictures):
     for path in pictures.glob("*/*.png"):
         path.unlink()
     message = cli_here("init", "pictures", code=2).stderr
-    assert "column 'file' names images ('0.png'), and none of them is below" in message
+    assert "column 'file' names images ('0.png'), none is below" in message
     assert not (pictures / "competition.toml").exists()
+    contest(pictures.parents[1], [f"{row}.png" for row in range(12)], caption=TEXTS)
+    cli_here("init", "pictures")
+    assert result(pictures)["columns"] == {"id": "id", "text": ["caption"], "target": ["label"], "ignore": ["file"]}
 
 
 def test_pictures_beside_a_contest_of_texts_change_nothing(cli_here, workspace):

@@ -13,7 +13,7 @@ from foldwise.images.names import find_images, list_images
 def folder(tmp_path: Path) -> Path:
     for name in (
         *("train/a.png", "train/deep/b.JPG", "test/a.png", "test/only.png", "train_images/v.1.jpeg", "images/x.gif"),
-        *("old/x.gif", "same/one.png", "same/one.jpg", "old/images/y.bmp", "new/y.bmp", "outside.txt", ".hidden/h.png"),
+        *("same/one.png.png", "same/one.png", "same/one.jpg", "old/y.bmp", "new/y.bmp", "outside.txt", ".hidden/h.png"),
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
@@ -36,7 +36,6 @@ def find(folder: Path, *cells: str, table: str = "train") -> list[str]:
         ("b", "train", "train/deep/b.JPG"),
         ("deep/b", "train", "train/deep/b.JPG"),
         ("v.1", "train", "train_images/v.1.jpeg"),
-        ("x", "train", "images/x.gif"),
         ("one.png", "train", "same/one.png"),
         ("only", "test", "test/only.png"),
     ],
@@ -50,6 +49,16 @@ def test_paths_from_elsewhere(folder, tmp_path_factory):
     other.write_bytes(b"")
     assert find_images([str(other), str(other)], folder, folder / "train.csv", "file") == [str(other)] * 2
     assert find_images([other.name], folder, other.parent / "train.csv", "file") == [str(other)]
+
+
+def test_folders_are_searched_only_for_what_is_not_there_as_it_is_named(folder, monkeypatch):
+    (folder / "test" / "train").mkdir()
+    (folder / "test" / "train" / "a.png").write_bytes(b"")
+    monkeypatch.setattr("foldwise.images.names.list_images", lambda folder: pytest.fail(f"{folder} was searched"))
+    beside, absolute = str(folder / "test" / "train" / "a.png"), str(folder / "same" / "one.jpg")
+    cells = ["train/a.png", absolute, "images/x.gif"]
+    found = find_images(cells, folder, folder / "test" / "test.csv", "file")
+    assert found == [beside, absolute, str(folder / "images" / "x.gif")]
 
 
 def test_missing_images_are_listed(folder):
@@ -80,15 +89,17 @@ def test_several_images_and_none(folder):
     assert str(error.value) == (
         f"{folder}/train.csv: 3 errors\n"
         "  column file: 'one' may be 'same/one.jpg', 'same/one.png'; write the path, or take the other away\n"
-        "  column file: 'y' may be 'new/y.bmp', 'old/images/y.bmp'; write the path, or take the other away\n"
+        "  column file: 'y' may be 'new/y.bmp', 'old/y.bmp'; write the path, or take the other away\n"
         "  column file: no image named in 2 rows; name one there, or take the rows out"
     )
 
 
 def test_links_in_a_circle(folder):
+    (folder / "a_link").symlink_to(folder / "images")
     (folder / "same" / "up").symlink_to(folder)
     (folder / "self").symlink_to(folder / "self")
     (folder / "images" / "gone.png").symlink_to(folder / "nowhere.png")
     found = list_images(folder)
     assert "images/gone.png" not in found
-    assert "images/x.gif" in found
+    assert [path for path in found if path.endswith("x.gif")] == ["images/x.gif"]
+    assert find(folder, "x") == ["images/x.gif"]

@@ -4,15 +4,16 @@ import os
 import pickle
 import random
 import struct
+import subprocess
+import sys
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image
 
-from foldwise.images.reading import ImageError, image_header, list_damaged, read_image
+from foldwise.images.reading import ImageError, draw_small, image_header, list_damaged, read_image
 
 HEIGHT, WIDTH = 30, 44
 ORIENTATION = 0x0112
@@ -35,8 +36,8 @@ def picture(mode="RGB", size=(HEIGHT, WIDTH)):
     height, width = size
     down, across = np.mgrid[0:height, 0:width] * (255 / (max(size) - 1))
     pixels = np.stack([down, across, 255 - down, across], axis=2).astype(np.uint8)
-    if mode in ("RGBA", "CMYK"):
-        return Image.fromarray(pixels, mode) if mode == "RGBA" else Image.fromarray(pixels[..., :3]).convert(mode)
+    if mode == "RGBA":
+        return Image.fromarray(pixels)
     if mode == "LA":
         return Image.merge("LA", [Image.fromarray(down.astype(np.uint8)), Image.fromarray(across.astype(np.uint8))])
     image = Image.fromarray(pixels[..., :3])
@@ -101,27 +102,17 @@ def test_every_format_and_mode_is_read_as_pillow_shows_it(tmp_path, mode, name, 
 
 
 def test_names_do_not_matter(tmp_path):
-    path = saved(picture(), tmp_path / "ä picture.of/any".replace("/", "-"), format="PNG")
-    assert_near(read_image(path, (8, 8), 3), expected(picture(), (8, 8), 3), 1)
-    assert_near(
-        read_image(saved(picture(), tmp_path / "a.jpg", format="PNG"), (8, 8), 3), expected(picture(), (8, 8), 3), 1
-    )
+    for name in ("ä picture.of any", "a.jpg"):
+        path = saved(picture(), tmp_path / name, format="PNG")
+        assert_near(read_image(path, (8, 8), 3), expected(picture(), (8, 8), 3), 1)
 
 
-@pytest.mark.parametrize("size", [(3000, 2000), (1025, 1999), (3000, 40)])
+@pytest.mark.parametrize("size", [(1500, 1000), (1025, 1999), (3000, 40)])
 def test_a_large_jpeg_is_decoded_small_and_looks_the_same(tmp_path, size):
     image = picture(size=size)
     path = saved(image, tmp_path / "a.jpg", quality=95)
     assert_near(read_image(path, (64, 48), 3), expected(image, (64, 48), 3), 6)
     assert_near(read_image(path, (64, 48), 1), expected(image, (64, 48), 1), 6)
-
-
-def test_forty_megapixels(tmp_path):
-    image = picture(size=(50, 80)).resize((8000, 5000), Image.Resampling.NEAREST)
-    wanted = expected(picture(size=(50, 80)), (50, 80), 3)
-    assert_near(read_image(saved(image, tmp_path / "a.jpg"), (50, 80), 3), wanted, 8)
-    path = saved(image.convert("L"), tmp_path / "a.png", compress_level=1)
-    assert_near(read_image(path, (50, 80), 1), expected(picture(size=(50, 80)), (50, 80), 1), 1)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "lzw.tif", "a.webp", "a.jpg"])
@@ -193,38 +184,24 @@ def test_sixteen_bits_become_eight_by_their_range(tmp_path, name, channels):
     assert read_image(dark, (64, 64), 1).max() == 16
 
 
-@pytest.mark.parametrize(
-    ("values", "white", "black"),
-    [
-        (np.linspace(0, 1, 64, dtype=np.float32), 1, 0),
-        (np.linspace(0, 0.5, 64, dtype=np.float32), 1, 0),
-        (np.linspace(0, 200, 64, dtype=np.float32), 255, 0),
-        (np.linspace(0, 60000, 64, dtype=np.float32), 65535, 0),
-        (np.linspace(-3, 9, 64, dtype=np.float32), 9, -3),
-        (np.linspace(0, 1e30, 64, dtype=np.float32), 1e30, 0),
-        (np.full(64, -3, dtype=np.float32), -2, -3),
-        (np.arange(64, dtype=np.int32), 255, 0),
-        (np.arange(64, dtype=np.int32) * 1000, 65535, 0),
-        (np.arange(64, dtype=np.int32) * 1_000_000, 63_000_000, 0),
-        (np.arange(64, dtype=np.int32) - 32, 31, -32),
-    ],
-)
-def test_pixels_of_32_bits(tmp_path, values, white, black):
-    image = Image.fromarray(values.reshape(8, 8))
-    path = saved(image, tmp_path / "a.tif")
-    wanted = np.rint((values.astype(float) - black) / (white - black) * 255).reshape(1, 8, 8)
-    assert_near(read_image(path, (8, 8), 1), wanted, 0)
-    assert image_header(path) == (8, 8, True)
+def with_twelve_bits(path):
+    """A TIFF that says its pixels have 12 bits (tag 258, one short number) in place of 16."""
+    content = Path(saved(Image.fromarray(np.zeros((8, 8), np.uint16)), path)).read_bytes()
+    parts = content.split(struct.pack("<HHIH", 258, 3, 1, 16))
+    assert len(parts) == 2
+    path.write_bytes(struct.pack("<HHIH", 258, 3, 1, 12).join(parts))
+    with Image.open(path) as image:
+        assert image.mode == "I;16"  # as if they had 16
 
 
-def test_what_is_no_number_is_black(tmp_path):
-    values = np.linspace(0.2, 1, 64, dtype=np.float32)
-    values[[3, 9, 40]] = np.nan, np.inf, -np.inf
-    path = saved(Image.fromarray(values.reshape(8, 8)), tmp_path / "a.tif")
-    wanted = np.rint(np.where(np.isfinite(values), values, 0) * 255).reshape(1, 8, 8)
-    assert_near(read_image(path, (8, 8), 1), wanted, 0)
-    path = saved(Image.fromarray(np.full((8, 8), np.nan, dtype=np.float32)), tmp_path / "b.tif")
-    assert read_image(path, (8, 8), 1).max() == 0
+def test_pixels_whose_white_is_not_known_are_refused(tmp_path):
+    for kind in (np.int32, np.float32):
+        saved(Image.fromarray(np.ones((8, 8), kind)), tmp_path / f"{kind.__name__}.tif")
+    with_twelve_bits(tmp_path / "twelve.tif")
+    for name in ("int32.tif", "float32.tif", "twelve.tif"):
+        for read in (image_header, lambda path: read_image(path, (8, 8), 1)):
+            with pytest.raises(ImageError, match=f"{name}: pixels of 12 or 32 bits; save it as PNG"):
+                read(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tif"])
@@ -249,24 +226,21 @@ def png(height, width, *extra):
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(extra) + pixels + chunk(b"IEND", b"")
 
 
-BOMB = zlib.compress(bytes(100_000_000))
-CARRIERS = {"text": chunk(b"zTXt", b"a\0\0" + BOMB), "profile": chunk(b"iCCP", b"a\0\0" + BOMB)}
+BOMB = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10_000_000)))
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (png(60_000, 60_000), "more than 150,000,000 pixels, or"),
-        (png(12_000, 14_000), "more than 150,000,000 pixels, or"),  # of which Pillow only warns
-        (png(4, 4, CARRIERS["text"]), "damaged, or not an image"),
-        (png(2_147_483_647, 2_147_483_647), "more than"),
+        (png(60_000, 60_000), "more pixels than"),
+        (png(2_147_483_647, 2_147_483_647), "more pixels than"),
+        (png(4, 4, BOMB), "empty, damaged, or not an image"),
         (png(100, 10_000), "cut short; copy it again"),
-        (b"", "empty, 0 bytes; copy it again"),
-        (b"\x89PNG\r\n\x1a\n", "damaged, or not an image"),
-        (b"\xff\xd8\xff\xe0", "damaged, or not an image"),
-        (b"<html>404</html>" * 100, "damaged, or not an image"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "damaged, or not an image"),  # not of our formats
-        (bytes(10_000), "damaged, or not an image"),
+        (b"", "empty, damaged, or not an image"),
+        (b"\x89PNG\r\n\x1a\n", "empty, damaged, or not an image"),
+        (b"\xff\xd8\xff\xe0", "empty, damaged, or not an image"),
+        (b"<html>404</html>" * 100, "empty, damaged, or not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "empty, damaged, or not an image"),  # not of our formats
     ],
     ids=lambda value: "" if isinstance(value, bytes) else value[:12],
 )
@@ -275,15 +249,19 @@ def test_what_is_wrong_is_said(tmp_path, content, reason):
     path.write_bytes(content)
     with pytest.raises(ImageError) as caught:
         read_image(str(path), (8, 8), 3)
-    assert caught.value.path == str(path)
     assert str(caught.value).startswith(f"{path}: {reason}")
     assert caught.value.__context__ is None  # nothing holds the pixels
 
 
-def test_a_profile_that_unpacks_to_much_is_not_unpacked(tmp_path):
+def test_errors_hold_no_pixels(tmp_path):
     path = tmp_path / "image.png"
-    path.write_bytes(png(4, 4, CARRIERS["profile"]))
-    assert outcome(path) in ("array", "error")
+    path.write_bytes(png(1000, 2000))
+    with pytest.raises(ImageError) as caught:
+        read_image(str(path), (8, 8), 3)
+    frames = [entry.frame.raw.f_locals for entry in caught.traceback]
+    for image in [frame["image"] for frame in frames if "image" in frame]:
+        with pytest.raises(ValueError, match="closed image"):
+            image.im.size  # noqa: B018 - what is not there says so
 
 
 def test_paths_that_are_no_files(tmp_path):
@@ -302,7 +280,7 @@ def outcome(path, size=(8, 9), channels=3):
             found = read(str(path))
         except ImageError as error:
             errors.append(error)
-    assert all(error.path == str(path) for error in errors)
+    assert all(str(error).startswith(f"{path}: ") for error in errors)
     if errors:
         return "error"
     assert found.shape == (channels, *size)
@@ -334,14 +312,11 @@ def contents(tmp_path):
         (noisy, "lzw.tif", {"compression": "tiff_lzw", "exif": exif}),
         (noisy, "jpeg.tif", {"compression": "jpeg"}),
         (deep, "deep.tif", {"compression": "tiff_adobe_deflate"}),
-        (Image.fromarray(grain[..., 0].astype(np.float32)), "float.tif", {}),
     ]:
         yield name, Path(saved(image, tmp_path / name, **options)).read_bytes()
 
 
-@pytest.mark.parametrize("careless", [False, True])
-def test_a_file_that_is_cut_short_is_an_error(tmp_path, monkeypatch, careless):
-    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", careless)  # some code asks for grey instead
+def test_a_file_that_is_cut_short_is_an_error(tmp_path):
     path = tmp_path / "cut"
     for name, content in contents(tmp_path):
         if name in ("moving.gif", "moving.webp"):
@@ -351,11 +326,11 @@ def test_a_file_that_is_cut_short_is_an_error(tmp_path, monkeypatch, careless):
             assert outcome(path) == "error", (name, tenth)
 
 
-def test_fuzzed_files_give_an_array_or_an_error(tmp_path, capfd):
+def test_fuzzed_files_give_an_array_or_an_error(tmp_path):
     rng = random.Random(0)
     files = dict(contents(tmp_path))
     found = []
-    for number in range(400):
+    for number in range(300):
         name = rng.choice(list(files))
         content = bytearray(files[name])
         for _ in range(rng.randint(1, 6)):
@@ -377,24 +352,34 @@ def test_fuzzed_files_give_an_array_or_an_error(tmp_path, capfd):
         path = tmp_path / f"{number}-{name}"
         path.write_bytes(content)
         found.append(outcome(path, channels=rng.choice([1, 3])))
-    assert min(found.count("array"), found.count("error")) > 40
-    assert capfd.readouterr() == ("", "")
+    assert min(found.count("array"), found.count("error")) > 30
 
 
-def test_pillow_warns_nobody_and_threads_do_not_mind(tmp_path):
+def test_pillow_warns_nobody(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(png(4, 4, chunk(b"acTL", bytes(8))))  # no picture moves: a warning of Pillow
-    with pytest.warns(UserWarning, match="APNG"), Image.open(path):
-        pass
-    with ThreadPoolExecutor(4) as pool:
-        pictures = list(pool.map(lambda _: read_image(str(path), (4, 4), 1), range(100)))
-    assert not np.any(pictures)
+    program = "import sys; from foldwise.images import reading; print(reading.{}(sys.argv[1]))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for work, wanted in (("image_header", "(4, 4, True)\n"), ("Image.open", "<PIL.")):
+        command = [sys.executable, "-c", program.format(work), str(path)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith(wanted)
+        assert done.stderr == ""
+
+
+def test_small_pictures_for_a_page(tmp_path):
+    for size, wanted in (((300, 150), (48, 96)), ((3000, 10), (1, 96)), ((20, 30), (30, 20))):
+        path = saved(Image.new("RGB", size, "red"), tmp_path / "a.png")
+        (tmp_path / "a.jpg").write_bytes(draw_small(path))
+        assert image_header(str(tmp_path / "a.jpg")) == (*wanted, False)
+    (tmp_path / "a.jpg").write_bytes(draw_small(str(tmp_path / "none.png")))
+    assert np.all(read_image(str(tmp_path / "a.jpg"), (96, 96), 3) == 128)
 
 
 def test_errors_are_sent_and_listed(tmp_path):
-    errors = [ImageError(f"/train/{number}.png", "cut short; copy it again") for number in range(12)]
+    errors = [ImageError(f"/train/{number}.png: cut short; copy it again") for number in range(12)]
     sent = pickle.loads(pickle.dumps(errors[0]))
-    assert (sent.path, sent.reason, str(sent)) == (errors[0].path, errors[0].reason, str(errors[0]))
+    assert (type(sent), str(sent)) == (ImageError, str(errors[0]))
     lines = str(list_damaged(errors, 1797)).splitlines()
     assert lines[0] == "12 of 1,797 images cannot be read"
     assert lines[1] == "  /train/0.png: cut short; copy it again"

@@ -44,7 +44,7 @@ def test_from_files_to_a_submission_that_has_learnt_something(cli_here, workspac
     make_contest(workspace, task, text, epochs=12)
     said = cli_here("all", *HERE).stdout
     assert "convnet: made 58 images of 12 × 12, 0.0 MB" in said
-    assert ("no texts" in said) is not text
+    assert ("there are no texts to split" in said) is not text
     assert summary(workspace)["ensemble"]["cv"] >= least
     kept = cli_here("all", *HERE).stdout
     assert "kept convnet folds 0, 1" in kept
@@ -227,3 +227,12 @@ def test_kept_images_follow_the_setting_and_moved_ones_are_found(cli_here, works
     cli_here("all", *HERE, "--set", "images.cache=never")
     cli_here("all", *HERE, "--set", "images.cache=always")
     assert kept.exists()
+
+
+def test_recipes_are_searched(cli_here, workspace):
+    folder = make_contest(workspace, epochs=1)
+    with (folder / "competition.toml").open("a") as file:
+        file.write("[search]\nimages.width = [4, 8]\n")
+    said = cli_here("search", *HERE, "--trials", "2", "--search-folds", "0").stdout
+    assert "images.width" in said
+    assert (workspace / "output" / SLUG / "search" / "search.json").is_file()

@@ -1,10 +1,8 @@
 """Image files as arrays: each picture as a person would see it, or an `ImageError` that says what is wrong.
 
-JPEG, PNG, WebP, BMP, GIF and TIFF; of moving ones the first picture. Pictures are turned by their EXIF orientation.
-Behind transparent pixels there is white. 16 bits a pixel become 8 by their range: 65,535 is white.
+The first of moving ones, turned by EXIF, on white where it is transparent; of 16 bits a pixel 65,535 is white.
 """
 
-import stat
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
@@ -42,31 +40,24 @@ def to_array(image: Image.Image, size: tuple[int, int], channels: int) -> np.nda
     image.load()
     with suppress(Exception):  # damaged EXIF does not harm the pixels
         ImageOps.exif_transpose(image, in_place=True)
-    if image.mode.startswith("I"):
-        mode_between = "I"
-    elif image.has_transparency_data:
-        mode_between = "RGBA"
-    else:
-        mode_between = "L" if image.mode in ("1", "L") else mode  # a third of the work
-    image = image.convert(mode_between).resize(size[::-1], Image.Resampling.BILINEAR, reducing_gap=2.0)
-    if image.mode == "I":
+    deep, plain = image.mode.startswith("I"), "L" if image.mode in ("1", "L") else mode
+    image = image.convert("I" if deep else "RGBA" if image.has_transparency_data else plain)
+    image = image.resize(size[::-1], Image.Resampling.BILINEAR, reducing_gap=2.0)
+    if deep:
         image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    pixels = np.asarray(image.convert(mode)).reshape(*size, channels)
-    return np.array(pixels.transpose(2, 0, 1), order="C")  # (C, H, W), a copy that may be written to
+    return np.asarray(image.convert(mode)).reshape(*size, channels).transpose(2, 0, 1).copy()  # (C, H, W)
 
 
 def image_header(path: str) -> tuple[int, int, bool]:
     """Height, width, whether it is grey (with a palette it is not), from the header alone. ImageError: it has none."""
 
     def look(image: Image.Image) -> tuple[int, int, bool]:
-        (width, height), turned = image.size, 1
-        with suppress(Exception):
-            turned = Image.Image.getexif(image).get(0x0112, 1)  # a PNG's own getexif would read the pixels
-        if turned in range(5, 9) and image.format != "TIFF":  # which Pillow turns itself
-            width, height = height, width
-        return height, width, image.mode in ("1", "L", "LA") or image.mode.startswith("I")
+        grey, sideways = image.mode in ("1", "L", "LA") or image.mode.startswith("I"), False
+        with suppress(Exception):  # a PNG's own getexif would read the pixels; a TIFF Pillow turns itself
+            sideways = Image.Image.getexif(image).get(0x0112) in range(5, 9) and image.format != "TIFF"
+        return *(image.size if sideways else image.size[::-1]), grey
 
     return with_image(path, look)
 
@@ -74,29 +65,24 @@ def image_header(path: str) -> tuple[int, int, bool]:
 def with_image(path: str, work: Callable[[Image.Image], Any]) -> Any:
     """What `work` makes of the image of a file; whatever is raised becomes an `ImageError`."""
     try:
-        found = (place := Path(path)).stat()
-        if not stat.S_ISREG(found.st_mode):  # to open a pipe may take for ever
+        if (place := Path(path)).exists() and not place.is_file():  # to open a pipe may take for ever
             raise InputError("not a file")
-        if not found.st_size:
-            raise EOFError
         # Pillow gets no path: it would map the file into memory, and die if somebody cut the file then.
         with place.open("rb") as file, closing(Image.open(file, formats=FORMATS)) as image:
-            unknown = image.mode in ("I", "F") and image.format != "PNG"
-            if unknown or getattr(image, "tag_v2", {}).get(258) == (12,):  # bits a pixel of a TIFF
-                raise InputError("pixels of 12 or 32 bits, of which it is not known what is white; save it as PNG")
+            if (image.mode in ("I", "F") and image.format != "PNG") or getattr(image, "tag_v2", {}).get(258) == (12,):
+                raise InputError("pixels of 12 or 32 bits; save it as PNG")  # nobody knows what is white
             return work(image)
+    except InputError as error:
+        reason = str(error)
+    except (Image.DecompressionBombError, MemoryError):
+        reason = "more pixels than Pillow takes, or than there is memory for; make it smaller"
     except Exception as error:  # Pillow raises nearly all there are
-        reason = "damaged, or not an image that Pillow reads; copy it again, or save it as PNG"
-        if isinstance(error, InputError):
-            reason = str(error)
-        elif isinstance(error, OSError) and error.strerror:  # of the system; Pillow's have only a message
+        reason = "empty, damaged, or not an image that Pillow reads; copy it again, or save it as PNG"
+        if isinstance(error, OSError) and error.strerror:  # of the system; Pillow's have only a message
             reason = f"cannot be opened, {error.strerror[0].lower()}{error.strerror[1:]}"
         elif isinstance(error, EOFError) or "truncated" in str(error):
-            reason = "empty or cut short; copy it again"
-        elif isinstance(error, (Image.DecompressionBombError, MemoryError)):
-            reason = "more pixels than there may be, or than there is memory for; make it smaller"
-    # Out here it holds neither what caused it nor the pixels: thousands of them may be kept to be listed.
-    raise ImageError(f"{path}: {reason}")
+            reason = "cut short; copy it again"
+    raise ImageError(f"{path}: {reason}")  # out here it holds no pixels: thousands may be kept to be listed
 
 
 def draw_small(path: str) -> bytes:

@@ -22,7 +22,7 @@ from foldwise.extensions import load_extension
 from foldwise.metrics import score
 from foldwise.paths import ALL_ROWS, FOLD_OOF, FOLD_TEST, VOCABULARY
 from foldwise.records import Ensemble, read_checked
-from foldwise.report.markup import Markup
+from foldwise.report.markup import Markup, escape
 from foldwise.run import Run
 from foldwise.tasks import HALF
 
@@ -89,8 +89,8 @@ class Results:
         if not self.has_images:
             return Markup("")
         draw = load_extension("foldwise.images.reading:draw_small", "columns.image")
-        jpeg = draw(self.run.competition.train_texts[-1][row])
-        return Markup(f'<img class="picture" alt="" src="data:image/jpeg;base64,{b64encode(jpeg).decode()}">')
+        jpeg = b64encode(draw(self.run.competition.train_texts[-1][row])).decode()
+        return Markup(f'<img class="picture" alt="{escape(self.texts[row])}" src="data:image/jpeg;base64,{jpeg}">')
 
     @property
     def ids(self) -> list[str]:

@@ -111,7 +111,8 @@ def fold_line(shown: Progress, width: int) -> str:
     texts = {} if shown.left is None else {"left": clock_time(shown.left)}
     texts |= {name: f"{name} {value}" for name, value in parts.items()}
     if (new := shown.done - shown.begun) and shown.seconds:
-        texts["speed"] = f"{new / shown.seconds:,.0f} steps/s"
+        rate = new / shown.seconds
+        texts["speed"] = f"{rate:,.0f} steps/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s/step"
     kept = ["score"] if "score" in texts else []
     head = f"{printable(shown.name)} {min(done, 1):4.0%}"
 

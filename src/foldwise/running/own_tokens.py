@@ -65,7 +65,8 @@ def make_tokens(
     texts = learner.choose_columns([list(chain(*parts)) for parts in zip(*tables, strict=True)], run.config.columns)
     # All cores, whatever the folds have: nothing else runs now.
     runtime = Runtime(device, choose_precision(learner.recipe.training.precision, device), count_cores())
-    deadline = start + SHARE * (run.budget.deadline - start) if run.budget else None
+    until = run.budget.deadline if run.budget else None
+    deadline = None if until is None else start + SHARE * (until - start)
     try:
         with atomic_folder(folder, TOKENS_RECORD) as temporary:
             made = learner.write_tokens(texts, counts, learner.find_files(run.paths), temporary, runtime, deadline)

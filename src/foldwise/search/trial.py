@@ -73,6 +73,11 @@ class Searched:
         return Clock.now() - self.started
 
     @property
+    def deadline(self) -> float | None:
+        """When it must be done, for members that make tokens of their own."""
+        return self.limit
+
+    @property
     def seconds(self) -> float:
         """Seconds that it may take, for summary.json; without a limit those that it took."""
         return self.used if self.limit is None else self.limit - self.started

@@ -45,7 +45,9 @@ def update_tokens(run: Run, inputs: dict[str, Any]) -> None:
     folder, why = run.paths.tokens, why_make_tokens(run, token_differences(run, inputs))
     if not why:
         record = read_whole(folder / TOKENS_RECORD, TokensRecord)
-        there = f"{record['tokens']:,} tokens, {record['words']:,} words" if run.config.columns.text else "no texts"
+        if not run.config.columns.text:
+            return say("tokens", "there are no texts to split")
+        there = f"{record['tokens']:,} tokens, {record['words']:,} words"
         return say("tokens", f"kept {there}: input and settings are the same")
     competition, settings = run.competition, run.config.recipe.tokens
     start = time.perf_counter()
@@ -77,7 +79,7 @@ def update_tokens(run: Run, inputs: dict[str, Any]) -> None:
         write_record(temporary / TOKENS_RECORD, {"inputs": inputs, **counted, **found})
     run.record_seconds("tokens", seconds)
     if not run.config.columns.text:
-        return say("tokens", f"no texts ({why})")
+        return say("tokens", "there are no texts to split")
     lengths = store.lengths
     say("tokens", f"made {len(store.tokens):,} tokens, {len(words):,} words, in {duration(seconds)} ({why})")
     say("tokens", f"row lengths: median {np.median(lengths):.0f}, longest {whole.lengths.max()}, limit {limit}")
