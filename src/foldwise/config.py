@@ -488,8 +488,8 @@ class Images(Section):
     """
 
     size: Annotated[list[Width], Field(min_length=2, max_length=2)] = [64, 64]
-    """Height and width that images are brought to, in pixels. `init` proposes the usual size of the images there, 128
-    at most. Time grows with their product."""
+    """Height and width that images are brought to, in pixels. `init` proposes the usual size of the images there, 64
+    at most. Larger ones show more and take longer: time grows with their product."""
 
     channels: Literal[1, 3] = 3
     """Numbers a pixel: 1 for grey images, 3 for colours."""

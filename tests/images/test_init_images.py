@@ -13,7 +13,7 @@ from foldwise.errors import InputError
 
 CONVNET = {
     "model": {"name": "convnet"},
-    "training": {"epochs": 20, "learning_rate": 0.003, "r_drop": 0.0},
+    "training": {"epochs": 20, "learning_rate": 0.003, "r_drop": 0.0, "evaluations_per_epoch": 1, "patience": 6},
     "batches": {"size": 64},
 }
 TEXTS = [f"{what} {where}" for what in ("red car", "old car", "red bike") for where in ("here", "there", "inside", "")]
@@ -87,7 +87,7 @@ def test_texts_beside_the_images_keep_their_members(cli_here, workspace):
         "target": ["label"],
         "ignore": ["shop"],
     }
-    assert found["recipe"]["images"] == {"size": [8, 128], "channels": 1}
+    assert found["recipe"]["images"] == {"size": [8, 64], "channels": 1}
     linear = {"model": {"name": "linear"}}
     assert found["recipe"]["members"] == {"convnet": CONVNET, "bilstm": {}, "linear": linear}
 
@@ -101,6 +101,25 @@ def test_ids_that_name_the_images(cli_here, workspace):
         draw(folder / "images" / f"{name}.JPG")
     cli_here("init", "pictures")
     assert result(folder)["columns"] == {"id": "image_id", "image": "image_id", "target": ["breed"]}
+
+
+def test_without_a_test_table_the_sample_names_the_images(cli_here, workspace):
+    folder, names = workspace / "input" / "pictures", [f"{row}.png" for row in range(12)]
+    write(folder / "train.csv", {"image": names[:9], "label": ["a", "b", "c"] * 3})
+    write(folder / "sample_submission.csv", {"image": names[9:], "label": ["a"] * 3})
+    for name in names:
+        draw(folder / "pictures" / name)
+    cli_here("init", "pictures")
+    found = result(folder)
+    assert found["files"] == {"test": "sample_submission"}
+    assert found["columns"] == {"id": "image", "image": "image", "target": ["label"]}
+    cli_here("all", "-c", "pictures", "--set", "folds.n=2", "--set", "training.epochs=1")
+    assert (workspace / "output" / "pictures" / "submission.csv").is_file()
+
+
+def test_folders_that_are_no_classes_are_explained(cli_here, workspace):
+    draw(workspace / "input" / "pictures" / "cats" / "1.png")
+    assert "images in a folder for each class into train/CLASS/" in cli_here("init", "pictures", code=2).stderr
 
 
 def test_two_columns_of_images_are_a_question(cli_here, workspace):

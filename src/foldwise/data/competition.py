@@ -161,7 +161,8 @@ def load_test(config: Config, paths: Paths, targets: Targets) -> ToPredict:
 def check_test(config: Config, paths: Paths, test: Table, sample: Table, targets: Targets, train: str) -> ToPredict:
     """Hold test and sample against each other and against what the training table, called `train`, gave."""
     columns = config.columns
-    check_columns(test, columns.of_both, [*columns.ignore, *columns.of_train])
+    others = test.frame.columns if test.path == sample.path else [*columns.ignore, *columns.of_train]
+    check_columns(test, columns.of_both, others)
     check_unique(test, columns.id)
     sample_columns = check_sample(config, sample, targets, train)
     for table, other in ((test, sample), (sample, test)):

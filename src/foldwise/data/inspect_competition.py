@@ -1,19 +1,10 @@
 """All of competition.toml, each part from the tables and what was inferred before, unless the user says it."""
 
-from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from foldwise.data.inspect_ids import add_ids, infer_id, lacking_id, match_names, number_rows
-from foldwise.data.inspect_images import (
-    HALF,
-    NO_IMAGE,
-    infer_image,
-    infer_images,
-    infer_members,
-    naming_columns,
-    of_folders,
-)
+from foldwise.data.inspect_images import CONVNET, NO_IMAGE, infer_image, infer_images, naming_columns, of_folders
 from foldwise.data.inspect_labels import infer_missing, infer_pattern, infer_positive, infer_separator, labels_in
 from foldwise.data.inspect_tables import Inference, Question, Tables, hide_useless, infer_asked
 from foldwise.data.inspect_targets import infer_kind, infer_target, infer_task
@@ -21,7 +12,7 @@ from foldwise.data.inspect_texts import infer_group, infer_text
 from foldwise.data.table import rename_columns
 from foldwise.data.targets import parse_number
 from foldwise.errors import InputError, did_you_mean, list_names, with_article
-from foldwise.metrics import MetricChoice, find_named, metric_for
+from foldwise.metrics import MetricChoice, metric_for
 from foldwise.tasks import TASKS, Kind
 
 NO_GROUP = "none"  # --group none
@@ -56,7 +47,8 @@ def infer(choices: Choices, tables: Tables) -> dict[str, Inference]:
         train, test = (replace(table, frame=rename_columns(table.frame, renamed)) for table in tables[:2])
         tables = Tables(train, test, tables.sample)
     check_told(choices, tables)
-    named = find_named_images(choices, tables)
+    decided = [*choices.text, *choices.target, choices.group]
+    named = {} if choices.image == NO_IMAGE else naming_columns(tables, decided)
     found["id"] = told(choices.id) or (number_or_infer_id if choices.numbered else infer_id)(tables, named)
     id_column = found["id"].value
     if numbered := lacking_id(tables, id_column):
@@ -67,9 +59,8 @@ def infer(choices: Choices, tables: Tables) -> dict[str, Inference]:
     asked = infer_asked(tables, id_column, choices.target)
     found["target"] = target = told(choices.target) or infer_target(tables, asked, id_column)
     taken = [id_column, *target.value]
-    named = {name: share for name, share in named.items() if name not in target.value}
-    image = infer_image(tables, named, choices.image)
-    if image:
+    named = {name: there for name, there in named.items() if name not in target.value}
+    if image := infer_image(tables, named, choices.image, choices.text):
         found["image"] = image
     taken += [*named, *([image.value] if image else [])]  # names are no groups: images that are alike share a fold
     group = told(choices.group) or infer_group(tables, [*taken, *choices.text])
@@ -94,17 +85,9 @@ def infer(choices: Choices, tables: Tables) -> dict[str, Inference]:
     found["ignore"] = Inference(ignore, advice if ignore else "every column is used")
     if image:
         found |= infer_images(tables, image.value)
-        found["members"] = infer_members(found["text"].value)[0]
+        beside = "; bilstm and linear read the texts beside" if found["text"].value else ""
+        found["recipe"] = Inference(CONVNET, f"suits small networks of convolutions; change it as you like{beside}")
     return found
-
-
-def find_named_images(choices: Choices, tables: Tables) -> dict[str, float]:
-    """Columns that seem to name images, but for those that the user says are something else."""
-    if choices.image == NO_IMAGE:
-        return {}
-    others = [*choices.text, *choices.target, choices.group]
-    named = {name: share for name, share in naming_columns(tables).items() if name not in others}
-    return {name: share for name, share in named.items() if share >= HALF or not (choices.text or choices.image)}
 
 
 def infer_task_of(choices: Choices, tables: Tables, asked: list[str], target: list[str]) -> Inference:
@@ -112,15 +95,14 @@ def infer_task_of(choices: Choices, tables: Tables, asked: list[str], target: li
     implied = "binary" if choices.positive else "multilabel" if choices.label_separator else None
     if task := told(choices.task or implied):
         return task
-    if of_folders(tables.train.frame) and target == ["label"]:
-        many = tables.train.frame["label"].nunique() > 2 and choices.metric != "quadratic_kappa"
-        named = find_named(choices.metric)
-        if choices.metric is None or (many and named and "classes" in named.fits):
-            return Inference("multiclass", "the folders below train/ are classes")
+    folders = tables.train.frame["label"].nunique() if target == ["label"] and of_folders(tables.train.frame) else 0
+    # Some metrics are of one class of two, or of classes on a scale.
+    if (folders and not choices.metric) or (folders > 2 and choices.metric != "quadratic_kappa"):
+        return Inference("multiclass", "the folders below train/ are classes")
     return infer_task(tables, asked, target, choices.metric, choices.kind)
 
 
-def number_or_infer_id(tables: Tables, named: Container[str]) -> Inference:
+def number_or_infer_id(tables: Tables, named: dict[str, bool]) -> Inference:
     """The column that names the rows, or a new name where none does without repeating itself."""
     try:
         return infer_id(tables, named)

@@ -90,6 +90,8 @@ def infer_text(tables: Tables, taken: list[str], optional: bool = False) -> Infe
         if name in test.columns and name not in taken and None in map(parse_number, different_values(train[name]))
     }
     texts = [name for name in words if is_text(train[name])]
+    if optional:
+        words = {name: words[name] for name in texts}
     if optional and not texts:
         return Inference([], "no other column of train and test is a text by its words (--text decides)")
     if not words:
@@ -99,9 +101,7 @@ def infer_text(tables: Tables, taken: list[str], optional: bool = False) -> Infe
     # Beside texts only a column of the same length may be one; without any, whatever is not much shorter.
     share = ALMOST if texts else 1 / CLEARLY
     unsure = [name for name in words if name not in texts and (words[name] == most or words[name] > share * most)]
-    if optional:
-        unsure = []
-    elif texts:
+    if texts:
         unsure = [name for name in unsure if has_words(different_values(train[name]))]
     shown = {name: f"{name} {count:.1f}" for name, count in words.items()}
     if (texts and unsure) or len(unsure) > 1:

@@ -18,8 +18,9 @@ from foldwise.console import say, warn
 from foldwise.data.competition import load_competition
 from foldwise.data.inspect_competition import Choices, arguments_of, infer
 from foldwise.data.inspect_files import inspect_files
-from foldwise.data.inspect_images import has_class_folders, infer_members, lists_folders
+from foldwise.data.inspect_images import find_images
 from foldwise.data.inspect_tables import Question, Tables
+from foldwise.data.table import read_table
 from foldwise.errors import InputError, check, cut_lines, list_names
 from foldwise.extensions import load_extension
 from foldwise.files import write_text
@@ -50,9 +51,12 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
         except ValueError as error:
             raise InputError(f"--metric {choices.metric}: {error}") from error
     write_tables(paths, force)
+    choices, in_sample = name_test(paths, choices)
     tables, written = inspect_files(replace(paths, stems=choices.files), choices.files)
+    if in_sample:
+        tables = tables._replace(test=replace(tables.test, frame=tables.test.frame[[in_sample]]))
     choices = replace(choices, files={name: inference.value for name, inference in written.items()})
-    paths = replace(paths, stems={name: stem for name, stem in choices.files.items() if name == "labels"})
+    paths = replace(paths, stems={name: stem for name, stem in choices.files.items() if name in ("labels", "test")})
     try:
         found = infer(choices, tables)
     except Question as asked:
@@ -67,9 +71,26 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
 
 def write_tables(paths: Paths, force: bool) -> None:
     """Write the tables of images in a folder a class, where there are none, or anew those that init wrote."""
-    train = paths.tables("train")
-    if has_class_folders(paths.input) and (not train or (force and lists_folders(train[0]))):
+    classes = [*paths.input.glob("train/[!.]*/")]
+    if not paths.tables("train") and len(classes) < 2 and any(paths.input.glob("*/")):
+        raise InputError(
+            f"{paths.input}: no table 'train'; put train.csv there (or .tsv, .json, .jsonl, .parquet), or images in a "
+            "folder for each class into train/CLASS/, and those to predict into test/"
+        )
+    if len(classes) > 1 and (force or not paths.tables("train")):
         load_extension("foldwise.images.class_folders:write_tables", f"{paths.input}/train/CLASS/")(paths)
+
+
+def name_test(paths: Paths, choices: Choices) -> tuple[Choices, str]:
+    """Without a table test, but with images by the names in a column of the sample, that is it; → the column, or ""."""
+    if "test" in choices.files or paths.tables("test") or not paths.tables("sample_submission"):
+        return choices, ""
+    sample = read_table(paths.table("sample_submission"))
+    if not (column := find_images(sample)):
+        return choices, ""
+    return replace(
+        choices, files={**choices.files, "test": paths.stems.get("sample_submission", "sample_submission")}
+    ), column
 
 
 def show(value: Any) -> str:
@@ -138,8 +159,10 @@ def write_config(slug: str, choices: Choices, found: dict[str, Any]) -> str:
         "submission": {"kind": found["kind"], "columns": found.get("columns")},
     }
     if "image" in found:
+        members = {"convnet": found["recipe"], "bilstm": {}, "linear": {"model.name": "linear"}}
+        beside = {f"recipe.members.{name}": values for name, values in members.items()}
+        sections |= beside if found["text"] else {"recipe": found["recipe"]}
         sections["recipe.images"] = {name: found.get(name) for name in ("size", "channels")}
-        sections |= infer_members(found["text"])[1]
     tables = []
     for section, values in sections.items():
         pairs = [f"{key} = {to_toml(value)}\n" for key, value in values.items() if value is not None]
