@@ -94,3 +94,10 @@ def test_what_is_missing(cli_here, folder):
     for path in (folder / "train" / "3").iterdir():
         path.rename(path.with_suffix(".txt"))
     assert "no table 'train'" in cli_here("init", "pictures", code=2).stderr
+
+
+def test_a_kernel_says_what_kaggle_lacks(cli_here, folder):
+    cli_here("init", "pictures")
+    said = cli_here("kernel", "build", "-c", "pictures", "--user", "me")
+    assert "Kaggle has the folders alone" in said.stderr
+    assert "that it needs" not in said.stdout  # no word vectors
