@@ -487,7 +487,7 @@ class Images(Section):
     requirements-images.txt`. `training`, `batches` and `model.dropout` hold for it; `init` writes what suits it.
     """
 
-    size: Annotated[list[Width], Field(min_length=2, max_length=2)] = [64, 64]
+    size: Annotated[list[Annotated[int, Field(ge=1), at_most(4_096)]], Field(min_length=2, max_length=2)] = [64, 64]
     """Height and width that images are brought to, in pixels. `init` proposes the usual size of the images there, 64
     at most. Larger ones show more and take longer: time grows with their product."""
 

@@ -103,3 +103,17 @@ def test_links_in_a_circle(folder):
     assert "images/gone.png" not in found
     assert [path for path in found if path.endswith("x.gif")] == ["images/x.gif"]
     assert find(folder, "x") == ["images/x.gif"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list any folder")
+def test_a_folder_that_cannot_be_listed_is_not_passed_over(tmp_path):
+    (tmp_path / "a").mkdir(mode=0)
+    with pytest.raises(InputError, match="cannot be listed"):
+        list_images(tmp_path)
+
+
+def test_a_link_to_a_folder_above_adds_nothing(tmp_path):
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    (tmp_path / "train" / "cat" / "1.png").touch()
+    (tmp_path / "train" / "cat" / "loop").symlink_to(tmp_path / "train")
+    assert list_images(tmp_path / "train") == ["cat/1.png"]

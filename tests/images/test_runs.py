@@ -236,3 +236,19 @@ def test_recipes_are_searched(cli_here, workspace):
     said = cli_here("search", *HERE, "--trials", "2", "--search-folds", "0").stdout
     assert "images.width" in said
     assert (workspace / "output" / SLUG / "search" / "search.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("images.stages=6", "images.stages = 6: too few of 12 pixels are left"),
+        ('images.weights="x.safetensors"', "'x.safetensors' is for images.backbone, which is not set"),
+        ("images.arguments={ a = 1 }", "{'a': 1} is for images.backbone"),
+        ("images.size=[100000, 100000]", "too large; give at most 4,096"),
+        ('images.backbone="torch.nn:ReLU"', "it must give (2, F) numbers for (2, 1, 12, 12)"),
+        ("images.width=12", ""),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_by_name(cli_here, workspace, setting, message):
+    make_contest(workspace, epochs=1)
+    assert message in cli_here("describe", *HERE, "--set", setting, code=2 if message else 0).stderr

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from foldwise.data.dataset import Batch
 from foldwise.hashing import hash_of
-from foldwise.plugins import load
+from foldwise.plugins import as_input_error, load
 
 SHIFT = 1 / 8  # of height or width, at most
 LEAST_AREA = 0.6  # of the part that "crop" keeps
@@ -85,19 +85,21 @@ class OwnTransform:
     """Code of the user's own, called image by image, with torch's random numbers seeded for each."""
 
     def __init__(self, name: str, seed: int) -> None:
-        own = load(name, "recipe.images.transform")
-        self.transform, self.seed = own() if isinstance(own, type) else own, seed
+        own, self.where = load(name, "recipe.images.transform"), f"recipe.images.transform = {name!r}: "
+        with as_input_error(self.where):
+            self.transform, self.seed = own() if isinstance(own, type) else own, seed
 
     def __call__(self, images: Tensor, rows: np.ndarray, epoch: int) -> Tensor:
-        """(B, channels, H, W) uint8 of the same size; ValueError where it gives something else."""
+        """(B, channels, H, W) uint8 of the same size; InputError where it fails, or gives something else."""
         changed = []
-        with torch.random.fork_rng(devices=[]):
+        with as_input_error(self.where), torch.random.fork_rng(devices=[]):
             for image, row in zip(images, rows.tolist(), strict=True):
                 torch.manual_seed(int(hash_of(self.seed, epoch, row), 16) % 2**63)
                 changed.append(self.transform(image))
-        if wrong := [image for image in changed if image.shape != images.shape[1:] or image.dtype != torch.uint8]:
-            what = f"{wrong[0].dtype} of {tuple(wrong[0].shape)}, not uint8 of {tuple(images.shape[1:])}"
-            raise ValueError(f"it gives {what}")
+            for image in changed:
+                if image.shape != images.shape[1:] or image.dtype != torch.uint8:
+                    what = f"{image.dtype} of {tuple(image.shape)}, not uint8 of {tuple(images.shape[1:])}"
+                    raise ValueError(f"it gives {what}")
         return torch.stack(changed)
 
 
@@ -112,7 +114,7 @@ class Mixup:
         self.classes, self.seed = classes, seed
 
     def __call__(self, batch: Batch, epoch: int) -> Batch:
-        """The batch mixed, but for words; a row counts as much as before, and one that lacks a target is not mixed."""
+        """The batch mixed, but for words; a row that lacks a target is not mixed."""
         rng = np.random.default_rng([self.seed, epoch, int(batch.rows[0])])
         assert batch.images is not None
         assert batch.targets is not None
@@ -125,5 +127,6 @@ class Mixup:
             own = share.view(-1, *[1] * (part.ndim - 1))
             return torch.where(own < 1, torch.lerp(part.roll(1, 0), part, own), part)
 
-        beside = {} if batch.auxiliary is None else {"auxiliary": blend(batch.auxiliary)}
+        parts = {"auxiliary": batch.auxiliary, "weights": batch.weights}
+        beside = {name: blend(part) for name, part in parts.items() if part is not None}
         return batch._replace(images=blend(batch.images.float()).round_().byte(), targets=blend(targets), **beside)

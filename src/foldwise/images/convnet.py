@@ -72,11 +72,11 @@ class ConvNet(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor, images: Tensor) -> Tensor:
         """(B, C) logits of (B, T) int hashed words, their (B,) numbers, and (B, channels, H, W) uint8 images."""
-        seen = self.features(images.float().div(127.5).sub(1))
+        seen = self.features(images.float().div(127.5).sub(1)).float()
         if self.embedding is not None:
             sizes = lengths.to(tokens.device, non_blocking=True)
             mask = torch.arange(tokens.shape[1], device=tokens.device) < sizes[:, None]
-            seen = torch.cat([seen, masked_mean(self.embedding(tokens), mask).to(seen.dtype)], dim=1)
+            seen = torch.cat([seen, masked_mean(self.embedding(tokens), mask)], dim=1)
         return self.head(self.dropout(seen))
 
 

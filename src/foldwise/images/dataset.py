@@ -7,7 +7,7 @@ A row has hashed words of its texts, one image, and its target. `write_rows` fil
 
     tokens.npy, offsets.npy, columns.npy   a `TokenStore` of hashed words; of rows without texts one number each
     pixels.npy                             (N, channels, H, W) uint8, where images are kept
-    images.json                            the paths of all rows' images, and whether they have texts
+    images.json                            the paths of all rows' images; whether rows have texts, and images are kept
 
 Files are read by threads, as Pillow lets others run while it decodes: each worker process of a DataLoader would load
 torch, and the worker of a fold may have none (EXPERIMENTS.md, "Images").
@@ -68,9 +68,9 @@ class ImageFiles(TokenDataset):
     ) -> None:
         super().__init__(*arguments, **{**others, "device": torch.device("cpu")})
         self.settings, self.augment, self.mix = settings, augment, mix
-        self.paths, self.threads = read_json(folder / NAMES)["paths"], torch.get_num_threads()
-        self.pixels = None
-        if (folder / PIXELS).is_file():
+        about = read_json(folder / NAMES)
+        self.paths, self.threads, self.pixels = about["paths"], torch.get_num_threads(), None
+        if about["kept"]:
             self.mapped.append(kept := open_array(folder / PIXELS, np.uint8, 4))
             self.pixels = torch.from_numpy(kept)
 
@@ -153,7 +153,7 @@ def write_rows(
     if kept is not None:
         kept.flush()
     hash_words(texts, len(paths)).save(folder)
-    write_json(folder / NAMES, {"paths": list(paths), "texts": bool(texts)})
+    write_json(folder / NAMES, {"paths": list(paths), "texts": bool(texts), "kept": kept is not None})
     size = " × ".join(map(str, settings.size))
     where = "read from their files in every epoch" if kept is None else f"{needed / 1e6:,.1f} MB"
     return f"{len(paths):,} images of {size}, {where}"

@@ -19,7 +19,6 @@ from foldwise.errors import InputError
 from foldwise.hashing import hash_of
 from foldwise.learners import Loaded, NewRows, Trained
 from foldwise.learners.network import Network, fit_network
-from foldwise.plugins import as_input_error
 
 if TYPE_CHECKING:
     from foldwise.paths import Paths
@@ -131,11 +130,20 @@ class ImageLearner(Network):
                 f'recipe.training.loss = {loss!r}: it takes numbers of classes, and with "mixup" in images.augment the '
                 f"targets are probabilities; use one of {', '.join(SOFT_CLASSES)}, or take it out"
             )
+        if not settings.backbone and (unread := settings.weights or settings.arguments):
+            raise InputError(
+                f"recipe.images: {unread!r} is for images.backbone, which is not set; set it, or take this out"
+            )
+        # In bf16 a stride of two on an image one pixel wide has random gradients (torch 2.13, oneDNN).
+        if not settings.backbone and (side := min(settings.size)) < 2 ** (settings.stages - 1):
+            raise InputError(
+                f"recipe.images.stages = {settings.stages}: too few of {side} pixels are left for the last; take "
+                f"{side.bit_length()} at most, or a larger images.size"
+            )
         with torch.random.fork_rng(devices=[]):
             _, ((*_, images), _) = self.build_example(2, ColumnsSection(id="", image="", target=[""]))
             if change := self.changes(0):
-                with as_input_error(f"recipe.images.transform = {settings.transform!r}: "):
-                    change(images, np.arange(len(images)), 0)
+                change(images, np.arange(len(images)), 0)
         Network(self.recipe.model_copy(update={"model": Model()})).prepare(targets, 1, 0)
 
     @property

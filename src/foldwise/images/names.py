@@ -5,12 +5,13 @@ A cell may be a path below the competition's folder, or the end of one (a bare n
 
 import os
 from collections.abc import Iterable, Sequence
+from errno import ENOENT
 from itertools import accumulate
 from pathlib import Path
 from posixpath import isfile, islink, join, normpath, realpath, relpath, splitext  # isfile of a name too long is false
 
 from foldwise.data.inspect_images import ENDINGS
-from foldwise.errors import Errors, list_names, shorten
+from foldwise.errors import Errors, InputError, list_names, shorten
 
 OTHER = {"train": "test", "test": "train"}
 
@@ -19,7 +20,7 @@ def list_images(folder: Path, endings: str | tuple[str, ...] = ENDINGS) -> list[
     """Paths below a folder of all files with such an ending, in order; nothing hidden, nor what macOS packs."""
     found: list[str] = []
     seen: set[str] = set()  # folders; links may lead round in a circle
-    for place, folders, names in os.walk(folder, followlinks=True):  # which passes over what it may not read
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         new, below = realpath(place) not in seen, f"{place}/"[len(f"{folder}/") :]
         seen.add(realpath(place))
         shown = [name for name in folders if new and not name.startswith(".") and name != "__MACOSX"]
@@ -27,6 +28,12 @@ def list_images(folder: Path, endings: str | tuple[str, ...] = ENDINGS) -> list[
         images = [name for name in names if new and not name.startswith(".") and name.lower().endswith(endings)]
         found += [f"{below}{name}" for name in images if isfile(join(place, name))]
     return sorted(found)
+
+
+def refuse(error: OSError) -> None:
+    """A folder that cannot be listed is not passed over."""
+    if error.errno != ENOENT:
+        raise InputError(f"{error.filename}: cannot be listed ({error.strerror}); allow it, or move the folder away")
 
 
 def find_paths(cells: Iterable[str], folder: Path, table: Path) -> dict[str, list[str]]:
