@@ -117,7 +117,7 @@ def text_inputs(run: Run, columns: set[str], extra: bool) -> dict[str, Any]:
         **({"labels": input_hash(run.paths.table("labels"))} if files.labels else {}),
         "test": input_hash(run.paths.table("test")),
         "extra": input_hash(run.paths.table("extra")) if "extra" in tables else None,
-        "columns": run.config.columns.model_dump(include=read),
+        "columns": run.config.columns.model_dump(include=read, exclude_none=True),
         "files": files.written(tables),
         "debug": run.debug,
     }
@@ -126,11 +126,7 @@ def text_inputs(run: Run, columns: set[str], extra: bool) -> dict[str, Any]:
 def own_token_inputs(run: Run, learner: Learner) -> dict[str, Any]:
     """What the tokens depend on that a learner makes of the texts."""
     return {
-        **text_inputs(
-            run,
-            {"id", *(name for name in ("text", "image") if getattr(run.config.columns, name))},
-            extra=bool(learner.recipe.training.extra_weight),
-        ),
+        **text_inputs(run, {"id", "text", "image"}, extra=bool(learner.recipe.training.extra_weight)),
         **learner.row_inputs(run),
         "model": {name: sample_hash(path) for name, path in learner.find_files(run.paths).items()},
         "settings": learner.token_settings(),

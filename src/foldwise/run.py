@@ -17,6 +17,7 @@ from foldwise.errors import InputError, with_article
 from foldwise.extensions import find_teaching
 from foldwise.files import without_infinity, write_checked
 from foldwise.learners import learner_for
+from foldwise.learners.columns import check_columns
 from foldwise.metrics import Metric
 from foldwise.paths import Paths
 from foldwise.plugins import is_own
@@ -138,7 +139,7 @@ def check_config(config: Config, slug: str) -> None:
     check_unfreezing(recipe)
     check_folds_of_members(recipe)
     for name in recipe.members:
-        learner_for(recipe.of_member(name)).check_columns(config.columns)
+        check_columns(recipe.of_member(name), config.columns)
     check_weights(recipe)
     check_teaching(config)
 

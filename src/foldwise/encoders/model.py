@@ -15,7 +15,7 @@ from foldwise.data.token_store import TokenStore
 from foldwise.encoders.files import load_body
 from foldwise.encoders.tokens import TYPE_BIT
 from foldwise.errors import InputError
-from foldwise.models.pooling import POOLINGS, Pooling
+from foldwise.models.pooling import POOLINGS, Pooling, token_mask
 from foldwise.plugins import as_input_error
 from foldwise.training.fold_data import FoldData
 
@@ -40,7 +40,7 @@ def run_body(body: Any, tokens: Tensor, lengths: Tensor, **options: Any) -> tupl
         lengths: (B,) int64 on the CPU.
     """
     config = body.config
-    mask = torch.arange(tokens.shape[1], device=tokens.device) < lengths.to(tokens.device, non_blocking=True)[:, None]
+    mask = token_mask(tokens, lengths)
     numbers = (tokens & (1 << TYPE_BIT) - 1).long().masked_fill(~mask, getattr(config, "pad_token_id", None) or 0)
     if (types := getattr(config, "type_vocab_size", None) or 0) > 1:
         options["token_type_ids"] = (tokens >> TYPE_BIT).long().clamp(max=types - 1)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foldwise.clock import Clock
-from foldwise.config import ColumnsSection, Task
+from foldwise.config import Task
 from foldwise.console import warn
 from foldwise.data.splits import units_of
 from foldwise.data.targets import Targets
@@ -53,9 +53,6 @@ class ExternalLearner(Learner):
 
     def prepare(self, targets: Targets, texts: int, features: int) -> None:
         """Nothing is made of rows here; `take_predictions` checks the tables, before any member trains."""
-
-    def check_columns(self, columns: ColumnsSection) -> None:
-        """It reads none."""
 
     def take_predictions(self, run: Any, member: str, fold_of_row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The (N, C) and (M, C) float64 predictions of the two tables; warns of what looks like a leak.

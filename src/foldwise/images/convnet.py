@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from foldwise.config import Recipe
-from foldwise.models.pooling import masked_mean
+from foldwise.models.pooling import masked_mean, token_mask
 from foldwise.plugins import as_input_error, load
 
 WORDS, WORD_SIZE = 1 << 15, 64  # rows and numbers of the table of hashed words
@@ -74,9 +74,8 @@ class ConvNet(nn.Module):
         """(B, C) logits of (B, T) int hashed words, their (B,) numbers, and (B, channels, H, W) uint8 images."""
         seen = self.features(images.float().div(127.5).sub(1)).float()
         if self.embedding is not None:
-            sizes = lengths.to(tokens.device, non_blocking=True)
-            mask = torch.arange(tokens.shape[1], device=tokens.device) < sizes[:, None]
-            seen = torch.cat([seen, masked_mean(self.embedding(tokens), mask)], dim=1)
+            words = masked_mean(self.embedding(tokens), token_mask(tokens, lengths))
+            seen = torch.cat([seen, words], dim=1)
         return self.head(self.dropout(seen))
 
 

@@ -64,14 +64,6 @@ class ImageLearner(Network):
         own = {f"images.{name}": getattr(self.settings, name) for name in ("backbone", "transform")}
         return {name: part for name, part in super().own_parts().items() if name != "model.name"} | own
 
-    def check_columns(self, columns: ColumnsSection) -> None:
-        """There must be images."""
-        if columns.image is None:
-            raise InputError(
-                "recipe.model.name = 'convnet': it reads images, and competition.toml names none; set [columns] image "
-                "to the column of file names, or take another model"
-            )
-
     def choose_columns(self, columns: Sequence[Sequence[str]], named: ColumnsSection) -> Sequence[Sequence[str]]:  # noqa: ARG002
         """All of them: texts, and paths of images behind them."""
         return columns

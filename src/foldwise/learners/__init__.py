@@ -116,14 +116,6 @@ class Learner(ABC):
         """
         return {}
 
-    def check_columns(self, columns: ColumnsSection) -> None:
-        """Raise an `InputError` where the tables have nothing that it reads."""
-        if not columns.text:
-            raise InputError(
-                f"recipe.model.name = {self.recipe.model.name!r}: it reads texts, and competition.toml names no column "
-                "of texts; set [columns] text, or model.name to a model of what there is"
-            )
-
     def choose_columns(self, columns: Sequence[Sequence[str]], named: ColumnsSection) -> Sequence[Sequence[str]]:
         """Of the columns that are read those that its own tokens are made of."""
         return only_texts(columns, named)

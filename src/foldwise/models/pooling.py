@@ -13,6 +13,12 @@ from torch.nn import functional
 from foldwise.errors import InputError, did_you_mean
 
 
+def token_mask(tokens: Tensor, lengths: Tensor) -> Tensor:
+    """(B, T) bool, true where a row of (B, T) `tokens` has a token; (B,) lengths may be on the CPU."""
+    sizes = lengths.to(tokens.device, non_blocking=True)
+    return torch.arange(tokens.shape[1], device=tokens.device) < sizes[:, None]
+
+
 def masked_max(states: Tensor, mask: Tensor | None) -> Tensor:
     """Largest value of each feature over a row's tokens."""
     if mask is None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from foldwise.config import Model
+from foldwise.models.pooling import token_mask
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,7 @@ class TextModel(nn.Module):
         """(B, C) logits; the arguments as in `foldwise.models`."""
         mask = None
         if int(lengths.min()) < tokens.shape[1]:
-            sizes = lengths.to(tokens.device, non_blocking=True)
-            mask = torch.arange(tokens.shape[1], device=tokens.device) < sizes[:, None]
+            mask = token_mask(tokens, lengths)
         states = self.embedding(tokens)  # (K·B, T, E)
         states = self.spatial_dropout(states.transpose(1, 2)).transpose(1, 2)
         joined = self.encode(states, lengths, mask)  # (K·B, F)
