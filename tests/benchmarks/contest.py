@@ -60,8 +60,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, required=True, help="of train.csv")
     arguments = parser.parse_args()
     prepare(arguments.folder, arguments.rows)
-    lengths = load(arguments.folder).store.lengths
-    print(json.dumps({"rows": arguments.rows, "mean": float(lengths.mean()), "longest": int(lengths.max())}))
+    data = load(arguments.folder)
+    lengths, numbers = data.store.lengths, data.vectors.shape[1]
+    facts = {"rows": arguments.rows, "mean": float(lengths.mean()), "longest": int(lengths.max()), "numbers": numbers}
+    print(json.dumps(facts))
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def throughput(figures: dict[str, Figures], facts: Figures, repeats: int) -> str
         f"{facts['rows']:,} question-like rows in 5 folds (mean {facts['mean']:.1f} tokens, longest {facts['longest']})"
     )
     notes = [
-        f"BiLSTM-64 over trained 100-d vectors, batches of {BATCH}, {size}. Medians",
+        f"BiLSTM-64 over trained vectors of {facts['numbers']} numbers, batches of {BATCH}, {size}. Medians",
         f"of {repeats} repeat{'s' if repeats > 1 else ''} in turn, each way in a fresh process; ratios are medians of the repeats' own. (a) to (c)",
         "train one fold in one process with torch's default threads and fused AdamW over the whole table of vectors; (a)",
         "and (b) for some seconds on batches drawn from all rows, and (c) for a whole epoch, all without the",

@@ -3,7 +3,7 @@
     ./run.sh bench            about 12 minutes; writes the tables into BENCHMARKS.md, the chart into throughput.svg
     ./run.sh bench --quick    under 2 minutes on 2 quiet cores; each way once, on fewer rows; prints only
 
-Model, rows and number of rows in a batch are the same for all: BiLSTM-64 over trained GloVe vectors of 100 dimensions,
+Model, rows and number of rows in a batch are the same for all: BiLSTM-64 over foldwise's trained word vectors,
 question-like texts, batches of 512. The ways take turns, each time in a fresh process, and medians count.
 """
 

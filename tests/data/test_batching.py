@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from foldwise.data.batching import BucketBatchSampler, SortedBatchSampler, cut_by_tokens, padding_share
+from foldwise.data.batching import BucketBatchSampler, SortedBatchSampler, cut_by_tokens, padding_share, round_rows
 from foldwise.data.dataset import TokenDataset, make_loader, pad_collate
 from foldwise.data.token_store import TokenStore
 
@@ -48,10 +48,19 @@ def test_every_row_exactly_once_an_epoch(lengths, batch_size, group, epoch, toke
         assert [lengths[index] for index in batch] == sorted((lengths[index] for index in batch), reverse=True)
     sizes = [len(batch) for batch in batches]
     if tokens is None:
+        assert sorted(sizes)[2:] == [batch_size] * (len(sizes) - 2)
+        assert min(sizes) >= min(batch_size // 2, len(lengths))
         assert max(sizes) <= batch_size
-        assert max(sizes) - min(sizes) <= 1
     else:
         assert all(len(batch) * max(lengths[batch[0]], 1) <= tokens or len(batch) == 1 for batch in batches)
+
+
+@given(rows=st.integers(1, 5000))
+def test_rows_of_a_batch_by_tokens_are_cut_into_blocks_of_many_rows(rows):
+    rounded = round_rows(rows)
+    assert 7 * rows / 8 < rounded <= rows
+    block = rounded & -rounded  # the largest power of two that divides it
+    assert block >= min(32, rows / 16)
 
 
 @given(lengths=st.lists(st.integers(0, 60), max_size=200), tokens=st.integers(1, 300))

@@ -37,7 +37,7 @@ class BucketBatchSampler(PlannedSampler):
 
     Args:
         lengths: (n,) tokens in each item of the dataset.
-        batch_size: rows in a batch. Batches of an epoch differ by one row at most, so that none is tiny.
+        batch_size: rows in a batch. The last two batches of an epoch hold half of it at least, so that none is tiny.
         group: batches sorted by length together. More means less padding and a more predictable order.
         tokens: cut by places filled (rows × longest row) instead of by rows; a row longer than that stands alone.
     """
@@ -67,7 +67,7 @@ class BucketBatchSampler(PlannedSampler):
         order = rng.permutation(n)
         size = self.batch_size if self.tokens is None else max(1, round(self.tokens / max(self.lengths.mean(), 1)))
         count = math.ceil(n / size)
-        starts = n * np.arange(count) // count  # of the batches
+        starts = share_the_end(size * np.arange(count), n)  # of the batches
         bounds = [*starts[:: self.group].tolist(), n]  # of the groups
         # numpy sorts 16-bit numbers by radix, in a tenth of the time.
         keys = np.negative(self.lengths, dtype=np.int16 if self.lengths.max() < 2**15 else np.int64)
@@ -93,17 +93,29 @@ class SortedBatchSampler(PlannedSampler):
 
 
 def cut_by_tokens(lengths: np.ndarray, tokens: int) -> np.ndarray:
-    """(k,) int64 first row of each batch of at most `tokens` places, or of one longer row; (n,) lengths fall.
-
-    A last batch of less than half the rows of the one before it shares their rows with it evenly.
-    """
+    """(k,) int64 first row of each batch of at most `tokens` places, or of one longer row; (n,) lengths fall."""
     starts, start = [], 0
     while start < len(lengths):
         starts.append(start)
-        start += max(1, tokens // max(int(lengths[start]), 1))
-    if len(starts) > 1 and 2 * (len(lengths) - starts[-1]) < starts[-1] - starts[-2]:
-        starts[-1] = (starts[-2] + len(lengths)) // 2
-    return np.array(starts, dtype=np.int64)
+        start += round_rows(max(1, tokens // max(int(lengths[start]), 1)))
+    return share_the_end(np.array(starts, dtype=np.int64), len(lengths))
+
+
+def round_rows(rows: int) -> int:
+    """The multiple of 32, for fewer than 256 rows of a smaller power of two, that is at most `rows`.
+
+    oneDNN cuts the rows of an LSTM's step into equal blocks. With AMX, blocks of few rows, which are all that 509 or
+    853 rows can be cut into, cost up to three times the time of blocks of 32 (BENCHMARKS.md).
+    """
+    step = 1 << min(max(rows // 8, 1).bit_length() - 1, 5)
+    return rows // step * step
+
+
+def share_the_end(starts: np.ndarray, n: int) -> np.ndarray:
+    """The (k,) first rows of batches; a last one of less than half the rows of the one before shares them evenly."""
+    if len(starts) > 1 and 2 * (n - starts[-1]) < starts[-1] - starts[-2]:
+        starts[-1] = (starts[-2] + n) // 2
+    return starts
 
 
 def padding_share(lengths: np.ndarray, plan: Sequence[np.ndarray]) -> float:

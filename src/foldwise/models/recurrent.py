@@ -32,27 +32,28 @@ class PaddedNet(nn.RNNBase):
     hold: typing.ClassVar[float]  # what padding adds to its pre-activation
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size, batch_first=True, bidirectional=True)  # type: ignore[call-arg, arg-type]
+        super().__init__(input_size, hidden_size, bidirectional=True)  # type: ignore[call-arg, arg-type]
 
     def forward(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
         """(B, T, E) → (B, T, 2H), the mask as in `TextModel.encode`; what stands on padding is not meaningful."""
+        inputs = inputs.transpose(0, 1)  # (T, B, E), which is how `TextModel` has them in memory
         if mask is None:
             weights: list[Tensor] = [weight for direction in self.all_weights for weight in direction]
         else:
-            feature = inputs.new_zeros(*mask.shape, ALIGN)
-            feature[:, :, 0] = ~mask
+            feature = inputs.new_zeros(*inputs.shape[:2], ALIGN)
+            feature[:, :, 0] = ~mask.t()
             inputs, weights = torch.cat([inputs, feature], dim=2), self.weights_with_gate()
         # cuDNN has no LSTM in bf16 before 9.13. PyTorch then takes fp16, in which small gradients vanish.
         if inputs.is_cuda and torch.get_autocast_dtype("cuda") == torch.bfloat16:
             with torch.autocast("cuda", enabled=False):
-                return self.run(inputs.float(), weights)
-        return self.run(inputs, weights)
+                return self.run(inputs.float(), weights).transpose(0, 1)
+        return self.run(inputs, weights).transpose(0, 1)
 
     def run(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
-        """(B, T, E) → (B, T, 2H), from zero states."""
-        start = inputs.new_zeros(2, inputs.shape[0], self.hidden_size)
+        """(T, B, E) → (T, B, 2H), from zero states."""
+        start = inputs.new_zeros(2, inputs.shape[1], self.hidden_size)
         # has_biases, num_layers, dropout, train, bidirectional, batch_first
-        options = (True, 1, 0.0, self.training, True, True)
+        options = (True, 1, 0.0, self.training, True, False)
         if isinstance(self, nn.LSTM):  # which has a cell beside its state
             return torch.lstm(inputs, (start, start), weights, *options)[0]
         return torch.gru(inputs, start, weights, *options)[0]

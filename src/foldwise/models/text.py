@@ -57,7 +57,8 @@ class TextModel(nn.Module):
         mask = None
         if int(lengths.min()) < tokens.shape[1]:
             mask = token_mask(tokens, lengths)
-        states = self.embedding(tokens)  # (K·B, T, E)
+        # In memory one token of all rows after the other, which an LSTM wants: copies forward and back are saved.
+        states = self.embedding(tokens.t()).transpose(0, 1)  # (K·B, T, E)
         states = self.spatial_dropout(states.transpose(1, 2)).transpose(1, 2)
         joined = self.encode(states, lengths, mask)  # (K·B, F)
         if self.columns > 1:

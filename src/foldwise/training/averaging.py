@@ -38,10 +38,10 @@ class AveragedWeights:
             if table.grad is None:
                 continue
             rows = table.grad._indices()[0]
-            still = table[rows]
+            still = table.index_select(0, rows)
             kept = (self.log_decay - mark[rows]).exp().to(still.dtype)[:, None]
             with any_order(table.device):
-                average.index_copy_(0, rows, still.lerp_(average[rows], kept))
+                average.index_copy_(0, rows, still.lerp_(average.index_select(0, rows), kept))
                 mark.index_fill_(0, rows, self.log_decay)
 
     @torch.no_grad()

@@ -82,10 +82,10 @@ class RowwiseAdam(Optimizer):
                     state["step"] = torch.zeros((), device=table.device)  # a tensor, as only the GPU knows of overflows
                     state.update(mean=torch.zeros_like(table), square=torch.zeros_like(table))
                 state["step"] += 1 if overflow is None else 1 - overflow.reshape(())
-                mean = state["mean"][rows].lerp_(gradient, 1 - beta1)
-                square = state["square"][rows].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+                mean = state["mean"].index_select(0, rows).lerp_(gradient, 1 - beta1)
+                square = state["square"].index_select(0, rows).mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
                 rate = group["lr"] * (1 - beta2 ** state["step"]).sqrt() / (1 - beta1 ** state["step"])
-                moved = table[rows].sub_(mean / square.sqrt().add_(EPSILON) * rate)
+                moved = table.index_select(0, rows).sub_(mean / square.sqrt().add_(EPSILON) * rate)
                 with any_order(table.device):
                     for whole, new in ((state["mean"], mean), (state["square"], square), (table, moved)):
                         kept = new if overflow is None else torch.where(overflow.bool(), whole[rows], new)
