@@ -13,7 +13,17 @@ from foldwise.errors import InputError
 from foldwise.extensions import find_experiments, load_extension
 from foldwise.installed import IS_INSTALLED, PROGRAM
 from foldwise.lock import only_writer
-from foldwise.options import Commands, Force, InputFolder, add_command
+from foldwise.options import (
+    LOCAL,
+    Checkpoints,
+    Commands,
+    EngineName,
+    Force,
+    GpusPerFold,
+    InputFolder,
+    RayAddress,
+    add_command,
+)
 from foldwise.paths import resolve
 from foldwise.run import Run, check_teaching
 from foldwise.stages.folds import folds
@@ -43,7 +53,8 @@ EXTENSIONS = {
     "--gpus-per-fold": "foldwise.distributed.together:train_together",
 }
 
-LOCAL = "local"  # the engine that is no extension
+# Options that all stages share and that have no meaning for a command of an extension.
+WITHOUT = {"search": ("submission", "experiment", "force")}
 ALSO = "Also: ./run.sh test (lint, types, tests); ./run.sh bench (speed beside other ways; --quick)."
 
 app = typer.Typer(
@@ -59,24 +70,6 @@ app = typer.Typer(
 Trackers = Annotated[
     list[str] | None,
     typer.Option("--tracker", metavar="NAME", help="tensorboard, mlflow, wandb (offline) or module:Class. Repeatable."),
-]
-
-EngineName = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help="Where folds train: local, or ray, as tasks of a Ray cluster.")
-]
-RayAddress = Annotated[
-    str | None,
-    typer.Option("--ray-address", metavar="HOST:PORT", help="Of the cluster, or auto; without it one on this machine."),
-]
-Checkpoints = Annotated[
-    str | None,
-    typer.Option("--checkpoints", metavar="URL", help="Shared storage for states of folds that train on a cluster."),
-]
-GpusPerFold = Annotated[
-    int,
-    typer.Option(
-        "--gpus-per-fold", metavar="N", min=1, help="N GPUs train a fold together; on CPUs, for trying, N processes."
-    ),
 ]
 
 
@@ -105,7 +98,7 @@ def with_trackers(run: Run, names: list[str] | None) -> Run:
     return replace(run, tracker=find_experiments("--tracker")(run, names)) if names else run
 
 
-def with_engine(run: Run, name: str, address: str | None, checkpoints: str | None, gpus_per_fold: int) -> Run:
+def with_engine(run: Run, name: str, address: str | None, checkpoints: str | None, gpus_per_fold: int = 1) -> Run:
     """The run, with its folds trained where `--engine` says, or each by so many GPUs or processes."""
     engine = None
     if name != LOCAL or address is not None or checkpoints is not None:
@@ -200,7 +193,10 @@ def add_extension(name: str) -> None:
 
         add_command(app, name, gone, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
     else:
-        app.add_typer(found, name=name) if isinstance(found, typer.Typer) else add_command(app, name, found)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            add_command(app, name, found, WITHOUT.get(name, ()))
 
 
 add_command(app, "all", run_all)

@@ -43,6 +43,24 @@ Experiment = Annotated[str | None, typer.Option("--name", "--experiment", metava
 ExperimentAlone = Annotated[str | None, typer.Option("--experiment", metavar="EXP", help=ITS_OWN)]
 Force = Annotated[bool, typer.Option("--force", help="Redo what is up to date.")]
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show where in the code an error arose.")]
+LOCAL = "local"  # the engine that is no extension
+EngineName = Annotated[
+    str, typer.Option("--engine", metavar="NAME", help="Where folds train: local, or ray, as tasks of a Ray cluster.")
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option("--ray-address", metavar="HOST:PORT", help="Of the cluster, or auto; without it one on this machine."),
+]
+Checkpoints = Annotated[
+    str | None,
+    typer.Option("--checkpoints", metavar="URL", help="Shared storage for states of folds that train on a cluster."),
+]
+GpusPerFold = Annotated[
+    int,
+    typer.Option(
+        "--gpus-per-fold", metavar="N", min=1, help="N GPUs train a fold together; on CPUs, for trying, N processes."
+    ),
+]
 
 
 def make_run(

@@ -51,3 +51,18 @@ def test_time_budget_and_single_folds(tmp_path, cli, workspace):
     assert (folder / "bilstm" / "fold1" / "weights.safetensors").read_bytes() == weights
     cli("ensemble", "-c", SLUG)
     assert submission(workspace) == whole
+
+
+def test_a_search_gives_the_trials_of_one_at_home(tmp_path, cli, workspace):
+    pytest.importorskip("optuna")
+    path = workspace / "input" / SLUG / "competition.toml"
+    path.write_text(f"{path.read_text()}\n[search]\nmodel.hidden = [2, 3, 5]\n")
+    found = []
+    for engine in ("local", "ray"):
+        output = tmp_path / engine
+        cli("search", "-c", SLUG, "--trials", "3", "--engine", engine, "--output", output)
+        figures = read_json(output / SLUG / "search" / "search.json")
+        best = output / SLUG / "experiments" / figures["best"] / "submission.csv"
+        trials = [[trial[name] for name in ("set", "state", "score")] for trial in figures["trials"]]
+        found.append((trials, best.read_bytes()))
+    assert found[0] == found[1]

@@ -77,6 +77,8 @@ def is_host_and_port(text: str) -> bool:
 
     >>> is_host_and_port("10.0.0.1:6379"), is_host_and_port("ray://10.0.0.1:10001"), is_host_and_port("10.0.0.1")
     (True, False, False)
+    >>> is_host_and_port("10.0.0.1:65536")
+    False
     """
     host, _, port = text.rpartition(":")
-    return bool(host) and "/" not in host and port.isdigit()
+    return bool(host) and "/" not in host and port.isdecimal() and int(port) < 1 << 16

@@ -5,19 +5,12 @@ from typing import Annotated
 import typer
 
 from foldwise.errors import InputError
-from foldwise.options import (
-    DEFAULT,
-    Competition,
-    DeviceOption,
-    FoldsFolder,
-    InputFolder,
-    OutputFolder,
-    make_run,
-)
+from foldwise.options import LOCAL, Checkpoints, EngineName, RayAddress
+from foldwise.run import Run
 
 
 def search(
-    competition: Competition = DEFAULT,
+    run: Run,
     time_budget: Annotated[
         str | None,
         typer.Option("--time-budget", metavar="TIME", help="Be done by then, the final training included: 15m, 2h."),
@@ -29,24 +22,16 @@ def search(
         list[int] | None,
         typer.Option("--search-folds", metavar="K", help="Try recipes on this fold; repeatable. Default: 0 and 1."),
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe that the search starts from. Repeatable."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the training and of the search.")] = None,
-    device: DeviceOption = "auto",
-    input_: InputFolder = None,
-    folds: FoldsFolder = None,
-    output: OutputFolder = None,
-    debug: Annotated[bool, typer.Option("--debug", help="200 rows, 1 epoch, into output/SLUG-debug/.")] = False,
+    engine: EngineName = LOCAL,
+    ray_address: RayAddress = None,
+    checkpoints: Checkpoints = None,
 ) -> None:
     """Try recipes with other values on a few folds, train the best on all; the same command goes on, or joins in."""
-    from foldwise.cli import find_extension
+    from foldwise.cli import find_extension, with_engine
     from foldwise.search.outcome import conclude
     from foldwise.search.search import search_recipes
 
     if time_budget is None and trials is None:
         raise InputError("search: say when it ends, with --time-budget 15m or --trials 20, or both")
     budget = find_extension("--time-budget")(time_budget) if time_budget is not None else None
-    run = make_run(competition, set_, seed, device, input_, folds, output, None, None, debug)
-    conclude(search_recipes(run, budget, trials, search_folds))
+    conclude(search_recipes(with_engine(run, engine, ray_address, checkpoints), budget, trials, search_folds))

@@ -98,8 +98,15 @@ class Search:
             with self.hold(trial) as run:
                 goes_on = run is None or self.try_recipe(trial, run)
             write_figures(self.study, self.run.paths, self.run.config.competition.metric, self.folds)
-            if not (goes_on and self.fits_another):
-                break
+            if not goes_on:
+                return
+            if not self.fits_another:
+                left, reserved = duration(max(0.0, self.time_left())), duration(self.reserved)
+                say(
+                    "search",
+                    f"no more trials: {left} are left, and the training at the end may take {reserved} of them",
+                )
+                return
 
     def try_recipe(self, trial: Any, run: Run) -> bool:
         """One trial to its end; False where the time is over."""
