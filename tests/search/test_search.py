@@ -55,10 +55,10 @@ def read_summary(output: Path, name: str) -> dict[str, Any]:
 
 
 def test_a_search_finds_compares_and_restores(workspace, cli_here, output):
-    shown = cli_here(*SEARCH, "--trials", "7").stdout
+    shown = cli_here(*SEARCH, "--trials", "12").stdout
     found = figures(output)
     trials = found["trials"]
-    assert [trial["number"] for trial in trials] == list(range(7))
+    assert [trial["number"] for trial in trials] == list(range(12))
     assert trials[0]["set"] == []
     assert found["folds"] == [0, 1]
     finished = [trial for trial in trials if trial["state"] == "finished"]
@@ -106,8 +106,8 @@ def test_a_search_finds_compares_and_restores(workspace, cli_here, output):
 
     # All is there: the same again trains nothing, and more trials come behind those that are there.
     before = results(output / "experiments" / best["name"], *parts)
-    again = cli_here(*SEARCH, "--trials", "7").stdout
-    assert f"goes on: 7 trials so far, {len(finished)} of them finished" not in again  # [recipe] is another now
+    again = cli_here(*SEARCH, "--trials", "12").stdout
+    assert f"goes on: 12 trials so far, {len(finished)} of them finished" not in again  # [recipe] is another now
     assert results(output / "experiments" / best["name"], *parts) == before
 
 
