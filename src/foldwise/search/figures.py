@@ -31,6 +31,7 @@ class Figures(Content):
     best: str | None
     trials: list[TrialFigures]
     importance: dict[str, float]
+    unseen: str | None = None  # the best beside the recipe as it was, on folds that were not searched
 
 
 def folder_of(paths: Paths) -> Path:
@@ -38,8 +39,10 @@ def folder_of(paths: Paths) -> Path:
     return paths.home / FOLDER
 
 
-def write_figures(study: Study, paths: Paths, metric: str, folds: list[int], ended: bool = False) -> None:
-    """Write search.json as things stand; which fields matter once the search has ended."""
+def write_figures(
+    study: Study, paths: Paths, metric: str, folds: list[int], ended: bool = False, unseen: str | None = None
+) -> None:
+    """Write search.json as things stand; which fields matter, and what is worth it, once the search has ended."""
     names = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "running"}
     trials = [
         {
@@ -64,6 +67,7 @@ def write_figures(study: Study, paths: Paths, metric: str, folds: list[int], end
             "best": study.name_of(best.number) if best else None,
             "trials": trials,
             "importance": study.importance() if ended else {},
+            "unseen": unseen,
         },
     )
 

@@ -18,17 +18,18 @@ def conclude(search: Search) -> None:
     before = None
     if default and default.number != best.number and search.time_left() > LEAST:
         before = finish(search, default, "the recipe as it is, to compare")
-    write_figures(study, run.paths, run.config.competition.metric, search.folds, ended=True)
+    metric, seen = run.config.competition.metric, list_folds(search.folds)
+    unseen = compare_unseen(metric, found, before, search.folds) if found and before else None
+    write_figures(study, run.paths, metric, search.folds, ended=True, unseen=unseen)
     ends = [len(study.trials(state)) for state in (study.states.COMPLETE, study.states.PRUNED, study.states.FAIL)]
     say("search", f"{sum(ends)} trials: {ends[0]} finished, {ends[1]} pruned, {ends[2]} failed")
     changed = ", ".join(best.user_attrs["set"]) or "the recipe as it is"
     say("search", f"best: {name}: {changed}")
-    metric, seen = run.config.competition.metric, list_folds(search.folds)
     if default:
         gain = best.value - default.value
         say("search", f"{metric} on {seen}: {best.value:.4f}; recipe as it is: {default.value:.4f} ({gain:+.4f})")
-    if found and before:
-        tell_unseen(metric, found, before, search.folds)
+    if unseen:
+        say("search", unseen)
     elif best.number:
         say("search", "the two are not compared yet on folds that were not searched; run the same command again")
     if found:
@@ -60,17 +61,17 @@ def finish(search: Search, trial: Any, what: str) -> dict[str, Any] | None:
         return train_folds(replace(run, budget=search.budget))
 
 
-def tell_unseen(metric: str, found: dict[str, Any], before: dict[str, Any], searched: list[int]) -> None:
-    """The honest comparison: folds that no trial was chosen by."""
+def compare_unseen(metric: str, found: dict[str, Any], before: dict[str, Any], searched: list[int]) -> str:
+    """The honest comparison, in a line: scores of the folds that no trial was chosen by."""
     scores = [{fold["fold"]: fold["score"] for fold in summary["folds"]} for summary in (found, before)]
     unseen = sorted(scores[0].keys() & scores[1].keys() - set(searched))
     if not unseen:
-        return say("search", "no fold is left that was not searched")
+        return "no fold is left that was not searched"
     means = [fmean(known[fold] for fold in unseen) for known in scores]
     gains = [scores[0][fold] - scores[1][fold] for fold in unseen]
     error = f" ± {stdev(gains) / len(gains) ** 0.5:.4f}, one standard error" if len(gains) > 1 else ""
     told = f"{means[0]:.4f}; recipe as it is: {means[1]:.4f} ({fmean(gains):+.4f}{error})"
-    return say("search", f"{metric} on {list_folds(unseen)}, not searched: {told}")
+    return f"{metric} on {list_folds(unseen)}, not searched: {told}"
 
 
 def list_folds(numbers: list[int]) -> str:
