@@ -53,16 +53,16 @@ def test_time_budget_and_single_folds(tmp_path, cli, workspace):
     assert submission(workspace) == whole
 
 
-def test_a_search_gives_the_trials_of_one_at_home(tmp_path, cli, workspace):
+def test_a_search_gives_the_trials_of_one_at_home(cli, workspace):
     pytest.importorskip("optuna")
-    path = workspace / "input" / SLUG / "competition.toml"
+    path, output = workspace / "input" / SLUG / "competition.toml", workspace / "output" / SLUG
     path.write_text(f"{path.read_text()}\n[search]\nmodel.hidden = [2, 3, 5]\n")
     found = []
     for engine in ("local", "ray"):
-        output = tmp_path / engine
-        cli("search", "-c", SLUG, "--trials", "3", "--engine", engine, "--output", output)
-        figures = read_json(output / SLUG / "search" / "search.json")
-        best = output / SLUG / "experiments" / figures["best"] / "submission.csv"
+        done = cli("search", "-c", SLUG, "--trials", "3", "--engine", engine)
+        assert ("on a Ray cluster of 1 node" in done.stdout) == (engine == "ray")
+        figures = read_json(output / "search" / "search.json")
         trials = [[trial[name] for name in ("set", "state", "score")] for trial in figures["trials"]]
-        found.append((trials, best.read_bytes()))
+        found.append((trials, (output / "experiments" / figures["best"] / "submission.csv").read_bytes()))
+        shutil.rmtree(output)
     assert found[0] == found[1]
