@@ -22,6 +22,14 @@ class Shape:
     features: int = 0  # D, numbers beside the text
 
 
+class Embedding(nn.Embedding):
+    """Vectors that lie in memory as an LSTM wants them, the first tokens of all rows first: it copies nothing then."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) int → (B, T, E), or (T,) → (T, E)."""
+        return super().forward(tokens.t()).transpose(0, -2)
+
+
 class TextModel(nn.Module):
     """A model of texts without its encoder, made of (V, E) float32 word vectors, that of padding zero."""
 
@@ -32,7 +40,7 @@ class TextModel(nn.Module):
         # Trained vectors are the model's own: the caller's array must not change under it.
         table = vectors.clone() if trained else vectors
         # Without `padding_idx`, which would wait for a GPU: the gradient at padding is zero all the same.
-        self.embedding = nn.Embedding.from_pretrained(table, freeze=not trained, sparse=trained)
+        self.embedding = Embedding.from_pretrained(table, freeze=not trained, sparse=trained)
         # Drops whole features of a row's vectors, the same at every token (Tompson et al. 2015, "SpatialDropout").
         self.spatial_dropout = nn.Dropout1d(settings.spatial_dropout)
         width = self.add_encoder(vectors.shape[1], settings)
@@ -57,8 +65,7 @@ class TextModel(nn.Module):
         mask = None
         if int(lengths.min()) < tokens.shape[1]:
             mask = token_mask(tokens, lengths)
-        # In memory one token of all rows after the other, which an LSTM wants: copies forward and back are saved.
-        states = self.embedding(tokens.t()).transpose(0, 1)  # (K·B, T, E)
+        states = self.embedding(tokens)  # (K·B, T, E)
         states = self.spatial_dropout(states.transpose(1, 2)).transpose(1, 2)
         joined = self.encode(states, lengths, mask)  # (K·B, F)
         if self.columns > 1:
