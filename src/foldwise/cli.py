@@ -53,7 +53,7 @@ EXTENSIONS = {
     "--gpus-per-fold": "foldwise.distributed.together:train_together",
 }
 
-# Options that all stages share and that have no meaning for a command of an extension.
+# Of the options that all stages share, those that mean nothing to a command of an extension.
 WITHOUT = {"search": ("submission", "experiment", "force")}
 ALSO = "Also: ./run.sh test (lint, types, tests); ./run.sh bench (speed beside other ways; --quick)."
 

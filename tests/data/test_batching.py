@@ -21,7 +21,7 @@ def test_a_batch_holds_rows_of_one_group_only():
         shuffled = np.random.default_rng([3, 0]).permutation(1000)
         place = np.empty(1000, dtype=int)
         place[shuffled] = np.arange(1000)
-        group = 50 if tokens is None else 5 * round(200 / lengths.mean())
+        group = 50 if tokens is None else 5 * round_rows(round(200 / lengths.mean()))
         for batch in sampler.batches:
             assert place[batch].max() - place[batch].min() < group
 
@@ -49,7 +49,7 @@ def test_every_row_exactly_once_an_epoch(lengths, batch_size, group, epoch, toke
     sizes = [len(batch) for batch in batches]
     if tokens is None:
         assert sorted(sizes)[2:] == [batch_size] * (len(sizes) - 2)
-        assert min(sizes) >= min(batch_size // 2, len(lengths))
+        assert min(sizes) >= min(round_rows(max(batch_size // 2, 1)), len(lengths))
         assert max(sizes) <= batch_size
     else:
         assert all(len(batch) * max(lengths[batch[0]], 1) <= tokens or len(batch) == 1 for batch in batches)
@@ -61,6 +61,16 @@ def test_rows_of_a_batch_by_tokens_are_cut_into_blocks_of_many_rows(rows):
     assert 7 * rows / 8 < rounded <= rows
     block = rounded & -rounded  # the largest power of two that divides it
     assert block >= min(32, rows / 16)
+
+
+def test_batches_by_tokens_hold_rounded_numbers_of_rows_but_at_the_end_of_a_group():
+    lengths = np.random.default_rng(0).lognormal(2.5, 0.6, 60_000).astype(int) + 1
+    sampler = BucketBatchSampler(lengths, 512, group=20, tokens=512 * 15)
+    sizes = [len(batch) for batch in sampler.batches]
+    groups = -(-len(lengths) // (20 * round_rows(round(512 * 15 / lengths.mean()))))
+    odd = sum(size != round_rows(size) for size in sizes)
+    assert len(sizes) > 10 * groups
+    assert odd <= groups
 
 
 @given(lengths=st.lists(st.integers(0, 60), max_size=200), tokens=st.integers(1, 300))

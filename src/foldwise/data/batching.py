@@ -37,7 +37,7 @@ class BucketBatchSampler(PlannedSampler):
 
     Args:
         lengths: (n,) tokens in each item of the dataset.
-        batch_size: rows in a batch. The last two batches of an epoch hold half of it at least, so that none is tiny.
+        batch_size: rows in a batch. One or two batches of an epoch hold fewer, but about half of it if there are more.
         group: batches sorted by length together. More means less padding and a more predictable order.
         tokens: cut by places filled (rows × longest row) instead of by rows; a row longer than that stands alone.
     """
@@ -65,7 +65,9 @@ class BucketBatchSampler(PlannedSampler):
         n = len(self.lengths)
         rng = np.random.default_rng([self.seed, epoch])
         order = rng.permutation(n)
-        size = self.batch_size if self.tokens is None else max(1, round(self.tokens / max(self.lengths.mean(), 1)))
+        size = self.batch_size
+        if self.tokens is not None:  # only groups are so large then: these many batches of mean length
+            size = round_rows(max(1, round(self.tokens / max(self.lengths.mean(), 1))))
         count = math.ceil(n / size)
         starts = share_the_end(size * np.arange(count), n)  # of the batches
         bounds = [*starts[:: self.group].tolist(), n]  # of the groups
@@ -102,19 +104,22 @@ def cut_by_tokens(lengths: np.ndarray, tokens: int) -> np.ndarray:
 
 
 def round_rows(rows: int) -> int:
-    """The multiple of 32, for fewer than 256 rows of a smaller power of two, that is at most `rows`.
+    """At most `rows`: a multiple of 32, where there are fewer than 256 of a smaller power of two; 1/8 less at most.
 
-    oneDNN cuts the rows of an LSTM's step into equal blocks. With AMX, blocks of few rows, which are all that 509 or
-    853 rows can be cut into, cost up to three times the time of blocks of 32 (BENCHMARKS.md).
+    oneDNN cuts the rows of an LSTM's step into equal blocks. With AMX, 853 rows, a prime number, take 2.4 times as long
+    a row as a multiple of 32; other kernels hardly care (EXPERIMENTS.md).
     """
     step = 1 << min(max(rows // 8, 1).bit_length() - 1, 5)
     return rows // step * step
 
 
 def share_the_end(starts: np.ndarray, n: int) -> np.ndarray:
-    """The (k,) first rows of batches; a last one of less than half the rows of the one before shares them evenly."""
+    """The (k,) first rows of batches of `n` rows, none tiny: where the last batch is less than half as large as the one
+    before, each of the two gets half of their rows, rounded.
+    """
     if len(starts) > 1 and 2 * (n - starts[-1]) < starts[-1] - starts[-2]:
-        starts[-1] = (starts[-2] + n) // 2
+        half = round_rows(int(n - starts[-2]) // 2)
+        return np.append(starts[:-1], starts[-2] + half)
     return starts
 
 

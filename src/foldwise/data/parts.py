@@ -211,7 +211,9 @@ def split_line(line: bytes, number: int, columns: Sequence[str]) -> list[str]:
         errors.raise_if_any()
     texts = [text] if len(columns) == 1 else text.split("\t")
     if len(texts) != len(columns):
-        what = f"{len(texts)} texts where there are {len(columns)} columns ({', '.join(columns)})"
+        what = (
+            f"{len(texts)} text{'s' * (len(texts) > 1)} where there are {len(columns)} columns ({', '.join(columns)})"
+        )
         errors.add(f"{what}; put a tab between them, or give a table", number)
         errors.raise_if_any()
     return texts

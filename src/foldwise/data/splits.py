@@ -56,9 +56,9 @@ def make_folds(labels: np.ndarray, units: np.ndarray, n_folds: int, seed: int) -
     _, units = np.unique(units, return_inverse=True)
     n_units = int(units.max()) + 1
     if n_units < n_folds:
+        fix = "lower recipe.folds.n" if n_units > 1 else "is columns.text, or columns.group, the right column of train?"
         raise InputError(
-            f"{n_folds} folds need at least {n_folds} texts or groups that differ, and there are {n_units}; "
-            "lower recipe.folds.n"
+            f"{n_folds} folds need at least {n_folds} texts or groups that differ, and there are {n_units}; {fix}"
         )
     rng = np.random.default_rng(seed)
     # (U, 1 + L): how many rows a unit has, and how many of each label.

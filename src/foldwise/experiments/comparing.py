@@ -50,6 +50,12 @@ def compare_runs(runs: Sequence[Finished]) -> list[Row]:
     return [make_row(run, first) for run in runs]
 
 
+def fewer_folds(first: Finished, run: Finished) -> str:
+    """That a run's mean is of fewer folds than that of the first, as of a trial of `search`; else ""."""
+    missing = first.scores.keys() - run.scores.keys()
+    return f"only {len(run.scores)} of {len(first.scores)} folds are trained, compared on these" if missing else ""
+
+
 def make_row(run: Finished, first: Finished | None) -> Row:
     """The row of one run."""
     summary = run.summary
@@ -66,7 +72,15 @@ def make_row(run: Finished, first: Finished | None) -> Row:
         minutes=summary["seconds"]["total"] / MINUTE if "total" in summary["seconds"] else None,
         date=run.date,
         changes=recipe_changes(first, run) if run is not first else [],
-        notes=[note for note in (unpaired, "its public score is of an earlier submission" * run.public_is_old) if note],
+        notes=[
+            note
+            for note in (
+                unpaired,
+                fewer_folds(first, run),
+                "its public score is of an earlier submission" * run.public_is_old,
+            )
+            if note
+        ],
     )
 
 

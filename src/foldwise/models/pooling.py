@@ -23,7 +23,7 @@ def masked_max(states: Tensor, mask: Tensor | None) -> Tensor:
     """Largest value of each feature over a row's tokens."""
     if mask is None:
         return states.amax(dim=1)
-    # Added, as the gradient then needs no second pass: padding is never the largest.
+    # Added, as the gradient then needs no second pass: padding, whose states are finite, is never the largest.
     lowest = mask.new_zeros(mask.shape, dtype=states.dtype).masked_fill(~mask, torch.finfo(states.dtype).min)
     pooled = (states + lowest[:, :, None]).amax(dim=1)
     return pooled.masked_fill(~mask.any(dim=1)[:, None], 0)

@@ -55,7 +55,10 @@ def write_figures(
         }
         for trial in study.trials()
     ]
-    best = study.best
+    best = study.name_of(study.best.number) if study.best else None
+    known = read_figures(paths) if unseen is None and best else None
+    if known and (known.get("study"), known["best"]) == (study.key, best):
+        unseen = known.get("unseen")  # of an earlier command, or of a process beside this one
     write_checked(
         folder_of(paths) / FILE,
         {
@@ -64,7 +67,7 @@ def write_figures(
             "greater_is_better": study.greater,
             "folds": folds,
             "space": {field: str(values) for field, values in study.space.items()},
-            "best": study.name_of(best.number) if best else None,
+            "best": best,
             "trials": trials,
             "importance": study.importance() if ended else {},
             "unseen": unseen,

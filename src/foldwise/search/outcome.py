@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
 from foldwise.console import say, warn
 from foldwise.search.figures import write_figures
@@ -20,7 +20,7 @@ def conclude(search: Search) -> None:
         before = finish(search, default, "the recipe as it is, to compare")
     metric, seen = run.config.competition.metric, list_folds(search.folds)
     unseen = compare_unseen(metric, found, before, search.folds) if found and before else None
-    write_figures(study, run.paths, metric, search.folds, ended=True, unseen=unseen)
+    write_figures(study, run.paths, metric, search.folds, ended=True, unseen=unseen.text if unseen else None)
     ends = [len(study.trials(state)) for state in (study.states.COMPLETE, study.states.PRUNED, study.states.FAIL)]
     say("search", f"{sum(ends)} trials: {ends[0]} finished, {ends[1]} pruned, {ends[2]} failed")
     changed = ", ".join(best.user_attrs["set"]) or "the recipe as it is"
@@ -28,26 +28,30 @@ def conclude(search: Search) -> None:
     if default:
         gain = best.value - default.value
         say("search", f"{metric} on {seen}: {best.value:.4f}; recipe as it is: {default.value:.4f} ({gain:+.4f})")
-    if unseen:
-        say("search", unseen)
-    elif best.number:
-        say("search", "the two are not compared yet on folds that were not searched; run the same command again")
     if found:
         trained = [entry["fold"] for entry in found["folds"]]
         score = f"{metric} of {list_folds(trained)}: {found['cv']['mean']:.4f}"
-        where = make_run(run, name, ()).paths.submission
-        say("search", f"{score}; submission: {where}")
-    worse = False
-    if found and before and best.number:
-        means = [summary["cv"]["mean"] for summary in (found, before)]
-        worse = means[0] < means[1] if study.greater else means[0] > means[1]
-        say("search", f"of all folds: {means[0]:.4f}; recipe as it is: {means[1]:.4f}")
-    if worse:
-        say(
-            "search", "on all folds together the recipe as it is stays the better one: keep it, or search on more folds"
-        )
+        against = f"; recipe as it is: {before['cv']['mean']:.4f}" if before and best.number else ""
+        say("search", f"{score}{against}; submission: {make_run(run, name, ()).paths.submission}")
+    if found and before:
+        say("search", unseen.text if unseen else "no fold is left that was not searched")
+    elif best.number:
+        say("search", "the two are not compared yet on folds that were not searched; run the same command again")
+    if unseen and not unseen.is_better(study.greater):
+        say("search", "on folds that no trial was chosen by the recipe as it is is no worse: keep it, or search longer")
     elif best.number and not run.debug:
         say("search", f"next: `{run.hint('restore', name)}` makes it the recipe of competition.toml")
+
+
+class Unseen(NamedTuple):
+    """The best trial beside the recipe as it was, on folds that no trial was chosen by."""
+
+    text: str
+    gain: float  # difference of the means of scores
+
+    def is_better(self, greater: bool) -> bool:
+        """Whether the trial is."""
+        return self.gain > 0 if greater else self.gain < 0
 
 
 def finish(search: Search, trial: Any, what: str) -> dict[str, Any] | None:
@@ -61,17 +65,17 @@ def finish(search: Search, trial: Any, what: str) -> dict[str, Any] | None:
         return train_folds(replace(run, budget=search.budget))
 
 
-def compare_unseen(metric: str, found: dict[str, Any], before: dict[str, Any], searched: list[int]) -> str:
-    """The honest comparison, in a line: scores of the folds that no trial was chosen by."""
+def compare_unseen(metric: str, found: dict[str, Any], before: dict[str, Any], searched: list[int]) -> Unseen | None:
+    """The honest comparison; None where all folds were searched."""
     scores = [{fold["fold"]: fold["score"] for fold in summary["folds"]} for summary in (found, before)]
     unseen = sorted(scores[0].keys() & scores[1].keys() - set(searched))
     if not unseen:
-        return "no fold is left that was not searched"
+        return None
     means = [fmean(known[fold] for fold in unseen) for known in scores]
     gains = [scores[0][fold] - scores[1][fold] for fold in unseen]
     error = f" ± {stdev(gains) / len(gains) ** 0.5:.4f}, one standard error" if len(gains) > 1 else ""
     told = f"{means[0]:.4f}; recipe as it is: {means[1]:.4f} ({fmean(gains):+.4f}{error})"
-    return f"{metric} on {list_folds(unseen)}, not searched: {told}"
+    return Unseen(f"{metric} on {list_folds(unseen)}, not searched: {told}", fmean(gains))
 
 
 def list_folds(numbers: list[int]) -> str:

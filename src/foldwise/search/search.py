@@ -101,12 +101,15 @@ class Search:
             if not goes_on:
                 return
             if not self.fits_another:
-                left, reserved = duration(max(0.0, self.time_left())), duration(self.reserved)
-                say(
-                    "search",
-                    f"no more trials: {left} are left, and the training at the end may take {reserved} of them",
-                )
+                if most is None or len(self.study.trials()) < most:
+                    self.tell_end()
                 return
+
+    def tell_end(self) -> None:
+        """Say why no other trial begins."""
+        left, reserved = duration(max(0.0, self.time_left())), duration(self.reserved)
+        trial = duration(max(LEAST, MARGIN * self.usual_seconds))
+        say("search", f"no more trials: {left} left; one more may take {trial}, and the training at the end {reserved}")
 
     def try_recipe(self, trial: Any, run: Run) -> bool:
         """One trial to its end; False where the time is over."""

@@ -109,5 +109,5 @@ def warn_of_odd_tokens(lengths: np.ndarray, coverage: Coverage | None) -> None:
     if coverage and coverage.tokens < LOW_COVERAGE:
         warn(
             f"word vectors cover {coverage.tokens:.1%} of the tokens, others start from random ones; take vectors of "
-            'the texts\' language (input/README.md), or recipe.tokens.vectors = "none", which is the same and smaller'
+            'the texts\' language (input/README.md), or recipe.tokens.vectors = "none", about the same and smaller'
         )

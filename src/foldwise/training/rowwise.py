@@ -88,8 +88,9 @@ class RowwiseAdam(Optimizer):
                 moved = table.index_select(0, rows).sub_(mean / square.sqrt().add_(EPSILON) * rate)
                 with any_order(table.device):
                     for whole, new in ((state["mean"], mean), (state["square"], square), (table, moved)):
-                        kept = new if overflow is None else torch.where(overflow.bool(), whole[rows], new)
-                        whole.index_copy_(0, rows, kept)
+                        if overflow is not None:
+                            new = torch.where(overflow.bool(), whole.index_select(0, rows), new)  # noqa: PLW2901
+                        whole.index_copy_(0, rows, new)
 
 
 def clip_gradients(parameters: Sequence[Tensor], largest: Tensor | float) -> Tensor:
