@@ -127,7 +127,7 @@ def test_texts_a_line():
     assert parts(b"a\tb\n\t\n", ("title", "body")) == [[["a", "b"], ["", ""]]]
     with pytest.raises(InputError, match="standard input: empty; give it a text a line"):
         parts(b"")
-    with pytest.raises(InputError, match=r"line 2: 1 texts where there are 2 columns \(title, body\); put a tab"):
+    with pytest.raises(InputError, match=r"line 2: 1 text where there are 2 columns \(title, body\); put a tab"):
         parts(b"a\tb\nc\n", ("title", "body"))
     with pytest.raises(InputError, match="line 3: byte 0xff at position 2 is not UTF-8"):
         parts(b"a\nb\nc\xff\n")
