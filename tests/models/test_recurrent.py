@@ -119,6 +119,16 @@ def test_padding_gets_no_gradient(name):
     assert (gradient[tokens[1].long()] != 0).any()
 
 
+def test_texts_reach_a_net_time_major_in_memory():
+    model: Any = build_model(vectors(), Shape(1), Model(name="bilstm", hidden=4), seed=0)
+    seen: list[torch.Tensor] = []
+    model.lstms[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    tokens, lengths = batch([7, 3, 5])
+    model(tokens, lengths)
+    assert seen[0].shape[:2] == tokens.shape
+    assert seen[0].transpose(0, 1).is_contiguous()  # so that an LSTM copies nothing
+
+
 def test_names_of_the_weights_stay():
     model: Any = build_model(vectors(), Shape(1), Model(hidden=2, pooling=["attention"]), seed=0)
     assert list(model.state_dict()) == [

@@ -486,14 +486,14 @@ def test_test_rows_join_with_their_weight():
     rows, _ = data.split(1)
     both = np.concatenate([rows, data.test_rows])
     y = np.vstack([data.targets.y[rows], np.ones((len(data.test_rows), 1), np.float32)])
-    means = []
+    plain, means = train_fold(data, settings, "m", 1, METRICS["log_loss"], RUNTIME, lambda _: None), []
     for weight in (1e-6, 0.5, 5.0):
         weights = np.repeat(np.float32([1, weight]), [len(rows), len(data.test_rows)])
         taught = replace(data, lesson=Lesson(both, y, weights))
         result = train_fold(taught, settings, "m", 1, METRICS["log_loss"], RUNTIME, lambda _: None)
-        assert len(result.oof) == len(data.folds) - len(rows)
+        assert result.oof.shape == plain.oof.shape
         means.append(result.test.mean())
-    assert np.diff(means).min() > 0.03
+    assert np.diff(means).min() > 0.05
 
 
 def test_rows_of_no_fold_take_no_part():

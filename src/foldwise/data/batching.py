@@ -66,8 +66,8 @@ class BucketBatchSampler(PlannedSampler):
         rng = np.random.default_rng([self.seed, epoch])
         order = rng.permutation(n)
         size = self.batch_size
-        if self.tokens is not None:  # only groups are so large then: these many batches of mean length
-            size = round_rows(max(1, round(self.tokens / max(self.lengths.mean(), 1))))
+        if self.tokens is not None:  # what a batch of rows of mean length holds; only groups are cut by it
+            size = round_rows(round(self.tokens / max(self.lengths.mean(), 1)))
         count = math.ceil(n / size)
         starts = share_the_end(size * np.arange(count), n)  # of the batches
         bounds = [*starts[:: self.group].tolist(), n]  # of the groups
@@ -99,18 +99,18 @@ def cut_by_tokens(lengths: np.ndarray, tokens: int) -> np.ndarray:
     starts, start = [], 0
     while start < len(lengths):
         starts.append(start)
-        start += round_rows(max(1, tokens // max(int(lengths[start]), 1)))
+        start += round_rows(tokens // max(int(lengths[start]), 1))
     return share_the_end(np.array(starts, dtype=np.int64), len(lengths))
 
 
 def round_rows(rows: int) -> int:
-    """At most `rows`: a multiple of 32, where there are fewer than 256 of a smaller power of two; 1/8 less at most.
+    """Rounded down to a multiple of 32, of a smaller power of two below 256 rows: by less than 1/8, to 1 at least.
 
     oneDNN cuts the rows of an LSTM's step into equal blocks. With AMX, 853 rows, a prime number, take 2.4 times as long
     a row as a multiple of 32; other kernels hardly care (EXPERIMENTS.md).
     """
     step = 1 << min(max(rows // 8, 1).bit_length() - 1, 5)
-    return rows // step * step
+    return max(1, rows // step * step)
 
 
 def share_the_end(starts: np.ndarray, n: int) -> np.ndarray:

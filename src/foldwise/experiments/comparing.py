@@ -47,21 +47,19 @@ class Row(NamedTuple):
 def compare_runs(runs: Sequence[Finished]) -> list[Row]:
     """A row for each run, in their order; the first one that is finished is what the others are compared with."""
     first = next((run for run in runs if run.summary), None)
-    return [make_row(run, first) for run in runs]
+    paired = [run for run in runs if first and run.summary and not why_unpaired(first, run)]
+    most = max((len(run.scores) for run in paired), default=0)
+    return [make_row(run, first, most) for run in runs]
 
 
-def fewer_folds(first: Finished, run: Finished) -> str:
-    """That a run's mean is of fewer folds than that of the first, as of a trial of `search`; else ""."""
-    missing = first.scores.keys() - run.scores.keys()
-    return f"only {len(run.scores)} of {len(first.scores)} folds are trained, compared on these" if missing else ""
-
-
-def make_row(run: Finished, first: Finished | None) -> Row:
-    """The row of one run."""
+def make_row(run: Finished, first: Finished | None, most: int) -> Row:
+    """The row of one run; `most` folds are trained of those with the same fold file, of a trial of `search` fewer."""
     summary = run.summary
     if summary is None or first is None or first.summary is None:
         return Row(run.name, run.date, [run.problem], [])
     unpaired = why_unpaired(first, run) if run is not first else ""
+    fewer = f"only {len(run.scores)} of {most} folds are trained" * (len(run.scores) < most)
+    notes = [unpaired or fewer, "its public score is of an earlier submission" * run.public_is_old]
     return Row(
         name=run.name,
         cv=summary["cv"]["mean"],
@@ -72,15 +70,7 @@ def make_row(run: Finished, first: Finished | None) -> Row:
         minutes=summary["seconds"]["total"] / MINUTE if "total" in summary["seconds"] else None,
         date=run.date,
         changes=recipe_changes(first, run) if run is not first else [],
-        notes=[
-            note
-            for note in (
-                unpaired,
-                fewer_folds(first, run),
-                "its public score is of an earlier submission" * run.public_is_old,
-            )
-            if note
-        ],
+        notes=list(filter(None, notes)),
     )
 
 
