@@ -15,7 +15,7 @@ import ray
 
 from foldwise.cluster.checkpoints import Checkpoints
 from foldwise.cluster.mailbox import Mailbox
-from foldwise.cluster.node import Order, Outcome, run_order
+from foldwise.cluster.node import FLUSH, Order, Outcome, run_order
 from foldwise.cluster.node_files import Files
 from foldwise.cluster.nodes import DOUBT, Cluster, Node, only_on
 from foldwise.cluster.resources import Resources
@@ -119,7 +119,7 @@ class Driver:
                 say("train", "no node has room for a fold; waits for one to join")
             time.sleep(LOOK_SECONDS)
             return []
-        ended: list[Any] = ray.wait(list(self.running), num_returns=len(self.running), timeout=LOOK_SECONDS)[0]
+        ended: list[Any] = ray.wait(list(self.running), num_returns=len(self.running), timeout=FLUSH)[0]
         return ended
 
     def fill(self, jobs: Iterator[FoldJob]) -> None:

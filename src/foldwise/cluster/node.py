@@ -29,7 +29,7 @@ from foldwise.running.worker import attempt
 from foldwise.training.precision import name_processor
 from foldwise.training.state import RECORD
 
-FLUSH = 0.25  # seconds between two letters to the driver
+FLUSH = 1.0  # seconds between two letters to the driver: each call of an actor takes some 5 ms of a core
 STATE_SECONDS = 10.0  # between two states that go to the driver, at least
 STATE_SHARE = 0.05  # of the time that sending them may take
 LARGEST_STATE = 2 << 30  # bytes; a fold of a larger one begins again where its node is lost

@@ -28,7 +28,7 @@ class WorkerError(Exception):
 def serve(pipe: Connection, slot: int) -> None:
     """Receive what to do and how to prepare for it, then jobs, at their end None; send events, and each job's outcome.
 
-    An outcome is None, or an error, or `Interrupted`.
+    An outcome is None, or an error, or `Interrupted`. Ends the process.
     """
     end_with_parent()
     threading.Thread(target=heed_signals, daemon=True).start()
@@ -44,7 +44,10 @@ def serve(pipe: Connection, slot: int) -> None:
         while (job := pipe.recv()) is not None:
             pipe.send(attempt(prepared, job, pipe.send))
     except (EOFError, OSError):  # the parent is gone, or has no further jobs
-        return
+        pass
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # all is written: Python would take a second to free what goes with the process
 
 
 def attempt(work: Work, job: Any, report: Callable[[Any], object]) -> Exception | None:

@@ -177,15 +177,14 @@ def start_torch(runtime: Runtime) -> None:
 @contextmanager
 def torch_left_alone() -> Iterator[None]:
     """After the block, torch is as before: what else this process does with it may depend on that."""
-    threads, repeatable = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    warns_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    threads, repeatable = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     drawn = torch.get_rng_state()
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(repeatable, warn_only=warns_only)
+        torch.set_deterministic_debug_mode(repeatable)
         torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
         torch.set_rng_state(drawn)
 

@@ -46,12 +46,12 @@ def any_order(device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    strict, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(False)
+    before = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("default")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(strict, warn_only=warn)
+        torch.set_deterministic_debug_mode(before)
 
 
 class RowwiseAdam(Optimizer):
