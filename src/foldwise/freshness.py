@@ -126,7 +126,7 @@ def text_inputs(run: Run, columns: set[str], extra: bool) -> dict[str, Any]:
 def own_token_inputs(run: Run, learner: Learner) -> dict[str, Any]:
     """What the tokens depend on that a learner makes of the texts."""
     return {
-        **text_inputs(run, {"id", "text", "image"}, extra=bool(learner.recipe.training.extra_weight)),
+        **text_inputs(run, {"id", "text"}, extra=bool(learner.recipe.training.extra_weight)),
         **learner.row_inputs(run),
         "model": {name: sample_hash(path) for name, path in learner.find_files(run.paths).items()},
         "settings": learner.token_settings(),

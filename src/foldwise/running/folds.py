@@ -153,7 +153,7 @@ def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
     trained = [(job, *found) for job in jobs if (found := learners[job.member].trained_model(job))]
     if device.type == "cuda" and len(jobs) > 1 and trained:
         alike = {
-            str((recipe.model, recipe.batches, recipe.encoder, recipe.images, job.runtime)): (job, recipe, build)
+            str((recipe.model_copy(update={"seed": 0}), job.runtime)): (job, recipe, build)
             for job, recipe, build in trained
         }
         asked = [(open_data(job), recipe, job.runtime, build) for job, recipe, build in alike.values()]
