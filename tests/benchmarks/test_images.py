@@ -1,15 +1,12 @@
 """The benchmarks of images, on a few: what they start, measure and print."""
 
+import re
 import sys
 
 import image_contests
 import image_reading
 import numpy as np
 import pytest
-import torch
-
-from foldwise.config import Images
-from foldwise.images.dataset import ImageFiles, hash_words, write_rows
 
 
 def test_a_contest_of_folders_beside_a_classic(capsys, monkeypatch):
@@ -23,14 +20,6 @@ def test_a_contest_of_folders_beside_a_classic(capsys, monkeypatch):
     assert float(lines[3].split(" | ")[1]) > 0.95
 
 
-def test_an_epoch_is_timed_from_the_cache_and_bare(tmp_path):
-    paths = image_reading.write_images(tmp_path, 6, 4)
-    write_rows([], paths, Images(cache="always"), tmp_path, 2, None)
-    rows, labels = np.arange(6), torch.arange(6) % 2
-    dataset = ImageFiles(tmp_path, Images(), hash_words([], 6), rows, labels)
-    assert all(image_contests.epoch(dataset, bare) > 0 for bare in (True, False))
-
-
 def test_reading_is_timed_beside_pillow(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["image_reading.py", "--images", "4", "--kilobytes", "4", "--rounds", "1"])
     image_reading.main()
@@ -41,3 +30,11 @@ def test_reading_is_timed_beside_pillow(capsys, monkeypatch):
 def test_mnist_must_be_given():
     with pytest.raises(SystemExit, match="mnist_5k"):
         image_contests.load("mnist", None)
+
+
+def test_epochs_with_and_without_a_cache(capsys):
+    image_contests.measure_epochs(count=80, kilobytes=2, repeats=1)
+    _, opened, *kept = capsys.readouterr().out.splitlines()
+    peak, libraries = map(int, re.search(r"peak (\d+) MB of which (\d+) MB", opened.replace(",", "")).groups())
+    assert peak > libraries > 100
+    assert [line.partition(":")[0] for line in kept] == ["kept", "kept, without changes"]
