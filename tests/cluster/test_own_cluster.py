@@ -1,4 +1,4 @@
-"""`--engine ray` with a cluster on this machine: the same bytes, stopped and gone on with, here or at home."""
+"""`--engine ray` with a cluster on this machine: the same bytes, stopped and gone on with, here or at home; searches."""
 
 import os
 import shutil
@@ -66,3 +66,21 @@ def test_a_search_gives_the_trials_of_one_at_home(cli, workspace):
         found.append((trials, (output / "experiments" / figures["best"] / "submission.csv").read_bytes()))
         shutil.rmtree(output)
     assert found[0] == found[1]
+
+
+def test_a_search_at_an_address_prunes_and_goes_on(cluster, cli, workspace):
+    pytest.importorskip("optuna")
+    from search.journal import add_curves_nobody_reaches
+
+    cluster.add_node(num_cpus=2)
+    path, output = workspace / "input" / SLUG / "competition.toml", workspace / "output" / SLUG
+    path.write_text(f"{path.read_text()}\n[search]\nmodel.hidden = {{ low = 2, high = 64 }}\n")
+    there = ("search", "-c", SLUG, "--time-budget", "1h", "--engine", "ray", "--ray-address", cluster.address)
+    cli(*there, "--trials", "1")
+    add_curves_nobody_reaches(output)
+    shown = cli(*there, "--trials", "5").stdout
+    found = read_json(output / "search" / "search.json")
+    assert [trial["state"] for trial in found["trials"]] == [*["finished"] * 4, "pruned"]
+    assert "is behind the others" in shown
+    assert "5 trials: 4 finished, 1 pruned, 0 failed" in shown
+    assert {path.name for path in (output / "experiments").iterdir()} == {"tokens", found["best"]}

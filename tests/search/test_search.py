@@ -14,7 +14,9 @@ from foldwise.search.study import JOURNAL
 from forked import start_program, start_programs
 from reliability.in_process import results
 
-optuna = pytest.importorskip("optuna")
+pytest.importorskip("optuna")
+
+from search.journal import add_curves_nobody_reaches
 
 SLUG = "twin-binary"
 SPACE = """
@@ -180,18 +182,7 @@ def test_no_time_for_a_trial_leaves_it_to_the_next_command(cli_here, output):
 def test_a_pruned_trial_looks_like_no_experiment(workspace, cli_here, output):
     cli_here(*SEARCH, "--trials", "1")
     found = figures(output)
-    study = optuna.load_study(
-        study_name=found["study"],
-        storage=optuna.storages.JournalStorage(
-            optuna.storages.journal.JournalFileBackend(str(output / "search" / JOURNAL))
-        ),
-    )
-    # Trials whose curves nobody reaches, but whose scores are poor.
-    curve = dict.fromkeys(range(11), 2.0)
-    for _ in range(3):
-        study.add_trial(
-            optuna.trial.create_trial(value=-1.0, intermediate_values=curve, user_attrs={"set": [], "seconds": 1.0})
-        )
+    add_curves_nobody_reaches(output)
     shown = cli_here(*SEARCH, "--trials", "6").stdout
     states = [trial["state"] for trial in figures(output)["trials"]]
     assert states == [*["finished"] * 4, "pruned", "pruned"]

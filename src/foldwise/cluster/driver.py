@@ -62,15 +62,16 @@ def run_on_ray(
     share: float,
     checkpoints: str | None,
 ) -> None:
-    """Do every job on a node of the cluster, and leave the cluster; see `foldwise.running.engine`."""
+    """Do every job on a node of the cluster; see `foldwise.running.engine`. Leaves it where that fails: tasks end."""
     driver = Driver(cluster, work, on_event, share, Checkpoints(checkpoints) if checkpoints else None)
     try:
         with one_job():
             stop_requested()  # from here on a signal is for the loop below
             for job in driver.run(iter(jobs)):
                 after(job)
-    finally:
+    except BaseException:
         cluster.close()
+        raise
 
 
 class Driver:
@@ -112,14 +113,14 @@ class Driver:
             raise Interrupted(describe_places(self.places))
 
     def wait(self) -> list[Any]:
-        """The tasks that have ended, after a moment at most."""
+        """The tasks that have ended, one or none, after a moment at most."""
         if not self.running:
             if time.monotonic() - self.told > LESS_OFTEN:
                 self.told = time.monotonic()
                 say("train", "no node has room for a fold; waits for one to join")
             time.sleep(LOOK_SECONDS)
             return []
-        ended: list[Any] = ray.wait(list(self.running), num_returns=len(self.running), timeout=FLUSH)[0]
+        ended: list[Any] = ray.wait(list(self.running), timeout=FLUSH)[0]
         return ended
 
     def fill(self, jobs: Iterator[FoldJob]) -> None:
