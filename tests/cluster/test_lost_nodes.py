@@ -16,6 +16,18 @@ pytestmark = pytest.mark.ray
 LOSS = "def squared(logits, targets):\n    return ((logits.sigmoid() - targets) ** 2).mean(dim=1)\n"
 
 
+@pytest.fixture
+def cluster(monkeypatch):
+    """A cluster on this machine, whose head trains nothing; every node is a set of processes of its own."""
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    yield started
+    started.shutdown()
+
+
 def test_a_lost_node_changes_no_byte(cluster, tmp_path, monkeypatch):
     home, away, own = tmp_path / "home", tmp_path / "away", tmp_path / "own"
     own.mkdir()

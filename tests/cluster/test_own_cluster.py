@@ -3,11 +3,14 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 
 import pytest
 
 from cluster.runs import LONG, PATIENCE, SLUG, start, submission, wait_for_state
-from conftest import COMPETITIONS
+from conftest import COMPETITIONS, environment
 from foldwise.files import read_json
 
 pytest.importorskip("ray")
@@ -68,15 +71,30 @@ def test_a_search_gives_the_trials_of_one_at_home(cli, workspace):
     assert found[0] == found[1]
 
 
-def test_a_search_at_an_address_prunes_and_goes_on(cluster, cli, workspace):
+@pytest.fixture
+def head(monkeypatch):
+    """A cluster as `ray start --head` starts it, which `--ray-address auto` finds."""
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as place:  # names of sockets must be short
+        for name, value in {"RAY_TMPDIR": place, "RAY_USAGE_STATS_ENABLED": "0", **environment()}.items():
+            monkeypatch.setenv(name, value)
+        options = ["--head", "--block", "--port=0", "--node-ip-address=127.0.0.1", "--num-cpus=2"]
+        ray = [sys.executable, "-P", "-m", "ray.scripts.scripts", "start", *options, "--include-dashboard=false"]
+        with subprocess.Popen(ray, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as started:
+            for line in started.stdout:
+                if "Next steps" in line:
+                    break
+            yield
+            started.terminate()
+
+
+def test_a_search_at_an_address_prunes_and_goes_on(head, cli, workspace):
     pytest.importorskip("optuna")
     from search.journal import add_curves_nobody_reaches
 
-    cluster.add_node(num_cpus=2)
     path, output = workspace / "input" / SLUG / "competition.toml", workspace / "output" / SLUG
     path.write_text(f"{path.read_text()}\n[search]\nmodel.hidden = {{ low = 2, high = 64 }}\n")
-    there = ("search", "-c", SLUG, "--time-budget", "1h", "--engine", "ray", "--ray-address", cluster.address)
-    cli(*there, "--trials", "1")
+    there = ("search", "-c", SLUG, "--time-budget", "1h", "--engine", "ray", "--ray-address", "auto")
+    assert "on a Ray cluster of 1 node: " in cli(*there, "--trials", "1").stdout
     add_curves_nobody_reaches(output)
     shown = cli(*there, "--trials", "5").stdout
     found = read_json(output / "search" / "search.json")
