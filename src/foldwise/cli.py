@@ -75,11 +75,11 @@ Trackers = Annotated[
 
 def run_all(
     run: Run,
-    tracker: Trackers = None,
     time_budget: Annotated[
         str | None,
         typer.Option("--time-budget", metavar="TIME", help="Be done by then: 2h, 40m; trains less where it must."),
     ] = None,
+    tracker: Trackers = None,
     engine: EngineName = LOCAL,
     ray_address: RayAddress = None,
     checkpoints: Checkpoints = None,

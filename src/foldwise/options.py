@@ -10,6 +10,7 @@ import sys
 import traceback as tracebacks
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -44,22 +45,21 @@ ExperimentAlone = Annotated[str | None, typer.Option("--experiment", metavar="EX
 Force = Annotated[bool, typer.Option("--force", help="Redo what is up to date.")]
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show where in the code an error arose.")]
 LOCAL = "local"  # the engine that is no extension
+LARGE = partial(typer.Option, rich_help_panel="Several machines or GPUs")
 EngineName = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help="Where folds train: local, or ray, as tasks of a Ray cluster.")
+    str, LARGE("--engine", metavar="NAME", help="Where folds train: local, or ray, as tasks of a Ray cluster.")
 ]
 RayAddress = Annotated[
     str | None,
-    typer.Option("--ray-address", metavar="HOST:PORT", help="Of the cluster, or auto; without it one on this machine."),
+    LARGE("--ray-address", metavar="HOST:PORT", help="Of the cluster, or auto; without it one on this machine."),
 ]
 Checkpoints = Annotated[
     str | None,
-    typer.Option("--checkpoints", metavar="URL", help="Shared storage for states of folds that train on a cluster."),
+    LARGE("--checkpoints", metavar="URL", help="Shared storage for states of folds that train on a cluster."),
 ]
 GpusPerFold = Annotated[
     int,
-    typer.Option(
-        "--gpus-per-fold", metavar="N", min=1, help="N GPUs train a fold together; on CPUs, for trying, N processes."
-    ),
+    LARGE("--gpus-per-fold", metavar="N", min=1, help="N GPUs train a fold together; on CPUs N processes, to try it."),
 ]
 
 
@@ -198,6 +198,7 @@ def add_command(
             raise typer.Exit(2 if isinstance(error, InputError) else 1) from error
 
     parameters = [*own, *common.values(), inspect.signature(command).parameters["traceback"]]
+    parameters.sort(key=lambda parameter: parameter.name != "competition")  # what nearly every call has comes first
     keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     command.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

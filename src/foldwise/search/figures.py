@@ -22,6 +22,26 @@ class TrialFigures(Content):
     set: list[str]  # as `--set` takes it; nothing of trial 0
 
 
+class Unseen(Content):
+    """The best trial beside the recipe as it was, on folds that no trial was chosen by: the honest comparison."""
+
+    folds: list[int]
+    score: float  # mean of these folds
+    default: float  # the same of the recipe as it was
+    standard_error: float | None  # of their difference; None of a single fold
+
+    @property
+    def gain(self) -> float:
+        """By how much the best trial's score is larger."""
+        return self.score - self.default
+
+    def tell(self, metric: str) -> str:
+        """In a line."""
+        error = "" if self.standard_error is None else f" ± {self.standard_error:.4f}, one standard error"
+        scores = f"{self.score:.4f}; recipe as it is: {self.default:.4f} ({self.gain:+.4f}{error})"
+        return f"{metric} on {list_folds(self.folds)}, not searched: {scores}"
+
+
 class Figures(Content):
     """search.json."""
 
@@ -31,7 +51,12 @@ class Figures(Content):
     best: str | None
     trials: list[TrialFigures]
     importance: dict[str, float]
-    unseen: str | None = None  # the best beside the recipe as it was, on folds that were not searched
+    unseen: Unseen | None = None  # once both are trained on all folds
+
+
+def list_folds(numbers: list[int]) -> str:
+    """Folds for a message."""
+    return f"fold{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
 
 
 def folder_of(paths: Paths) -> Path:
@@ -40,7 +65,7 @@ def folder_of(paths: Paths) -> Path:
 
 
 def write_figures(
-    study: Study, paths: Paths, metric: str, folds: list[int], ended: bool = False, unseen: str | None = None
+    study: Study, paths: Paths, metric: str, folds: list[int], ended: bool = False, unseen: Unseen | None = None
 ) -> None:
     """Write search.json as things stand; which fields matter, and what is worth it, once the search has ended."""
     names = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "running"}
@@ -56,9 +81,10 @@ def write_figures(
         for trial in study.trials()
     ]
     best = study.name_of(study.best.number) if study.best else None
+    compared = unseen and unseen.model_dump()
     known = read_figures(paths) if unseen is None and best else None
     if known and (known.get("study"), known["best"]) == (study.key, best):
-        unseen = known.get("unseen")  # of an earlier command, or of a process beside this one
+        compared = known.get("unseen")  # of an earlier command, or of a process beside this one
     write_checked(
         folder_of(paths) / FILE,
         {
@@ -70,7 +96,7 @@ def write_figures(
             "best": best,
             "trials": trials,
             "importance": study.importance() if ended else {},
-            "unseen": unseen,
+            "unseen": compared,
         },
     )
 

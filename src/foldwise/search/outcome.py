@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 from statistics import fmean, stdev
-from typing import Any, NamedTuple
+from typing import Any
 
 from foldwise.console import say, warn
-from foldwise.search.figures import write_figures
+from foldwise.search.figures import Unseen, list_folds, write_figures
 from foldwise.search.search import LEAST, Search, hold
 from foldwise.search.trial import make_run, train_folds
 
@@ -19,8 +19,8 @@ def conclude(search: Search) -> None:
     if default and default.number != best.number and search.time_left() > LEAST:
         before = finish(search, default, "the recipe as it is, to compare")
     metric, seen = run.config.competition.metric, list_folds(search.folds)
-    unseen = compare_unseen(metric, found, before, search.folds) if found and before else None
-    write_figures(study, run.paths, metric, search.folds, ended=True, unseen=unseen.text if unseen else None)
+    unseen = compare_unseen(found, before, search.folds) if found and before else None
+    write_figures(study, run.paths, metric, search.folds, ended=True, unseen=unseen)
     ends = [len(study.trials(state)) for state in (study.states.COMPLETE, study.states.PRUNED, study.states.FAIL)]
     say("search", f"{sum(ends)} trials: {ends[0]} finished, {ends[1]} pruned, {ends[2]} failed")
     changed = ", ".join(best.user_attrs["set"]) or "the recipe as it is"
@@ -34,24 +34,13 @@ def conclude(search: Search) -> None:
         against = f"; recipe as it is: {before['cv']['mean']:.4f}" if before and best.number else ""
         say("search", f"{score}{against}; submission: {make_run(run, name, ()).paths.submission}")
     if found and before:
-        say("search", unseen.text if unseen else "no fold is left that was not searched")
+        say("search", unseen.tell(metric) if unseen else "no fold is left that was not searched")
     elif best.number:
         say("search", "the two are not compared yet on folds that were not searched; run the same command again")
-    if unseen and not unseen.is_better(study.greater):
+    if unseen and not (unseen.gain > 0 if study.greater else unseen.gain < 0):
         say("search", "on folds that no trial was chosen by the recipe as it is is no worse: keep it, or search longer")
     elif best.number and not run.debug:
         say("search", f"next: `{run.hint('restore', name)}` makes it the recipe of competition.toml")
-
-
-class Unseen(NamedTuple):
-    """The best trial beside the recipe as it was, on folds that no trial was chosen by."""
-
-    text: str
-    gain: float  # difference of the means of scores
-
-    def is_better(self, greater: bool) -> bool:
-        """Whether the trial is."""
-        return self.gain > 0 if greater else self.gain < 0
 
 
 def finish(search: Search, trial: Any, what: str) -> dict[str, Any] | None:
@@ -65,19 +54,16 @@ def finish(search: Search, trial: Any, what: str) -> dict[str, Any] | None:
         return train_folds(replace(run, budget=search.budget))
 
 
-def compare_unseen(metric: str, found: dict[str, Any], before: dict[str, Any], searched: list[int]) -> Unseen | None:
-    """The honest comparison; None where all folds were searched."""
-    scores = [{fold["fold"]: fold["score"] for fold in summary["folds"]} for summary in (found, before)]
-    unseen = sorted(scores[0].keys() & scores[1].keys() - set(searched))
-    if not unseen:
+def compare_unseen(found: dict[str, Any], before: dict[str, Any], searched: list[int]) -> Unseen | None:
+    """The best and the recipe as it was, by their summaries; None where all folds were searched."""
+    ours, default = ({fold["fold"]: fold["score"] for fold in summary["folds"]} for summary in (found, before))
+    folds = sorted(ours.keys() & default.keys() - set(searched))
+    if not folds:
         return None
-    means = [fmean(known[fold] for fold in unseen) for known in scores]
-    gains = [scores[0][fold] - scores[1][fold] for fold in unseen]
-    error = f" ± {stdev(gains) / len(gains) ** 0.5:.4f}, one standard error" if len(gains) > 1 else ""
-    told = f"{means[0]:.4f}; recipe as it is: {means[1]:.4f} ({fmean(gains):+.4f}{error})"
-    return Unseen(f"{metric} on {list_folds(unseen)}, not searched: {told}", fmean(gains))
-
-
-def list_folds(numbers: list[int]) -> str:
-    """Folds for a message."""
-    return f"fold{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+    gains = [ours[fold] - default[fold] for fold in folds]
+    return Unseen(
+        folds=folds,
+        score=fmean(ours[fold] for fold in folds),
+        default=fmean(default[fold] for fold in folds),
+        standard_error=stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else None,
+    )

@@ -5,7 +5,7 @@ import numpy as np
 from foldwise.report.charts import chart, dots, line, span
 from foldwise.report.markup import Markup, element, join, note, table
 from foldwise.report.results import Results
-from foldwise.search.figures import read_figures
+from foldwise.search.figures import Unseen, read_figures
 
 
 def searched(results: Results) -> Markup:
@@ -32,7 +32,7 @@ def searched(results: Results) -> Markup:
     parts += [element("h3", "trials"), table([*head, "seconds", "set"], rows)]
     parts.append(note(f"Trial 0 is the recipe as it was. The best is {figures['best']}, chosen by these folds."))
     if figures.get("unseen"):
-        parts.append(note(f"The best: {figures['unseen']}."))
+        parts.append(note(f"The best: {Unseen(**figures['unseen']).tell(figures['metric'])}."))
     return join(*parts)
 
 
