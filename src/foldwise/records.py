@@ -157,6 +157,7 @@ class Summary(Content):
     configuration: Configuration | None = None
     fold_file: str | None = None  # hash of the folds
     date: str | None = None  # when it was made
+    settings: list[str] = []  # `--set` as given
 
 
 class PublicScore(Content):

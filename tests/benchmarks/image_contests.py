@@ -157,7 +157,7 @@ def measure_epochs(count: int, kilobytes: int, repeats: int) -> None:
         alone = subprocess.run(
             [sys.executable, "-c", LIBRARIES, str(Path(__file__).parent)],
             env=environment(),
-            capture_output=True,
+            stdout=subprocess.PIPE,
             check=True,
         )
         told = f"{seconds:.0f} s, peak {memory * 1000:,.0f} MB, of which {int(alone.stdout):,} MB are libraries"

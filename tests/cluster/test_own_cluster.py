@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -62,7 +64,7 @@ def test_a_search_gives_the_trials_of_one_at_home(cli, workspace):
     path.write_text(f"{path.read_text()}\n[search]\nmodel.hidden = [2, 3, 5]\n")
     found = []
     for engine in ("local", "ray"):
-        done = cli("search", "-c", SLUG, "--trials", "3", "--engine", engine)
+        done = cli("search", "-c", SLUG, "--trials", "2", "--engine", engine)
         assert ("on a Ray cluster of 1 node" in done.stdout) == (engine == "ray")
         figures = read_json(output / "search" / "search.json")
         trials = [[trial[name] for name in ("set", "state", "score")] for trial in figures["trials"]]
@@ -79,12 +81,17 @@ def head(monkeypatch):
             monkeypatch.setenv(name, value)
         options = ["--head", "--block", "--port=0", "--node-ip-address=127.0.0.1", "--num-cpus=2"]
         ray = [sys.executable, "-P", "-m", "ray.scripts.scripts", "start", *options, "--include-dashboard=false"]
-        with subprocess.Popen(ray, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as started:
-            for line in started.stdout:
-                if "Next steps" in line:
-                    break
-            yield
-            started.terminate()
+        log = Path(place, "log")
+        with log.open("wb") as output, subprocess.Popen(ray, stdout=output, stderr=subprocess.STDOUT) as started:
+            try:
+                while b"Next steps" not in log.read_bytes():
+                    with suppress(subprocess.TimeoutExpired):
+                        started.wait(0.1)
+                    assert started.poll() is None, log.read_text()
+                yield
+            finally:
+                started.terminate()
+                started.wait(PATIENCE)
 
 
 def test_a_search_at_an_address_prunes_and_goes_on(head, cli, workspace):
@@ -96,9 +103,9 @@ def test_a_search_at_an_address_prunes_and_goes_on(head, cli, workspace):
     there = ("search", "-c", SLUG, "--time-budget", "1h", "--engine", "ray", "--ray-address", "auto")
     assert "on a Ray cluster of 1 node: " in cli(*there, "--trials", "1").stdout
     add_curves_nobody_reaches(output)
-    shown = cli(*there, "--trials", "5").stdout
+    shown = cli(*there, "--trials", "6").stdout
     found = read_json(output / "search" / "search.json")
-    assert [trial["state"] for trial in found["trials"]] == [*["finished"] * 4, "pruned"]
+    assert [trial["state"] for trial in found["trials"]] == [*["finished"] * 4, "pruned", "pruned"]
     assert "is behind the others" in shown
-    assert "5 trials: 4 finished, 1 pruned, 0 failed" in shown
+    assert "6 trials: 4 finished, 2 pruned, 0 failed" in shown
     assert {path.name for path in (output / "experiments").iterdir()} == {"tokens", found["best"]}

@@ -1,3 +1,4 @@
+import shlex
 import shutil
 import subprocess
 from dataclasses import replace
@@ -72,6 +73,17 @@ def test_hints_say_the_name(foldwise):
     message = foldwise("ensemble", "--name", "new", code=2)
     assert f"run `./run.sh train -c {SLUG}" in message
     assert "--name new` with the same --set options" in message
+
+
+def test_a_finished_run_remembers_what_was_set(foldwise, output):
+    kept = results(output / "experiments" / "net", *EVERYTHING)
+    shown = foldwise("all", "--name", "net")
+    assert f"net: {shlex.join(settings('net'))}, as it was made" in shown
+    assert "kept submission.csv" in shown
+    assert results(output / "experiments" / "net", *EVERYTHING) == kept
+    foldwise("describe", "--name", "net")
+    other = foldwise("tokens", "--name", "net", "--set", "tokens.case=keep")
+    assert "as it was made" not in other
 
 
 def test_tokens_are_there_once(foldwise, output):

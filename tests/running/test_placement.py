@@ -10,6 +10,7 @@ from foldwise.running.placement import (
     Placement,
     add_others,
     folds_at_once,
+    kind_of,
     place_on_cpu,
     place_on_gpus,
     place_prediction,
@@ -43,6 +44,13 @@ def test_a_gpu_takes_as_many_folds_as_memory_and_time_allow():
     assert folds_at_once(15 * gigabyte, 5 * gigabyte, 0.2) == 2
     assert folds_at_once(15 * gigabyte, 2 * gigabyte, 0.6) == 1
     assert folds_at_once(1 * gigabyte, 2 * gigabyte, 0.0) == 1
+
+
+def test_folds_that_differ_by_their_seed_alone_are_measured_once():
+    runtime, other = Runtime(torch.device("cuda"), "fp32", 3), Runtime(torch.device("cuda"), "fp16", 3)
+    found = kind_of(recipe(), runtime)
+    assert kind_of(recipe().model_copy(update={"seed": 9}), runtime) == found
+    assert found not in {kind_of(recipe(r_drop=1.0), runtime), kind_of(recipe(), other)}
 
 
 def test_folds_are_dealt_to_all_gpus_by_the_largest_member(monkeypatch):

@@ -15,7 +15,7 @@ import ray
 
 from foldwise.cluster.checkpoints import Checkpoints
 from foldwise.cluster.mailbox import Mailbox
-from foldwise.cluster.node import FLUSH, Order, Outcome, run_order
+from foldwise.cluster.node import Order, Outcome, run_order
 from foldwise.cluster.node_files import Files
 from foldwise.cluster.nodes import DOUBT, Cluster, Node, only_on
 from foldwise.cluster.resources import Resources
@@ -29,12 +29,13 @@ from foldwise.paths import FOLD_RECORD
 from foldwise.running.engine import After, OnEvent, Prepare, Work
 from foldwise.running.fold_folder import stopped_folder, write_files
 from foldwise.running.job import FoldJob
-from foldwise.running.local import LOOK_SECONDS, SAVING_SECONDS
+from foldwise.running.local import SAVING_SECONDS
 from foldwise.running.worker import raise_failure
 from foldwise.training.precision import name_processor
 from foldwise.training.state import ARRAYS, RECORD
 
 TRIES = 3  # of a job whose process or node dies; what dies as often does so for a reason of its own
+LOOK_SECONDS = 1.0  # between two looks into the mailbox, each of which takes some 5 ms of a core
 LESS_OFTEN = 60.0  # seconds between two lines that say that no node is there
 
 
@@ -62,16 +63,15 @@ def run_on_ray(
     share: float,
     checkpoints: str | None,
 ) -> None:
-    """Do every job on a node of the cluster; see `foldwise.running.engine`. Leaves it where that fails: tasks end."""
+    """Do every job on a node of the cluster, and leave the cluster; see `foldwise.running.engine`."""
     driver = Driver(cluster, work, on_event, share, Checkpoints(checkpoints) if checkpoints else None)
     try:
         with one_job():
             stop_requested()  # from here on a signal is for the loop below
             for job in driver.run(iter(jobs)):
                 after(job)
-    except BaseException:
+    finally:
         cluster.close()
-        raise
 
 
 class Driver:
@@ -113,14 +113,14 @@ class Driver:
             raise Interrupted(describe_places(self.places))
 
     def wait(self) -> list[Any]:
-        """The tasks that have ended, one or none, after a moment at most."""
+        """The task that has ended first, as soon as it has; none after a moment without."""
         if not self.running:
             if time.monotonic() - self.told > LESS_OFTEN:
                 self.told = time.monotonic()
                 say("train", "no node has room for a fold; waits for one to join")
             time.sleep(LOOK_SECONDS)
             return []
-        ended: list[Any] = ray.wait(list(self.running), timeout=FLUSH)[0]
+        ended: list[Any] = ray.wait(list(self.running), timeout=LOOK_SECONDS)[0]
         return ended
 
     def fill(self, jobs: Iterator[FoldJob]) -> None:

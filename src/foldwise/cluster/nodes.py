@@ -55,13 +55,10 @@ class Cluster:
     def connect(cls, address: str | None) -> "Cluster":
         """Connect to a cluster, or start one on this machine, whose nodes must have this machine's versions.
 
-        Once connected a process stays so until it ends: the next trial of a search need not start another cluster.
-
         Raises:
             InputError: no cluster there, or a node that is refused.
         """
-        if not ray.is_initialized():
-            connect(address)
+        connect(address)
         cluster = cls()
         cluster.look()
         ray.wait(list(cluster.asked.values()), num_returns=len(cluster.asked), timeout=ANSWER)

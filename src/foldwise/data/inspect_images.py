@@ -10,15 +10,12 @@ from itertools import chain
 
 import pandas as pd
 
-from foldwise.config import Config
 from foldwise.data.inspect_tables import Inference, Tables, question
 from foldwise.data.inspect_texts import different_values, differs, is_text
-from foldwise.data.open_table import open_table
 from foldwise.data.table import Table
 from foldwise.data.targets import parse_number
 from foldwise.errors import InputError, shorten
 from foldwise.extensions import load_extension
-from foldwise.paths import Paths
 
 FIND = "foldwise.images.names:find_paths"
 HEADER = "foldwise.images.reading:image_header"
@@ -120,13 +117,3 @@ def of_folders(frame: pd.DataFrame) -> bool:
     if [*frame][1:] not in (["file", "label"], ["path", "label"]):
         return False
     return all(path.startswith(f"train/{label}/") for path, label in frame.iloc[:, 1:].itertuples(index=False))
-
-
-def missing_on_kaggle(config: Config, paths: Paths) -> str:
-    """A warning where `init` made the tables of folders, as Kaggle has the folders alone; else ""."""
-    if config.columns.image is None or not of_folders(open_table(config, paths, "train").frame):
-        return ""
-    return (
-        f"{paths.table('train')}: init wrote it, and Kaggle has the folders alone: make a dataset of the images with "
-        "train.csv, test.csv and sample_submission.csv beside them; without these the kernel finds no table"
-    )

@@ -1,9 +1,11 @@
 """What a run left behind: its summary, and the public scores of its submissions. Nothing here loads pandas or torch."""
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from foldwise.console import say
 from foldwise.errors import DamagedError, InputError
 from foldwise.experiments.names import UNNAMED, find_run
 from foldwise.paths import FOLD_RECORD, Paths
@@ -53,6 +55,19 @@ def read_run(paths: Paths, name: str) -> Finished:
         return Finished(name, None, f"{'; '.join(error.phrases)}: `{again(paths, name)}` makes it anew")
     except OSError as error:
         return Finished(name, None, f"cannot be read: {error.strerror}")
+
+
+def settings_of(paths: Paths) -> list[str]:
+    """The `--set` options that a finished run was made with: without them all of it would be made anew."""
+    try:
+        summary = read_checked(paths.summary, Summary)
+    except DamagedError:
+        return []
+    settings: list[str] = (summary or {}).get("settings") or []
+    if settings:
+        given = shlex.join(part for setting in settings for part in ("--set", setting))
+        say("name", f"{paths.experiment}: {given}, as it was made; another --set takes the place of all of these")
+    return settings
 
 
 def again(paths: Paths, name: str) -> str:

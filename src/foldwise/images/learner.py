@@ -69,11 +69,12 @@ class ImageLearner(Network):
         return columns
 
     def row_inputs(self, run: Any) -> dict[str, Any]:
-        """The content of all images; where they are not kept, also where they are."""
+        """The content of all images, and the column that names them; where they are not kept, where they are."""
         columns = [run.competition.train_texts, run.competition.test_texts]
         columns += [run.competition.extra.texts] if run.competition.extra else []
         paths = [path for texts in columns for path in texts[-1]]
-        return {"images": hash_of(paths if self.settings.cache == "never" else [], *map(Path, paths))}
+        places = paths if self.settings.cache == "never" else [run.config.columns.image]
+        return {"images": hash_of(places, *map(Path, paths))}
 
     def find_files(self, paths: "Paths") -> dict[str, Path]:
         """Pretrained weights, where the recipe names some."""

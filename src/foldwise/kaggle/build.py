@@ -17,7 +17,8 @@ from pathlib import Path
 from foldwise.cli import find_extension
 from foldwise.console import say, warn
 from foldwise.data.fold_file import pack_folds, packed_name, read_folds
-from foldwise.data.inspect_images import missing_on_kaggle
+from foldwise.data.inspect_images import of_folders
+from foldwise.data.open_table import open_table
 from foldwise.data.own_tokenizer import find_file
 from foldwise.errors import InputError
 from foldwise.files import atomic_folder, write_json, write_text
@@ -161,8 +162,7 @@ def check_options(run: Run, options: KernelOptions) -> None:
         if options.notebook:
             find_extension("report")
         check_carried(run)
-    if warning := missing_on_kaggle(run.config, run.paths):
-        warn(warning)
+    warn_of_own_tables(run)
     if options.time_budget:
         check_teaching(run.config, timed=True)
         if find_extension("--time-budget")(options.time_budget).seconds > 3600 * LONGEST_RUN:
@@ -190,7 +190,17 @@ def check_carried(run: Run) -> None:
             continue
         warn(
             f"{run.paths.table(name)}: the kernel finds this table only if it is one of the contest's own files "
-            "on Kaggle; if not, train here and build with --infer, or take out [files] {name} and what reads it"
+            f"on Kaggle; if not, train here and build with --infer, or take out [files] {name} and what reads it"
+        )
+
+
+def warn_of_own_tables(run: Run) -> None:
+    """Say where tables that `init` made of folders are missing on Kaggle, where only the folders are."""
+    train = run.paths.table("train")
+    if run.config.columns.image is not None and of_folders(open_table(run.config, run.paths, "train").frame):
+        warn(
+            f"{train}: init made it of folders, and Kaggle has these alone: make a dataset of them with train.csv, "
+            "test.csv and sample_submission.csv beside them; without these the kernel finds no table"
         )
 
 

@@ -26,7 +26,7 @@ from foldwise.running.display import FoldDisplay
 from foldwise.running.engine import do_nothing, find_engine
 from foldwise.running.job import FoldJob, open_data, train_job
 from foldwise.running.own_tokens import make_own_tokens
-from foldwise.running.placement import Placement, add_others, place_on_cpu, place_on_gpus, threads_per_fold
+from foldwise.running.placement import Placement, add_others, kind_of, place_on_cpu, place_on_gpus, threads_per_fold
 from foldwise.tasks import TASKS
 from foldwise.training.fold import torch_left_alone
 from foldwise.training.precision import Runtime, choose_device, choose_precision
@@ -152,11 +152,8 @@ def place(run: Run, jobs: list[FoldJob], device: torch.device) -> Placement:
     tokens = sum(learner.epochs * learner.count_work(made["tokens"], made["rows"]) for learner in used)
     trained = [(job, *found) for job in jobs if (found := learners[job.member].trained_model(job))]
     if device.type == "cuda" and len(jobs) > 1 and trained:
-        alike = {
-            str((recipe.model_copy(update={"seed": 0}), job.runtime)): (job, recipe, build)
-            for job, recipe, build in trained
-        }
-        asked = [(open_data(job), recipe, job.runtime, build) for job, recipe, build in alike.values()]
+        kinds = {kind_of(recipe, job.runtime): (job, recipe, build) for job, recipe, build in trained}
+        asked = [(open_data(job), recipe, job.runtime, build) for job, recipe, build in kinds.values()]
         others = len(jobs) - len(trained)
         return add_others(place_on_gpus(asked, tokens), len(trained), others, jobs[0].runtime.threads)
     return place_on_cpu(run.config.recipe.folds.n, tokens)

@@ -105,6 +105,11 @@ def choose_gpu(slot: int, gpus: int) -> None:
     torch.cuda.set_device(slot % gpus)
 
 
+def kind_of(recipe: Recipe, runtime: Runtime) -> str:
+    """What the memory of a fold hangs on, so that one of each kind is measured: all of its recipe but the seed."""
+    return f"{runtime} {recipe.model_copy(update={'seed': 0})}"
+
+
 def probe(data: FoldData, recipe: Recipe, runtime: Runtime, build: BuildModel) -> tuple[int, float]:
     """Bytes of GPU memory that a fold takes, and the share of the time in which it keeps the GPU busy."""
     use_repeatable_algorithms()

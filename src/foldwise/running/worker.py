@@ -1,6 +1,7 @@
 """A worker process: jobs in, events out, until its parent is gone or has no further jobs."""
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -28,7 +29,7 @@ class WorkerError(Exception):
 def serve(pipe: Connection, slot: int) -> None:
     """Receive what to do and how to prepare for it, then jobs, at their end None; send events, and each job's outcome.
 
-    An outcome is None, or an error, or `Interrupted`. Ends the process.
+    An outcome is None, or an error, or `Interrupted`.
     """
     end_with_parent()
     threading.Thread(target=heed_signals, daemon=True).start()
@@ -45,9 +46,7 @@ def serve(pipe: Connection, slot: int) -> None:
             pipe.send(attempt(prepared, job, pipe.send))
     except (EOFError, OSError):  # the parent is gone, or has no further jobs
         pass
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # all is written: Python would take a second to free what goes with the process
+    gc.freeze()  # else Python looks through all objects once more at its end, for a second
 
 
 def attempt(work: Work, job: Any, report: Callable[[Any], object]) -> Exception | None:

@@ -144,6 +144,7 @@ def write_outcome(run: Run, fold_of_row: np.ndarray, records: Records, blend: Bl
         "device": any_fold["runtime"]["device"],
         "torch": any_fold["torch"],
         "command": run.command,
+        "settings": list(run.settings),
         "git_commit": git_commit(),
         "seed": config.recipe.seed,
         "configuration": run.kept,

@@ -216,7 +216,10 @@ def trim_heap() -> None:
 
 def use_repeatable_algorithms() -> None:
     """The same bytes at every run, where torch has such an algorithm."""
-    torch.set_deterministic_debug_mode("warn")  # `use_deterministic_algorithms` loads torch's compiler, for a second
+    # Both together are `use_deterministic_algorithms`, which loads torch's compiler for what the first line says to it:
+    # a second that predicting and the main process need not wait.
+    os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")
+    torch.set_deterministic_debug_mode("warn")
     # Would fill every new tensor with NaN first, to betray code that reads it before writing: a tenth of a step's time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     # cuDNN would round the inputs of fp32 products to the 10 bits of TF32: predictions would not be those of a CPU.
