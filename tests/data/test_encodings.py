@@ -49,6 +49,7 @@ def test_plain_ascii_tells_nothing():
 def test_the_reason_counts_lines_and_shows_one():
     guess = guess_encoding(PATH, "id\nein\nGröße\ngroß\n".encode("cp1252"))
     assert guess.reason == "2 of 4 lines of train.csv are not UTF-8; line 3 is 'Größe' in cp1252"
+    assert "'…gsnotiz,a Maß'" in guess_encoding(PATH, "a\nVerkostungsnotiz,a Maß\n".encode("cp1252")).reason
 
 
 def test_what_may_be_several_is_left_open():

@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from foldwise import extensions
+from foldwise.data.inspect_images import recipe_for
 from foldwise.errors import InputError
 
-CONVNET = {
+CONVNET = {  # of a dozen images
     "model": {"name": "convnet"},
-    "training": {"epochs": 20, "learning_rate": 0.003, "r_drop": 0.0, "evaluations_per_epoch": 1, "patience": 6},
-    "batches": {"size": 64},
+    "training": {"epochs": 60, "learning_rate": 0.003, "r_drop": 0.0, "evaluations_per_epoch": 1, "patience": 18},
+    "batches": {"size": 8},
 }
 TEXTS = [f"{what} {where}" for what in ("red car", "old car", "red bike") for where in ("here", "there", "inside", "")]
 
@@ -69,8 +72,8 @@ def test_a_column_of_file_names(cli_here, pictures):
     assert found["recipe"] == {"images": {"size": [10, 12]}, **CONVNET}
     assert "image  = file: its values name images below " in shown
     assert "size   = 10, 12: height and width, the median of 12 images" in shown
-    assert "'training.epochs' is 20" in shown
-    assert "suits small networks of convolutions; change it as you like" in shown
+    assert "'training.epochs' is 60" in shown
+    assert "suits a small network of convolutions on 12 images; change it as you like" in shown
     assert "text   = (none): no other column" in shown
 
 
@@ -176,3 +179,14 @@ def test_texts_need_no_code_for_images(cli_here, pictures, monkeypatch):
         draw(pictures / "train" / name / "1.png")
     message = cli_here("init", "pictures", code=2).stderr
     assert message == f"error: {pictures}/train/CLASS/: not part of this checkout\n"
+
+
+@given(st.integers(2, 10**6))
+def test_few_images_are_seen_in_smaller_batches_and_more_often(rows):
+    found = recipe_for(rows)
+    size, epochs = found["batches.size"], found["training.epochs"]
+    assert 8 <= size <= 64
+    assert (size == 64) == (rows >= 1600)
+    assert 20 <= epochs <= 60
+    assert epochs * rows / size >= 500 or epochs == 60
+    assert found["training.patience"] / epochs == pytest.approx(0.3, abs=0.05)

@@ -182,7 +182,8 @@ def test_trained_folds_predict_new_pictures_and_travel(cli_here, workspace):
     listed = "\n".join(str(workspace / "new" / name) for name in names)
     line = command(workspace, "predict", *HERE)
     done = subprocess.run(line, env=environment(), input=listed, capture_output=True, text=True, check=True)
-    assert [row["label"] for row in csv.DictReader(done.stdout.splitlines())] == found
+    rows = [(row["id"], row["label"]) for row in csv.DictReader(done.stdout.splitlines())]
+    assert rows == list(zip(listed.splitlines(), found, strict=True))
     cli_here("kernel", "build", *HERE, "--infer")
     weights = next((workspace / "output" / SLUG).glob("kernel-infer-dataset"))
     expected = (workspace / "output" / SLUG / "submission.csv").read_bytes()

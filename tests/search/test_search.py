@@ -84,6 +84,7 @@ def test_a_search_finds_compares_and_restores(workspace, cli_here, output):
     assert "unnamed" not in str(rows)
     assert all(trial["name"] in str(rows) for trial in finished)
     assert "only 2 of 4 folds are trained" in str(rows)
+    assert " (of 2)" in cli_here("compare", "-c", SLUG).stdout
     submission = pd.read_csv(output / "experiments" / best["name"] / "submission.csv")
     sample = pd.read_csv(workspace / "input" / SLUG / "sample_submission.csv")
     assert submission.shape == sample.shape

@@ -110,4 +110,4 @@ def excerpt(line: bytes, name: str) -> str:
     text = line.decode(name, "replace").strip()
     place = RUN.search(text)
     start = max(0, place.start() - 12 if place else 0)
-    return shorten(text[start : start + 30], 40)
+    return shorten("…" * (start > 0) + text[start : start + 30], 40)

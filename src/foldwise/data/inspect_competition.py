@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from foldwise.data.inspect_ids import add_ids, infer_id, lacking_id, match_names, number_rows
-from foldwise.data.inspect_images import CONVNET, NO_IMAGE, infer_image, infer_images, naming_columns, of_folders
+from foldwise.data.inspect_images import NO_IMAGE, infer_image, infer_images, naming_columns, of_folders, recipe_for
 from foldwise.data.inspect_labels import infer_missing, infer_pattern, infer_positive, infer_separator, labels_in
 from foldwise.data.inspect_tables import Inference, Question, Tables, hide_useless, infer_asked
 from foldwise.data.inspect_targets import infer_kind, infer_target, infer_task
@@ -86,7 +86,8 @@ def infer(choices: Choices, tables: Tables) -> dict[str, Inference]:
     if image:
         found |= infer_images(tables, image.value)
         beside = "; bilstm and linear read the texts beside" if found["text"].value else ""
-        found["recipe"] = Inference(CONVNET, f"suits small networks of convolutions; change it as you like{beside}")
+        suits = f"suits a small network of convolutions on {len(train):,} images; change it as you like{beside}"
+        found["recipe"] = Inference(recipe_for(len(train)), suits)
     return found
 
 

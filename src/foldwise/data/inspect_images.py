@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Container
 from contextlib import suppress
 from itertools import chain
+from typing import Any
 
 import pandas as pd
 
@@ -24,7 +25,7 @@ NO_IMAGE = "none"  # --image none
 LOOKED_AT = 200  # different values of a column, and images
 NEARLY = 0.95  # share of the values that name images
 LARGEST, SMALLEST = 64, 8  # pixels that `init` proposes as height or width
-CONVNET = {  # what suits small networks of convolutions
+CONVNET: dict[str, Any] = {  # what suits small networks of convolutions on some thousand images
     "model.name": "convnet",
     "training.epochs": 20,
     "training.learning_rate": 0.003,
@@ -33,6 +34,7 @@ CONVNET = {  # what suits small networks of convolutions
     "training.patience": 6,
     "batches.size": 64,
 }
+EPOCH, STEPS, MOST_EPOCHS = 25, 600, 60  # of few images: batches of an epoch, steps of a training
 
 
 def naming_columns(tables: Tables, others: Container[str | None]) -> dict[str, bool]:
@@ -110,6 +112,18 @@ def infer_images(tables: Tables, column: str) -> dict[str, Inference]:
     size = [min(LARGEST, max(SMALLEST, int(statistics.median(lengths)))) for lengths in (heights, widths)]
     found = {"size": Inference(size, f"height and width, the median of {len(headers)} images; {LARGEST} at most")}
     return found | ({"channels": Inference(1, "all of these images are grey")} if all(grey) else {})
+
+
+def recipe_for(rows: int) -> dict[str, Any]:
+    """What `init` writes for so many training images: of few, smaller batches and more epochs, lest steps be few."""
+    size = 8
+    while size < CONVNET["batches.size"] and 2 * size * EPOCH <= rows:
+        size *= 2
+    if size == CONVNET["batches.size"]:
+        return CONVNET
+    epochs = min(MOST_EPOCHS, max(CONVNET["training.epochs"], STEPS * size // rows))
+    patience = epochs * CONVNET["training.patience"] // CONVNET["training.epochs"]
+    return {**CONVNET, "batches.size": size, "training.epochs": epochs, "training.patience": patience}
 
 
 def of_folders(frame: pd.DataFrame) -> bool:

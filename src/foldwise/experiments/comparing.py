@@ -42,6 +42,7 @@ class Row(NamedTuple):
     leaderboard: float | None = None
     public: float | None = None
     minutes: float | None = None
+    fewer: int = 0  # folds that are trained, where runs with the same fold file have more
 
 
 def compare_runs(runs: Sequence[Finished]) -> list[Row]:
@@ -58,8 +59,12 @@ def make_row(run: Finished, first: Finished | None, most: int) -> Row:
     if summary is None or first is None or first.summary is None:
         return Row(run.name, run.date, [run.problem], [])
     unpaired = why_unpaired(first, run) if run is not first else ""
-    fewer = f"only {len(run.scores)} of {most} folds are trained" * (len(run.scores) < most)
-    notes = [unpaired or fewer, "its public score is of an earlier submission" * run.public_is_old]
+    fewer = len(run.scores) if len(run.scores) < most and not unpaired else 0
+    notes = [
+        unpaired,
+        f"only {fewer} of {most} folds are trained" * bool(fewer),
+        "its public score is of an earlier submission" * run.public_is_old,
+    ]
     return Row(
         name=run.name,
         cv=summary["cv"]["mean"],
@@ -71,6 +76,7 @@ def make_row(run: Finished, first: Finished | None, most: int) -> Row:
         date=run.date,
         changes=recipe_changes(first, run) if run is not first else [],
         notes=list(filter(None, notes)),
+        fewer=fewer,
     )
 
 

@@ -13,7 +13,7 @@ from foldwise.experiments.comparing import NOISE, Row
 
 SORTS = ("name", "cv", "difference", "leaderboard", "public", "minutes", "date")
 ROOM = 130  # columns of a terminal from which on the differences stand in the table
-SHORT = {"cv, mean ± sd": "cv ± sd", "leaderboard": "leader board", "minutes": "min"}
+SHORT = {"cv, mean ± sd": "cv ± sd", "leaderboard": "leader board"}
 NARROW = 105  # columns below which cells take two lines
 
 
@@ -38,7 +38,7 @@ def show_rows(rows: Sequence[Row], title: str, first: str) -> None:
     console = open_page()
     wide, narrow = console.width >= ROOM, console.width < NARROW
     shown = {
-        "cv, mean ± sd": [f"{row.cv:.4f} ± {row.sd:.4f}" if row.cv is not None else "" for row in rows],
+        "cv, mean ± sd": [show_score(row) for row in rows],
         "difference ± se": [show_difference(row, first) for row in rows],
         "leaderboard": [show_number(row.leaderboard, ".4f") for row in rows],
         "public": [show_number(row.public, ".4f") for row in rows],
@@ -80,6 +80,11 @@ def describe(row: Row) -> str:
 def show_number(value: float | None, form: str) -> str:
     """A number for people, "" where there is none."""
     return "" if value is None else format(value, form)
+
+
+def show_score(row: Row) -> str:
+    """The mean and the deviation of a run's folds, and how many there are where others have more."""
+    return "" if row.cv is None else f"{row.cv:.4f} ± {row.sd:.4f}" + f" (of {row.fewer})" * bool(row.fewer)
 
 
 def show_difference(row: Row, first: str) -> str:

@@ -68,6 +68,9 @@ def predict(
         file = None
     elif file is None and sys.stdin.isatty():
         raise InputError("predict: give a FILE with the text columns, or a text a line on standard input")
+    elif file is not None and not file.exists():
+        fix = "give a table with the text columns, or - for a text a line on standard input; -c names the competition"
+        raise InputError(f"{file}: no such file; {fix}")
     paths = name_paths(resolve(competition, input_, None, output), name)
     if out:
         check_place(out, "--out", paths, [paths.submission, paths.probabilities, *([file] if file else [])])

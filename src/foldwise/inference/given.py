@@ -31,7 +31,8 @@ class Given(NamedTuple):
 
 
 def take_columns(config: Config, table: Table, before: int = 0) -> Given:
-    """Texts, features and ids of a table's rows; numbers from 1, after `before` others, where it has no id column.
+    """Texts, features and ids of a table's rows; without an id column what names their images, or numbers from 1, after
+    `before` others.
 
     Other columns may stand in it. `InputError` for a column that is missing, and for a feature that is no number.
     """
@@ -43,8 +44,8 @@ def take_columns(config: Config, table: Table, before: int = 0) -> Given:
     elif form.separator not in (None, ","):
         refuse_commas(table, columns.features)
     features = encode_numbers(table, columns.features, NUMBER, empty=np.nan)
-    named = columns.id in table.frame.columns
-    ids = table.column(columns.id) if named else list(map(str, range(before + 1, before + len(table) + 1)))
+    named = columns.id if columns.id in table.frame.columns else columns.image
+    ids = table.column(named) if named is not None else list(map(str, range(before + 1, before + len(table) + 1)))
     return Given(ids, read_texts(table, columns, table.path.parent), features)
 
 

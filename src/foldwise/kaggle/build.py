@@ -140,6 +140,8 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
     following = f"next: {shlex.join(['./run.sh', 'kernel', 'push', *target, *['--infer'] * options.infer])}"
     if user == NOBODY:
         trial = f"in a new folder beside input/, start {where.kernel / code_file} with Python"
+        if (run.paths.input / CONFIG).is_file():
+            trial += f" (here it reads {run.paths.input / CONFIG}, on Kaggle what is packed)"
         if travels:
             trial = f"copy {where.dataset} to input/{dataset}; then {trial}"
         if options.infer:

@@ -32,7 +32,7 @@ from foldwise.training.fold import torch_left_alone
 from foldwise.training.precision import Runtime, choose_device, choose_precision
 
 
-@working("train", "preparing the folds")
+@working("train", "training")
 def run_folds(
     run: Run, wanted: Wanted, fold_of_row: np.ndarray, redo: bool = False, before: int = 0, later: int = 0
 ) -> None:

@@ -38,7 +38,7 @@ def conclude(search: Search) -> None:
     elif best.number:
         say("search", "the two are not compared yet on folds that were not searched; run the same command again")
     if unseen and not (unseen.gain > 0 if study.greater else unseen.gain < 0):
-        say("search", "on folds that no trial was chosen by the recipe as it is is no worse: keep it, or search longer")
+        say("search", "on the folds that were not searched your own recipe does as well: keep it, or search longer")
     elif best.number and not run.debug:
         say("search", f"next: `{run.hint('restore', name)}` makes it the recipe of competition.toml")
 

@@ -139,10 +139,11 @@ def describe_folds(run: Run, fold_of_row: np.ndarray, units: np.ndarray, own: bo
     """How many rows are in how many folds, and which of them go together."""
     sizes = np.bincount(fold_of_row[fold_of_row >= 0])
     of_each = f"{sizes.min():,} to {sizes.max():,}" if np.ptp(sizes) else f"{sizes[0]:,} each"
-    shared = len(units) - len(np.unique(units))
+    different = len(np.unique(units))
     what = "image" if run.competition.has_images else "text"
     what += " or group" if run.competition.groups else ""
-    together = f"; {shared:,} rows follow an earlier one of the same {what} into its fold" if shared and not own else ""
+    shared = different < len(units) and not own
+    together = f"; rows of the same {what} share a fold, {different:,} are different" if shared else ""
     return f"{len(fold_of_row):,} rows in {run.config.recipe.folds.n} folds of {of_each}{together}"
 
 

@@ -21,7 +21,7 @@ from foldwise.data.inspect_files import inspect_files
 from foldwise.data.inspect_images import find_images
 from foldwise.data.inspect_tables import Question, Tables
 from foldwise.data.table import read_table
-from foldwise.errors import InputError, check, cut_lines, list_names
+from foldwise.errors import InputError, check, cut_lines, did_you_mean, list_names
 from foldwise.extensions import load_extension
 from foldwise.files import write_text
 from foldwise.metrics import check_name, try_metric
@@ -44,7 +44,9 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
             f"--force infers a {config} of your own, which then counts instead"
         )
     if not paths.input.is_dir():
-        raise InputError(f"{paths.input}: no such folder; make it and put train, test and sample_submission there")
+        there = [path.name for path in paths.input.parent.glob("*/")]
+        fix = did_you_mean(paths.slug, there, "make it and put train, test and sample_submission there")
+        raise InputError(f"{paths.input}: no such folder; {fix}")
     if choices.metric:
         try:
             check_name(choices.metric)
