@@ -82,9 +82,8 @@ def make_run(
     """The options that every stage shares."""
     paths = name_paths(resolve(competition, input_, folds, output, debug, submission), experiment)
     check_input_folder(paths)
-    settings = (set_ or []) + ([f"seed={seed}"] if seed is not None else [])
-    known: list[str] = find_experiments("settings")(paths) if experiment and set_ is None and seed is None else []
-    settings += known
+    known: list[str] = find_experiments("settings")(paths, set_) if experiment else []
+    settings = (set_ or []) + known + ([f"seed={seed}"] if seed is not None else [])
     command = shlex.join(["./run.sh", *sys.argv[1:], *(part for setting in known for part in ("--set", setting))])
     folders = [("--input", input_), ("--folds", folds), ("--output", output), ("--submission", submission)]
     options = as_given([*folders, ("--name", experiment)])

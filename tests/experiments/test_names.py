@@ -82,8 +82,19 @@ def test_a_finished_run_remembers_what_was_set(foldwise, output):
     assert "kept submission.csv" in shown
     assert results(output / "experiments" / "net", *EVERYTHING) == kept
     foldwise("describe", "--name", "net")
-    other = foldwise("tokens", "--name", "net", "--set", "tokens.case=keep")
-    assert "as it was made" not in other
+    assert "net: without --set training.epochs=1 --set 'ensemble" in foldwise(
+        "tokens", "--name", "net", "--set", "seed=7"
+    )
+    shown = foldwise("all", "--name", "net", "--seed", "7")
+    assert "--set training.epochs=1" in shown
+    assert "recipe.seed 0 → 7" in shown
+    assert "epochs 1 →" not in shown
+
+
+def test_what_was_set_is_asked_for_where_a_summary_is_damaged(foldwise, output):
+    (output / "experiments" / "net" / "summary.json").write_text("garbage")
+    assert "net: " in (shown := foldwise("tokens", "--name", "net"))
+    assert "give the --set options again that it was made with" in shown
 
 
 def test_tokens_are_there_once(foldwise, output):

@@ -291,6 +291,12 @@ def test_what_cannot_be_predicted(copy, cli_here, workspace, monkeypatch, conten
     assert not Path("found.npy").exists()
 
 
+@pytest.mark.parametrize("text", ["a review", "long " * 100])
+def test_a_text_in_the_place_of_the_file(cli_here, text):
+    shown = cli_here("predict", text, "-c", SLUG, code=2)
+    assert "no such file; give a table with the text columns, or - for a text a line" in shown.stderr
+
+
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1

@@ -93,7 +93,7 @@ def test_a_search_finds_compares_and_restores(workspace, cli_here, output):
         gain = sum(by_fold[0][fold] - by_fold[1][fold] for fold in (2, 3)) / 2
         assert f"on folds 2, 3, not searched: {(by_fold[0][2] + by_fold[0][3]) / 2:.4f}" in shown
         assert f"({gain:+.4f}" in shown
-        assert found["unseen"]["score"] - found["unseen"]["default"] == pytest.approx(gain)
+        assert found["unseen_folds"]["score"] - found["unseen_folds"]["default"] == pytest.approx(gain)
 
     # A fold of a trial has the bytes that `all` with its settings gives, and restore brings them into competition.toml.
     options = [part for setting in best["set"] for part in ("--set", setting)]
@@ -109,7 +109,7 @@ def test_a_search_finds_compares_and_restores(workspace, cli_here, output):
     assert "which fields matter" in page
     assert best["name"] in page
     assert (f"The best: {found['metric']} on folds 2, 3, not searched: " in page) == bool(best["number"])
-    assert (found["unseen"] is None) == (not best["number"])
+    assert (found["unseen_folds"] is None) == (not best["number"])
 
     # All is there: the same again trains nothing, and more trials come behind those that are there.
     before = results(output / "experiments" / best["name"], *parts)

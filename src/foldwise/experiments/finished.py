@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from foldwise.console import say
+from foldwise.console import say, warn
 from foldwise.errors import DamagedError, InputError
 from foldwise.experiments.names import UNNAMED, find_run
 from foldwise.paths import FOLD_RECORD, Paths
@@ -57,17 +57,25 @@ def read_run(paths: Paths, name: str) -> Finished:
         return Finished(name, None, f"cannot be read: {error.strerror}")
 
 
-def settings_of(paths: Paths) -> list[str]:
-    """The `--set` options that a finished run was made with: without them all of it would be made anew."""
+def settings_of(paths: Paths, given: list[str] | None) -> list[str]:
+    """The `--set` options that a finished run was made with, where none are given: without them all would be made anew.
+
+    Where others are given, it says which are left out.
+    """
+    name = paths.experiment
     try:
         summary = read_checked(paths.summary, Summary)
-    except DamagedError:
+    except DamagedError as error:
+        if given is None:
+            warn(f"{name}: {error}; give the --set options again that it was made with, if there were any")
         return []
-    settings: list[str] = (summary or {}).get("settings") or []
-    if settings:
-        given = shlex.join(part for setting in settings for part in ("--set", setting))
-        say("name", f"{paths.experiment}: {given}, as it was made; another --set takes the place of all of these")
-    return settings
+    known: list[str] = (summary or {}).get("settings") or []
+    left = [setting for setting in known if given is None or setting not in given]
+    if left:
+        told = shlex.join(part for setting in left for part in ("--set", setting))
+        how = "as it was made; any --set takes the place of all of these" if given is None else "which it was made with"
+        say("name", f"{name}: {'' if given is None else 'without '}{told}, {how}")
+    return known if given is None else []
 
 
 def again(paths: Paths, name: str) -> str:

@@ -3,11 +3,12 @@
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from posixpath import exists  # of a name too long it is false
 from typing import Annotated
 
 import typer
 
-from foldwise.errors import InputError
+from foldwise.errors import InputError, shorten
 from foldwise.lock import only_writer
 from foldwise.options import (
     DEFAULT,
@@ -68,9 +69,9 @@ def predict(
         file = None
     elif file is None and sys.stdin.isatty():
         raise InputError("predict: give a FILE with the text columns, or a text a line on standard input")
-    elif file is not None and not file.exists():
+    elif file is not None and not exists(file):
         fix = "give a table with the text columns, or - for a text a line on standard input; -c names the competition"
-        raise InputError(f"{file}: no such file; {fix}")
+        raise InputError(f"{shorten(str(file))}: no such file; {fix}")
     paths = name_paths(resolve(competition, input_, None, output), name)
     if out:
         check_place(out, "--out", paths, [paths.submission, paths.probabilities, *([file] if file else [])])

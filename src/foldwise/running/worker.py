@@ -1,7 +1,6 @@
 """A worker process: jobs in, events out, until its parent is gone or has no further jobs."""
 
 import ctypes
-import gc
 import os
 import signal
 import sys
@@ -45,8 +44,7 @@ def serve(pipe: Connection, slot: int) -> None:
         while (job := pipe.recv()) is not None:
             pipe.send(attempt(prepared, job, pipe.send))
     except (EOFError, OSError):  # the parent is gone, or has no further jobs
-        pass
-    gc.freeze()  # else Python looks through all objects once more at its end, for a second
+        return
 
 
 def attempt(work: Work, job: Any, report: Callable[[Any], object]) -> Exception | None:

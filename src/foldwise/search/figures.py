@@ -51,7 +51,7 @@ class Figures(Content):
     best: str | None
     trials: list[TrialFigures]
     importance: dict[str, float]
-    unseen: Unseen | None = None  # once both are trained on all folds
+    unseen_folds: Unseen | None = None  # once both are trained on all folds
 
 
 def list_folds(numbers: list[int]) -> str:
@@ -84,7 +84,7 @@ def write_figures(
     compared = unseen and unseen.model_dump()
     known = read_figures(paths) if unseen is None and best else None
     if known and (known.get("study"), known["best"]) == (study.key, best):
-        compared = known.get("unseen")  # of an earlier command, or of a process beside this one
+        compared = known.get("unseen_folds")  # of an earlier command, or of a process beside this one
     write_checked(
         folder_of(paths) / FILE,
         {
@@ -96,7 +96,7 @@ def write_figures(
             "best": best,
             "trials": trials,
             "importance": study.importance() if ended else {},
-            "unseen": compared,
+            "unseen_folds": compared,
         },
     )
 

@@ -31,8 +31,8 @@ def searched(results: Results) -> Markup:
     head = ["trial", "state", f"{figures['metric']}, mean of folds {', '.join(map(str, figures['folds']))}"]
     parts += [element("h3", "trials"), table([*head, "seconds", "set"], rows)]
     parts.append(note(f"Trial 0 is the recipe as it was. The best is {figures['best']}, chosen by these folds."))
-    if figures.get("unseen"):
-        parts.append(note(f"The best: {Unseen(**figures['unseen']).tell(figures['metric'])}."))
+    if figures.get("unseen_folds"):
+        parts.append(note(f"The best: {Unseen(**figures['unseen_folds']).tell(figures['metric'])}."))
     return join(*parts)
 
 
