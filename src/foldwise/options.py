@@ -84,7 +84,7 @@ def make_run(
     check_input_folder(paths)
     known: list[str] = find_experiments("settings")(paths, set_) if experiment else []
     settings = (set_ or []) + known + ([f"seed={seed}"] if seed is not None else [])
-    command = shlex.join(["./run.sh", *sys.argv[1:], *(part for setting in known for part in ("--set", setting))])
+    command = shlex.join(["./run.sh", *sys.argv[1:], *as_given([("--set", setting) for setting in known])])
     folders = [("--input", input_), ("--folds", folds), ("--output", output), ("--submission", submission)]
     options = as_given([*folders, ("--name", experiment)])
     options += ["--debug"] * debug

@@ -86,6 +86,14 @@ def own_folds(cli_here, workspace):
     return give
 
 
+def test_it_says_how_many_different_texts_there_are(cli_here, workspace):
+    path = workspace / "input" / "twin-binary" / "train.csv"
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join([*rows, *(f"again-{row}" for row in rows[1:4])]) + "\n")
+    shown = cli_here("folds", "-c", "twin-binary").stdout
+    assert shown.endswith("; rows of the same text share a fold (20 different ones)\n")
+
+
 @pytest.mark.case("41-full-data")
 @pytest.mark.parametrize(("where", "first"), [("column", 0), ("column", 1), ("table", 1)])
 def test_own_folds_are_taken_as_they_are(cli_here, workspace, own_folds, where, first):

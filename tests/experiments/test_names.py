@@ -81,7 +81,7 @@ def test_a_finished_run_remembers_what_was_set(foldwise, output):
     assert f"net: {shlex.join(settings('net'))}, as it was made" in shown
     assert "kept submission.csv" in shown
     assert results(output / "experiments" / "net", *EVERYTHING) == kept
-    foldwise("describe", "--name", "net")
+    assert "as it was made" in foldwise("describe", "--name", "net")
     assert "net: without --set training.epochs=1 --set 'ensemble" in foldwise(
         "tokens", "--name", "net", "--set", "seed=7"
     )
@@ -93,7 +93,8 @@ def test_a_finished_run_remembers_what_was_set(foldwise, output):
 
 def test_what_was_set_is_asked_for_where_a_summary_is_damaged(foldwise, output):
     (output / "experiments" / "net" / "summary.json").write_text("garbage")
-    assert "net: " in (shown := foldwise("tokens", "--name", "net"))
+    shown = foldwise("tokens", "--name", "net")
+    assert "net: " in shown
     assert "give the --set options again that it was made with" in shown
 
 

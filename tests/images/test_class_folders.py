@@ -99,5 +99,5 @@ def test_what_is_missing(cli_here, folder):
 def test_a_kernel_says_what_kaggle_lacks(cli_here, folder):
     cli_here("init", "pictures")
     said = cli_here("kernel", "build", "-c", "pictures", "--user", "me")
-    assert "Kaggle has these alone" in said.stderr
+    assert "Kaggle has the folders alone" in said.stderr
     assert "that it needs" not in said.stdout  # no word vectors

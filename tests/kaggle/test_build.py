@@ -172,6 +172,9 @@ def test_a_kernel_for_a_try_at_home_differs_by_the_name_alone(build, cli_here):
         "ada/foldwise-twin-binary",
     )
     assert found == before
+    shown = cli_here("kernel", "build", "-c", SLUG).stdout
+    assert "to try it here: " in shown
+    assert f"{SLUG}/competition.toml, on Kaggle what is packed)" in shown
 
 
 def test_both_kernels_stand_side_by_side_and_keep_what_others_put_there(build, cli_here, capfd):
@@ -281,7 +284,9 @@ def test_extra_rows_that_kaggle_may_lack_are_a_warning_unless_the_kernel_only_pr
     path.write_text(path.read_text().replace("[columns]", '[files]\nextra = "last-year"\n\n[columns]', 1))
     build = ("kernel", "build", "-c", SLUG, "--user", "ada")
     warning = "last-year.csv: the kernel finds this table only if it is one of the contest's own files on Kaggle"
-    assert warning in cli_here(*build).stderr
+    shown = cli_here(*build).stderr
+    assert warning in shown
+    assert "take out [files] extra and what reads it" in shown
     cli_here("all", "-c", SLUG)
     assert "last-year" not in cli_here(*build, "--infer").stderr
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
+from posixpath import exists, isdir  # of a name too long they are false
 from typing import IO, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from foldwise.data.formats import JSON, Rows, check_contradiction, check_signatu
 from foldwise.data.records import read_json, read_parquet_parts
 from foldwise.data.table import Table, read_table
 from foldwise.data.unpacking import DAMAGED
-from foldwise.errors import Errors, InputError
+from foldwise.errors import Errors, InputError, shorten
 
 PART_ROWS = 32_768
 PART_CHARACTERS = 32_000_000  # of all values of a part
@@ -49,13 +50,17 @@ class Fullness:
         return full
 
 
+def check_file(path: Path) -> None:
+    """Raise an `InputError` where there is no file, before anything is loaded for it."""
+    if exists(path) and not isdir(path):
+        return
+    what = "a folder" if isdir(path) else "no such file"
+    fix = "give a table with the text columns, or - for a text a line on standard input; -c names the competition"
+    raise InputError(f"{shorten(str(path))}: {what}; {fix}")
+
+
 def read_parts(path: Path, form: Format, rows: int = PART_ROWS) -> Iterator[Table]:
     """The table in parts of so many rows; `InputError` where it cannot be read, once it comes to that."""
-    if not path.exists() or path.is_dir():
-        what = "a folder" if path.is_dir() else "no such file"
-        raise InputError(
-            f"{path}: {what}; give a table with the text columns, or - for a text a line on standard input"
-        )
     name = path.name.removesuffix(".gz").removesuffix(".zip")
     whole = name.endswith(JSON) if not is_utf8_name(form.encoding) else name.endswith(".json")
     if whole or (name.endswith(".parquet") and name != path.name):

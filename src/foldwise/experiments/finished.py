@@ -62,20 +62,26 @@ def settings_of(paths: Paths, given: list[str] | None) -> list[str]:
 
     Where others are given, it says which are left out.
     """
-    name = paths.experiment
     try:
-        summary = read_checked(paths.summary, Summary)
+        summary = read_checked(paths.summary, Summary) or {}
     except DamagedError as error:
         if given is None:
-            warn(f"{name}: {error}; give the --set options again that it was made with, if there were any")
+            warn(f"{paths.experiment}: {error}; give the --set options again that it was made with, if there were any")
         return []
-    known: list[str] = (summary or {}).get("settings") or []
-    left = [setting for setting in known if given is None or setting not in given]
-    if left:
-        told = shlex.join(part for setting in left for part in ("--set", setting))
-        how = "as it was made; any --set takes the place of all of these" if given is None else "which it was made with"
-        say("name", f"{name}: {'' if given is None else 'without '}{told}, {how}")
-    return known if given is None else []
+    known: list[str] = summary.get("settings") or []
+    if given is None:
+        if known:
+            told = f"{as_options(known)}, as it was made; any --set takes the place of all of these"
+            say("name", f"{paths.experiment}: {told}")
+        return known
+    if left_out := [setting for setting in known if setting not in given]:
+        say("name", f"{paths.experiment}: without {as_options(left_out)}, which it was made with")
+    return []
+
+
+def as_options(settings: list[str]) -> str:
+    """Settings as a command line has them."""
+    return " ".join(f"--set {shlex.quote(setting)}" for setting in settings)
 
 
 def again(paths: Paths, name: str) -> str:

@@ -3,12 +3,11 @@
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from posixpath import exists  # of a name too long it is false
 from typing import Annotated
 
 import typer
 
-from foldwise.errors import InputError, shorten
+from foldwise.errors import InputError
 from foldwise.lock import only_writer
 from foldwise.options import (
     DEFAULT,
@@ -69,9 +68,10 @@ def predict(
         file = None
     elif file is None and sys.stdin.isatty():
         raise InputError("predict: give a FILE with the text columns, or a text a line on standard input")
-    elif file is not None and not exists(file):
-        fix = "give a table with the text columns, or - for a text a line on standard input; -c names the competition"
-        raise InputError(f"{shorten(str(file))}: no such file; {fix}")
+    if file:
+        from foldwise.data.parts import check_file
+
+        check_file(file)
     paths = name_paths(resolve(competition, input_, None, output), name)
     if out:
         check_place(out, "--out", paths, [paths.submission, paths.probabilities, *([file] if file else [])])

@@ -41,6 +41,7 @@ from foldwise.kaggle.metadata import (
 )
 from foldwise.kaggle.notebook import make_notebook
 from foldwise.kaggle.script import Kernel, check_size, make_script
+from foldwise.options import as_given
 from foldwise.paths import CONFIG, find_project
 from foldwise.plugins import is_own
 from foldwise.run import Run, check_teaching
@@ -109,7 +110,7 @@ def build_kernel(run: Run, options: KernelOptions) -> None:
         kernel = Kernel(
             slug,
             command,
-            settings=[] if options.infer else [part for setting in run.settings for part in ("--set", setting)],
+            settings=[] if options.infer else as_given([("--set", setting) for setting in run.settings]),
             datasets=datasets,
             model_sha256=hashlib.sha256(manifest).hexdigest() if options.infer else "",
             folds=trained,
@@ -201,7 +202,7 @@ def warn_of_own_tables(run: Run) -> None:
     train = run.paths.table("train")
     if run.config.columns.image is not None and of_folders(open_table(run.config, run.paths, "train").frame):
         warn(
-            f"{train}: init made it of folders, and Kaggle has these alone: make a dataset of them with train.csv, "
+            f"{train}: init wrote it, and Kaggle has the folders alone: make a dataset of the images with train.csv, "
             "test.csv and sample_submission.csv beside them; without these the kernel finds no table"
         )
 

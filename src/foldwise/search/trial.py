@@ -11,7 +11,7 @@ from foldwise.clock import Clock
 from foldwise.events import Evaluated, Event
 from foldwise.learners import learner_for
 from foldwise.load_config import load_config
-from foldwise.options import name_paths
+from foldwise.options import as_given, name_paths
 from foldwise.run import Run, check_config
 from foldwise.running.job import FoldJob
 from foldwise.stages.ensemble import ensemble
@@ -37,7 +37,7 @@ def make_run(run: Run, name: str, settings: Collection[str]) -> Run:
     config = load_config(paths.config, list(together), run.debug)
     check_config(config, paths.slug)
     options = (*run.options, "--name", name)
-    given = [part for setting in together for part in ("--set", setting)]
+    given = as_given([("--set", setting) for setting in together])
     command = shlex.join(["./run.sh", "all", "-c", paths.slug, *options, *given])
     return replace(
         run, asked=config, paths=paths, force=False, options=options, settings=together, command=command, budget=None

@@ -143,7 +143,7 @@ def describe_folds(run: Run, fold_of_row: np.ndarray, units: np.ndarray, own: bo
     what = "image" if run.competition.has_images else "text"
     what += " or group" if run.competition.groups else ""
     shared = different < len(units) and not own
-    together = f"; rows of the same {what} share a fold, {different:,} are different" if shared else ""
+    together = f"; rows of the same {what} share a fold ({different:,} different ones)" if shared else ""
     return f"{len(fold_of_row):,} rows in {run.config.recipe.folds.n} folds of {of_each}{together}"
 
 
