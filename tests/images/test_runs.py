@@ -50,7 +50,11 @@ def test_from_files_to_a_submission_that_has_learnt_something(cli_here, workspac
     assert "kept convnet folds 0, 1" in kept
     page = cli_here("report", *HERE).stdout
     assert "wrote" in page
-    assert 'src="data:image/jpeg;base64,' in (workspace / "output" / SLUG / "report.html").read_text()
+    page = (workspace / "output" / SLUG / "report.html").read_text()
+    shown = page.count('src="data:image/jpeg;base64,')
+    assert shown > len(list((workspace / "input" / SLUG / "train_images").iterdir()))  # among the worst, and by class
+    for of_texts in ("Nearest: by TF-IDF", "telling words", "by length in words"):
+        assert (of_texts in page) is text, of_texts
 
 
 def test_values_of_a_regression_are_learnt(cli_here, workspace):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from chromium import FOUND, open_browser
 from conftest import command
 from foldwise.files import write_checked
 from foldwise.report import page as stage
-from foldwise.report.markup import element
+from foldwise.report.markup import element, table
 from reliability.in_process import run_main
 from report_pages import Page, read_page
 
@@ -106,6 +107,17 @@ def test_hostile_texts_are_shown_and_nothing_else(page):
         not_here = ("Learning-rate range test", "Residuals", "Thresholds", "Search for a recipe")
         missing = title in not_here  # which are not for this run
         assert (title not in page.text) == missing, title
+
+
+def test_a_table_leaves_empty_columns_out_and_its_heads_stand_over_their_figures():
+    shown = table(["", "score", "weight", "text"], [("a", 0.5, "", "b"), ("c", "–", "", "")])
+    assert re.findall(r"<th\b[^>]*>[^<]*", shown) == [
+        '<th scope="col">',
+        '<th class="n" scope="col">score',
+        '<th scope="col">text',
+    ]
+    assert shown.count("<td") == 6
+    assert table(["a"], []) == ""
 
 
 def test_figures_are_those_of_scikit_learn(page, oof):

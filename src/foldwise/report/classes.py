@@ -13,8 +13,8 @@ from foldwise.report.results import Problem, Results
 from foldwise.report.wording import at_thresholds
 
 MATRIX = 15  # classes up to which there is a whole matrix
-PAIRS, LISTED = 60, 8  # pairs of classes with their texts, and those of them that are listed at once
-EXAMPLES, LENGTH = 3, 200  # texts of each pair, and their characters
+PAIRS, LISTED = 60, 8  # pairs of classes with examples, and those of them that are listed at once
+EXAMPLES, LENGTH = 3, 200  # examples of each pair, and characters of their texts
 CLASSES = 200  # listed one by one, the most frequent ones
 BINS = 10  # of calibration
 
@@ -28,7 +28,7 @@ def counts_of(problem: Problem) -> dict[tuple[int, int], int]:
 
 
 def confusion(results: Results) -> Markup:
-    """The confusion matrix, or of many classes the most frequent pairs, with texts of each cell."""
+    """The confusion matrix, or of many classes the most frequent pairs, with examples of each cell."""
     parts = []
     for number, problem in enumerate(results.problems):
         if not len(problem.rows):
@@ -39,8 +39,9 @@ def confusion(results: Results) -> Markup:
         wrong = [pair for pair in counts if pair[0] != pair[1]]
         right = [pair for pair in counts if pair[0] == pair[1]] if k <= MATRIX else []
         cells = [examples(results, problem, pair, counts[pair], number) for pair in (wrong + right)[:PAIRS]]
-        body += cells[:LISTED]
-        if more := cells[LISTED:]:
+        listed = LISTED + (len(cells) == LISTED + 1)
+        body += cells[:listed]
+        if more := cells[listed:]:
             body.append(details(f"{len(more)} more cells", join(*more)))
         if len(wrong) > PAIRS:
             rest = sum(counts[pair] for pair in wrong[PAIRS:])
@@ -53,14 +54,15 @@ def confusion(results: Results) -> Markup:
     if not parts:
         return Markup("")
     left_out = note(f"{len(parts) - PAIRS:,} more labels are left out.") if len(parts) > PAIRS else ""
-    how = "Rows by true class, columns by predicted class; a click shows texts, the surest first."
+    how = "Rows by true class, columns by predicted class"
     if len(results.problems[0].names) > MATRIX:
-        how = "True class → predicted class, the most frequent mistakes first; a click shows texts, the surest first."
-    return join(note(f"{how} {at_thresholds(results)}"), *parts[:PAIRS], left_out)
+        how = "True class → predicted class, the most frequent mistakes first"
+    how = f"{how}; a click shows examples, the surest first. {at_thresholds(results)}"
+    return join(note(how), *parts[:PAIRS], left_out)
 
 
 def matrix(problem: Problem, counts: dict[tuple[int, int], int], number: int) -> Markup:
-    """A table of counts, darker the larger their share of the true class; each links to its texts."""
+    """A table of counts, darker the larger their share of the true class; each links to its examples."""
     sizes = np.bincount(problem.truth, minlength=len(problem.names))
     lines = [Markup("<tr>"), element("th", "true \\ predicted")]
     lines += [element("th", cut(name, 24)) for name in problem.names]
@@ -76,7 +78,7 @@ def matrix(problem: Problem, counts: dict[tuple[int, int], int], number: int) ->
 
 
 def examples(results: Results, problem: Problem, pair: tuple[int, int], count: int, number: int) -> Markup:
-    """The texts of a cell, the surest first."""
+    """Rows of a cell, the surest first."""
     true, label = pair
     rows = np.flatnonzero((problem.truth == true) & (problem.labels == label))
     sure = np.argsort(-np.nan_to_num(problem.chances[rows, label]), kind="stable")[:EXAMPLES]
@@ -86,9 +88,9 @@ def examples(results: Results, problem: Problem, pair: tuple[int, int], count: i
         row = int(results.rows[problem.rows[place]])
         chance = problem.chances[place, label]
         said = f"{results.ids[row]} ({chance:.3f}): " if np.isfinite(chance) else f"{results.ids[row]}: "
-        quotes.append(element("blockquote", said + cut(results.texts[row], LENGTH)))
+        quotes.append(element("blockquote", results.example(row, LENGTH, said)))
     names = [cut(problem.names[index], 60) for index in pair]
-    what = f"{names[0]} → {names[1]}: {count:,} rows, {share:.1%} of {names[0]}"
+    what = f"{names[0]} → {names[1]}: {count:,} row{'s' * (count != 1)}, {share:.1%} of {names[0]}"
     return details(what, join(*quotes), id=f"cell-{number}-{true}-{label}")
 
 

@@ -23,7 +23,7 @@ LENGTH = 160  # characters of their texts
 def shift(results: Results) -> Markup:
     """Adversarial validation: how well a linear model tells training texts from test texts, and by which words."""
     rows, test = len(results.ids), len(results.test_texts)
-    if not results.run.config.columns.text:
+    if not results.has_texts:
         return note("Skipped: there are no texts.")
     if min(rows, test) < SPLITS * 2:
         return note(f"Skipped: {min(rows, test)} rows in a table are too few to tell it from the other.")

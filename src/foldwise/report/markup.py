@@ -9,6 +9,7 @@ import numpy as np
 from foldwise.errors import printable
 
 SHOWN = 400  # characters of a text
+NUMBER = '<td class="n"'  # how a cell begins that has a number
 
 
 class Markup(str):
@@ -78,18 +79,24 @@ def cell(value: object) -> Markup:
 def table(header: Sequence[object], rows: Iterable[Sequence[Any]], classes: str = "") -> Markup:
     """A table with a line of heads, which sort it when clicked; "" without rows.
 
-    With the class "cards" a row becomes a block on a phone, each cell behind the name of its column.
+    A column without any content is left out. With the class "cards" a row becomes a block on a phone, each cell behind
+    the name of its column.
     """
-    body = [Markup(f"<tr>{''.join(map(cell, row))}</tr>") for row in rows]
-    if not body:
+    cells = [[cell(value) for value in row] for row in rows]
+    if not cells:
         return Markup("")
-    heads = "".join(element("th", name, scope="col") for name in header)
+    columns = zip(header, zip(*cells, strict=True), strict=True)
+    shown = [(name, column) for name, column in columns if {*column} != {cell("")}]
+    numbers = ["n" if any(part.startswith(NUMBER) for part in column) else "" for _, column in shown]
+    heads = "".join(element("th", name, css, scope="col") for (name, _), css in zip(shown, numbers, strict=True))
+    body = [Markup(f"<tr>{''.join(row)}</tr>") for row in zip(*(column for _, column in shown), strict=True)]
     parts = Markup(f"<thead><tr>{heads}</tr></thead><tbody>"), *body, Markup("</tbody>")
     return element("div", element("table", join(*parts), classes), "scroll")
 
 
 def some(parts: Sequence[Markup], shown: int, what: str, most: int = 60) -> Markup:
     """Many like parts: the first ones in sight, others in a part that opens, and no more than `most`."""
+    shown += len(parts) == shown + 1
     rest = parts[shown:most]
     more = details(f"{len(rest)} more {what}", element("div", join(*rest), "charts")) if rest else ""
     left_out = note(f"{len(parts) - most:,} more {what} are left out.") if len(parts) > most else ""

@@ -37,7 +37,7 @@ def scores(results: Results) -> Markup:
     ]
     rows.append(("mean ± sd", Markup(f"{figure(cv['mean'])} ± {figure(cv['std'])}"), "", "", ""))
     for member in summary["members"]:
-        weight = float(weights.get(member["name"], 0))
+        weight = float(weights.get(member["name"], 0)) if len(summary["members"]) > 1 else ""
         adds = f"{member['adds']:+.4f}" if "adds" in member else ""
         rows.append((f"member {member['name']}", member["cv"], weight, adds, ""))
     total = duration(summary["seconds"].get("total", 0.0))

@@ -96,11 +96,7 @@ def kinds_of_rows(results: Results) -> Markup:
         "by share of words that no other fold has": quantiles(100 * unknown, "{:.1f}\u00a0to\u00a0{:.1f}%"),
     }
     parts = [
-        *(
-            kinds(title, metric, results, groups)
-            for title, groups in of_texts.items()
-            if results.run.config.columns.text
-        ),
+        *(kinds(title, metric, results, groups) for title, groups in of_texts.items() if results.has_texts),
         kinds("by fold", metric, results, [(f"fold {fold}", folds == fold) for fold in np.unique(folds).tolist()]),
     ]
     if results.run.competition.groups is not None:
