@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 
 from foldwise import console, screen
-from foldwise.console import Progress, warn, working
+from foldwise.console import Progress, say, silent, warn, working
 
 END = "\x03"
 
@@ -121,6 +121,23 @@ def test_without_a_terminal_the_bar_speaks_once_a_minute(clock, capsys):
             progress.show("")
             clock[0] += 25.0
     assert capsys.readouterr().out.splitlines() == ["kaggle    30%|", "kaggle    60%|", "kaggle    90%|"]
+
+
+def test_silent_stages_still_warn_and_give_a_sign_of_life(clock, capsys):
+    with silent(), Progress("train", 100, "steps", "bilstm fold 0") as progress:
+        say("folds", "made some.csv")
+        warn("odd")
+        for _ in range(3):
+            progress.note("epoch 1.00 score 0.5", short="ep 1.00")
+            clock[0] += 25.0
+            progress.update(10)
+    say("train", "1 fold")
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        "train     bilstm fold 0: 30 of 100 steps, 2 min 55 s left",
+        "train     1 fold",
+    ]
+    assert told.err == "warning: odd\n"
 
 
 def test_many_rows_are_not_predicted_in_silence(clock, capsys):

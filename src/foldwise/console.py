@@ -21,12 +21,29 @@ from foldwise.installed import as_called
 
 INSTEAD = {"↑": "(higher is better)", "↓": "(lower is better)", "→": "->", "±": "+-", "≈": "~", "–": "-", "…": "..."}
 LAST_LINE = [-math.inf]  # when it was written, on time's monotonic clock
+SILENT: list[bool] = []  # whether stages are to be silent: empty if not
 QUIET_SECONDS = 60.0  # without a terminal, the longest silence of what runs
 
 
 def say(stage: str, message: str) -> None:
-    """One line of a stage on standard output, above any running bar."""
+    """One line of a stage on standard output, above any running bar; not so where stages are `silent`."""
+    if not SILENT:
+        tell(stage, message)
+
+
+def tell(stage: str, message: str) -> None:
+    """A line on standard output in any case."""
     write(as_called(printable(f"{stage:<9} {message}")), sys.stdout)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """In the block stages say nothing: there are only warnings, bars, and without a terminal a line a minute."""
+    SILENT.append(True)
+    try:
+        yield
+    finally:
+        SILENT.pop()
 
 
 def warn(message: str) -> None:
@@ -167,7 +184,7 @@ class Progress:
         """A result on the way: `short` at the end of the bar; elsewhere `text` in a line, at once."""
         self.result = short
         self.widget.set_postfix_str(short)
-        if not self.is_seen:
+        if not (self.is_seen or SILENT):
             self.say(text)
 
     def show(self, text: str) -> None:
@@ -195,7 +212,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line, now."""
-        say(self.stage, f"{self.name}: {text}" if self.name else text)
+        tell(self.stage, f"{self.name}: {text}" if self.name else text)
         self.spoken = time.monotonic()
 
     def close(self) -> None:

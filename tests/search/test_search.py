@@ -71,6 +71,10 @@ def test_a_search_finds_compares_and_restores(workspace, cli_here, output):
     best = next(trial for trial in trials if trial["name"] == found["best"])
     assert best["score"] == max(trial["score"] for trial in finished) >= trials[0]["score"]
 
+    tried, _, ended = shown.partition("now on its other folds")
+    assert {line.split()[0] for line in tried.splitlines()} == {"search", "folds"}  # of a trial two lines, no more
+    assert "fold 2: epoch" in ended
+
     # Experiments: the best and the recipe as it was have all folds, others those that were searched, pruned ones none.
     folders = {path.name for path in (output / "experiments").iterdir()} - {"tokens"}
     assert folders == {trial["name"] for trial in finished}

@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from foldwise.clock import Clock
-from foldwise.console import duration, say, warn
+from foldwise.console import duration, say, silent, warn
 from foldwise.errors import InputError, RunError
 from foldwise.hashing import hash_of
 from foldwise.lock import only_writer
@@ -121,7 +121,8 @@ class Search:
         try:
             run = make_run(self.run, run.paths.experiment, settings)
             searched = Searched(self.folds, partial(self.look, trial), limit, study.greater, start)
-            score = train_folds(replace(run, budget=searched))["cv"]["mean"]
+            with silent():
+                score = train_folds(replace(run, budget=searched))["cv"]["mean"]
         except PrunedError as error:
             study.study.tell(trial, state=study.states.PRUNED)
             say("search", f"{run.paths.experiment}: pruned, {error}, after {duration(Clock.now() - start)}")
