@@ -131,7 +131,8 @@ def run_train(
 
 
 def run_init(
-    slug: Annotated[str, typer.Argument(help="Folder below input/ with train, test and sample_submission.")],
+    slug: Annotated[str, typer.Argument(help="Folder below input/ with train, test and sample_submission.")] = "",
+    competition: Annotated[str, typer.Option("--competition", "-c", metavar="SLUG", hidden=True)] = "",
     id_: Annotated[str | None, typer.Option("--id", metavar="COLUMN")] = None,
     text: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Repeatable.")] = None,
     image: Annotated[
@@ -173,7 +174,9 @@ def run_init(
         *(id_, text or [], target or [], group, task, kind, metric, metric_argument or []),
         *(files, numbered, positive, label_separator, less_is_better, image),
     )
-    init(resolve(slug, input_, None, None), told, force)
+    if bool(slug) == bool(competition):
+        raise InputError("init: name one folder below input/: ./run.sh init SLUG")
+    init(resolve(slug or competition, input_, None, None), told, force)
 
 
 def find_extension(name: str) -> Any:

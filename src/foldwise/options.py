@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from foldwise.console import working
 from foldwise.errors import DamagedError, InputError, RunError, cut_lines, did_you_mean, find_own_code, list_names
 from foldwise.extensions import find_experiments
 from foldwise.inputs import same_inputs
-from foldwise.installed import IS_INSTALLED
+from foldwise.installed import IS_INSTALLED, PROGRAM
 from foldwise.interrupts import Interrupted, Signals
 from foldwise.load_config import load_config
 from foldwise.machine import explain_machine
-from foldwise.paths import COMPETITIONS, CONFIG, Paths, resolve
+from foldwise.paths import COMPETITIONS, CONFIG, Paths, find_project, resolve
 from foldwise.run import Run, check_config
 
 DEFAULT = "movie-reviews"
@@ -152,9 +152,32 @@ class Commands(TyperGroup):
             same = words.get(frozenset(args[0].replace("_", "-").split("-")))
             otherwise = f"there are {list_names(names, quoted=False)} (--help)"
             fix = f"did you mean {same}?" if same else did_you_mean(args[0], names, otherwise)
+            if slug := competition_of(args[0]):
+                fix = f"to run this competition: {PROGRAM} all -c {slug}"
             print(f"error: {args[0]}: no such command; {fix}", file=sys.stderr)
             raise typer.Exit(2)
         return super().resolve_command(ctx, args)
+
+
+class Command(TyperCommand):
+    """A command that says in one line where a competition belongs, should it stand there without its option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What typer makes of them, or exit 2."""
+        ctx.allow_extra_args, refused = True, not ctx.allow_extra_args
+        rest = super().parse_args(ctx, args)
+        if refused and ctx.args and not ctx.resilient_parsing:
+            slug = competition_of(ctx.args[0])
+            fix = f"the competition is named with -c {slug}" if slug else f"see {ctx.command_path} --help"
+            print(f"error: {' '.join(ctx.args)}: {self.name} takes no such argument; {fix}", file=sys.stderr)
+            raise typer.Exit(2)
+        return rest
+
+
+def competition_of(argument: str) -> str:
+    """The competition that a word of the command line names, or whose folder it is; "" for none."""
+    slug = Path(argument).name
+    return slug if slug and (find_project() / "input" / slug).is_dir() else ""
 
 
 def add_command(
@@ -204,4 +227,4 @@ def add_command(
     command.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     command.__doc__ = function.__doc__
-    group.command(name, **settings)(command)
+    group.command(name, cls=Command, **settings)(command)

@@ -171,6 +171,11 @@ def test_stages_in_the_wrong_order(cli_here):
             ["recipe.ensemble.weights: 'bilstm' has 1e+308, more than 1e18"],
         ),
         (["al", "-c", "twin-binary"], ["al: no such command; did you mean all?"]),
+        (["movie-reviews"], ["movie-reviews: no such command; to run this competition: ./run.sh all -c movie-reviews"]),
+        (["train", "input/movie-reviews"], ["train takes no such argument; the competition is named with -c movie-r"]),
+        (["train", "--fold", "3", "4"], ["error: 4: train takes no such argument; see ./run.sh train --help"]),
+        (["init"], ["init: name one folder below input/: ./run.sh init SLUG"]),
+        (["init", "-c", "twin-binary"], ["twin-binary/competition.toml: exists already; edit it"]),
     ],
 )
 def test_a_fault_on_the_command_line(cli_here, arguments, expected):
