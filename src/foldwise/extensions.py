@@ -19,6 +19,7 @@ EXPERIMENTS = {
     "settings": "foldwise.experiments.finished:settings_of",
     "--tracker": "foldwise.experiments.trackers:open_trackers",
     "share": "foldwise.experiments.shared_tokens:share",
+    "take fold": "foldwise.experiments.taken_folds:take_fold",
 }
 
 

@@ -21,7 +21,7 @@ EVERYTHING = ("*/fold*/*.safetensors",)
 
 
 def test_a_name_changes_the_place_and_no_byte(foldwise, output):
-    foldwise("all", *settings("both"))
+    foldwise("all", "--force", *settings("both"))
     named = results(output / "experiments" / "both", *EVERYTHING)
     assert len(named) > 10
     assert results(output, *EVERYTHING) == named

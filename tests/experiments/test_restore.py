@@ -95,7 +95,7 @@ def test_comments_and_lines_that_stay(foldwise, trained):
 def test_all_then_makes_the_same_bytes(foldwise, output):
     foldwise("restore", "both")
     assert "kept submission.csv" in foldwise("all", "--name", "both")
-    foldwise("all")
+    foldwise("all", "--force")
     assert results(output, "*/fold*/*.safetensors") == results(output / "experiments" / "both", "*/fold*/*.safetensors")
     assert "has the recipe of unnamed already" in foldwise("restore", "unnamed")
 

@@ -188,6 +188,9 @@ def test_trained_folds_predict_new_pictures_and_travel(cli_here, workspace):
     done = subprocess.run(line, env=environment(), input=listed, capture_output=True, text=True, check=True)
     rows = [(row["id"], row["label"]) for row in csv.DictReader(done.stdout.splitlines())]
     assert rows == list(zip(listed.splitlines(), found, strict=True))
+    assert "took convnet folds 0, 1 over" in cli_here("all", *HERE, "--name", "again").stdout  # and has no tokens
+    cli_here("predict", *HERE, "--name", "again", str(workspace / "new" / "table.csv"), "--out", f"{out}.again")
+    assert Path(f"{out}.again").read_bytes() == out.read_bytes()
     cli_here("kernel", "build", *HERE, "--infer")
     weights = next((workspace / "output" / SLUG).glob("kernel-infer-dataset"))
     expected = (workspace / "output" / SLUG / "submission.csv").read_bytes()

@@ -101,7 +101,7 @@ def test_a_search_finds_compares_and_restores(workspace, cli_here, output):
 
     # A fold of a trial has the bytes that `all` with its settings gives, and restore brings them into competition.toml.
     options = [part for setting in best["set"] for part in ("--set", setting)]
-    cli_here("all", *SEARCH[1:], *options)
+    cli_here("all", "--force", *SEARCH[1:], *options)
     parts = ("*/fold*/*.safetensors",)
     assert results(output, *parts) == results(output / "experiments" / best["name"], *parts)
     cli_here("restore", best["name"], "-c", SLUG)
@@ -194,6 +194,19 @@ def test_a_pruned_trial_looks_like_no_experiment(workspace, cli_here, output):
     assert states == [*["finished"] * 4, "pruned", "pruned"]
     assert "is behind the others" in shown
     assert {path.name for path in (output / "experiments").iterdir()} == {"tokens", found["best"]}
+
+
+def test_what_the_run_without_a_name_has_trained_is_not_trained_again(cli_here, output):
+    cli_here("all", *SEARCH[1:])
+    told = cli_here(*SEARCH, "--trials", "1").stdout
+    (trial,) = figures(output)["trials"]
+    assert f"train     took bilstm folds 2, 3 over from {'the run without a name'}" in told
+    copy = output / "experiments" / trial["name"]
+    for fold in range(4):
+        assert (copy / f"bilstm/fold{fold}/fold.json").read_bytes() == (
+            output / f"bilstm/fold{fold}/fold.json"
+        ).read_bytes()
+    assert trial["seconds"] >= max(fold["seconds"] for fold in read_summary(output, trial["name"])["folds"][:2])
 
 
 def test_a_journal_is_cut_before_a_line_that_is_none(cli_here, output):

@@ -57,7 +57,7 @@ def restore_recipe(paths: Paths, name: str, folders: Sequence[str]) -> None:
     if name == UNNAMED:
         say("restore", f"next: `{again}` keeps its results, where they are still there")
     else:
-        say("restore", f"next: `{again}` trains it anew, in place of the run without a name; it stays as {name}, too")
+        say("restore", f"next: `{again}` puts its folds in place of those without a name; it stays as {name}, too")
     return None
 
 

@@ -100,14 +100,16 @@ def open_member(
     recipe = config.recipe.of_member(name)
     learner, model, opened, own = learner_for(recipe), recipe.model.name, [], None
     files = learner.find_files(paths)
-    learnt = own_tokens_hash(paths, name, files) if learner.reads_texts else hash_of(learnt_part(tokens["inputs"]))
+    learnt = hash_of(learnt_part(tokens["inputs"]))
     for number, recorded in folds.items():
         folder = paths.fold(name, fold := int(number))
         record = read_whole(folder / FOLD_RECORD, FoldRecord)
         where = f"{paths.output}: {name}/{fold_folder_name(fold)}"
         if hash_of(folder / FOLD_RECORD) != recorded:
             raise InputError(f"{where} was trained again since the ensemble was made; run `ensemble`, or `all`")
-        if record["inputs"]["tokens"] != learnt:
+        if learner.reads_texts:
+            check_model(paths, name, files, record)
+        elif record["inputs"]["tokens"] != learnt:
             raise InputError(f"{where} learnt from other tokens than those that are there; run `all`")
         checkpoint = find_checkpoint(folder, record["files"])
         needed = [*(path.name for path in checkpoint.weights), FACTS, FOLD_TEST]
@@ -119,13 +121,14 @@ def open_member(
     return PackedMember(own=own if is_own(model) else None, folds=opened, files=packed)
 
 
-def own_tokens_hash(paths: Paths, member: str, files: Mapping[str, Path]) -> str:
-    """The hash of what a member's own tokens were made from, once its files are held against it."""
-    record = read_whole(paths.own_tokens(member) / TOKENS_RECORD, Record)
+def check_model(paths: Paths, member: str, files: Mapping[str, Path], record: Mapping[str, Any]) -> None:
+    """Refuse files of a member that reads texts or images by itself, where a fold was trained with others."""
+    known = record.get("model") or {}
+    if files and not known:  # by an earlier foldwise
+        known = read_whole(paths.own_tokens(member) / TOKENS_RECORD, Record)["inputs"]["model"]
     for name, path in files.items():
-        if sample_hash(path) != record["inputs"]["model"].get(name):
+        if sample_hash(path) != known.get(name):
             raise InputError(f"{path}: not the file that {member} was trained with; put that one there, or run `all`")
-    return hash_of(record["inputs"])
 
 
 def check_tokenizer(config: Config, paths: Paths, tokens: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from foldwise.errors import RunError
 from foldwise.events import Event, Finished, GivenUp, Noted, Started, Stopped
 from foldwise.freshness import fold_differences, read_fold
 from foldwise.hashing import hash_of
-from foldwise.inputs import Known, same_inputs
+from foldwise.inputs import Known, same_inputs, sample_hash
 from foldwise.learners import learner_for
 from foldwise.learners.starting import Start
 from foldwise.metrics import MetricChoice
@@ -176,6 +176,8 @@ def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
 def make_record(job: FoldJob, result: FoldResult, finished: Finished, train_rows: int) -> dict[str, Any]:
     """The content of fold.json, without the checksums of the other files."""
     outcome = {name: value for name, value in vars(finished).items() if name != "written" and value is not None}
+    learner = learner_for(job.recipe)
+    model = {name: sample_hash(path) for name, path in learner.find_files(job.paths).items()}
     return {
         "member": job.member,
         "fold": job.fold,
@@ -184,5 +186,6 @@ def make_record(job: FoldJob, result: FoldResult, finished: Finished, train_rows
         "rows": {"train": train_rows, "validation": len(result.rows), "test": len(result.test)},
         "runtime": job.ran_on,
         "torch": torch.__version__,
+        **({"model": model} if learner.reads_texts else {}),
         **outcome,
     }

@@ -122,7 +122,7 @@ class Search:
             run = make_run(self.run, run.paths.experiment, settings)
             searched = Searched(self.folds, partial(self.look, trial), limit, study.greater, start)
             with silent():
-                score = train_folds(replace(run, budget=searched))["cv"]["mean"]
+                summary = train_folds(replace(run, budget=searched))
         except PrunedError as error:
             study.study.tell(trial, state=study.states.PRUNED)
             say("search", f"{run.paths.experiment}: pruned, {error}, after {duration(Clock.now() - start)}")
@@ -139,10 +139,12 @@ class Search:
             warn(f"{run.paths.experiment}: failed: {error}")
         else:
             self.failures = 0
+            score, seconds = summary["cv"]["mean"], Clock.now() - start
             if whole:  # of one that an earlier process began, only the rest was timed
-                trial.set_user_attr("seconds", Clock.now() - start)
+                # Folds that were taken over from another run took as long there.
+                trial.set_user_attr("seconds", max(seconds, *(fold["seconds"] for fold in summary["folds"])))
             study.study.tell(trial, score)
-            self.tell_score(run, score, Clock.now() - start)
+            self.tell_score(run, score, seconds)
             return True
         shutil.rmtree(run.paths.output, ignore_errors=True)
         return True

@@ -82,9 +82,13 @@ class Searched:
         """Seconds that it may take, for summary.json; without a limit those that it took."""
         return self.used if self.limit is None else self.limit - self.started
 
+    def includes(self, fold: int) -> bool:
+        """Whether a fold is searched."""
+        return fold in self.folds
+
     def hand_out(self, run: Run, fold_of_row: np.ndarray, jobs: list[FoldJob], workers: int) -> "SearchedJobs":  # noqa: ARG002
         """The jobs of the searched folds."""
-        return SearchedJobs(self, run, [job for job in jobs if job.fold in self.folds])
+        return SearchedJobs(self, run, [job for job in jobs if self.includes(job.fold)])
 
 
 class SearchedJobs(Iterator[FoldJob]):

@@ -9,6 +9,7 @@ What a folder holds is written at the top of `foldwise.running.fold_folder`.
 
 import shutil
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ from foldwise.config import Recipe
 from foldwise.console import say, warn, working
 from foldwise.data.features import texts_and_features
 from foldwise.errors import InputError
-from foldwise.extensions import find_teaching
+from foldwise.extensions import find_experiments, find_teaching
 from foldwise.freshness import Fit, Wanted, check_tokens, fold_differences, fold_inputs, shortened
 from foldwise.learners import learner_for
 from foldwise.metrics import try_metric
-from foldwise.paths import ALL_ROWS
+from foldwise.paths import ALL_ROWS, EXPERIMENTS
 from foldwise.run import Run
+
+SAME = "recipe, folds and tokens are the same"
 
 
 def train(
@@ -85,11 +88,14 @@ def find_work(run: Run, fits: Sequence[Fit], chosen: Collection[Fit]) -> Wanted:
     tokens_hash, recipe = check_tokens(run), run.config.recipe
     wanted: Wanted = []
     for (member, without), group in groupby(fits, lambda fit: (fit.member, fit.without)):
-        reasons: dict[str, list[int]] = {}
+        outcomes: dict[tuple[str, str], list[int]] = {}
         for fit in group:
             folder, inputs = run.paths.fold(*fit), fold_inputs(run, fit, tokens_hash)
             reason = why_train(run, folder, inputs, fit in chosen)
-            reasons.setdefault(reason, []).append(fit.fold)
+            outcome = ("", f": {reason}") if reason else ("kept ", f": {SAME}")
+            if reason and not (run.force or fit in chosen) and (source := take_over(run, fit, inputs)):
+                outcome, reason = ("took ", f" over from {source}: {SAME}"), ""
+            outcomes.setdefault(outcome, []).append(fit.fold)
             if reason or shortened(folder):
                 wanted.append((fit, inputs))
             else:
@@ -97,12 +103,21 @@ def find_work(run: Run, fits: Sequence[Fit], chosen: Collection[Fit]) -> Wanted:
         model = recipe.of_member(member).model.name
         called = member if member == model else f"{member} ({model})"
         apart = f" without {', '.join(map(str, without))}" if without else ""
-        for reason, numbers in reasons.items():
+        for (verb, rest), numbers in outcomes.items():
             names = f"{called} fold{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}{apart}"
             if numbers == [ALL_ROWS]:
                 names = f"{called} on all rows"
-            say("train", f"{names}: {reason}" if reason else f"kept {names}: recipe, folds and tokens are the same")
+            say("train", f"{verb}{names}{rest}")
     return wanted
+
+
+def take_over(run: Run, fit: Fit, inputs: dict[str, Any]) -> str:
+    """Copy a fold that another run of this competition has trained from the same inputs; → that run, "" for none."""
+    if not (run.paths.home / EXPERIMENTS).is_dir() or (run.budget and not run.budget.includes(fit.fold)):
+        return ""
+    with suppress(InputError):  # that experiments are not part of this checkout
+        return str(find_experiments("take fold")(run.paths, run.paths.fold(*fit), inputs))
+    return ""
 
 
 def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> str:

@@ -35,6 +35,10 @@ class TimeBudget:
         """Seconds since the start."""
         return Clock.now() - self.started
 
+    def includes(self, fold: int) -> bool:  # noqa: ARG002
+        """Whether a fold is among those that are to be trained: all are."""
+        return True
+
     def hand_out(self, run: Any, fold_of_row: np.ndarray, jobs: list[Any], workers: int) -> Any:
         """The jobs that fit: an iterator with `on_event(job, event)`, and `after(job)` for when one is done."""
         from foldwise.time_budget.jobs import TimedJobs
