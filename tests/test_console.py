@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ def terminal(monkeypatch) -> Iterator[Callable[[], str]]:
     ours, theirs = pty.openpty()
     monkeypatch.setenv("COLUMNS", "80")
     with os.fdopen(theirs, "w", encoding="utf-8") as stream:
-        monkeypatch.setattr(screen, "sys", SimpleNamespace(stderr=stream))
+        monkeypatch.setattr(screen, "sys", SimpleNamespace(stderr=stream, modules=sys.modules))
 
         def shown() -> str:
             """Everything so far: what was written may take a moment to come out."""

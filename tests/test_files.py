@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from foldwise.errors import DamagedError, InputError, RunError
 from foldwise.files import atomic_file, atomic_folder, read_json, usual_mode, write_json, write_record, write_text
 from foldwise.hashing import hash_of
-from foldwise.records import check_record
+from foldwise.records import check_whole
 
 
 def files_in(folder: Path) -> dict[str, str]:
@@ -145,7 +145,7 @@ def test_files_of_others_stay_in_a_folder_that_is_written_again(tmp_path, record
     (fold / "deep" / "a.npy").write_text("mine")
     (fold / "link").symlink_to("nowhere")
     (fold / "mine.npy").write_text("mine")
-    assert check_record(fold / "fold.json")  # which has nothing to say of these
+    assert check_whole(fold / "fold.json")  # which has nothing to say of these
     if record is not None:  # it cannot tell what is whose
         (fold / "fold.json").write_text(record)
         (fold / "mine.npy").unlink()
@@ -155,7 +155,7 @@ def test_files_of_others_stay_in_a_folder_that_is_written_again(tmp_path, record
     assert "fold.json" in found
     assert found == {"fold.json": found["fold.json"], "a.npy": "2", **kept}
     assert (fold / "link").is_symlink()
-    assert check_record(fold / "fold.json")
+    assert check_whole(fold / "fold.json")
 
 
 @settings(max_examples=50)
@@ -164,14 +164,14 @@ def test_no_flipped_bit_of_a_record_or_of_what_it_vouches_for_is_passed_over(tmp
     folder = tmp_path_factory.mktemp("folder")
     (folder / "a.npy").write_bytes(b"array")
     write_record(folder / "fold.json", {"best_epoch": 1.5, "inputs": {"name": "é", "n": [1, 2]}, "torch": "2.13"})
-    whole = check_record(folder / "fold.json")
+    whole = check_whole(folder / "fold.json")
     assert whole is not None
     path = folder / data.draw(st.sampled_from(["a.npy", "fold.json"]))
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(content)
     try:
-        found = check_record(folder / "fold.json")
+        found = check_whole(folder / "fold.json")
     except DamagedError:
         return
     assert path.name == "fold.json"
@@ -182,7 +182,7 @@ def test_a_record_without_files_or_of_another_shape_is_damaged(tmp_path):
     for content in ("[1]", '{"files": {}}', json.dumps({"checksum": hash_of({})})):
         (tmp_path / "r.json").write_text(content)
         with pytest.raises(DamagedError, match=r"r\.json"):
-            check_record(tmp_path / "r.json")
+            check_whole(tmp_path / "r.json")
 
 
 def test_deep_json_counts_as_none(tmp_path):

@@ -9,7 +9,7 @@ from foldwise.errors import DamagedError
 from foldwise.files import write_checked, write_record
 from foldwise.freshness import differences
 from foldwise.hashing import hash_of
-from foldwise.records import FoldRecord, Summary, TokensRecord, check_record, read_checked, read_or_warn, read_whole
+from foldwise.records import FoldRecord, Summary, TokensRecord, check_whole, read_checked, read_or_warn, read_whole
 
 FOLD: dict[str, Any] = {
     "inputs": {"folds": "a"},
@@ -60,7 +60,7 @@ def test_each_damaged_file_of_a_folder_is_named(tmp_path):
     phrases = ["b is damaged", "c is missing", "d is damaged"]
     assert differences(tmp_path, "fold.json", FOLD["inputs"], FoldRecord) == phrases
     with pytest.raises(DamagedError, match=f"^{tmp_path}: b is damaged; c is missing; d is damaged$"):
-        check_record(tmp_path / "fold.json", FoldRecord)
+        check_whole(tmp_path / "fold.json", FoldRecord)
     assert differences(tmp_path, "fold.json", {"folds": "b"}, FoldRecord) == ["folds a → b"]
 
 

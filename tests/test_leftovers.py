@@ -10,7 +10,7 @@ import pytest
 
 import foldwise
 from foldwise.leftovers import LEFTOVER, is_leftover, start_of, sweep, temporary_name
-from foldwise.records import check_record
+from foldwise.records import check_whole
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -124,7 +124,7 @@ def test_a_kill_before_any_operation_leaves_the_old_or_the_new_folder_whole(tmp_
         assert left.pop("fold0/fold.json")
         seen.append(left.pop("fold0/a.txt"))
         assert not left
-        assert check_record(place / "fold0" / "fold.json")
+        assert check_whole(place / "fold0" / "fold.json")
     assert seen == sorted(seen, reverse=True)  # old, old, … new
     assert set(seen) == {"old", "new"}
     assert len(seen) > 20

@@ -1,6 +1,7 @@
 """The lines at the bottom of a terminal, while others go by above them and the window changes."""
 
 import os
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -25,7 +26,7 @@ def line_of(text: str) -> Line:
 def terminal(monkeypatch) -> Terminal:
     """Standard error and output are one terminal of 100 columns, drawn only when a test asks for it."""
     stream = Terminal(100)
-    monkeypatch.setattr(screen, "sys", SimpleNamespace(stderr=stream))
+    monkeypatch.setattr(screen, "sys", SimpleNamespace(stderr=stream, modules=sys.modules))
     monkeypatch.setattr("foldwise.console.sys", SimpleNamespace(stderr=stream, stdout=stream))
     monkeypatch.setattr(Screen, "tick", lambda _: None)
     monkeypatch.setattr(Screen, "size", lambda _: (stream.columns, 24))

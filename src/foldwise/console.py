@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib.util import find_spec
 from typing import Any, Self
 
 from rich.console import Console
@@ -110,17 +109,6 @@ def can_show(sign: str, encoding: str) -> bool:
         return False
 
 
-def notebook_bar(name: str, total: int | None, done: int, unit: str) -> Any:
-    """In a notebook that has widgets, a bar of `tqdm.auto`; elsewhere, and without a total, one that shows nothing."""
-    kernel = sys.modules.get("ipykernel.kernelapp")  # also there where a notebook is only driven
-    if total is None or not (kernel and kernel.IPKernelApp.initialized() and find_spec("ipywidgets")):
-        return tqdm(disable=True)
-    from tqdm.auto import tqdm as widget
-
-    looks = {"unit": f" {unit.partition(' (')[0]}", "unit_scale": True, "leave": False}
-    return widget(desc=name, total=total, initial=done, **looks)
-
-
 class Progress:
     """How far something is: on a terminal a line in its last rows, elsewhere a line at most once a minute.
 
@@ -148,7 +136,7 @@ class Progress:
         self.started = self.spoken = time.monotonic()
         self.screen, self.line = screen.current(), partial(line or usual_line, self)
         self.screen.add(self.line, place=place)
-        self.widget = notebook_bar(printable(name or stage), total, done, unit)
+        self.widget = screen.notebook_bar(printable(name or stage), total, done, unit)
 
     def __enter__(self) -> Self:
         return self

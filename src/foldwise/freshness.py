@@ -58,7 +58,7 @@ def changes(old: Any, new: Any, prefix: str = "") -> list[str]:
 def differences(folder: Path, name: str, inputs: dict[str, Any], model: type[Record] = Record) -> list[str]:
     """Phrases that say why a folder is out of date: its record `name` has other inputs, or a file is damaged.
 
-    None if it is up to date; ["missing"] if there is no record.
+    [] if it is up to date; ["missing"] if there is no record.
     """
     try:
         record = read_checked(folder / name, model)
@@ -81,7 +81,7 @@ def why_make_tokens(run: Run, reasons: list[str]) -> str:
 
 
 def fold_differences(folder: Path, inputs: dict[str, Any]) -> list[str]:
-    """The same of a trained fold."""
+    """`differences` of a trained fold."""
     return differences(folder, FOLD_RECORD, inputs, FoldRecord)
 
 

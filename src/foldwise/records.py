@@ -213,7 +213,7 @@ def read_checked(path: Path, model: Any) -> dict[str, Any] | None:
 
 
 def read_whole(path: Path, model: Any) -> dict[str, Any]:
-    """The same; `DamagedError` also where there is none."""
+    """What `read_checked` gives; `DamagedError` also where there is no file."""
     content = read_checked(path, model)
     if content is None:
         raise DamagedError(path.parent, [f"{path.name} is missing"])
@@ -221,7 +221,7 @@ def read_whole(path: Path, model: Any) -> dict[str, Any]:
 
 
 def read_or_warn(path: Path, model: Any, instead: str) -> dict[str, Any] | None:
-    """The same; of a damaged file a warning that says what is done `instead` of using it, and None."""
+    """What `read_checked` gives; of a damaged file a warning that says what is done `instead` of using it, and None."""
     try:
         return read_checked(path, model)
     except DamagedError as error:
@@ -238,11 +238,6 @@ def check_whole(path: Path, model: type[Record] = Record) -> dict[str, Any]:
     record = read_whole(path, model)
     check_files(path.parent, record["files"])
     return record
-
-
-def check_record(path: Path, model: type[Record] = Record) -> dict[str, Any] | None:
-    """The same; None if there is no record."""
-    return check_whole(path, model) if path.exists() else None
 
 
 def check_files(folder: Path, checksums: dict[str, str]) -> None:

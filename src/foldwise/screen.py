@@ -14,7 +14,10 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from typing import Any
+
+from tqdm import tqdm
 
 from foldwise.interrupts import TOLD
 
@@ -163,3 +166,14 @@ def current() -> Screen:
     if CURRENT.stream is not sys.stderr:
         CURRENT = Screen(sys.stderr)
     return CURRENT
+
+
+def notebook_bar(name: str, total: int | None, done: int, unit: str) -> Any:
+    """In a notebook that has widgets, a bar of `tqdm.auto`; elsewhere, and without a total, one that shows nothing."""
+    kernel = sys.modules.get("ipykernel.kernelapp")  # also there where a notebook is only driven
+    if total is None or not (kernel and kernel.IPKernelApp.initialized() and find_spec("ipywidgets")):
+        return tqdm(disable=True)
+    from tqdm.auto import tqdm as widget
+
+    looks = {"unit": f" {unit.partition(' (')[0]}", "unit_scale": True, "leave": False}
+    return widget(desc=name, total=total, initial=done, **looks)

@@ -13,7 +13,7 @@ where shares of raters are learnt as they are and scored as 0 and 1, and where c
 
 Both are NaN where a target of several is not known (`columns.missing_targets = "mask"`): such cells count nowhere.
 Predictions are (N, C) probabilities or values; of an ordinal task (N, 1) values on the scale of the class numbers.
-Another task is another entry of `TASKS`. Only `init` (`data/inspect_targets.py`) names tasks besides.
+Another task is another entry of `TASKS`; what it infers tasks by is `init`'s own (`data/inspect_targets.py`).
 """
 
 from dataclasses import dataclass

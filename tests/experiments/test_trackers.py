@@ -47,7 +47,9 @@ def own(trained, monkeypatch):
 
 
 def test_a_tracker_is_told_everything_and_changes_no_byte(own, foldwise, output):
-    said = foldwise("all", "--name", "told", *settings("net"), "--tracker", "told:Fails", "--tracker", "told:Writes")
+    said = foldwise(
+        "all", "--force", "--name", "told", *settings("net"), "--tracker", "told:Fails", "--tracker", "told:Writes"
+    )
     assert "warning: --tracker told:Fails: ValueError: no line to the service" in said
     everything = "*/fold*/*.safetensors"
     assert results(output / "experiments" / "told", everything) == results(output / "experiments" / "net", everything)
@@ -86,7 +88,7 @@ def test_a_tracker_that_is_not_installed_says_what_to_do(name, foldwise):
 @pytest.mark.filterwarnings("ignore")  # theirs
 def test_tensorboard_has_a_curve_for_each_fold(foldwise, output):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    foldwise("all", "--name", "told", *settings("net"), "--tracker", "tensorboard")
+    foldwise("all", "--force", "--name", "told", *settings("net"), "--tracker", "tensorboard")
     (run,) = (output / "tracking" / "tensorboard").iterdir()
     events = accumulator.EventAccumulator(str(run / "bilstm" / "fold0"))
     events.Reload()
@@ -97,7 +99,7 @@ def test_tensorboard_has_a_curve_for_each_fold(foldwise, output):
 @pytest.mark.filterwarnings("ignore")  # theirs
 def test_mlflow_has_recipe_and_scores(foldwise, output):
     mlflow = pytest.importorskip("mlflow")
-    foldwise("all", "--name", "told", *settings("net"), "--tracker", "mlflow")
+    foldwise("all", "--force", "--name", "told", *settings("net"), "--tracker", "mlflow")
     client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{output / 'tracking' / 'mlflow.db'}")
     (run,) = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     assert run.data.params["training.epochs"] == "1"
@@ -109,7 +111,7 @@ def test_mlflow_has_recipe_and_scores(foldwise, output):
 @pytest.mark.filterwarnings("ignore")  # theirs
 def test_weights_and_biases_stays_at_home(foldwise, output):
     pytest.importorskip("wandb")
-    foldwise("all", "--name", "told", *settings("net"), "--tracker", "wandb")
+    foldwise("all", "--force", "--name", "told", *settings("net"), "--tracker", "wandb")
     assert list((output / "tracking" / "wandb").glob("offline-run-*/*.wandb"))
 
 
@@ -118,7 +120,7 @@ def test_the_tracker_of_the_readme(foldwise, trained, output, monkeypatch):
     (trained / "lines").mkdir()
     (trained / "lines" / "tracker_of_the_readme.py").write_text(section.partition("```python\n")[2].partition("```")[0])
     monkeypatch.syspath_prepend(trained / "lines")
-    foldwise("all", "--name", "told", *settings("net"), "--tracker", "tracker_of_the_readme:Lines")
+    foldwise("all", "--force", "--name", "told", *settings("net"), "--tracker", "tracker_of_the_readme:Lines")
     (path,) = (output / "tracking").iterdir()
     lines = path.read_text().splitlines()
     assert lines[0] == "1 epochs"

@@ -40,7 +40,7 @@ class Mean(Learner):
         record = Evaluated(1.0, 1, None, score, True, learning_rate=0.0, padding=0.0, train_seconds=0.1)
         return FoldResult(valid_rows, oof, test, [{"mean": torch.from_numpy(mean)}], {}, [record])
 
-    def predict(self, checkpoint, data, runtime, on_rows):
+    def load(self, checkpoint, trained, runtime):
         raise NotImplementedError
 
 

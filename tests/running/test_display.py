@@ -1,5 +1,6 @@
 """Folds side by side, on a terminal and without one."""
 
+import sys
 import time
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import pytest
 from foldwise import clock, screen
 from foldwise.console import Progress
 from foldwise.events import Evaluated, Finished, Started, Stepped
-from foldwise.running.display import FoldDisplay, draw_bar, fold_line
+from foldwise.running.display import FoldDisplay, fold_line
 from terminal import Terminal
 
 EVALUATED = Evaluated(0.5, 10, loss=0.456, score=0.70123, best=True, learning_rate=1e-3, padding=0.1, train_seconds=1.0)
@@ -19,7 +20,7 @@ FINISHED = Finished(score=0.8, best_epoch=1.5, epochs=2.0, seconds=65.0, rows_pe
 def terminal(monkeypatch) -> Terminal:
     """Standard error is a terminal of 80 columns that stands still but where it is drawn."""
     stream = Terminal()
-    monkeypatch.setattr(screen, "sys", SimpleNamespace(stderr=stream))
+    monkeypatch.setattr(screen, "sys", SimpleNamespace(stderr=stream, modules=sys.modules))
     monkeypatch.setattr(screen.Screen, "tick", lambda _: None)
     monkeypatch.setattr(screen.Screen, "size", lambda _: (stream.columns, 24))
     return stream
@@ -153,7 +154,11 @@ def test_with_a_time_budget_what_is_left_of_it(terminal):
     assert terminal.screen()[0] == "0 of 1 folds done, 10 min 01 s used, at most 0 s left"
 
 
-def test_a_terminal_without_blocks_draws_a_bar_all_the_same():
-    assert draw_bar(0.5, 10, blocks=False) == "#####     "
-    assert [draw_bar(done / 16, 2, blocks=True) for done in range(5)] == ["  ", "▏ ", "▎ ", "▍ ", "▌ "]
-    assert draw_bar(1.2, 3, blocks=True) == "███"
+def test_a_terminal_without_blocks_draws_a_bar_all_the_same(monkeypatch):
+    bar = Progress("train", 100, "steps", "bilstm fold 0")
+    for encoding, half, whole in (("ascii", "|###    |", "|#######|"), ("utf-8", "|███▌   |", "|███████|")):
+        monkeypatch.setattr(bar, "screen", SimpleNamespace(stream=SimpleNamespace(encoding=encoding)))
+        bar.result = "score 0.7012"
+        for done, drawn in ((50, half), (120, whole)):  # more steps than were planned
+            bar.done = done
+            assert drawn in fold_line(bar, 40)

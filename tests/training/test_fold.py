@@ -429,6 +429,22 @@ def test_a_fold_whose_time_runs_out_ends_in_time_with_its_learning_rate_at_its_e
     assert [event for event in seen if isinstance(event, Evaluated)] == result.history
 
 
+@pytest.mark.parametrize(("first", "step", "seconds", "ended"), [(4.0, 0.06, 66.0, False), (14.0, 14.0, 30.0, True)])
+def test_what_is_loaded_before_the_first_step_does_not_end_a_training(monkeypatch, first, step, seconds, ended):
+    """Of a fold of 1,200 steps: only where a step is as slow as the first one there is no time for two."""
+    times = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(Clock, "now", lambda: times.now)
+    progress = Progress(make_data(), 0, recipe(epochs=6).training, 1200, Limit(seconds))
+    times.now += first
+    shares = [progress.after(1)]
+    for number in range(2, 30):
+        times.now += step
+        shares.append(progress.after(number))
+    assert shares == sorted(shares)
+    assert (shares[1] == 1) is ended
+    assert (shares[-1] < 0.15) is not ended
+
+
 def takes_a_second(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Binary cross entropy, on the clock of the test that asks for it."""
     times.now += 1

@@ -41,7 +41,7 @@ class Warehouse:
         return [*read, *(self.put(path, True) for path in files_changed_by(job))]
 
     def put(self, path: Path, is_changed: bool) -> Shipped:
-        """One file."""
+        """A file in the object store, once for each content."""
         path = path.absolute()
         for digest in (digest_of, content_digest):
             check_input(path, digest)
@@ -67,7 +67,7 @@ def files_of(job: FoldJob) -> list[Path]:
 def files_changed_by(job: FoldJob) -> list[Path]:
     """What a job finds of earlier tries, and may write anew: its state, and its folder where that matters."""
     folders = [job.state_folder]
-    if job.limit or (not job.redo and job.taken is None and only_test_changed(job)):
+    if job.limit or only_test_changed(job):
         folders.append(job.folder)
     return [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_file()]
 

@@ -85,7 +85,7 @@ def keep_other_backslashes(content: bytes, separator: str) -> bytes:
 
 
 def read_rows(path: Path, content: bytes, separator: str, form: Format, without: Collection[str]) -> Rows:
-    """The rows as they are; an error for each that has not the header's width."""
+    """The rows of a file's content, by `iter_rows`."""
     lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")  # leaves line ends alone
     (rows,) = iter_rows(path, lines, separator, form, without, backslashes=b'\\"' in content)
     return rows

@@ -147,7 +147,7 @@ class Joined(io.RawIOBase):
         self.begun, self.stream = io.BytesIO(begun), stream
 
     def readable(self) -> bool:
-        """It is."""
+        """`io.RawIOBase` asks."""
         return True
 
     def readinto(self, buffer: Any) -> int:

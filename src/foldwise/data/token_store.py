@@ -67,12 +67,6 @@ class TokenStore:
         for name in ("tokens", "offsets", "columns"):
             save_array(folder / f"{before}{name}.npy", getattr(self, name))
 
-    def save_cut(self, max_length: int, keep: Cut, folder: Path, whole: bool) -> "TokenStore":
-        """Write the texts cut to length; with `whole` also as they are, where that is not the same. → the cut ones."""
-        cut = self.cut(max_length, keep)
-        (self if whole else cut).save_beside(cut, folder)
-        return cut
-
     def save_beside(self, cut: "TokenStore", folder: Path) -> None:
         """Write the cut texts, and these where they are others."""
         cut.save(folder)

@@ -73,7 +73,7 @@ def run_together(
 def ranks_of(jobs: Iterable[FoldJob], size: int, folder: Path) -> Iterator[RankJob]:
     """Each job for each of its processes; for one alone where nothing is trained step by step."""
     for number, job in enumerate(jobs):
-        ready = not job.redo and job.taken is None and only_test_changed(job)
+        ready = only_test_changed(job)
         trains = learner_for(job.recipe).trained_model(job) is not None and not ready
         for rank in range(size if trains else 1):
             yield RankJob(job, rank, size if trains else 1, folder / str(number))

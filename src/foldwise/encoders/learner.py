@@ -7,7 +7,6 @@ encoder.train = "frozen"
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from foldwise.encoders.files import CONFIG, FILES, TOKENIZER, WEIGHTS, find_enco
 from foldwise.encoders.head import fit_head
 from foldwise.errors import InputError
 from foldwise.events import Started, Stepped
-from foldwise.learners import Learner, Loaded, NewRows, Trained, WriteTokens, average
+from foldwise.learners import Learner, Loaded, Trained, WriteTokens, average
 from foldwise.learners.linear import SAFETY, SAMPLE, result_of_fit
 from foldwise.learners.network import Network, fit_network
 from foldwise.tasks import TASKS
@@ -192,10 +191,3 @@ class EncoderLearner(Learner):
             return load_head(checkpoint)
         known = self.settings, trained, runtime
         return average([load_encoder(checkpoint, path, *known) for path in checkpoint.weights])
-
-    def predict(
-        self, checkpoint: "Checkpoint", data: NewRows, runtime: "Runtime", on_rows: Callable[[int], object]
-    ) -> np.ndarray:
-        """(M, C) float64 of a frozen encoder, else float32, of a regression float64."""
-        single = [replace(checkpoint, weights=[path]) for path in checkpoint.weights]  # one in memory at a time
-        return np.mean([self.load(one, data.trained, runtime).predict(data, on_rows) for one in single], axis=0)

@@ -30,8 +30,8 @@ def constant_score(metric: Metric, task: str, truth: np.ndarray, folds: np.ndarr
         outputs: C, the numbers that a model predicts for a row.
     """
     scores = []
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # of a function of the user's own, about rows that are all alike
+    # A function of the user's own may warn of rows that are all alike.
+    with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
         for fold in np.unique(folds):
             inside, others = folds == fold, outside_of(folds, fold)
             try:

@@ -37,7 +37,8 @@ def check_folds(run: Run) -> Records:
     Under a time budget, or where only those are missing that the last one left out, as many as go together.
     """
     records, errors = finished_folds(run)
-    if not errors and not (errors := unfinished_on_all_rows(run)):
+    errors = errors or unfinished_on_all_rows(run)
+    if not errors:
         return records
     facts = earlier_budget(run)
     members, folds = facts.get("dropped_members", []), facts.get("dropped_folds", [])

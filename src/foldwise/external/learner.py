@@ -22,7 +22,7 @@ from foldwise.errors import InputError
 from foldwise.events import Started, Stepped
 from foldwise.external.leaks import better_than_on_test, check_folds, describe_shared, is_truth
 from foldwise.external.tables import find_table, open_predictions, read_values
-from foldwise.learners import Learner, NewRows
+from foldwise.learners import Learner, Loaded, Trained
 from foldwise.learners.linear import result_of_fit
 
 if TYPE_CHECKING:
@@ -96,12 +96,6 @@ class ExternalLearner(Learner):
         report(Stepped(1))
         return replace(result, weights=[])
 
-    def predict(
-        self,
-        checkpoint: Any,  # noqa: ARG002
-        data: NewRows,  # noqa: ARG002
-        runtime: Any,  # noqa: ARG002
-        on_rows: Callable[[int], object],  # noqa: ARG002
-    ) -> np.ndarray:
+    def load(self, checkpoint: Any, trained: Trained, runtime: Any) -> Loaded:  # noqa: ARG002
         """It cannot; `foldwise.learners.check_new_rows` says so before, and names the member."""
         raise InputError("recipe.model.name = 'external': has predictions of the rows in its files, and of no others")

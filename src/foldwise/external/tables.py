@@ -36,7 +36,7 @@ class Predictions:
 
     @property
     def ids(self) -> list[str]:
-        """Of its rows."""
+        """The id of each row."""
         return self.table.column(self.row_id)
 
 

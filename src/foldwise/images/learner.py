@@ -96,19 +96,16 @@ class ImageLearner(Network):
         return tokens + rows * height * width // 2
 
     def build_example(self, outputs: int, columns: ColumnsSection) -> tuple[Any, Sequence[Sequence[Any]]]:
-        """The network for images, and two batches: of the size in the recipe, and where any fits of half of it."""
+        """The network for images, and a batch of random ones."""
         import torch
 
         from foldwise.images.convnet import WORDS, build_convnet
 
-        settings, length = self.settings, 7 if columns.text else 1
-        model, batches = build_convnet(self.recipe, None, outputs, bool(columns.text), self.recipe.seed), []
-        for rows, part in ((3, 1), (5, 1 if settings.backbone else 2)):
-            size = [max(1, side // part) for side in settings.size]
-            words = torch.randint(1, WORDS, (rows, length), dtype=torch.int32)
-            images = torch.randint(0, 256, (rows, settings.channels, *size), dtype=torch.uint8)
-            batches.append((words, torch.full((rows,), length), images))
-        return model, batches
+        rows, length = 3, 7 if columns.text else 1
+        model = build_convnet(self.recipe, None, outputs, bool(columns.text), self.recipe.seed)
+        words = torch.randint(1, WORDS, (rows, length), dtype=torch.int32)
+        images = torch.randint(0, 256, (rows, self.settings.channels, *self.settings.size), dtype=torch.uint8)
+        return model, [(words, torch.full((rows,), length), images)]
 
     def prepare(self, targets: Targets, texts: int, features: int) -> None:  # noqa: ARG002
         """Network and changes on a few random images; loss and optimizer are rehearsed with a network of texts."""
@@ -134,7 +131,7 @@ class ImageLearner(Network):
                 f"{side.bit_length()} at most, or a larger images.size"
             )
         with torch.random.fork_rng(devices=[]):
-            _, ((*_, images), _) = self.build_example(2, ColumnsSection(id="", image="", target=[""]))
+            _, ((*_, images),) = self.build_example(2, ColumnsSection(id="", image="", target=[""]))
             if change := self.changes(0):
                 change(images, np.arange(len(images)), 0)
         Network(self.recipe.model_copy(update={"model": Model()})).prepare(targets, 1, 0)

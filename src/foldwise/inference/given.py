@@ -102,7 +102,7 @@ def label_cells(config: Config, targets: Targets, predictions: np.ndarray, thres
 
 
 def labels_of(config: Config, targets: Targets, predictions: np.ndarray, thresholds: np.ndarray) -> Any:
-    """The same for Python.
+    """Labels as Python has them.
 
     Returns:
         - classes, and a binary target of two words: (n,) array of the labels as str

@@ -6,7 +6,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -202,19 +202,17 @@ class Learner(ABC):
         """
 
     @abstractmethod
+    def load(self, checkpoint: Any, trained: Trained, runtime: Any) -> Loaded:
+        """A fold's `Checkpoint` in memory, on a `Runtime`, for any number of tables."""
+
     def predict(self, checkpoint: Any, data: NewRows, runtime: Any, on_rows: OnRows) -> np.ndarray:
-        """(M, C) predictions by the `Checkpoint` of one fold, on a `Runtime`.
+        """(M, C) predictions by the `Checkpoint` of one fold, a mean over its files of weights; one is in memory.
 
         Args:
             on_rows: called with numbers of rows done.
         """
-
-    def load(self, checkpoint: Any, trained: Trained, runtime: Any) -> Loaded:  # noqa: ARG002
-        """A fold's `Checkpoint` kept in memory, which gives the same as `predict`, as often as it is asked.
-
-        A learner without a `load` of its own reads its files each time.
-        """
-        return Loaded(lambda data, on_rows: self.predict(checkpoint, data, runtime, on_rows))
+        single = [replace(checkpoint, weights=[path]) for path in checkpoint.weights] or [checkpoint]
+        return np.mean([self.load(one, data.trained, runtime).predict(data, on_rows) for one in single], axis=0)
 
     def estimate_seconds(self, data: Any, fold: int) -> float:  # noqa: ARG002
         """About how long `fit` takes on this machine; asked only where it cannot be cut."""

@@ -100,12 +100,6 @@ class LinearLearner(Learner):
 
         return Loaded(predict)
 
-    def predict(
-        self, checkpoint: "Checkpoint", data: NewRows, runtime: Any, on_rows: Callable[[int], object]
-    ) -> np.ndarray:
-        """(M, C) float64."""
-        return self.load(checkpoint, data.trained, runtime).predict(data, on_rows)
-
     def estimate_seconds(self, data: "FoldData", fold: int) -> float:
         """One fit and prediction on a part of the rows, scaled up."""
         # Loading them takes seconds, which do not grow with the rows.

@@ -9,7 +9,7 @@ import numpy as np
 
 from foldwise.config import Recipe, Task
 from foldwise.data.targets import Targets
-from foldwise.learners import Learner, Loaded, NewRows, Trained, average
+from foldwise.learners import Learner, Loaded, Trained, average
 from foldwise.learners.starting import build_started
 from foldwise.plugins import is_own
 
@@ -97,14 +97,6 @@ class Network(Learner):
     def load(self, checkpoint: "Checkpoint", trained: Trained, runtime: "Runtime") -> Loaded:
         """All weights of a fold in memory."""
         return average([self.load_one(checkpoint, path, trained, runtime) for path in checkpoint.weights])
-
-    def predict(
-        self, checkpoint: "Checkpoint", data: NewRows, runtime: "Runtime", on_rows: Callable[[int], object]
-    ) -> np.ndarray:
-        """(M, C) float32, of a regression or an ordinal task float64; the mean over the fold's weights."""
-        known, paths = data.trained, checkpoint.weights  # one file in memory at a time
-        parts = [self.load_one(checkpoint, path, known, runtime).predict(data, on_rows) for path in paths]
-        return np.mean(parts, axis=0)
 
     def load_one(self, checkpoint: "Checkpoint", path: Path, trained: Trained, runtime: "Runtime") -> Loaded:
         """One file of a fold's weights in memory."""

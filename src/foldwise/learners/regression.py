@@ -6,7 +6,7 @@ C is the inverse of the regularisation: C of a logistic regression, 1 / alpha of
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import numpy as np
@@ -147,14 +147,11 @@ def to_predictions(scores: np.ndarray, link: Link) -> np.ndarray:
     return shares / shares.sum(axis=1, keepdims=True) if link == "shares" else shares
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
+def quiet() -> AbstractContextManager[Any]:
     """Epochs are few on purpose, which scikit-learn would warn of."""
     from sklearn.exceptions import ConvergenceWarning
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
+    return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
 
 
 def split_shares(inputs: Any, y: np.ndarray, weight: np.ndarray) -> Rows:

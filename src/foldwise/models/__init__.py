@@ -38,7 +38,9 @@ def build_model(vectors: Tensor, shape: Shape, settings: Model, seed: int) -> nn
     if is_own(settings.name):
         return build_own(vectors, shape, settings)
     if settings.name not in BUILDERS:
-        known = did_you_mean(settings.name, BUILDERS, f"known are {', '.join([*BUILDERS, 'linear', 'encoder'])},")
+        known = did_you_mean(
+            settings.name, BUILDERS, f"known are {', '.join([*BUILDERS, 'linear', 'encoder', 'convnet', 'external'])},"
+        )
         raise InputError(f"recipe.model.name = {settings.name!r}: no such model; {known} or module:Class of your own")
     if settings.arguments:
         raise InputError(

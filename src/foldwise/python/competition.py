@@ -216,12 +216,12 @@ class Competition:
 
 
 def absolute(folder: Folder) -> Path | None:
-    """The same from wherever the program goes later; None where it is the usual one."""
+    """A folder by its absolute path, wherever the program goes later; None where it is the usual one."""
     return None if folder is None else Path(folder).absolute()
 
 
 def make_choices(settings: Settings) -> Choices:
-    """The same for `init`; InputError for a name that is none, or a value that cannot be."""
+    """Settings as `init` takes them; InputError for a name that is none, or a value that cannot be."""
     given: dict[str, Any] = dict(settings)
     check(CHECKED, given, "fw.Competition")
     for name in ("text", "target"):

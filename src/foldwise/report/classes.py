@@ -10,7 +10,7 @@ from foldwise.metrics.formulas import area, average_precision, levels_of
 from foldwise.report.charts import Axis, chart, dots, line, upright
 from foldwise.report.markup import Markup, cut, details, element, figure, join, note, some, table
 from foldwise.report.results import Problem, Results
-from foldwise.report.wording import at_thresholds
+from foldwise.report.wording import at_thresholds, example
 
 MATRIX = 15  # classes up to which there is a whole matrix
 PAIRS, LISTED = 60, 8  # pairs of classes with examples, and those of them that are listed at once
@@ -88,7 +88,7 @@ def examples(results: Results, problem: Problem, pair: tuple[int, int], count: i
         row = int(results.rows[problem.rows[place]])
         chance = problem.chances[place, label]
         said = f"{results.ids[row]} ({chance:.3f}): " if np.isfinite(chance) else f"{results.ids[row]}: "
-        quotes.append(element("blockquote", results.example(row, LENGTH, said)))
+        quotes.append(element("blockquote", example(results, row, LENGTH, said)))
     names = [cut(problem.names[index], 60) for index in pair]
     what = f"{names[0]} → {names[1]}: {count:,} row{'s' * (count != 1)}, {share:.1%} of {names[0]}"
     return details(what, join(*quotes), id=f"cell-{number}-{true}-{label}")

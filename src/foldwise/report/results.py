@@ -3,7 +3,6 @@
 Letters: N training rows, of which n are predicted; M test rows; C outputs; K classes.
 """
 
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,11 +17,9 @@ from foldwise.data.tokenizer import UNK
 from foldwise.ensembling.predictions import read_predictions
 from foldwise.ensembling.submission import from_scale
 from foldwise.ensembling.weights import Mixture, assemble_oof, to_ranks
-from foldwise.extensions import load_extension
 from foldwise.metrics import score
 from foldwise.paths import ALL_ROWS, FOLD_OOF, FOLD_TEST, VOCABULARY
 from foldwise.records import Ensemble, read_checked
-from foldwise.report.markup import Markup, cut, element, escape, join
 from foldwise.run import Run
 from foldwise.tasks import HALF
 
@@ -84,27 +81,10 @@ class Results:
         test = contents_of(competition.test_texts, competition.has_images)
         return [*competition.contents, *test]
 
-    def picture(self, row: int) -> Markup:
-        """The image of a training row, small, inside the page; nothing where there is none."""
-        if not self.has_images:
-            return Markup("")
-        draw = load_extension("foldwise.images.reading:draw_small", "columns.image")
-        jpeg = b64encode(draw(self.run.competition.train_texts[-1][row])).decode()
-        return Markup(f'<img class="picture" alt="{escape(self.texts[row])}" src="data:image/jpeg;base64,{jpeg}">')
-
-    def example(self, row: int, length: int, lead: str = "") -> Markup:
-        """What a training row shows: its image, and the beginning of its text."""
-        return join(self.picture(row), element("div", lead + cut(self.texts[row], length)))
-
     @property
     def has_texts(self) -> bool:
         """Whether rows have texts, with or without an image."""
         return bool(self.run.config.columns.text)
-
-    @property
-    def called(self) -> str:
-        """What a column of examples is called."""
-        return " and ".join(["image"] * self.has_images + ["text"] * self.has_texts)
 
     @property
     def ids(self) -> list[str]:

@@ -1,9 +1,29 @@
-"""Targets and predictions in words: classes and labels by name."""
+"""Rows as a person sees them: targets and predictions in words, texts and images."""
+
+from base64 import b64encode
 
 import numpy as np
 
+from foldwise.extensions import load_extension
+from foldwise.report.markup import Markup, cut, element, escape, join
 from foldwise.report.results import Results
 from foldwise.tasks import HALF
+
+
+def example(results: Results, row: int, length: int, lead: str = "") -> Markup:
+    """What a training row shows: its image, small, inside the page, and the beginning of its text."""
+    image = Markup("")
+    if results.has_images:
+        draw = load_extension("foldwise.images.reading:draw_small", "columns.image")
+        jpeg = b64encode(draw(results.run.competition.train_texts[-1][row])).decode()
+        alt = escape(results.texts[row])
+        image = Markup(f'<img class="picture" alt="{alt}" src="data:image/jpeg;base64,{jpeg}">')
+    return join(image, element("div", lead + cut(results.texts[row], length)))
+
+
+def name_examples(results: Results) -> str:
+    """What a column of examples is called."""
+    return " and ".join(["image"] * results.has_images + ["text"] * results.has_texts)
 
 
 def describe_truth(results: Results, row: int) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from foldwise.report.markup import SHOWN, Markup, cut, details, element, join, note, table
 from foldwise.report.results import Problem, Results
-from foldwise.report.wording import describe_predicted, describe_truth
+from foldwise.report.wording import describe_predicted, describe_truth, example, name_examples
 from foldwise.report.words import explain
 
 WORST, SUSPECTS = 100, 100
@@ -35,7 +35,7 @@ def worst_rows(results: Results) -> Markup:
             quotes.append(element("blockquote", lead + cut(results.texts[other], 200)))
         parts = [details("nearest training rows", join(*quotes))] if quotes else []
         parts += [details("telling words", join(*explained[place]))] if explained.get(place) else []
-        text = join(results.example(row, SHOWN), *parts)
+        text = join(example(results, row, SHOWN), *parts)
         true, predicted = cut(describe_truth(results, row), 100), cut(describe_predicted(results, place), 200)
         ids = (cut(results.ids[row], 60), int(results.folds[row]))
         rows.append((number + 1, *ids, true, predicted, float(results.errors[place]), text))
@@ -44,7 +44,7 @@ def worst_rows(results: Results) -> Markup:
         how += " Nearest: by TF-IDF, 1 is the same words."
     if any(explained.values()):
         how += " Telling words: blue ones raise what is named before them, orange ones lower it."
-    shown = table(["#", "id", "fold", "true", "predicted", "error", results.called], rows, "cards")
+    shown = table(["#", "id", "fold", "true", "predicted", "error", name_examples(results)], rows, "cards")
     search = Markup(SEARCH.format("worst"))
     return join(note(how), *map(note, why_not), search, element("div", shown, "worst", id="worst"))
 
@@ -87,7 +87,7 @@ def suspects(results: Results) -> Markup:
         f"{total:,} labels where models that have not seen them are as sure of another class as of its own rows "
         "(confident learning: Northcutt et al. 2021). Read them before you believe it."
     )
-    head = ["id", "given", "probably", "probability of that", "of the given", results.called]
+    head = ["id", "given", "probably", "probability of that", "of the given", name_examples(results)]
     shown = table(head, rows, "cards")
     if not rows:
         return note("None by confident learning (Northcutt et al. 2021).")
@@ -100,7 +100,7 @@ def suspect(results: Results, problem: Problem, place: int, other: int) -> tuple
     label = f"{problem.title}: " * bool(problem.title)
     names = [cut(f"{label}{problem.names[index]}", 80) for index in (given, other)]
     chances = [float(problem.chances[place, index]) for index in (other, given)]
-    return (cut(results.ids[row], 60), *names, *chances, results.example(row, 300))
+    return (cut(results.ids[row], 60), *names, *chances, example(results, row, 300))
 
 
 def confident_errors(labels: np.ndarray, chances: np.ndarray) -> tuple[list[int], list[int]]:

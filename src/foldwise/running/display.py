@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tqdm.std import Bar
+
 from foldwise import clock
 from foldwise.clock import Clock
 from foldwise.console import Progress, can_show, duration, rough, say
@@ -11,7 +13,6 @@ from foldwise.events import Evaluated, Finished, GivenUp, Noted, Started, Steppe
 from foldwise.running.time_left import TimeLeft
 
 WIDEST, NARROWEST, LEAST = 40, 10, 4  # columns of a bar: at most, before other things are left out, and at all
-BLOCKS = "▏▎▍▌▋▊▉█"
 
 
 class FoldDisplay:
@@ -124,18 +125,10 @@ def fold_line(shown: Progress, width: int) -> str:
             kept.append(name)
     room = min(width - len(f"{head}|| {written(kept)}"), WIDEST)
     encoding = getattr(shown.screen.stream, "encoding", None) or "ascii"
-    bar = f"|{draw_bar(done, room, can_show('█', encoding))}|" if room >= LEAST else ""
+    signs = Bar.UTF if can_show("█", encoding) else " #"
+    bar = f"|{Bar(min(max(done, 0.0), 1.0), room, signs)}|" if room >= LEAST else ""
     line = f"{head}{bar} {written(kept)}".rstrip()
     return line if len(line) <= width else f"{head[: max(width - len(written(kept)) - 1, 0)]} {written(kept)}".strip()
-
-
-def draw_bar(done: float, columns: int, blocks: bool) -> str:
-    """A bar that is filled to a share of its columns, in eighths of a column or in `#`."""
-    eighths = int(min(max(done, 0.0), 1.0) * columns * 8)
-    if not blocks:
-        return ("#" * (eighths // 8)).ljust(columns)
-    part = BLOCKS[eighths % 8 - 1] if eighths % 8 else ""
-    return ("█" * (eighths // 8) + part).ljust(columns)
 
 
 def clock_time(seconds: float) -> str:

@@ -122,7 +122,7 @@ def train_job(job: FoldJob, report: Callable[[Event], object]) -> None:
 def train_and_write(job: FoldJob, report: Callable[[Event], object]) -> None:
     """Train one fold and write its folder."""
     start, learner, data = Clock.now(), learner_for(job.recipe), open_data(job)
-    if not job.redo and job.taken is None and only_test_changed(job):
+    if only_test_changed(job):
         report(Started(1))
         report(Noted("trained before; predicts another test table"))
         record = predict_new_test(job, learner, data)

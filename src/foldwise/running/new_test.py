@@ -20,7 +20,7 @@ from foldwise.training.checkpoint import find_checkpoint
 
 def only_test_changed(job: Any) -> bool:
     """True if the fold of a job is there, whole, and trained on what it would be trained on now."""
-    record = read_fold(job.folder)
+    record = None if job.redo or job.taken is not None else read_fold(job.folder)
     if record is None or TEST_TABLE not in job.inputs or "shortened" in record or job.without:
         return False
     old = record["inputs"]

@@ -41,7 +41,7 @@ def tokens(run: Run) -> None:
 
 
 def update_tokens(run: Run, inputs: dict[str, Any]) -> None:
-    """The same; `inputs` are what they depend on."""
+    """Make them unless they were made from these `inputs`."""
     folder, why = run.paths.tokens, why_make_tokens(run, token_differences(run, inputs))
     if not why:
         record = read_whole(folder / TOKENS_RECORD, TokensRecord)
@@ -70,7 +70,8 @@ def update_tokens(run: Run, inputs: dict[str, Any]) -> None:
     seconds = time.perf_counter() - start
     check_room(folder, least_bytes(whole, limit, few, vectors, features), "the tokens")
     with atomic_folder(folder, TOKENS_RECORD) as temporary:
-        store = whole.save_cut(limit, settings.cut, temporary, few)
+        store = whole.cut(limit, settings.cut)
+        (whole if few else store).save_beside(store, temporary)
         save_array(temporary / VECTORS, vectors)
         save_array(temporary / FEATURES, features)
         write_json(temporary / VOCABULARY, {word: index for index, word in enumerate(words)})

@@ -1,1 +1,1 @@
-"""Training one fold: the loop, when to stop it, and what it runs on. Nothing here touches the disk."""
+"""Training one fold: the loop, when to stop it, what it runs on, and its state and weights as files."""

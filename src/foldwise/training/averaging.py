@@ -82,7 +82,7 @@ class AveragedWeights:
         return {name: getattr(self, name) for name in ("averages", "marks", "log_decay", "updates")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Go on where `state_dict` was taken."""
         copy_all(self.averages, state["averages"])
         copy_all(self.marks, state["marks"])
         self.log_decay, self.updates = state["log_decay"], state["updates"]

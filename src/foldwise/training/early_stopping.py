@@ -55,5 +55,5 @@ class EarlyStopping:
         return {"kept": self.kept, "to_beat": self.to_beat, "misses": self.misses}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Go on where `state_dict` was taken."""
         vars(self).update(state)

@@ -156,7 +156,7 @@ class Stage:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Go on where `state_dict` was taken."""
         losses, rates, history = state.pop("losses"), state.pop("rates").tolist(), state.pop("history")
         vars(self).update(state)
         self.history = [Evaluated(**record) for record in history]

@@ -14,6 +14,7 @@ from foldwise.training.fold_data import FoldData
 FORWARD = 2.0  # how much faster a batch is predicted than trained, at least; used until a validation was timed
 SAFETY = 1.25  # on what is still to come
 WRITING = 5e-6  # seconds to write a row's prediction
+FEW, BEGINNING = 10, 1 / 3  # steps, and a share of the time, within which steps tell little of those that follow
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class Limit:
 
 
 class Progress:
-    """The progress of one fold; time counts from its first step on."""
+    """The progress of one fold; time counts from here on.
+
+    How long a step takes is measured from the end of the first one in this process, before which much is loaded.
+    """
 
     def __init__(self, data: FoldData, fold: int, settings: Training, steps: int, limit: Limit | None) -> None:
         self.steps, self.epochs, self.snapshots, self.limit = steps, settings.epochs, settings.snapshots, limit
@@ -33,6 +37,7 @@ class Progress:
         self.train_tokens, self.valid_tokens, self.test_tokens = (int(data.store.lengths[part].sum()) for part in rows)
         self.rows = len(rows[1]) + len(rows[2])  # whose predictions are written
         self.begun, self.earlier = Clock.now(), 0.0  # `earlier`: seconds before this process went on with it
+        self.first: tuple[int, float] | None = None  # steps until the end of that one, and the time without validations
         self.validations = [0.0]  # seconds of each
         self.share = 0.0  # never falls, however the estimates change
         self.stage = 0.0  # the share at which the present stage began
@@ -41,14 +46,24 @@ class Progress:
     def after(self, steps: int) -> float:
         """Progress after so many steps; training ends at 1."""
         self.share = max(self.share, steps / self.steps)
-        if self.limit and steps and self.share < 1:
-            now = Clock.now()
-            step = (now - self.begun - sum(self.validations)) / steps
+        if not self.limit or not steps or self.share >= 1:
+            return self.share
+        now = Clock.now()
+        if (step := self.seconds_of_step(steps, now, self.limit.deadline)) is not None:
             end = self.limit.deadline - SAFETY * (step + self.seconds_after_training(step))
             used = (now - self.begun) / (end - self.begun) if end > now else 1.0
             self.is_hurried |= used > self.share
             self.share = min(max(self.share, used), 1.0)
         return self.share
+
+    def seconds_of_step(self, steps: int, now: float, deadline: float) -> float | None:
+        """What a step takes after so many; None as long as that cannot be told and there is time to wait for more."""
+        spent = sum(self.validations)
+        self.first = self.first or (steps, now - spent)
+        taken = steps - self.first[0]
+        if taken < FEW and now - self.begun < BEGINNING * (deadline - self.begun):
+            return None
+        return (now - spent - self.first[1]) / taken if taken else (now - spent - self.begun) / steps
 
     def in_stage(self, steps: int, end: float = 1.0) -> float:
         """Progress within the stage that ends at the share `end`, 0 … 1, after so many steps of all stages."""

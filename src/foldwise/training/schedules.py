@@ -120,7 +120,7 @@ class LearningRate:
         return {"plateau": self.plateau.state_dict(), "scale": self.plateau.optimizer.param_groups[0]["lr"]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Go on where `state_dict` was taken."""
         if self.plateau:
             self.plateau.load_state_dict(state["plateau"])
             self.plateau.optimizer.param_groups[0]["lr"] = state["scale"]

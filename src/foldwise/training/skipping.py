@@ -59,7 +59,7 @@ class SkippedSteps:
         return dict(vars(self))
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on from there."""
+        """Go on where `state_dict` was taken."""
         vars(self).update(state)
 
     def describe(self, steps: int) -> str:

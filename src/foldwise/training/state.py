@@ -42,7 +42,8 @@ COPIES, SECONDS_PER_BYTE = 5, 5e-10
 EXTRA, MAIN = "extra rows", "rows"  # the two stages
 
 
-CODE = ("training", "models", "data", "learners", "metrics", "encoders", "distributed")  # the last two may be missing
+# Of these the last three are extensions, which may be missing.
+CODE = ("training", "models", "data", "learners", "metrics", "encoders", "images", "distributed")
 
 
 def code_hash() -> str:
