@@ -44,6 +44,18 @@ def test_later_sources_win(toml):
     assert config.recipe.batches == Recipe().batches
 
 
+def test_a_setting_that_does_not_reach_a_member_says_so(toml, capsys):
+    toml.write_text(MINIMAL + "[recipe.members.a]\ntraining.epochs = 9\n[recipe.members.b]\n", encoding="utf-8")
+    recipe = load_config(toml, ["training.epochs=7", "training.patience=3"]).recipe
+    assert [recipe.of_member(name).training.epochs for name in ("a", "b")] == [9, 7]
+    assert capsys.readouterr().err == (
+        "warning: --set training.epochs: not for a, which has its own in competition.toml, 9; "
+        "--set members.a.training.epochs=… changes it\n"
+    )
+    load_config(toml, ["training.epochs=7", "members.a.training.epochs=7"])
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [

@@ -20,7 +20,7 @@ from foldwise.installed import as_called
 
 INSTEAD = {"↑": "(higher is better)", "↓": "(lower is better)", "→": "->", "±": "+-", "≈": "~", "–": "-", "…": "..."}
 LAST_LINE = [-math.inf]  # when it was written, on time's monotonic clock
-SILENT: list[bool] = []  # whether stages are to be silent: empty if not
+SILENT, WARNED = list[bool](), set[str]()  # whether stages are to be silent, empty if not; what was warned of
 QUIET_SECONDS = 60.0  # without a terminal, the longest silence of what runs
 
 
@@ -46,8 +46,10 @@ def silent() -> Iterator[None]:
 
 
 def warn(message: str) -> None:
-    """One line of warning on standard error."""
-    write(as_called(cut_lines(f"warning: {message}")), sys.stderr)
+    """One line of warning on standard error; where stages are `silent`, each once."""
+    if not SILENT or message not in WARNED:
+        write(as_called(cut_lines(f"warning: {message}")), sys.stderr)
+    WARNED.add(message)
 
 
 def write(text: str, stream: Any) -> None:
@@ -88,8 +90,8 @@ def direction(greater_is_better: bool) -> str:
 
 
 def learnt_nothing(greater_is_better: bool) -> str:
-    """How the scores of baselines are to be read."""
-    return f"a model {'below' if greater_is_better else 'above'} the baselines has learnt nothing"
+    """How the score of that baseline is to be read."""
+    return f"a model {'below' if greater_is_better else 'above'} the constant prediction has learnt nothing"
 
 
 def as_shown(text: str) -> str:

@@ -16,6 +16,7 @@ TEACHING = {
 # Runs with names, and who else is told of a run.
 EXPERIMENTS = {
     "--name": "foldwise.experiments.names:name_paths",
+    "find": "foldwise.experiments.names:find_run",
     "settings": "foldwise.experiments.finished:settings_of",
     "--tracker": "foldwise.experiments.trackers:open_trackers",
     "share": "foldwise.experiments.shared_tokens:share",

@@ -1,12 +1,13 @@
 """From competition.toml and `--set` to a checked `Config`: defaults, `[recipe]` and `--set`, later ones winning."""
 
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from foldwise.config import Config, Model, default_members, merge
+from foldwise.config import Config, Model, Recipe, default_members, merge
 from foldwise.console import warn
-from foldwise.errors import InputError, check
+from foldwise.errors import InputError, check, shorten
 from foldwise.inputs import read_input
 
 # Old names of fields, which are still understood in this version, and what each is called now.
@@ -21,6 +22,8 @@ DEEPEST = 20  # names in a dotted key; no field is as deep
 # Of every member; only `--set` goes before it.
 DEBUG = {"training": {"epochs": 1, "evaluations_per_epoch": 1, "unfreeze_epoch": 0}, "encoder": {"epochs": 1}}
 
+warn_once = cache(warn)  # competition.toml is read for every trial of a search
+
 
 def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
     """Read competition.toml and apply `--set` pairs such as `training.epochs=3` (dotted, below `[recipe]`).
@@ -29,8 +32,9 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
     Whatever is wrong with file and pairs is an `InputError`.
     """
     chosen: dict[str, Any] = DEBUG if debug else {}
-    for setting in settings:
-        chosen = merge(chosen, parse_setting(setting))
+    parsed = [parse_setting(setting) for setting in settings]
+    for part in parsed:
+        chosen = merge(chosen, part)
     source = " --set ".join([f"{path} with", *settings]) if settings else str(path)
     content = read_toml(path)
     try:
@@ -47,7 +51,21 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
     if unknown := [name for name in recipe.ensemble.members if name not in recipe.members]:
         known = ", ".join(recipe.members)
         raise InputError(f"{source}: recipe.ensemble.members: {unknown[0]!r} is not among recipe.members ({known})")
+    for table, fields in (pair for part in parsed for pair in part.items()):
+        for field, value in fields.items() if isinstance(fields, dict) else ():
+            warn_of_members(recipe, table, field, value)
     return train_briefly(config) if debug else config
+
+
+def warn_of_members(recipe: Recipe, table: str, field: str, value: Any) -> None:
+    """Say which members have a field of their own, so that another value for all of them does not reach these."""
+    for name, member in recipe.members.items():
+        own = getattr(member, table, None)
+        if isinstance(own, dict) and field in own and own[field] != value:
+            warn_once(
+                f"--set {table}.{field}: not for {name}, which has its own in competition.toml, {shorten(own[field])}; "
+                f"--set members.{name}.{table}.{field}=… changes it"
+            )
 
 
 def train_briefly(config: Config) -> Config:

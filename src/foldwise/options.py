@@ -99,9 +99,14 @@ def as_given(options: Sequence[tuple[str, object]]) -> list[str]:
     return [part for option, value in options if value for part in (option, str(value))]
 
 
-def name_paths(paths: Paths, name: str | None) -> Paths:
-    """The places of a run with this name; those of a run without where it is None."""
+def name_paths(paths: Paths, name: str | None, is_there: bool = False) -> Paths:
+    """The places of a run with this name; those of a run without where it is None.
+
+    With `is_there` an `InputError` names those that are, where this one is not.
+    """
     found: Paths = paths if name is None else find_experiments("--name")(paths, name)
+    if is_there and name is not None and not found.output.is_dir():
+        find_experiments("find")(paths, name)
     return found
 
 

@@ -54,7 +54,11 @@ def test_shares_are_learnt_as_they_are_and_scored_from_the_cut_on():
     ("values", "task", "expected"),
     [
         (["0", "maybe", ""], "binary", ["line 3, column y: 'maybe' is not 0 or 1", "line 4, column y: missing value"]),
-        (["0", "2", "1"], "binary", ["line 3, column y: '2' is not 0 or 1; fix the row, or the task"]),
+        (
+            ["0", "2", "1"],
+            "binary",
+            ["line 3, column y: '2' is not 0 or 1; fix the row, or what competition.toml says"],
+        ),
         (["1", "1", "1"], "binary", ["every row has y = 1; there is nothing to learn"]),
         (["a", "", "b"], "multiclass", ["line 3, column y: missing target"]),
         (["a", "a", "a"], "multiclass", ["every row has the label 'a'"]),

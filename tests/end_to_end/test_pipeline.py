@@ -90,6 +90,9 @@ def test_from_csv_to_submission(cli_here, workspace, task, request):
     for member, other in zip(summary["members"], reversed(list(alone)), strict=True):
         assert member["adds"] == pytest.approx(sign * (summary["cv"]["pooled"] - alone[other]))
     assert "what each member adds to the score of the others: bilstm " in shown
+    name, best = max(alone.items(), key=lambda pair: sign * pair[1])
+    is_better = sign * best > sign * summary["ensemble"]["cv"]
+    assert (f"{name} scores {best:.4f} alone, better than the ensemble: " in shown) == is_better
 
     assert summary["baseline"]["constant"] is not None
     assert summary["baseline"]["linear"] == alone["linear"]
@@ -111,7 +114,7 @@ def test_from_csv_to_submission(cli_here, workspace, task, request):
         "fold 1",
         f"{slug}: {summary['metric']} {'↑' if sign == 1 else '↓'}",
         f"scores are {summary['metric']} {'↑' if sign == 1 else '↓'}",
-        f"a model {'below' if sign == 1 else 'above'} the baselines has learnt nothing",
+        f"a model {'below' if sign == 1 else 'above'} the constant prediction has learnt nothing",
         "cv, mean ± sd",
         "ensemble (weighted mean), out of fold",
         "time when last made: folds",

@@ -205,4 +205,6 @@ def test_an_experiment_predicts(foldwise, output, trained):
     found = Model.load(folder, input=trained / "input", device="cpu").predict(rows, proba=True)[:, 0]
     assert sorted(found) == pytest.approx(sorted(expected.values()), abs=1e-6)
     assert not (output / "experiments" / ".vectors").exists()
-    assert "experiments/nett: no ensemble.json" in foldwise("predict", str(test), "--name", "nett", code=2)
+    assert "'nett': no such experiment of twin-binary; did you mean net?" in foldwise(
+        "predict", str(test), "--name", "nett", code=2
+    )

@@ -269,6 +269,11 @@ def test_the_command_on_tables_of_all_forms(packed, copy, cli_here, workspace):
     [
         ("title,txt,words\na,b,1\n", (), "no column 'text'; did you mean 'txt'?"),
         ("title,text\na,b\n", (), "no column 'words'; there are 'title', 'text'"),
+        (
+            "a text\nanother one\n",
+            (),
+            "no column 'title'; texts without a name above them are read from standard input",
+        ),
         ("title,text,words\na,b,many\n", (), "line 2, column words: 'many' is not a number"),
         ("", (), "the file is empty"),
         ("title,text,words\n", (), "a header and no rows"),
@@ -276,6 +281,7 @@ def test_the_command_on_tables_of_all_forms(packed, copy, cli_here, workspace):
         ("title,text,words\na,\udcff,1\n", (), "line 2: byte 0xff"),
         ("title,text,words\na,b,1\n", ("--proba", "--embed"), "--proba and --embed: a call gives one of the two"),
         ("title,text,words\na,b,1\n", ("--out", "found.npy"), "an .npy holds the vectors of --embed"),
+        ("title,text,words\na,b,1\n", ("--name", "wide"), "'wide': no such experiment of"),
         ("title,text,words\na,b,1\n", ("--out", "some.csv"), "inputs or other results lie there; name another file"),
         ("title,text,words\na,b,1\n", ("--out", f"output/{SLUG}/submission.csv"), "other results lie there"),
         (None, (), "no such file; give a table"),

@@ -62,7 +62,7 @@ def test_coverage_counts_words_and_tokens(table):
     assert coverage.uncovered == [("qqq", 6), ("zzz", 4)]
     assert coverage.lines() == [
         "vectors cover 50.0% of words (25.0% as written), 40.0% of tokens",
-        "most frequent uncovered: qqq 6, zzz 4",
+        "most frequent uncovered: qqq (6×), zzz (4×)",
     ]
 
 
@@ -138,7 +138,7 @@ def test_several_tables_are_put_side_by_side():
         "vectors cover 80.0% of words (60.0% as written), 85.0% of tokens",
         "a covers 40.0% of words (40.0% as written), 70.0% of tokens",
         "b covers 60.0% of words (40.0% as written), 65.0% of tokens",
-        "most frequent uncovered: none 5",
+        "most frequent uncovered: none (5×)",
     ]
 
 

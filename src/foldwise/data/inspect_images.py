@@ -35,6 +35,7 @@ CONVNET: dict[str, Any] = {  # what suits small networks of convolutions on some
     "batches.size": 64,
 }
 EPOCH, STEPS, MOST_EPOCHS = 25, 600, 60  # of few images: batches of an epoch, steps of a training
+NOISY = 600  # images below which the score of a fold goes up and down, so that it is waited for half of the epochs
 
 
 def naming_columns(tables: Tables, others: Container[str | None]) -> dict[str, bool]:
@@ -123,6 +124,8 @@ def recipe_for(rows: int) -> dict[str, Any]:
         return CONVNET
     epochs = min(MOST_EPOCHS, max(CONVNET["training.epochs"], STEPS * size // rows))
     patience = epochs * CONVNET["training.patience"] // CONVNET["training.epochs"]
+    if rows < NOISY:
+        patience = epochs // 2
     return {**CONVNET, "batches.size": size, "training.epochs": epochs, "training.patience": patience}
 
 

@@ -152,7 +152,7 @@ def encode_numbers(
             elif number is not None and FITS[wanted](number):
                 numbers[place] = number
             else:
-                what = f"{shorten(value)} is not {wanted}; fix the row, or the task in competition.toml"
+                what = f"{shorten(value)} is not {wanted}; fix the row, or what competition.toml says of this column"
                 wrong[column][value] = what if value.strip() else missing
         encoded[:, index] = numbers[places]
     table.refuse(wrong)

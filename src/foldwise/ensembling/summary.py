@@ -23,14 +23,23 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
         lines.append(learnt_nothing(higher))
     if is_no_better(summary, higher) and not run.debug:
         ours, constant = summary["cv"]["mean"], baseline["constant"]
+        fix = f"look at the labels, and at the page of `{run.hint('report')}`"
+        if summary.get("budget", {}).get("shortened"):
+            fix = "their training was ended by the time budget; give it more"
         warn(
             f"the folds' mean score {ours:.4f} is not better than {constant:.4f}, that of one prediction for all rows: "
-            f"these models have learnt nothing; look at the labels, and at the page of `{run.hint('report')}`"
+            f"these models have learnt nothing; {fix}"
         )
     if len(members) > 1:
         gains = ", ".join(f"{member['name']} {member['adds']:+.4f}" for member in members)
         lines.append(f"what each member adds to the score of the others: {gains}")
         lines += common_folds_lines(run, summary)
+        best = (max if higher else min)(members, key=lambda member: member["cv"])
+        if (best["cv"] > ensemble["cv"]) if higher else (best["cv"] < ensemble["cv"]):
+            alone = f"--set 'ensemble.members=[\"{best['name']}\"]'"
+            lines.append(
+                f"{best['name']} scores {best['cv']:.4f} alone, better than the ensemble: {alone} takes it alone"
+            )
     if on_all := [f"{m['name']} {m['epochs_on_all_rows']:.2f}" for m in members if "epochs_on_all_rows" in m]:
         lines.append(
             f"test rows are predicted by models on all rows, trained for the folds' best epochs: {', '.join(on_all)}"

@@ -72,7 +72,7 @@ def predict(
         from foldwise.data.parts import check_file
 
         check_file(file)
-    paths = name_paths(resolve(competition, input_, None, output), name)
+    paths = name_paths(resolve(competition, input_, None, output), name, is_there=True)
     if out:
         check_place(out, "--out", paths, [paths.submission, paths.probabilities, *([file] if file else [])])
     from foldwise.inference.stream import Asked, predict

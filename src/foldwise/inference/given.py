@@ -16,7 +16,7 @@ from foldwise.data.records import to_text
 from foldwise.data.table import Table, check_columns, rename_columns
 from foldwise.data.targets import NUMBER, Targets, encode_numbers
 from foldwise.ensembling.submission import write_labels
-from foldwise.errors import Errors, InputError, list_names, shorten
+from foldwise.errors import Errors, InputError, did_you_mean, list_names, shorten
 from foldwise.metrics import submitted_values
 
 HERE = Path("texts")  # what messages call a table that is in memory
@@ -38,7 +38,12 @@ def take_columns(config: Config, table: Table, before: int = 0) -> Given:
     """
     columns, form = config.columns, config.files.format_of("test")
     table = Table(table.path, rename_columns(table.frame, columns.renamed), table.lines, table.unit)
-    check_columns(table, [*columns.read, *columns.features], table.frame.columns)
+    wanted = [*columns.read, *columns.features]
+    if len(table.frame.columns) == 1 and not {*wanted} & {*table.frame.columns} and table.path != HERE:
+        lines = f"texts without a name above them are read from standard input, a row a line: < {table.path.name}"
+        fix = did_you_mean(wanted[0], table.frame.columns, lines)
+        raise InputError(f"{table.path}: no column {wanted[0]!r}; {fix}")
+    check_columns(table, wanted, table.frame.columns)
     if form.decimal == ",":
         table = point_decimals(table, columns.features)
     elif form.separator not in (None, ","):

@@ -68,12 +68,19 @@ def details(summary: object, content: object, **attributes: object) -> Markup:
 
 
 def cell(value: object) -> Markup:
-    """A cell of a table: of a number right-aligned, and sorted by the number itself."""
+    """A cell of a table: of a number right-aligned, and sorted by the number itself; one of `decimals` as it is."""
+    if isinstance(value, Markup) and value.startswith(NUMBER):
+        return value
     if isinstance(value, float | np.floating):
         return element("td", figure(float(value)), "n", data_value=f"{float(value):.9g}")
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return element("td", f"{int(value):,}", "n", data_value=int(value))
     return element("td", value)
+
+
+def decimals(value: float, digits: int) -> Markup:
+    """A cell of a number that has no more digits than it is worth."""
+    return element("td", f"{value:,.{digits}f}", "n", data_value=f"{value:.9g}")
 
 
 def table(header: Sequence[object], rows: Iterable[Sequence[Any]], classes: str = "") -> Markup:

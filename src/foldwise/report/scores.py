@@ -10,7 +10,7 @@ from foldwise.console import duration, learnt_nothing
 from foldwise.paths import ALL_ROWS, FOLD_RECORD, TOKENS_RECORD
 from foldwise.records import Content, FoldRecord, TokensRecord, read_checked, read_whole
 from foldwise.report.charts import Axis, chart, dots, line, span, upright
-from foldwise.report.markup import Markup, details, element, escape, figure, join, note, table
+from foldwise.report.markup import Markup, decimals, details, element, escape, figure, join, note, table
 from foldwise.report.results import Results
 from foldwise.report.wording import at_thresholds, say_folds_are_others
 from foldwise.running.fold_folder import read_history
@@ -82,7 +82,8 @@ def learning_curves(results: Results) -> Markup:
         for fold, history in histories.items():
             best, last = history[history["best"]].iloc[-1], history.iloc[-1]
             seconds = read_whole(folders[fold] / FOLD_RECORD, FoldRecord)["seconds"]
-            bests.append((name, fold, best["score"], float(best["epoch"]), float(last["epoch"]), float(seconds)))
+            epochs = (decimals(best["epoch"], 2), decimals(last["epoch"], 2))
+            bests.append((name, fold, best["score"], *epochs, decimals(seconds, 1)))
         if max(map(len, histories.values())) > 1:
             many = f"{len(histories)} folds" if len(histories) > 1 else "1 fold"
             parts.append(curves(f"{name}, {many}: training loss", "loss", histories))

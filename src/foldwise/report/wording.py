@@ -18,7 +18,7 @@ def example(results: Results, row: int, length: int, lead: str = "") -> Markup:
         jpeg = b64encode(draw(results.run.competition.train_texts[-1][row])).decode()
         alt = escape(results.texts[row])
         image = Markup(f'<img class="picture" alt="{alt}" src="data:image/jpeg;base64,{jpeg}">')
-    return join(image, element("div", lead + cut(results.texts[row], length)))
+    return join(image, element("div", lead + cut(results.texts[row], length), "lines"))
 
 
 def name_examples(results: Results) -> str:

@@ -59,10 +59,11 @@ class Coverage(Shares):
     def lines(self) -> list[str]:
         """What to tell a user."""
         lines = [f"vectors cover {self}"]
-        if len(self.tables) > 1:
+        if {*map(str, self.tables.values())} != {str(self)}:
             lines += [f"{name} covers {shares}" for name, shares in self.tables.items()]
         if self.uncovered:
-            lines.append(f"most frequent uncovered: {', '.join(f'{word} {count}' for word, count in self.uncovered)}")
+            words = ", ".join(f"{word} ({count:,}×)" for word, count in self.uncovered)
+            lines.append(f"most frequent uncovered: {words}")
         for name, (number, first) in self.malformed.items():
             lines.append(f"{name}: malformed rows skipped: {number:,}, the first: {first}")
         return lines
