@@ -48,8 +48,8 @@ def check_folds(run: Run) -> Records:
     more = [f"  … and {len(errors) - SHOWN} more"] * (len(errors) > SHOWN)
     raise InputError(
         "\n".join([f"{run.paths.output}: folds that cannot be combined", *list(errors.values())[:SHOWN], *more])
-        + f"\n  run `{run.hint('train')}` with the same --set options, if any, to train them; `ensemble` with those that "
-        "the folds there were trained with combines these"
+        + f"\n  run `{run.hint('train')}` with the same --set options, if any, to train them; `ensemble` with those "
+        "that the folds there were trained with combines these"
     )
 
 

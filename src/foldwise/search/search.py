@@ -164,7 +164,8 @@ class Search:
         what = (
             "the best so far" if best.value == score else f"best {best.value:.4f} of {self.study.name_of(best.number)}"
         )
-        say("search", f"{run.paths.experiment}: {score:.4f}, {what}, in {duration(seconds)}")
+        left = f"; {duration(max(0.0, self.time_left()))} left" if self.budget else ""
+        say("search", f"{run.paths.experiment}: {score:.4f}, {what}, in {duration(seconds)}{left}")
 
     def sweep(self) -> None:
         """Remove folders of trials that have ended without a score: a kill came between the two.
