@@ -181,7 +181,7 @@ class EncoderLearner(Learner):
         width = len(self.settings.poolings) * 4096  # about as many numbers as a row has
         drawn = np.random.default_rng(0).normal(size=(len(sample), width)).astype(np.float16)
         fit_head(drawn, targets.y[sample], targets.task, targets.outputs, None, self.settings.C, 0)
-        return SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
+        return SAFETY * (Clock.now() - started) * len(train_rows) / len(sample)
 
     def load(self, checkpoint: "Checkpoint", trained: Trained, runtime: "Runtime") -> Loaded:
         """A fold's head, or all weights of the trained encoder, in memory."""

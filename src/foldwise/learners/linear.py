@@ -115,8 +115,11 @@ class LinearLearner(Learner):
         settings, twice = self.recipe.linear.model_copy(update={"min_count": least, "char_ngrams": longest}), 1
         if settings.C == "auto":  # whose search takes a larger share of a small table's time than of a large one's
             settings, twice = settings.model_copy(update={"C": FALLBACK_C}), 2
-        fit_linear(texts, y, targets.task, settings, None, 0, targets.outputs).predict(texts)
-        return twice * SAFETY * (Clock.now() - started) * len(data.store) / len(sample)
+        model, fitted = fit_linear(texts, y, targets.task, settings, None, 0, targets.outputs), Clock.now()
+        model.predict(texts)
+        fit, prediction = fitted - started, Clock.now() - fitted
+        whole = twice * fit * len(train_rows) + prediction * (len(data.store) - len(train_rows))
+        return SAFETY * whole / len(sample)
 
 
 def result_of_fit(
