@@ -72,7 +72,7 @@ def test_a_column_of_file_names(cli_here, pictures):
     assert found["recipe"] == {"images": {"size": [10, 12]}, **CONVNET}
     assert "image  = file: its values name images below " in shown
     assert "size   = 10, 12: height and width, the median of 12 images" in shown
-    assert "'training.epochs' is 60" in shown
+    assert "training.epochs = 60" in shown
     assert "suits a small network of convolutions on 12 images; change it as you like" in shown
     assert "text   = (none): no other column" in shown
 

@@ -64,7 +64,9 @@ def init(paths: Paths, choices: Choices, force: bool) -> None:
     except Question as asked:
         raise ask(asked, choices, tables, paths) from None
     for name, (value, reason) in [*written.items(), *found.items()]:
-        say("init", cut_lines(f"{name:<6} = {show(value)}: {reason}"))
+        fields = [f"{key} = {to_toml(part)}" for key, part in value.items()] if name == "recipe" else []
+        shown = ", ".join(fields) or show(value)
+        say("init", cut_lines(f"{name:<6} = {shown}: {reason}"))
     text = write_config(paths.slug, choices, {name: inference.value for name, inference in found.items()})
     check_accepted(text, paths)
     write_text(config, text)
