@@ -37,7 +37,7 @@ CORE = {
     "plugins": "errors hashing inputs",
     "metrics": "arguments errors plugins",
     "config": "errors metrics",
-    "load_config": "config console errors inputs",
+    "load_config": "config console errors inputs toml_text",
     "data": "config errors extensions files hashing inputs machine metrics paths plugins",
     "auto": "config",
     "vectors": "config console data errors files hashing inputs leftovers paths",

@@ -52,7 +52,7 @@ def test_a_setting_that_does_not_reach_a_member_says_so(toml, capsys):
         "warning: --set training.epochs: not for a, which has its own in competition.toml, 9; "
         "--set members.a.training.epochs=… changes it\n"
     )
-    load_config(toml, ["training.epochs=7", "members.a.training.epochs=7"])
+    load_config(toml, ["training.epochs=7", "members.a.training.epochs=8", "model.name=textcnn"])
     assert capsys.readouterr().err == ""
 
 

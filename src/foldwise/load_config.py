@@ -1,14 +1,16 @@
 """From competition.toml and `--set` to a checked `Config`: defaults, `[recipe]` and `--set`, later ones winning."""
 
 import tomllib
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
-from foldwise.config import Config, Model, Recipe, default_members, merge
+from foldwise.config import Config, Model, default_members, merge
 from foldwise.console import warn
-from foldwise.errors import InputError, check, shorten
+from foldwise.errors import InputError, check
 from foldwise.inputs import read_input
+from foldwise.toml_text import dotted
 
 # Old names of fields, which are still understood in this version, and what each is called now.
 RENAMED = {
@@ -51,21 +53,21 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
     if unknown := [name for name in recipe.ensemble.members if name not in recipe.members]:
         known = ", ".join(recipe.members)
         raise InputError(f"{source}: recipe.ensemble.members: {unknown[0]!r} is not among recipe.members ({known})")
-    for table, fields in (pair for part in parsed for pair in part.items()):
-        for field, value in fields.items() if isinstance(fields, dict) else ():
-            warn_of_members(recipe, table, field, value)
+    if isinstance(written, dict) and "members" in written:
+        warn_of_members(written["members"], parsed)
     return train_briefly(config) if debug else config
 
 
-def warn_of_members(recipe: Recipe, table: str, field: str, value: Any) -> None:
-    """Say which members have a field of their own, so that another value for all of them does not reach these."""
-    for name, member in recipe.members.items():
-        own = getattr(member, table, None)
-        if isinstance(own, dict) and field in own and own[field] != value:
-            warn_once(
-                f"--set {table}.{field}: not for {name}, which has its own in competition.toml, {shorten(own[field])}; "
-                f"--set members.{name}.{table}.{field}=… changes it"
-            )
+def warn_of_members(members: dict[str, Any], parsed: Sequence[dict[str, Any]]) -> None:
+    """Say which members of competition.toml have a field of their own, which what is set for all does not reach."""
+    given = dotted(reduce(merge, parsed, {}))
+    for name, own in ((name, dotted(member)) for name, member in members.items()):
+        for field in own.keys() & given.keys() - {"model.name"}:
+            if own[field] != given[field] and f"members.{name}.{field}" not in given:
+                warn_once(
+                    f"--set {field}: not for {name}, which has its own in competition.toml, {own[field]}; "
+                    f"--set members.{name}.{field}=… changes it"
+                )
 
 
 def train_briefly(config: Config) -> Config:
