@@ -51,7 +51,7 @@ CORE = {
     "freshness": "data errors extensions files hashing inputs learners paths plugins records run vectors",
     "ensembling": "config console data errors files freshness hashing metrics paths records run",
     "running": "clock config console data ensembling errors events extensions files freshness hashing inputs"
-    " interrupts learners machine metrics paths records run streams training",
+    " interrupts learners machine metrics paths plugins records run streams training",
     "stages": "auto clock config console data ensembling errors extensions files freshness hashing inputs learners"
     " leftovers lock machine metrics paths records run running vectors toml_text",
     "pipeline": "ensembling freshness lock run stages",

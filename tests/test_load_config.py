@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from foldwise.config import Recipe
+from foldwise.console import WARNED
 from foldwise.errors import InputError
 from foldwise.load_config import RENAMED, load_config, parse_setting
 from foldwise.paths import REPOSITORY
@@ -45,6 +46,7 @@ def test_later_sources_win(toml):
 
 
 def test_a_setting_that_does_not_reach_a_member_says_so(toml, capsys):
+    WARNED.clear()
     toml.write_text(MINIMAL + "[recipe.members.a]\ntraining.epochs = 9\n[recipe.members.b]\n", encoding="utf-8")
     recipe = load_config(toml, ["training.epochs=7", "training.patience=3"]).recipe
     assert [recipe.of_member(name).training.epochs for name in ("a", "b")] == [9, 7]

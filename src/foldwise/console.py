@@ -20,7 +20,7 @@ from foldwise.installed import as_called
 
 INSTEAD = {"↑": "(higher is better)", "↓": "(lower is better)", "→": "->", "±": "+-", "≈": "~", "–": "-", "…": "..."}
 LAST_LINE = [-math.inf]  # when it was written, on time's monotonic clock
-SILENT, WARNED = list[bool](), set[str]()  # whether stages are to be silent, empty if not; what was warned of
+SILENT, WARNED = list[bool](), set[str]()  # anything in the first: stages are silent; the warnings of this command
 QUIET_SECONDS = 60.0  # without a terminal, the longest silence of what runs
 
 
@@ -45,9 +45,9 @@ def silent() -> Iterator[None]:
         SILENT.pop()
 
 
-def warn(message: str) -> None:
-    """One line of warning on standard error; where stages are `silent`, each once."""
-    if not SILENT or message not in WARNED:
+def warn(message: str, once: bool = False) -> None:
+    """One line of warning on standard error; where stages are `silent`, each once in a command."""
+    if message not in WARNED or not (once or SILENT):
         write(as_called(cut_lines(f"warning: {message}")), sys.stderr)
     WARNED.add(message)
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Sequence
-from functools import cache, reduce
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,6 @@ UNREADABLE = (ValueError, RecursionError)  # of tomllib: no TOML, no UTF-8, numb
 DEEPEST = 20  # names in a dotted key; no field is as deep
 # Of every member; only `--set` goes before it.
 DEBUG = {"training": {"epochs": 1, "evaluations_per_epoch": 1, "unfreeze_epoch": 0}, "encoder": {"epochs": 1}}
-
-warn_once = cache(warn)  # competition.toml is read for every trial of a search
 
 
 def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
@@ -64,9 +62,10 @@ def warn_of_members(members: dict[str, Any], parsed: Sequence[dict[str, Any]]) -
     for name, own in ((name, dotted(member)) for name, member in members.items()):
         for field in own.keys() & given.keys() - {"model.name"}:
             if own[field] != given[field] and f"members.{name}.{field}" not in given:
-                warn_once(
+                warn(
                     f"--set {field}: not for {name}, which has its own in competition.toml, {own[field]}; "
-                    f"--set members.{name}.{field}=… changes it"
+                    f"--set members.{name}.{field}=… changes it",
+                    once=True,  # it is read for every trial of a search
                 )
 
 

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -98,3 +98,16 @@ def holder(file: TextIO) -> str:
             return found
         time.sleep(POLL)
     return "it does not say who it is"
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[bool]:
+    """Whether nobody else writes to a folder, which then nobody does in the block."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(only_writer(folder))
+        except RunError:
+            ours = False
+        else:
+            ours = True
+        yield ours

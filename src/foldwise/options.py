@@ -9,6 +9,7 @@ import shlex
 import sys
 import traceback as tracebacks
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from foldwise.console import working
+from foldwise.console import WARNED, working
 from foldwise.errors import DamagedError, InputError, RunError, cut_lines, did_you_mean, find_own_code, list_names
 from foldwise.extensions import find_experiments
 from foldwise.inputs import same_inputs
@@ -25,7 +26,7 @@ from foldwise.installed import IS_INSTALLED, PROGRAM
 from foldwise.interrupts import Interrupted, Signals
 from foldwise.load_config import load_config
 from foldwise.machine import explain_machine
-from foldwise.paths import COMPETITIONS, CONFIG, Paths, find_project, resolve
+from foldwise.paths import COMPETITIONS, CONFIG, Paths, check_slug, find_project, resolve
 from foldwise.run import Run, check_config
 
 DEFAULT = "movie-reviews"
@@ -169,7 +170,8 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """What typer makes of them, or exit 2."""
-        ctx.allow_extra_args, refused = True, not ctx.allow_extra_args
+        refused = not ctx.allow_extra_args
+        ctx.allow_extra_args = True
         rest = super().parse_args(ctx, args)
         if refused and ctx.args and not ctx.resilient_parsing:
             slug = competition_of(ctx.args[0])
@@ -182,7 +184,10 @@ class Command(TyperCommand):
 def competition_of(argument: str) -> str:
     """The competition that a word of the command line names, or whose folder it is; "" for none."""
     slug = Path(argument).name
-    return slug if slug and (find_project() / "input" / slug).is_dir() else ""
+    with suppress(InputError):
+        check_slug(slug)
+        return slug if (find_project() / "input" / slug).is_dir() else ""
+    return ""
 
 
 def add_command(
@@ -210,6 +215,7 @@ def add_command(
 
     def command(traceback: Traceback = False, **options: Any) -> None:
         signals = Signals()
+        WARNED.clear()
         try:
             with signals, same_inputs(), working(name, "working"):
                 given = [make(**{key: options.pop(key) for key in common})] if common else []

@@ -13,9 +13,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from foldwise.errors import InputError, did_you_mean
-from foldwise.hashing import digest_of
+from foldwise.hashing import digest_of, hash_of
 from foldwise.inputs import check_input, input_hash
+
+# Foldwise's own code that trains; of these folders the last three are extensions, which may be missing.
+CODE = ("training", "models", "data", "learners", "metrics", "encoders", "images", "distributed")
+
+
+def code_hash() -> str:
+    """Of that code: with another a training would not go on as it began, nor come to the same."""
+    package = Path(__file__).parent
+    return hash_of(np.__version__, *(path for part in CODE for path in sorted((package / part).glob("*.py"))))
 
 
 def is_own(name: str) -> bool:

@@ -207,8 +207,9 @@ def test_a_budget_cuts_epochs_and_leaves_out_what_it_has_no_time_to_read(cli_her
     budget = ["all", "-c", "twin-regression", "--time-budget", "9h"]
     monkeypatch.setattr("foldwise.encoders.states.TRIED", -1.0)
     monkeypatch.setattr("foldwise.running.own_tokens.SHARE", -1.0)  # all of it is over
-    shown = cli_here(*budget).stdout
-    assert "tokens    frozen: left out; reading the texts would take more than" in shown
+    done = cli_here(*budget)
+    shown = done.stdout
+    assert "warning: frozen: left out; reading the texts would take more than" in done.stderr
     summary = json.loads((workspace / "output" / "twin-regression" / "summary.json").read_text())
     assert [member["name"] for member in summary["members"]] == ["bilstm", "full"]
     assert "members frozen left out" in shown or "member frozen left out" in shown

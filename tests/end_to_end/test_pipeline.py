@@ -92,7 +92,7 @@ def test_from_csv_to_submission(cli_here, workspace, task, request):
     assert "what each member adds to the score of the others: bilstm " in shown
     name, best = max(alone.items(), key=lambda pair: sign * pair[1])
     is_better = sign * best > sign * summary["ensemble"]["cv"]
-    assert (f"{name} scores {best:.4f} alone, better than the ensemble: " in shown) == is_better
+    assert (f"{name} alone scores {best:.4f} on these rows, better than the ensemble; " in shown) == is_better
 
     assert summary["baseline"]["constant"] is not None
     assert summary["baseline"]["linear"] == alone["linear"]

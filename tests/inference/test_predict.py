@@ -129,6 +129,7 @@ def test_parts_in_worker_processes_are_written_in_order(home, tmp_path, capfd):
     root, out = home(ONE_TEXT), tmp_path / "found.csv"
     file = tmp_path / "some.tsv"
     write_rows(file, other_test(root / "input" / ONE_TEXT))
+    capfd.readouterr()  # what making the folds said
     predict(Asked(root / "output" / ONE_TEXT, root / "input", "cpu", "proba"), file, out, rows=20)
     shown = capfd.readouterr()
     assert shown.out == ""
@@ -272,7 +273,7 @@ def test_the_command_on_tables_of_all_forms(packed, copy, cli_here, workspace):
         (
             "a text\nanother one\n",
             (),
-            "no column 'title'; texts without a name above them are read from standard input",
+            "no column 'title'; if these are texts without a name above them: ./run.sh predict -c … < some.csv",
         ),
         ("title,text,words\na,b,many\n", (), "line 2, column words: 'many' is not a number"),
         ("", (), "the file is empty"),

@@ -445,6 +445,21 @@ def test_what_is_loaded_before_the_first_step_does_not_end_a_training(monkeypatc
     assert (shares[-1] < 0.15) is not ended
 
 
+def test_the_fastest_step_so_far_tells_that_there_is_no_time_for_the_predictions(monkeypatch):
+    """Steps of 4 s, and predictions that take about 270 of 300 s: there is no waiting for ten of them."""
+    times = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(Clock, "now", lambda: times.now)
+    data = make_data()
+    progress = Progress(data, 0, recipe(epochs=6).training, 360, Limit(300.0))
+    progress.test_tokens = round(2.2 * progress.train_tokens)
+    shares = []
+    for number in range(1, 4):
+        times.now += 4.0
+        shares.append(progress.after(number))
+    assert shares[0] < 1
+    assert shares[1] == 1
+
+
 def takes_a_second(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Binary cross entropy, on the clock of the test that asks for it."""
     times.now += 1

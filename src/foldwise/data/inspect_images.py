@@ -123,10 +123,8 @@ def recipe_for(rows: int) -> dict[str, Any]:
     if size == CONVNET["batches.size"]:
         return CONVNET
     epochs = min(MOST_EPOCHS, max(CONVNET["training.epochs"], STEPS * size // rows))
-    patience = epochs * CONVNET["training.patience"] // CONVNET["training.epochs"]
-    if rows < NOISY:
-        patience = epochs // 2
-    return {**CONVNET, "batches.size": size, "training.epochs": epochs, "training.patience": patience}
+    share = 1 / 2 if rows < NOISY else CONVNET["training.patience"] / CONVNET["training.epochs"]
+    return {**CONVNET, "batches.size": size, "training.epochs": epochs, "training.patience": int(share * epochs)}
 
 
 def of_folders(frame: pd.DataFrame) -> bool:

@@ -35,10 +35,10 @@ def show_summary(run: Run, summary: dict[str, Any]) -> None:
         lines.append(f"what each member adds to the score of the others: {gains}")
         lines += common_folds_lines(run, summary)
         best = (max if higher else min)(members, key=lambda member: member["cv"])
-        if (best["cv"] > ensemble["cv"]) if higher else (best["cv"] < ensemble["cv"]):
-            alone = f"--set 'ensemble.members=[\"{best['name']}\"]'"
+        if not run.debug and ((best["cv"] > ensemble["cv"]) if higher else (best["cv"] < ensemble["cv"])):
+            alone = f"--set 'ensemble.members=[\"{best['name']}\"]' takes it alone"
             lines.append(
-                f"{best['name']} scores {best['cv']:.4f} alone, better than the ensemble: {alone} takes it alone"
+                f"{best['name']} alone scores {best['cv']:.4f} on these rows, better than the ensemble; {alone}"
             )
     if on_all := [f"{m['name']} {m['epochs_on_all_rows']:.2f}" for m in members if "epochs_on_all_rows" in m]:
         lines.append(

@@ -3,31 +3,54 @@
 So a changed member costs nothing for the others, and a recipe that was restored nothing at all.
 """
 
-import shutil
-from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from foldwise.experiments.names import UNNAMED, folder_of, names_there
-from foldwise.files import atomic_folder
-from foldwise.freshness import changes, fold_differences, read_fold
+from foldwise.files import atomic_folder, damaged_files, link_or_copy
+from foldwise.freshness import changes, read_fold
 from foldwise.paths import FOLD_RECORD, Paths
+from foldwise.plugins import code_hash
 
 
-def take_fold(paths: Paths, folder: Path, inputs: dict[str, Any]) -> str:
-    """Put a whole copy into `folder` of what the first run there has in its place; → that run, "" for none.
+class NotWholeError(Exception):
+    """A fold of another run is damaged, or that run writes there just now."""
 
-    One that a time budget ended early is no such fold.
+
+def take_fold(paths: Paths, folder: Path, inputs: dict[str, Any], device: str) -> str:
+    """Put into `folder` what the first run has there that trained the same; → that run, "" for none.
+
+    The same are inputs, foldwise's code, torch, and the device if one is asked for. A fold that a time budget ended
+    early does not count, nor one that is not whole.
     """
     for name in names_there(paths):
         found = folder_of(paths, name) / folder.relative_to(paths.output)
         record = None if found == folder else read_fold(found)
-        if record is None or record.get("shortened") or changes(record["inputs"], inputs):
+        if record is None or not is_same(record, inputs, device):
             continue
-        with suppress(FileNotFoundError):  # that run writes there just now
+        try:
             with atomic_folder(folder, FOLD_RECORD) as temporary:
-                for file in (FOLD_RECORD, *record["files"]):
-                    shutil.copyfile(found / file, temporary / file)
-            if not fold_differences(folder, inputs):
-                return "the run without a name" if name == UNNAMED else name
+                give(found, temporary, record["files"])
+        except NotWholeError:
+            continue
+        return "the run without a name" if name == UNNAMED else name
     return ""
+
+
+def is_same(record: dict[str, Any], inputs: dict[str, Any], device: str) -> bool:
+    """Whether a fold is what training would give here."""
+    here = version("torch").partition("+")[0], code_hash()
+    if record.get("shortened") or (record["torch"].partition("+")[0], record.get("code")) != here:
+        return False
+    return device in ("auto", record["runtime"]["device"]) and not changes(record["inputs"], inputs)
+
+
+def give(found: Path, folder: Path, files: dict[str, str]) -> None:
+    """A fold's files by second names, where the disk has them: folds are only ever replaced as a whole."""
+    for file in (FOLD_RECORD, *files):
+        if not (found / file).is_file():
+            raise NotWholeError
+        link_or_copy(found / file, folder / file)
+    if damaged_files(folder, files):
+        raise NotWholeError

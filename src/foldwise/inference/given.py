@@ -39,8 +39,9 @@ def take_columns(config: Config, table: Table, before: int = 0) -> Given:
     columns, form = config.columns, config.files.format_of("test")
     table = Table(table.path, rename_columns(table.frame, columns.renamed), table.lines, table.unit)
     wanted = [*columns.read, *columns.features]
-    if len(table.frame.columns) == 1 and not {*wanted} & {*table.frame.columns} and table.path != HERE:
-        lines = f"texts without a name above them are read from standard input, a row a line: < {table.path.name}"
+    known = {*wanted, columns.id, columns.group, *columns.target, *columns.ignore}
+    if columns.text and len(table.frame.columns) == 1 and not known & {*table.frame.columns} and table.path != HERE:
+        lines = f"if these are texts without a name above them: ./run.sh predict -c … < {table.path.name}"
         fix = did_you_mean(wanted[0], table.frame.columns, lines)
         raise InputError(f"{table.path}: no column {wanted[0]!r}; {fix}")
     check_columns(table, wanted, table.frame.columns)

@@ -125,7 +125,8 @@ def check_model(paths: Paths, member: str, files: Mapping[str, Path], record: Ma
     """Refuse files of a member that reads texts or images by itself, where a fold was trained with others."""
     known = record.get("model") or {}
     if files and not known:  # by an earlier foldwise
-        known = read_whole(paths.own_tokens(member) / TOKENS_RECORD, Record)["inputs"]["model"]
+        tokens = read_whole(paths.own_tokens(member) / TOKENS_RECORD, Record)["inputs"]
+        known = tokens["model"] if record["inputs"]["tokens"] == hash_of(tokens) else {}
     for name, path in files.items():
         if sample_hash(path) != known.get(name):
             raise InputError(f"{path}: not the file that {member} was trained with; put that one there, or run `all`")

@@ -206,7 +206,7 @@ class Learner(ABC):
         """A fold's `Checkpoint` in memory, on a `Runtime`, for any number of tables."""
 
     def predict(self, checkpoint: Any, data: NewRows, runtime: Any, on_rows: OnRows) -> np.ndarray:
-        """(M, C) predictions by the `Checkpoint` of one fold, a mean over its files of weights; one is in memory.
+        """(M, C) predictions by the `Checkpoint` of one fold: the mean over its files of weights, read one by one.
 
         Args:
             on_rows: called with numbers of rows done.

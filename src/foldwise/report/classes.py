@@ -30,9 +30,8 @@ def counts_of(problem: Problem) -> dict[tuple[int, int], int]:
 def confusion(results: Results) -> Markup:
     """The confusion matrix, or of many classes the most frequent pairs, with examples of each cell."""
     parts = []
-    for number, problem in enumerate(results.problems):
-        if not len(problem.rows):
-            continue
+    known = [problem for problem in results.problems if len(problem.rows)]
+    for number, problem in enumerate(known[:PAIRS]):
         counts, k, body = counts_of(problem), len(problem.names), []
         if k <= MATRIX:
             body.append(matrix(problem, counts, number))
@@ -53,12 +52,12 @@ def confusion(results: Results) -> Markup:
         parts.append(details(element("b", title), shown, **opened) if problem.title else shown)
     if not parts:
         return Markup("")
-    left_out = note(f"{len(parts) - PAIRS:,} more labels are left out.") if len(parts) > PAIRS else ""
+    left_out = note(f"{len(known) - PAIRS:,} more labels are left out.") if len(known) > PAIRS else ""
     how = "Rows by true class, columns by predicted class"
     if len(results.problems[0].names) > MATRIX:
         how = "True class → predicted class, the most frequent mistakes first"
     how = f"{how}; a click shows examples, the surest first. {at_thresholds(results)}"
-    return join(note(how), *parts[:PAIRS], left_out)
+    return join(note(how), *parts, left_out)
 
 
 def matrix(problem: Problem, counts: dict[tuple[int, int], int], number: int) -> Markup:

@@ -23,6 +23,7 @@ from foldwise.learners import learner_for
 from foldwise.learners.starting import Start
 from foldwise.metrics import MetricChoice
 from foldwise.paths import ALL_ROWS, FEATURES, VECTORS, VOCABULARY, Paths
+from foldwise.plugins import code_hash
 from foldwise.running.fold_folder import write_fold, write_stopped
 from foldwise.running.new_test import only_test_changed, predict_new_test
 from foldwise.training.fold import FoldResult, GivenUpError
@@ -30,7 +31,7 @@ from foldwise.training.fold_data import FoldData, Lesson
 from foldwise.training.precision import Runtime, name_processor
 from foldwise.training.progress import Limit
 from foldwise.training.skipping import StoppedError
-from foldwise.training.state import TrainingState, code_hash
+from foldwise.training.state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def make_record(job: FoldJob, result: FoldResult, finished: Finished, train_rows
     """The content of fold.json, without the checksums of the other files."""
     outcome = {name: value for name, value in vars(finished).items() if name != "written" and value is not None}
     learner = learner_for(job.recipe)
-    model = {name: sample_hash(path) for name, path in learner.find_files(job.paths).items()}
+    files = learner.find_files(job.paths) if learner.reads_texts else {}
     return {
         "member": job.member,
         "fold": job.fold,
@@ -186,6 +187,7 @@ def make_record(job: FoldJob, result: FoldResult, finished: Finished, train_rows
         "rows": {"train": train_rows, "validation": len(result.rows), "test": len(result.test)},
         "runtime": job.ran_on,
         "torch": torch.__version__,
-        **({"model": model} if learner.reads_texts else {}),
+        "code": code_hash(),
+        "model": {name: sample_hash(path) for name, path in files.items()},
         **outcome,
     }

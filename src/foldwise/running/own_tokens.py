@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from foldwise.clock import Clock
-from foldwise.console import duration, say
+from foldwise.console import duration, say, warn
 from foldwise.ensembling.blend import finished_folds
 from foldwise.errors import RunError
 from foldwise.files import atomic_folder, write_record
@@ -72,7 +72,7 @@ def make_tokens(
             made = learner.write_tokens(texts, counts, learner.find_files(run.paths), temporary, runtime, deadline)
             write_record(temporary / TOKENS_RECORD, {"inputs": inputs})
     except GivenUpError:
-        say("tokens", f"{member}: left out; reading the texts would take more than {SHARE:.0%} of the time left")
+        warn(f"{member}: left out; reading the texts would take more than {SHARE:.0%} of the time left")
         return False
     say("tokens", f"{member}: made {made}, in {duration(Clock.now() - start)} ({why})")
     return True

@@ -5,8 +5,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from foldwise.console import say, warn
+from foldwise.lock import hold
 from foldwise.search.figures import Unseen, list_folds, write_figures
-from foldwise.search.search import LEAST, Search, hold
+from foldwise.search.search import LEAST, Search
 from foldwise.search.trial import make_run, train_folds
 
 

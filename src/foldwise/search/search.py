@@ -11,10 +11,9 @@ machine that shares the folder, joins in.
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -22,13 +21,13 @@ from foldwise.clock import Clock
 from foldwise.console import duration, say, silent, warn
 from foldwise.errors import InputError, RunError
 from foldwise.hashing import hash_of
-from foldwise.lock import only_writer
+from foldwise.lock import hold
 from foldwise.records import Summary, read_or_warn
 from foldwise.run import Run, check_teaching
 from foldwise.search.figures import folder_of, write_figures
 from foldwise.search.space import Space, read_space
 from foldwise.search.study import Study, import_optuna
-from foldwise.search.trial import STEPS, OutOfTimeError, PrunedError, Searched, make_run, train_folds
+from foldwise.search.trial import STEPS, OutOfTimeError, PrunedError, Searched, SearchedJobs, make_run, train_folds
 from foldwise.stages.folds import folds
 
 USUAL_FOLDS = 2  # that are searched
@@ -141,8 +140,9 @@ class Search:
             self.failures = 0
             score, seconds = summary["cv"]["mean"], Clock.now() - start
             if whole:  # of one that an earlier process began, only the rest was timed
-                # Folds that were taken over from another run took as long there.
-                trial.set_user_attr("seconds", max(seconds, *(fold["seconds"] for fold in summary["folds"])))
+                trial.set_user_attr("seconds", max(seconds, self.seconds_before(trial)))
+            if trial.number == 0:  # whose folds may be those of the run without a name
+                SearchedJobs(searched, run, []).replay()
             study.study.tell(trial, score)
             self.tell_score(run, score, seconds)
             return True
@@ -157,6 +157,11 @@ class Search:
         # At the end nothing is saved any more, and the members together may be better than the one that is looked at.
         if trial.number and step < STEPS and trial.should_prune():
             raise PrunedError(f"{score:.4f} at {step / STEPS:.0%} of its training is behind the others")
+
+    def seconds_before(self, trial: Any) -> float:
+        """What so many folds took in the run without a name, from which trial 0 has them where they are there."""
+        made = read_or_warn(self.run.paths.summary, Summary, "its time is not known") if trial.number == 0 else None
+        return made["seconds"].get("train", 0.0) * len(self.folds) / len(made["folds"]) if made else 0.0
 
     def tell_score(self, run: Run, score: float, seconds: float) -> None:
         """Say what a trial came to."""
@@ -176,19 +181,6 @@ class Search:
             paths = make_run(self.run, self.study.name_of(trial.number), ()).paths
             if not paths.summary.exists():
                 shutil.rmtree(paths.output, ignore_errors=True)
-
-
-@contextmanager
-def hold(folder: Path) -> Iterator[bool]:
-    """Whether nobody else writes to a folder, which then nobody does in the block."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(only_writer(folder))
-        except RunError:
-            ours = False
-        else:
-            ours = True
-        yield ours
 
 
 def search_recipes(run: Run, budget: Any, most: int | None, chosen: list[int] | None) -> Search:

@@ -13,6 +13,7 @@ from foldwise.learners import learner_for
 from foldwise.load_config import load_config
 from foldwise.options import as_given, name_paths
 from foldwise.run import Run, check_config
+from foldwise.running.fold_folder import read_history
 from foldwise.running.job import FoldJob
 from foldwise.stages.ensemble import ensemble
 from foldwise.stages.folds import folds
@@ -101,6 +102,7 @@ class SearchedJobs(Iterator[FoldJob]):
         self.network = next((name for name, learner in learners.items() if learner.can_be_cut), None)
         self.epochs = learners[self.network].epochs if self.network else 0.0
         self.best: float | None = None
+        self.paths = run.paths
 
     def __next__(self) -> FoldJob:
         """The next job."""
@@ -116,11 +118,20 @@ class SearchedJobs(Iterator[FoldJob]):
         searched = self.searched
         if searched.limit is not None and Clock.now() > searched.limit:
             raise OutOfTimeError
-        first = job.member == self.network and job.fold == min(searched.folds)
-        if first and isinstance(event, Evaluated) and event.score is not None:
-            choose = max if searched.greater_is_better else min
+        if job.member == self.network and job.fold == min(searched.folds) and isinstance(event, Evaluated):
+            self.look(event)
+
+    def look(self, event: Evaluated) -> None:
+        """Pass on how far the first network has come, and the best score until then."""
+        if event.score is not None:
+            choose = max if self.searched.greater_is_better else min
             self.best = event.score if self.best is None else choose(self.best, event.score)
-            searched.on_share(int(STEPS * event.epoch / self.epochs + 1e-9), self.best)
+            self.searched.on_share(int(STEPS * event.epoch / self.epochs + 1e-9), self.best)
+
+    def replay(self) -> None:
+        """Look at the curve of a fold that was trained before, by its history."""
+        for event in read_history(self.paths.fold(self.network, min(self.searched.folds))) if self.network else ():
+            self.look(event)
 
     def after(self, _: FoldJob) -> None:
         """Nothing to do: the submission comes at the end."""

@@ -9,7 +9,6 @@ What a folder holds is written at the top of `foldwise.running.fold_folder`.
 
 import shutil
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -93,8 +92,9 @@ def find_work(run: Run, fits: Sequence[Fit], chosen: Collection[Fit]) -> Wanted:
             folder, inputs = run.paths.fold(*fit), fold_inputs(run, fit, tokens_hash)
             reason = why_train(run, folder, inputs, fit in chosen)
             outcome = ("", f": {reason}") if reason else ("kept ", f": {SAME}")
-            if reason and not (run.force or fit in chosen) and (source := take_over(run, fit, inputs)):
-                outcome, reason = ("took ", f" over from {source}: {SAME}"), ""
+            lacking = reason or shortened(folder)
+            if lacking and not (run.force or fit in chosen) and (source := take_over(run, fit, inputs)):
+                outcome, reason = ("took ", f" over from {source}: inputs, code and torch are the same"), ""
             outcomes.setdefault(outcome, []).append(fit.fold)
             if reason or shortened(folder):
                 wanted.append((fit, inputs))
@@ -115,9 +115,11 @@ def take_over(run: Run, fit: Fit, inputs: dict[str, Any]) -> str:
     """Copy a fold that another run of this competition has trained from the same inputs; → that run, "" for none."""
     if not (run.paths.home / EXPERIMENTS).is_dir() or (run.budget and not run.budget.includes(fit.fold)):
         return ""
-    with suppress(InputError):  # that experiments are not part of this checkout
-        return str(find_experiments("take fold")(run.paths, run.paths.fold(*fit), inputs))
-    return ""
+    try:
+        take_fold = find_experiments("take fold")
+    except InputError:  # experiments are not part of this checkout
+        return ""
+    return str(take_fold(run.paths, run.paths.fold(*fit), inputs, run.device))
 
 
 def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> str:

@@ -37,7 +37,9 @@ class Progress:
         self.train_tokens, self.valid_tokens, self.test_tokens = (int(data.store.lengths[part].sum()) for part in rows)
         self.rows = len(rows[1]) + len(rows[2])  # whose predictions are written
         self.begun, self.earlier = Clock.now(), 0.0  # `earlier`: seconds before this process went on with it
-        self.first: tuple[int, float] | None = None  # steps until the end of that one, and the time without validations
+        # Steps until the end of that one and of the last, and the time without validations.
+        self.first: tuple[int, float] | None = None
+        self.last, self.fastest = (0, 0.0), float("inf")
         self.validations = [0.0]  # seconds of each
         self.share = 0.0  # never falls, however the estimates change
         self.stage = 0.0  # the share at which the present stage began
@@ -49,21 +51,26 @@ class Progress:
         if not self.limit or not steps or self.share >= 1:
             return self.share
         now = Clock.now()
-        if (step := self.seconds_of_step(steps, now, self.limit.deadline)) is not None:
-            end = self.limit.deadline - SAFETY * (step + self.seconds_after_training(step))
-            used = (now - self.begun) / (end - self.begun) if end > now else 1.0
-            self.is_hurried |= used > self.share
-            self.share = min(max(self.share, used), 1.0)
+        step, is_sure = self.seconds_of_step(steps, now)
+        end = self.limit.deadline - SAFETY * (step + self.seconds_after_training(step))
+        used = 1.0 if end <= now else (now - self.begun) / (end - self.begun) if is_sure else 0.0
+        self.is_hurried |= used > self.share
+        self.share = min(max(self.share, used), 1.0)
         return self.share
 
-    def seconds_of_step(self, steps: int, now: float, deadline: float) -> float | None:
-        """What a step takes after so many; None as long as that cannot be told and there is time to wait for more."""
-        spent = sum(self.validations)
-        self.first = self.first or (steps, now - spent)
+    def seconds_of_step(self, steps: int, now: float) -> tuple[float, bool]:
+        """What a step takes: of enough of them the mean, else the fastest so far; and whether it is the former."""
+        assert self.limit is not None
+        busy = now - sum(self.validations)
+        if self.first is None:
+            self.first = self.last = steps, busy
+        if steps > self.last[0]:
+            self.fastest = min(self.fastest, (busy - self.last[1]) / (steps - self.last[0]))
+            self.last = steps, busy
         taken = steps - self.first[0]
-        if taken < FEW and now - self.begun < BEGINNING * (deadline - self.begun):
-            return None
-        return (now - spent - self.first[1]) / taken if taken else (now - spent - self.begun) / steps
+        if taken < FEW and now - self.begun < BEGINNING * (self.limit.deadline - self.begun):
+            return (self.fastest if taken else 0.0), False
+        return ((busy - self.first[1]) / taken if taken else (busy - self.begun) / steps), True
 
     def in_stage(self, steps: int, end: float = 1.0) -> float:
         """Progress within the stage that ends at the share `end`, 0 … 1, after so many steps of all stages."""

@@ -17,14 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-import numpy as np
 from torch import Tensor
 
 from foldwise.clock import Clock
 from foldwise.errors import DamagedError, RunError
 from foldwise.events import Event, Noted
 from foldwise.files import write_checked
-from foldwise.hashing import hash_of
 from foldwise.interrupts import Interrupted
 from foldwise.records import Content, read_checked
 from foldwise.training.packing import Generators, pack, read_arrays, unpack, write_arrays
@@ -40,16 +38,6 @@ SHARE = 0.01  # of the time that saving may take
 # Of a save, until one was timed: bytes of the weights, their average, two moments and the best ones.
 COPIES, SECONDS_PER_BYTE = 5, 5e-10
 EXTRA, MAIN = "extra rows", "rows"  # the two stages
-
-
-# Of these the last three are extensions, which may be missing.
-CODE = ("training", "models", "data", "learners", "metrics", "encoders", "images", "distributed")
-
-
-def code_hash() -> str:
-    """Of the code that trains: with other code the second part of a training would not fit its first one."""
-    package = Path(__file__).parents[1]
-    return hash_of(np.__version__, *(path for part in CODE for path in sorted((package / part).glob("*.py"))))
 
 
 class StateRecord(Content):
