@@ -32,7 +32,7 @@ EXPLAINED = {
     "extra_forbidden": ("unknown key", ""),
     "dict_type": TABLE,
     "model_type": TABLE,
-    "list_type": ("", 'write ["{value}"]'),
+    "list_type": ("", "write [{written}]"),
     "bool_type": ("", "write true or false"),
 }
 ModelType = typing.TypeVar("ModelType", bound=BaseModel)
@@ -117,7 +117,7 @@ def explain(model: type[BaseModel], found: Any) -> str:
     kind, value, key = found["type"], found["input"], ".".join(map(str, found["loc"]))
     own_message, fix = EXPLAINED.get(kind, ("", ""))
     message = own_message or found["msg"].removeprefix("Value error, ")
-    fix = fix.format(key=key, value=value)
+    fix = fix.format(key=key, written=f'"{value}"' if isinstance(value, str) else value)
     if kind == "extra_forbidden":
         *parents, last = found["loc"]
         known = list(fields_at(model, parents))

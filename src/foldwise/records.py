@@ -62,6 +62,7 @@ class FoldRecord(Record):
     epochs: float
     seconds: float
     shortened: Shortened | None = None
+    hurried: bool = False  # by a time budget
     code: str = ""  # hash of what trained it
     model: dict[str, str] | None = None  # hashes of the files that a learner reads texts or images with
 

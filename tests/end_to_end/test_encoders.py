@@ -74,10 +74,10 @@ def test_a_run_and_its_bundle(cli_here, workspace, slug):
     shutil.rmtree(output / "frozen" / "tokens")
     again = cli_here("predict", str(table), "-c", slug, "--proba").stdout
     assert sorted(again.splitlines()) == expected
-    weights = next((workspace / "input").rglob("model.safetensors"))
-    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    body = next((workspace / "input").rglob("model.safetensors"))
+    body.write_bytes(body.read_bytes()[:-1] + b"?")
     refused = cli_here("predict", str(table), "-c", slug, code=2).stderr
-    assert f"{weights}: not the file that frozen was trained with" in refused
+    assert f"{body}: not the file that frozen was trained with" in refused
 
 
 def test_what_changes_an_encoder_and_what_does_not(cli_here, workspace):

@@ -426,6 +426,7 @@ def test_a_fold_whose_time_runs_out_ends_in_time_with_its_learning_rate_at_its_e
     assert epochs - 1.5 <= last.epoch <= epochs + 1.5
     assert last.learning_rate == pytest.approx(0, abs=1e-9)
     assert result.shortened
+    assert result.hurried
     assert [event for event in seen if isinstance(event, Evaluated)] == result.history
 
 
@@ -481,6 +482,7 @@ def test_time_enough_changes_no_byte():
     limit = Limit(Clock.now() + 3600)
     timed = train_fold(data, settings, "m", 0, METRICS["roc_auc"], RUNTIME, lambda _: None, limit)
     assert free.test.tobytes() == timed.test.tobytes()
+    assert not timed.hurried
 
 
 def test_a_fold_without_time_ends_with_what_it_has():

@@ -3,6 +3,7 @@
 So a changed member costs nothing for the others, and a recipe that was restored nothing at all.
 """
 
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,27 +22,25 @@ class NotWholeError(Exception):
 def take_fold(paths: Paths, folder: Path, inputs: dict[str, Any], device: str) -> str:
     """Put into `folder` what the first run has there that trained the same; → that run, "" for none.
 
-    The same are inputs, foldwise's code, torch, and the device if one is asked for. A fold that a time budget ended
-    early does not count, nor one that is not whole.
+    The same are inputs, foldwise's code, torch, and the device if one is asked for. A fold that a time budget ended or
+    hurried does not count, nor one that is not whole, or cannot be read.
     """
     for name in names_there(paths):
         found = folder_of(paths, name) / folder.relative_to(paths.output)
-        record = None if found == folder else read_fold(found)
-        if record is None or not is_same(record, inputs, device):
-            continue
-        try:
-            with atomic_folder(folder, FOLD_RECORD) as temporary:
-                give(found, temporary, record["files"])
-        except NotWholeError:
-            continue
-        return "the run without a name" if name == UNNAMED else name
+        with suppress(NotWholeError, OSError):
+            record = None if found == folder else read_fold(found)
+            if record is not None and is_same(record, inputs, device):
+                with atomic_folder(folder, FOLD_RECORD) as temporary:
+                    give(found, temporary, record["files"])
+                return "the run without a name" if name == UNNAMED else name
     return ""
 
 
 def is_same(record: dict[str, Any], inputs: dict[str, Any], device: str) -> bool:
     """Whether a fold is what training would give here."""
     here = version("torch").partition("+")[0], code_hash()
-    if record.get("shortened") or (record["torch"].partition("+")[0], record.get("code")) != here:
+    by_clock = record.get("shortened") or record.get("hurried")
+    if by_clock or (record["torch"].partition("+")[0], record.get("code")) != here:
         return False
     return device in ("auto", record["runtime"]["device"]) and not changes(record["inputs"], inputs)
 

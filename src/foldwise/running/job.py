@@ -188,6 +188,7 @@ def make_record(job: FoldJob, result: FoldResult, finished: Finished, train_rows
         "runtime": job.ran_on,
         "torch": torch.__version__,
         "code": code_hash(),
+        **({"hurried": True} if result.hurried else {}),
         "model": {name: sample_hash(path) for name, path in files.items()},
         **outcome,
     }

@@ -68,7 +68,8 @@ def update_fold_file(run: Run, units: np.ndarray, remake: bool = False) -> np.nd
     """
     path, settings, competition = run.paths.folds, run.config.recipe.folds, run.competition
     sweep([], [path])
-    make_anew = run.hint("folds", "--force")
+    own_settings = [setting for setting in run.settings if setting.removeprefix("recipe.").startswith("folds.")]
+    make_anew = run.hint("folds", "--force", *(part for setting in own_settings for part in ("--set", setting)))
     packed = path.with_name(packed_name(run.paths.slug))
     keep = not remake and not run.debug  # debug has folds of its own, of whatever rows it drew
     if keep and packed.is_file() and not path.is_file():  # inside a kernel

@@ -21,13 +21,13 @@ from foldwise.console import say, warn, working
 from foldwise.data.features import texts_and_features
 from foldwise.errors import InputError
 from foldwise.extensions import find_experiments, find_teaching
-from foldwise.freshness import Fit, Wanted, check_tokens, fold_differences, fold_inputs, shortened
+from foldwise.freshness import Fit, Wanted, check_tokens, fold_differences, fold_inputs, read_fold, shortened
 from foldwise.learners import learner_for
 from foldwise.metrics import try_metric
 from foldwise.paths import ALL_ROWS, EXPERIMENTS
 from foldwise.run import Run
 
-SAME = "recipe, folds and tokens are the same"
+SAME, UNTRAINED = "recipe, folds and tokens are the same", "not trained yet"
 
 
 def train(
@@ -94,7 +94,8 @@ def find_work(run: Run, fits: Sequence[Fit], chosen: Collection[Fit]) -> Wanted:
             outcome = ("", f": {reason}") if reason else ("kept ", f": {SAME}")
             lacking = reason or shortened(folder)
             if lacking and not (run.force or fit in chosen) and (source := take_over(run, fit, inputs)):
-                outcome, reason = ("took ", f" over from {source}: inputs, code and torch are the same"), ""
+                why = f" ({reason})" if reason not in ("", UNTRAINED) else ""
+                outcome, reason = ("took ", f" over from {source}: inputs, code and torch are the same{why}"), ""
             outcomes.setdefault(outcome, []).append(fit.fold)
             if reason or shortened(folder):
                 wanted.append((fit, inputs))
@@ -126,11 +127,13 @@ def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> s
     """The reason to train a fold, "" if it is up to date."""
     reasons = fold_differences(folder, inputs)
     if reasons == ["missing"]:
-        return "not trained yet"
+        return UNTRAINED
     if chosen:
         return "asked for with --fold"
     if not reasons and not run.budget and (early := shortened(folder)):
         reasons = ["a time budget had ended it at epoch {epochs:.3g} of {of}".format(**early)]
+    elif not reasons and not run.budget and (read_fold(folder) or {}).get("hurried"):
+        reasons = ["a time budget had hurried its learning rate"]
     return "; ".join(reasons) or ("--force" if run.force else "")
 
 

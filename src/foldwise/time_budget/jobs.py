@@ -5,7 +5,7 @@ until when it must be written (`foldwise.training.progress`), so nobody has to i
 """
 
 from collections import ChainMap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ NEARLY = 0.75  # share of the steps that is as good as whole
 COMBINING = 1e-5  # seconds for each row and member, until one was timed: some five times what it takes
 LEAST = 2.0  # seconds kept for it, and for workers to end, in any case
 MARGIN = 1.2  # on what the folds before took: one that is cut short does harm
+MEASURED = 0.25  # epochs from which on a fold tells how long others take: in fewer it was loading and predicting
 START = 5.0  # seconds without which no fold begins: loading torch alone takes as long
 
 
@@ -72,7 +73,8 @@ class TimedJobs(Iterator[FoldJob]):
         self.seconds = ChainMap(self.measured, self.guessed)
         for member, group in records.items():
             for record in group.values():
-                self.guessed[member] = self.whole(member, record["seconds"], record["epochs"])
+                if record["epochs"] >= MEASURED:
+                    self.guessed[member] = self.whole(member, record["seconds"], record["epochs"])
         for job in jobs:
             learner = self.learners[job.member]
             if not learner.can_be_cut and job.member not in self.guessed:
@@ -84,6 +86,10 @@ class TimedJobs(Iterator[FoldJob]):
     def whole(self, member: str, seconds: float, epochs: float) -> float:
         """Seconds that a fold of all epochs may take, if one of so many took so long."""
         return MARGIN * seconds / epochs * self.learners[member].epochs
+
+    def networks(self, folds: Iterable[Fold]) -> list[Fold]:
+        """Those of members that a budget can cut: others, which take seconds, say nothing of them."""
+        return [fold for fold in folds if self.learners[fold[0]].can_be_cut]
 
     @property
     def missing(self) -> list[Fold]:
@@ -101,7 +107,7 @@ class TimedJobs(Iterator[FoldJob]):
             raise StopIteration
         job = self.waiting.pop(fold)
         self.began[fold] = Clock.now()
-        whole = bool(self.done - self.cut)  # beside a whole fold one of half its epochs does harm
+        whole = bool(self.networks(self.done - self.cut))  # beside a whole fold one of half its epochs does harm
         return replace(job, limit=Limit(deadline, NEARLY if whole else 0.0))
 
     def choose(self, plan: Plan, left: float) -> Fold | None:
@@ -109,7 +115,7 @@ class TimedJobs(Iterator[FoldJob]):
         missing = self.missing
         for fold in missing or self.waiting:
             fits = self.seconds.get(fold[0], 0.0) <= left
-            first = not self.done and not self.began and self.learners[fold[0]].can_be_cut
+            first = not self.networks(self.done | self.began.keys()) and self.learners[fold[0]].can_be_cut
             if (fits or first) and (plan.holds(fold) or not missing):
                 return fold
         return None
@@ -144,8 +150,9 @@ class TimedJobs(Iterator[FoldJob]):
         if isinstance(event, Finished):
             del self.began[fold]
             self.done.add(fold)
-            seconds = self.whole(job.member, event.seconds, event.epochs)
-            self.measured[job.member] = max(seconds, self.measured.get(job.member, 0.0))
+            if event.epochs >= MEASURED:
+                seconds = self.whole(job.member, event.seconds, event.epochs)
+                self.measured[job.member] = max(seconds, self.measured.get(job.member, 0.0))
             short = event.shortened
             if event.written:
                 nearly = short is None or short["epochs"] >= NEARLY * short["of"]

@@ -46,6 +46,7 @@ class FoldResult:
     facts: dict[str, Any]  # what a later prediction needs besides the weights, as JSON
     history: list[Evaluated]
     shortened: bool = False  # a time budget ended it, not the recipe
+    hurried: bool = False  # the learning rate followed the clock, not the steps
     seconds_before: float = 0.0  # that earlier processes spent on it
 
 
@@ -122,7 +123,8 @@ def train_fold(
         parts_of_both.append([predict_values(model, dataset.select(rows), units, targets, runtime) for rows in both])
     oof, test = (np.mean(values, axis=0) for values in zip(*parts_of_both, strict=True))
     facts, history = units.model_dump(), training.history
-    return FoldResult(valid_rows, oof, test, stopping.weights, facts, history, shortened, progress.earlier)
+    by_clock = (shortened, progress.is_hurried)
+    return FoldResult(valid_rows, oof, test, stopping.weights, facts, history, *by_clock, progress.earlier)
 
 
 def set_up(

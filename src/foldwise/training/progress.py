@@ -40,6 +40,7 @@ class Progress:
         # Steps until the end of that one and of the last, and the time without validations.
         self.first: tuple[int, float] | None = None
         self.last, self.fastest = (0, 0.0), float("inf")
+        self.measured, self.at_first = 0.0, 0.0  # when that was, and the share then
         self.validations = [0.0]  # seconds of each
         self.share = 0.0  # never falls, however the estimates change
         self.stage = 0.0  # the share at which the present stage began
@@ -53,7 +54,9 @@ class Progress:
         now = Clock.now()
         step, is_sure = self.seconds_of_step(steps, now)
         end = self.limit.deadline - SAFETY * (step + self.seconds_after_training(step))
-        used = 1.0 if end <= now else (now - self.begun) / (end - self.begun) if is_sure else 0.0
+        used = 1.0 if end <= now else 0.0
+        if is_sure and end > now:
+            used = self.at_first + (1 - self.at_first) * (now - self.measured) / (end - self.measured)
         self.is_hurried |= used > self.share
         self.share = min(max(self.share, used), 1.0)
         return self.share
@@ -64,13 +67,16 @@ class Progress:
         busy = now - sum(self.validations)
         if self.first is None:
             self.first = self.last = steps, busy
+            self.measured, self.at_first = now, self.share
         if steps > self.last[0]:
             self.fastest = min(self.fastest, (busy - self.last[1]) / (steps - self.last[0]))
             self.last = steps, busy
         taken = steps - self.first[0]
+        if not taken:
+            return 0.0, False  # before the end of the first one much was loaded
         if taken < FEW and now - self.begun < BEGINNING * (self.limit.deadline - self.begun):
-            return (self.fastest if taken else 0.0), False
-        return ((busy - self.first[1]) / taken if taken else (busy - self.begun) / steps), True
+            return self.fastest, False
+        return (busy - self.first[1]) / taken, True
 
     def in_stage(self, steps: int, end: float = 1.0) -> float:
         """Progress within the stage that ends at the share `end`, 0 … 1, after so many steps of all stages."""
