@@ -62,7 +62,12 @@ class TimedJobs(Iterator[FoldJob]):
         self.submissions = Submissions(run, fold_of_row)
         self.waiting = {(job.member, job.fold): job for job in jobs}
         records = {} if run.force else finished_folds(run)[0]
-        self.done = {(member, number) for member, group in records.items() for number in group}
+        self.done = {
+            (member, number)
+            for member, group in records.items()
+            for number, record in group.items()
+            if record["epochs"] >= MEASURED or "shortened" not in record  # with less it is as good as none
+        }
         self.cut = self.done & self.waiting.keys()  # those done with too few epochs
         if self.cut:
             names = ", ".join(str(self.waiting[fold]) for fold in sorted(self.cut))
