@@ -1,4 +1,4 @@
-"""Folds that another run of the competition has trained from the same inputs: copied, instead of trained again.
+"""Folds that another run of the competition has trained from the same inputs: taken from there, not trained again.
 
 So a changed member costs nothing for the others, and a recipe that was restored nothing at all.
 """
