@@ -69,8 +69,14 @@ def test_a_run_and_its_bundle(cli_here, workspace, slug):
         assert (
             sorted(cli_here("predict", str(table), "-c", slug, "--proba", *weights_of).stdout.splitlines()) == expected
         )
+    if slug == "twin-binary":
+        check_what_predicting_takes(cli_here, workspace, slug, table)
 
-    # That takes no tokens of the training, but the very encoder.
+
+def check_what_predicting_takes(cli_here, workspace, slug, table):
+    """No tokens of the training, but the very encoder."""
+    output = workspace / "output" / slug
+    expected = sorted((output / "submission_probabilities.csv").read_text().splitlines())
     shutil.rmtree(output / "frozen" / "tokens")
     again = cli_here("predict", str(table), "-c", slug, "--proba").stdout
     assert sorted(again.splitlines()) == expected
