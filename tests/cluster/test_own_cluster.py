@@ -13,7 +13,6 @@ import pytest
 
 from cluster.runs import LONG, PATIENCE, SLUG, start, submission, wait_for_state
 from conftest import COMPETITIONS, environment
-from foldwise.data.table import read_table
 from foldwise.files import read_json
 
 pytest.importorskip("ray")
@@ -44,20 +43,6 @@ def test_an_address_where_no_cluster_is(cli, workspace):
     cli("tokens", "-c", SLUG)
     done = cli("train", "-c", SLUG, "--engine", "ray", "--ray-address", "127.0.0.1:1", code=2)
     assert "error: --ray-address 127.0.0.1:1: no cluster that this machine is a node of" in done.stderr
-
-
-def test_predictions_of_another_program_are_a_member(tmp_path):
-    home = tmp_path / "input" / SLUG
-    shutil.copytree(COMPETITIONS / SLUG, home)
-    for name, table in (("train", "oof"), ("test", "test")):
-        ids = read_table(next(home.glob(f"{name}.*"))).column("id")
-        lines = [f"{row},{0.1 + 0.8 * (place % 7) / 7}" for place, row in enumerate(ids)]
-        (home / f"their_{table}.csv").write_text("\n".join(["id,prediction", *lines]))
-    theirs = "[recipe.members.theirs]\nmodel.name = 'external'\nexternal.oof = 'their_oof.csv'\n"
-    with (home / "competition.toml").open("a") as file:
-        file.write(f"{theirs}external.test = 'their_test.csv'\n")
-    run = start(tmp_path, "--engine", "ray", "--set", 'ensemble.members=["theirs"]')
-    assert run.wait(PATIENCE) == 0, (tmp_path / "log").read_text()
 
 
 def test_time_budget_and_single_folds(tmp_path, cli, workspace):

@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from foldwise.data.table import read_table
 from foldwise.ensembling.predictions import read_predictions
+from foldwise.external.learner import ExternalLearner
+from foldwise.learners import Learner
+from foldwise.running import job
 
 EXTERNAL = """
 [recipe.members.other]
@@ -109,3 +113,26 @@ def test_the_same_as_a_member_that_is_trained_inside(cli_here, workspace, task):
         cli_here("ensemble", "-c", slug, "--set", "ensemble.weights={other = 0.0, linear = 1.0}")
         assert len(cli_here(*predict).stdout.splitlines()) == 1 + len(pd.read_csv(home / "test.csv"))
         assert "only linear; train a network" in cli_here(*predict, "--embed", code=2).stderr
+
+
+def test_a_fold_needs_no_file_of_the_other_program(cli_here, workspace, monkeypatch):
+    """As on another machine of a cluster, where its predictions come with the fold, and its files do not."""
+    home = workspace / "input" / "twin-binary"
+    for name, table in (("train", "oof"), ("test", "test")):
+        ids = read_table(next(home.glob(f"{name}.*"))).column("id")
+        lines = [f"{row},{0.1 + 0.8 * (place % 7) / 7}" for place, row in enumerate(ids)]
+        (home / f"their_{table}.csv").write_text("\n".join(["id,prediction", *lines]))
+    files = "external.oof = 'their_oof.csv'\nexternal.test = 'their_test.csv'\n"
+    with (home / "competition.toml").open("a") as file:
+        file.write(f"[recipe.members.theirs]\nmodel.name = 'external'\n{files}")
+    whole = job.train_and_write
+
+    def elsewhere(*arguments):
+        with monkeypatch.context() as patched:
+            patched.delattr(ExternalLearner, "find_files")
+            patched.setattr(Learner, "find_files", None)
+            whole(*arguments)
+
+    monkeypatch.setattr(job, "train_and_write", elsewhere)
+    cli_here("all", "-c", "twin-binary", "--set", 'ensemble.members=["theirs"]')
+    assert (workspace / "output" / "twin-binary" / "submission.csv").is_file()
