@@ -20,19 +20,15 @@ from foldwise.installed import as_called
 
 INSTEAD = {"↑": "(higher is better)", "↓": "(lower is better)", "→": "->", "±": "+-", "≈": "~", "–": "-", "…": "..."}
 LAST_LINE = [-math.inf]  # when it was written, on time's monotonic clock
-SILENT, WARNED = list[bool](), set[str]()  # anything in the first: stages are silent; the warnings of this command
+SILENT: list[bool] = []  # with anything in it stages are silent
+WARNED: set[str] = set()  # the warnings of this command
 QUIET_SECONDS = 60.0  # without a terminal, the longest silence of what runs
 
 
-def say(stage: str, message: str) -> None:
-    """One line of a stage on standard output, above any running bar; not so where stages are `silent`."""
-    if not SILENT:
-        tell(stage, message)
-
-
-def tell(stage: str, message: str) -> None:
-    """A line on standard output in any case."""
-    write(as_called(printable(f"{stage:<9} {message}")), sys.stdout)
+def say(stage: str, message: str, always: bool = False) -> None:
+    """One line of a stage on standard output, above any running bar; where stages are `silent` only if `always`."""
+    if always or not SILENT:
+        write(as_called(printable(f"{stage:<9} {message}")), sys.stdout)
 
 
 @contextmanager
@@ -90,7 +86,7 @@ def direction(greater_is_better: bool) -> str:
 
 
 def learnt_nothing(greater_is_better: bool) -> str:
-    """How the score of that baseline is to be read."""
+    """How the score of a constant prediction is to be read."""
     return f"a model {'below' if greater_is_better else 'above'} the constant prediction has learnt nothing"
 
 
@@ -202,7 +198,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line, now."""
-        tell(self.stage, f"{self.name}: {text}" if self.name else text)
+        say(self.stage, f"{self.name}: {text}" if self.name else text, always=True)
         self.spoken = time.monotonic()
 
     def close(self) -> None:

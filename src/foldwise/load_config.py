@@ -1,7 +1,6 @@
 """From competition.toml and `--set` to a checked `Config`: defaults, `[recipe]` and `--set`, later ones winning."""
 
 import tomllib
-from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -31,10 +30,8 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
     With `debug` it trains as briefly as can be. What that changes is in no error message: nobody typed it.
     Whatever is wrong with file and pairs is an `InputError`.
     """
-    chosen: dict[str, Any] = DEBUG if debug else {}
-    parsed = [parse_setting(setting) for setting in settings]
-    for part in parsed:
-        chosen = merge(chosen, part)
+    given: dict[str, Any] = reduce(merge, map(parse_setting, settings), {})
+    chosen = merge(DEBUG, given) if debug else given
     source = " --set ".join([f"{path} with", *settings]) if settings else str(path)
     content = read_toml(path)
     try:
@@ -52,13 +49,12 @@ def load_config(path: Path, settings: list[str], debug: bool = False) -> Config:
         known = ", ".join(recipe.members)
         raise InputError(f"{source}: recipe.ensemble.members: {unknown[0]!r} is not among recipe.members ({known})")
     if isinstance(written, dict) and "members" in written:
-        warn_of_members(written["members"], parsed)
+        warn_of_members(written["members"], dotted(given))
     return train_briefly(config) if debug else config
 
 
-def warn_of_members(members: dict[str, Any], parsed: Sequence[dict[str, Any]]) -> None:
-    """Say which members of competition.toml have a field of their own, which what is set for all does not reach."""
-    given = dotted(reduce(merge, parsed, {}))
+def warn_of_members(members: dict[str, Any], given: dict[str, Any]) -> None:
+    """Say which members of competition.toml have a field of their own, which what is given for all does not reach."""
     for name, own in ((name, dotted(member)) for name, member in members.items()):
         for field in own.keys() & given.keys() - {"model.name"}:
             if own[field] != given[field] and f"members.{name}.{field}" not in given:

@@ -10,6 +10,7 @@ import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from foldwise.inputs import check_input, input_hash
 CODE = ("training", "models", "data", "learners", "metrics", "encoders", "images", "distributed")
 
 
+@cache
 def code_hash() -> str:
     """Of that code: with another a training would not go on as it began, nor come to the same."""
     package = Path(__file__).parent

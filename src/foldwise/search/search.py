@@ -142,7 +142,7 @@ class Search:
             if whole:  # of one that an earlier process began, only the rest was timed
                 trial.set_user_attr("seconds", max(seconds, self.seconds_before(trial)))
             if trial.number == 0:  # whose folds may be those of the run without a name
-                SearchedJobs(searched, run, []).replay()
+                SearchedJobs(searched, run, []).replay(run.paths)
             study.study.tell(trial, score)
             self.tell_score(run, score, seconds)
             return True

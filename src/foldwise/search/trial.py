@@ -12,6 +12,7 @@ from foldwise.events import Evaluated, Event
 from foldwise.learners import learner_for
 from foldwise.load_config import load_config
 from foldwise.options import as_given, name_paths
+from foldwise.paths import Paths
 from foldwise.run import Run, check_config
 from foldwise.running.fold_folder import read_history
 from foldwise.running.job import FoldJob
@@ -102,7 +103,6 @@ class SearchedJobs(Iterator[FoldJob]):
         self.network = next((name for name, learner in learners.items() if learner.can_be_cut), None)
         self.epochs = learners[self.network].epochs if self.network else 0.0
         self.best: float | None = None
-        self.paths = run.paths
 
     def __next__(self) -> FoldJob:
         """The next job."""
@@ -128,9 +128,9 @@ class SearchedJobs(Iterator[FoldJob]):
             self.best = event.score if self.best is None else choose(self.best, event.score)
             self.searched.on_share(int(STEPS * event.epoch / self.epochs + 1e-9), self.best)
 
-    def replay(self) -> None:
+    def replay(self, paths: Paths) -> None:
         """Look at the curve of a fold that was trained before, by its history."""
-        for event in read_history(self.paths.fold(self.network, min(self.searched.folds))) if self.network else ():
+        for event in read_history(paths.fold(self.network, min(self.searched.folds))) if self.network else ():
             self.look(event)
 
     def after(self, _: FoldJob) -> None:

@@ -95,9 +95,9 @@ def find_work(run: Run, fits: Sequence[Fit], chosen: Collection[Fit]) -> Wanted:
             lacking = reason or shortened(folder)
             if lacking and not (run.force or fit in chosen) and (source := take_over(run, fit, inputs)):
                 why = f" ({reason})" if reason not in ("", UNTRAINED) else ""
-                outcome, reason = ("took ", f" over from {source}: inputs, code and torch are the same{why}"), ""
+                outcome, lacking = ("took ", f" over from {source}: inputs, code and torch are the same{why}"), ""
             outcomes.setdefault(outcome, []).append(fit.fold)
-            if reason or shortened(folder):
+            if lacking:
                 wanted.append((fit, inputs))
             else:
                 shutil.rmtree(run.paths.fold_state(*fit), ignore_errors=True)  # of one that was not needed after all
@@ -130,10 +130,12 @@ def why_train(run: Run, folder: Path, inputs: dict[str, Any], chosen: bool) -> s
         return UNTRAINED
     if chosen:
         return "asked for with --fold"
-    if not reasons and not run.budget and (early := shortened(folder)):
-        reasons = ["a time budget had ended it at epoch {epochs:.3g} of {of}".format(**early)]
-    elif not reasons and not run.budget and (read_fold(folder) or {}).get("hurried"):
-        reasons = ["a time budget had hurried its learning rate"]
+    if not reasons and not run.budget:
+        record = read_fold(folder) or {}
+        if early := record.get("shortened"):
+            reasons = ["a time budget had ended it at epoch {epochs:.3g} of {of}".format(**early)]
+        elif record.get("hurried"):
+            reasons = ["a time budget had hurried its learning rate"]
     return "; ".join(reasons) or ("--force" if run.force else "")
 
 
